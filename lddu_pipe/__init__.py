@@ -1,0 +1,38 @@
+"""lddu-pipe: raw video, sound and transcripts in, emotions with calibrated confidence out."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lddu_pipe.annotation import Annotation
+    from lddu_pipe.errors import LdduPipeError
+    from lddu_pipe.pipelines.annotate import EmotionPipeline
+    from lddu_pipe.pipelines.settings import PipelineSettings
+    from lddu_pipe.types import EmotionScore, Prediction
+
+__all__ = [
+    "Annotation",
+    "EmotionPipeline",
+    "EmotionScore",
+    "LdduPipeError",
+    "PipelineSettings",
+    "Prediction",
+]
+
+_HOMES = {
+    "Annotation": "lddu_pipe.annotation",
+    "EmotionPipeline": "lddu_pipe.pipelines.annotate",
+    "EmotionScore": "lddu_pipe.types",
+    "LdduPipeError": "lddu_pipe.errors",
+    "PipelineSettings": "lddu_pipe.pipelines.settings",
+    "Prediction": "lddu_pipe.types",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the public names
+    """Import a public name when it is first used, so that ``import lddu_pipe`` is cheap."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

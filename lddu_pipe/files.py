@@ -1,0 +1,58 @@
+"""Files, read in pieces and written whole."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, 64 hexadecimal digits, without holding it in memory.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_whole(path: Path, data: str | bytes) -> None:
+    """Write a file so that readers see either what was there before or all of `data`.
+
+    The data goes to a temporary file in the same folder, to the disk, and then into place in one
+    step. Text is stored as UTF-8 with its line endings as they are. A file that is replaced keeps
+    its permissions; a new one gets those the umask allows. The folder must exist: a mistyped one
+    is an error of the caller and is not made here.
+
+    Raises:
+        OSError: the folder is missing or the disk refuses; `path` is as it was before.
+    """
+    content = data.encode("utf-8") if isinstance(data, str) else data
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(_permissions(path))
+        temporary.replace(path)
+    except BaseException:
+        # KeyboardInterrupt included: nothing half-written may stay behind.
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+        raise
+
+
+def _permissions(path: Path) -> int:
+    """Return the permission bits that `path` has, or that a new file would get."""
+    try:
+        return path.stat().st_mode & 0o777
+    except FileNotFoundError:
+        # The umask can only be read by setting it.
+        umask = os.umask(0o077)
+        os.umask(umask)
+        return 0o666 & ~umask

@@ -1,0 +1,161 @@
+"""The ffmpeg program: where it is, what it may open, how it is run and stopped."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import ffmpeg
+from ffmpeg.nodes import FilterableStream, OutputStream
+
+from lddu_pipe.errors import MissingAssetError
+from lddu_pipe.types import Media
+
+INDEXED = ("mov", "matroska", "wav")
+"""Demuxers that find a moment exactly; the others are read from the beginning."""
+
+STILLS = (
+    "png_pipe",
+    "jpeg_pipe",
+    "webp_pipe",
+    "bmp_pipe",
+    "tiff_pipe",
+    "pgm_pipe",
+    "ppm_pipe",
+    "jpegxl_pipe",
+)
+"""Demuxers of one picture. `image2` is not here: it takes file names for patterns."""
+
+DEMUXERS = (
+    *INDEXED,
+    *STILLS,
+    *("avi", "flv", "asf", "mpegts", "mpeg", "mpegvideo", "mxf", "nut", "ivf", "rm", "dv"),
+    *("h264", "hevc", "av1", "obu", "m4v", "mjpeg", "yuv4mpegpipe", "gif", "apng"),
+    *("ogg", "mp3", "aac", "flac", "aiff", "caf", "w64", "au", "amr", "ac3", "eac3", "dts"),
+    *("wv", "ape", "tta", "tak", "voc"),
+)
+"""The only demuxers that may run.
+
+Each reads the one file it is given. Playlists and lists (hls, concat, dash, sdp, imf, ...) and
+scripts (avisynth, vapoursynth) are left out: they make ffmpeg read other files and open URLs.
+"""
+
+_SEEK_MARGIN = 1.0
+"""Seconds of run-in before a wanted moment, for codecs that need some sound to settle."""
+
+_THREADS = min(4, os.cpu_count() or 1)
+
+
+def find_ffmpeg() -> str:
+    """Return the ffmpeg program: the one on PATH, else the one in the package imageio-ffmpeg.
+
+    Raises:
+        MissingAssetError: there is neither.
+    """
+    found = shutil.which("ffmpeg")
+    if found is not None:
+        return found
+    try:
+        import imageio_ffmpeg
+
+        program: str = imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError) as error:
+        raise MissingAssetError(
+            "ffmpeg is not on this machine; install it (apt install ffmpeg, brew install ffmpeg) "
+            "or run: pip install imageio-ffmpeg"
+        ) from error
+    return program
+
+
+def shown(path: Path) -> str:
+    """Return a path as one line of text, whatever characters its name holds."""
+    text = str(path)
+    return text if text.isprintable() else ascii(text)
+
+
+def source(media: Media, start: float = 0.0, **options: str | int | None) -> FilterableStream:
+    """Return the ffmpeg-python input that reads `media` and nothing else.
+
+    Args:
+        media: What to read.
+        start: Seconds of the media before which nothing is wanted. Reading begins there or
+            earlier, so what follows must drop the rest by its time stamps.
+        **options: More ffmpeg input options; None for one that takes no value.
+    """
+    options |= {
+        "protocol_whitelist": "file,pipe",
+        "format_whitelist": ",".join(DEMUXERS),
+        "threads": _THREADS,
+    }
+    if media.demuxer is not None:
+        # Decided by the content: left to itself, ffmpeg would also be led by the file's name.
+        options["f"] = media.demuxer
+    seek = media.origin + start - _SEEK_MARGIN
+    if media.demuxer in INDEXED and seek > max(media.origin, 0.0):
+        options |= {"ss": f"{seek:.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
+    # Bytes, as a name need not be UTF-8; "file:" and the whole path, as it may look like an option
+    # or a URL.
+    return ffmpeg.input(os.fsencode(f"file:{media.path.absolute()}"), **options)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A running ffmpeg."""
+
+    process: subprocess.Popen[bytes]
+    log: IO[bytes]
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        """What ffmpeg writes."""
+        if self.process.stdout is None:
+            raise ValueError("ffmpeg was started without a pipe")
+        return self.process.stdout
+
+    def finish(self) -> tuple[bool, str]:
+        """Wait for the end; return whether ffmpeg was content, and its last complaint if any."""
+        failed = self.process.wait() != 0
+        self.log.seek(0)
+        lines = self.log.read().decode("utf-8", "replace").splitlines()
+        # "[h264 @ 0x55d0]" tells a person nothing.
+        said = [re.sub(r"^(\[[^\]]* @ [^\]]*\] ?)+", "", line).strip() for line in lines]
+        last = next((line for line in reversed(said) if line), "")
+        return not failed, last or (f"exit code {self.process.returncode}" if failed else "")
+
+
+@contextmanager
+def running(output: OutputStream) -> Iterator[Run]:
+    """Run an ffmpeg-python output; ffmpeg is gone when the context closes, however it closes.
+
+    Raises:
+        MissingAssetError: ffmpeg is not there or does not start.
+    """
+    # -copyts: time stamps stay as the container has them; Media.origin turns them into seconds.
+    command = ffmpeg.compile(
+        output.global_args("-nostdin", "-hide_banner", "-v", "error", "-copyts"),
+        cmd=find_ffmpeg(),
+    )
+    # A file takes any number of complaints; an unread pipe would fill and stop ffmpeg.
+    with tempfile.TemporaryFile() as log:
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
+            )
+        except OSError as error:
+            raise MissingAssetError(
+                f"{command[0]} does not start ({error.strerror}); install ffmpeg anew, "
+                "or take it off PATH and run: pip install imageio-ffmpeg"
+            ) from error
+        with process:
+            try:
+                yield Run(process, log)
+            finally:
+                process.kill()

@@ -1,0 +1,170 @@
+"""Text to words and cues, the same for every format of transcript."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import accumulate, pairwise
+
+from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.types import TimeSpan, Word
+
+logger = logging.getLogger(__name__)
+
+# Chinese and Japanese put no spaces between words: there, each character is a word of its own.
+_IDEOGRAPH = r"\u3005\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_IDEOGRAPH += "\U00020000-\U0003134f"
+_OPENING = "「『（《〈【〔［｛"  # noqa: RUF001 - the full-width signs are meant
+_CLOSING = "、。，．！？；：」』）》〉】〕］｝"  # noqa: RUF001
+_TOKEN = re.compile(
+    rf"[{_OPENING}]*(?:[{_IDEOGRAPH}]|[^\s{_IDEOGRAPH}{_OPENING}{_CLOSING}]+)[{_CLOSING}]*"
+    rf"|[{_OPENING}{_CLOSING}]+"
+)
+_BEGINS_IDEOGRAPH = re.compile(rf"[{_OPENING}]*[{_IDEOGRAPH}]")
+_ENDS_IDEOGRAPH = re.compile(rf"[{_IDEOGRAPH}][^\w\s]*$|[{_CLOSING}]$")
+
+_EMOTICON = re.compile(r"[<>]?[:;=]['’]?[-o^]?[()\[\]{}/\\|*@<>]+|<3+|\^_*\^")  # noqa: RUF001
+_MUSIC = "♩♪♫♬♭♮♯"
+_DESCRIPTION = re.compile(r"\[[^\[\]]*\]")
+
+
+def is_spoken(token: str) -> bool:
+    """True for a token that is a word: it has a letter, a digit, an emoji or is an emoticon."""
+    return any(_carries_meaning(char) for char in token) or bool(_EMOTICON.fullmatch(token))
+
+
+def _carries_meaning(char: str) -> bool:
+    # "So" (symbol, other) holds the emoji; U+FFFD, the sign for a lost character, is there too.
+    symbol = unicodedata.category(char) == "So" and char not in _MUSIC + "\ufffd"
+    return char.isalnum() or symbol or char in "&%"  # said as "and" and "per cent"
+
+
+def split_words(text: str) -> list[str]:
+    """Split at white space, and around each Chinese or Japanese character.
+
+    Punctuation that stands alone joins the word before it, or the first word where none is
+    before. Emoji and emoticons are words: they carry emotion.
+
+    Returns:
+        The words in order, none of them empty or with white space inside; an empty list where
+        the text has no word.
+    """
+    words: list[str] = []
+    prefix = ""
+    for token in _TOKEN.findall(text):
+        if is_spoken(token):
+            words.append(prefix + token)
+            prefix = ""
+        elif words:
+            words[-1] += token
+        else:
+            prefix += token
+    return words
+
+
+def join_words(words: Sequence[Word]) -> str:
+    """Write words as running text, with no space between Chinese or Japanese characters."""
+    text = ""
+    for word in words:
+        new = word.text.strip()
+        unspaced = _ENDS_IDEOGRAPH.search(text) and _BEGINS_IDEOGRAPH.match(new)
+        text += new if unspaced or not text else f" {new}"
+    return text
+
+
+def merge_pieces(pieces: Sequence[Word]) -> list[Word]:
+    """Make words of the pieces a recogniser returns, whose text says by a space where one begins.
+
+    Whisper gives "D.C." as " D" and ".C."; a piece that begins with a sign and no space is part of
+    the word before it, and so is punctuation alone.
+
+    Args:
+        pieces: With their text as the recogniser wrote it, spaces included.
+
+    Returns:
+        Words without spaces around them. A word of several pieces has the lowest probability of
+        those that are more than punctuation.
+    """
+    spaced = any(piece.text[0].isspace() for piece in pieces)
+    words: list[Word] = []
+    for piece in pieces:
+        text = piece.text.strip()
+        continues = spaced and not piece.text[0].isspace() and not text[0].isalnum()
+        if words and (continues or not is_spoken(text)):
+            words[-1] = _merged(words[-1], piece)
+        elif is_spoken(text):
+            words.append(replace(piece, text=text))
+    return words
+
+
+def _merged(word: Word, piece: Word) -> Word:
+    known = [word.probability, piece.probability if is_spoken(piece.text.strip()) else None]
+    return replace(
+        word,
+        text=word.text + piece.text.strip(),
+        span=TimeSpan(word.span.start, max(word.span.end, piece.span.end)),
+        probability=min((value for value in known if value is not None), default=None),
+    )
+
+
+def share_span(texts: Sequence[str], span: TimeSpan) -> list[TimeSpan]:
+    """Divide a span among texts in proportion to their length in characters.
+
+    Returns:
+        One span a text, in order, each beginning where the one before ends.
+    """
+    if not texts:
+        return []
+    total = sum(map(len, texts))
+    parts = [length / total for length in accumulate(map(len, texts), initial=0)]
+    edges = [min(span.start + span.duration * part, span.end) for part in parts[:-1]]
+    return [TimeSpan(start, end) for start, end in pairwise([*edges, span.end])]
+
+
+def spread_words(text: str, span: TimeSpan, speaker: str | None = None) -> list[Word]:
+    """Return the words of `text`, sharing `span` by their length in characters."""
+    texts = split_words(text)
+    return [
+        Word(word, place, speaker=speaker)
+        for word, place in zip(texts, share_span(texts, span), strict=True)
+    ]
+
+
+def remove_descriptions(text: str) -> str:
+    """Take out "[laughter]" and music signs, and make every run of white space one space."""
+    without = _DESCRIPTION.sub(" ", text).translate(dict.fromkeys(map(ord, _MUSIC), " "))
+    return " ".join(without.split())
+
+
+def is_description(texts: Sequence[str]) -> list[bool]:
+    """Say of each word whether it stands in square brackets; they may span several words."""
+    ends = list(accumulate(len(text) + 1 for text in texts))
+    ranges = [match.span() for match in _DESCRIPTION.finditer(" ".join(texts))]
+    return [
+        any(first < end - 1 and end - 1 - len(text) < last for first, last in ranges)
+        for text, end in zip(texts, ends, strict=True)
+    ]
+
+
+def checked_span(start: float, end: float, place: str) -> TimeSpan:
+    """Return the span of a cue or word, with swapped times put right and logged.
+
+    Args:
+        start: Seconds, as the file has it.
+        end: Seconds, as the file has it.
+        place: Names the file and the cue, for messages.
+
+    Raises:
+        UnusableInputError: A time is negative, NaN or infinite.
+    """
+    if not (math.isfinite(start) and math.isfinite(end) and start >= 0 and end >= 0):
+        raise UnusableInputError(
+            f"{place} has an impossible time ({start} to {end}); times are seconds from 0"
+        )
+    if end < start:
+        logger.warning("%s ends before it starts (%s to %s): times swapped", place, start, end)
+    return TimeSpan(min(start, end), max(start, end))

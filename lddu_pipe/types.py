@@ -1,0 +1,321 @@
+"""The values that flow through the pipeline: frozen, validated, numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Modality = Literal["text", "audio", "vision"]
+MODALITIES: tuple[Modality, ...] = ("text", "audio", "vision")
+"""Every modality, in the order in which models concatenate them (paper, section 3.4)."""
+
+Decision = Literal["present", "absent", "abstain"]
+
+
+@dataclass(frozen=True, order=True)
+class TimeSpan:
+    """A half-open stretch of time, ``start <= t < end``, in seconds."""
+
+    start: float
+    end: float
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.start) and np.isfinite(self.end)):
+            raise ValueError(f"a time span needs finite bounds, got {self.start}..{self.end}")
+        if self.end < self.start:
+            raise ValueError(f"a time span may not end before it starts: {self.start}..{self.end}")
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds, never negative."""
+        return self.end - self.start
+
+    @property
+    def middle(self) -> float:
+        """The moment half-way, in seconds."""
+        return (self.start + self.end) / 2
+
+    def __contains__(self, moment: float) -> bool:
+        return self.start <= moment < self.end
+
+    def overlap(self, other: TimeSpan) -> float:
+        """Seconds that both spans share, 0.0 where they do not meet."""
+        return max(0.0, min(self.end, other.end) - max(self.start, other.start))
+
+    def shift(self, seconds: float) -> TimeSpan:
+        """The same span moved by `seconds`."""
+        return TimeSpan(self.start + seconds, self.end + seconds)
+
+    def clip(self, bounds: TimeSpan) -> TimeSpan:
+        """The part inside `bounds`; an empty span at the nearer edge where there is none."""
+        start = min(max(self.start, bounds.start), bounds.end)
+        return TimeSpan(start, min(max(self.end, start), bounds.end))
+
+
+@dataclass(frozen=True)
+class AudioStream:
+    """The sound stream that will be decoded."""
+
+    codec: str
+    sample_rate: int
+    """Hz, as stored."""
+    channels: int
+    start: float
+    """Seconds from the start of the media to the stream's first sample; >= 0."""
+    duration: float | None
+    """Seconds, where the container tells."""
+
+
+@dataclass(frozen=True)
+class VideoStream:
+    """The picture stream that will be decoded."""
+
+    codec: str
+    width: int
+    """Pixels, upright: after the rotation has been applied."""
+    height: int
+    """Pixels, upright: after the rotation has been applied."""
+    fps: float | None
+    """Average frames a second; None where unknown, as in a still."""
+    rotation: int
+    """Degrees clockwise that bring the stored picture upright: 0, 90, 180 or 270."""
+    start: float
+    """Seconds from the start of the media to the stream's first frame; >= 0."""
+    duration: float | None
+    """Seconds, where the container tells."""
+    still: bool = False
+    """True for a picture file: one frame and no time."""
+
+
+@dataclass(frozen=True)
+class Media:
+    """A media file that was opened and understood."""
+
+    path: Path
+    duration: float
+    """Seconds from the first moment of any stream to the last; 0.0 for a still."""
+    audio: AudioStream | None = None
+    video: VideoStream | None = None
+    demuxer: str | None = None
+    """ffmpeg's name of the format, by content; None leaves the choice to ffmpeg."""
+    origin: float = 0.0
+    """Seconds: the time stamp that the container gives to time 0."""
+
+    def __post_init__(self) -> None:
+        if self.audio is None and self.video is None:
+            raise ValueError(f"{self.path} has neither sound nor pictures")
+        if not (np.isfinite(self.duration) and self.duration >= 0):
+            raise ValueError(f"{self.path} has an impossible duration: {self.duration}")
+
+    @property
+    def span(self) -> TimeSpan:
+        """The whole media, from 0 to its duration."""
+        return TimeSpan(0.0, self.duration)
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word with its place in time."""
+
+    text: str
+    span: TimeSpan
+    probability: float | None = None
+    """How sure the recogniser is of the word, 0..1; None for a transcript made by people."""
+    speaker: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.text.strip():
+            raise ValueError("a word needs some text")
+        if self.probability is not None and not 0 <= self.probability <= 1:
+            raise ValueError(f"a word's probability lies in 0..1, got {self.probability}")
+
+
+@dataclass(frozen=True)
+class Cue:
+    """A stretch of transcript that its author kept together: a subtitle or a spoken segment."""
+
+    text: str
+    span: TimeSpan
+    words: tuple[Word, ...]
+    """Words in time order; where the source has no word times they share the span by length."""
+    speaker: str | None = None
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What was said and when."""
+
+    cues: tuple[Cue, ...]
+    """In order of start; overlaps (two people at once) are kept."""
+    source: str
+    """Where it comes from: a file name, or the recogniser's name."""
+    language: str | None = None
+    """ISO 639-1 code, where known."""
+    timed: bool = True
+    """False for plain text, whose spans are places in the text and not times."""
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """All words of all cues, in order."""
+        return tuple(word for cue in self.cues for word in cue.words)
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """The unit that gets emotions: something said, or a window of silent media."""
+
+    id: str
+    span: TimeSpan
+    text: str = ""
+    words: tuple[Word, ...] = ()
+    speaker: str | None = None
+
+
+@dataclass(frozen=True)
+class ModalitySequence:
+    """Features of one modality of one utterance, one row a step in time."""
+
+    modality: Modality
+    values: NDArray[np.float32]
+    """(time, feature) float32, finite everywhere; rows that are not valid hold no meaning."""
+    spans: NDArray[np.float64]
+    """(time, 2) float64: start and end of each step in seconds of the media."""
+    valid: NDArray[np.bool_]
+    """(time,) bool: False where the step shows nothing (no face, no speech)."""
+    feature_names: tuple[str, ...]
+    fingerprint: str
+    """Names the extractor, its settings and the sha256 of its weights."""
+
+    def __post_init__(self) -> None:
+        time, features = self.values.shape if self.values.ndim == 2 else (-1, -1)
+        if self.values.dtype != np.float32 or time < 0:
+            raise ValueError(
+                f"{self.modality} values are (time, feature) float32, "
+                f"got {self.values.shape} {self.values.dtype}"
+            )
+        if self.spans.shape != (time, 2) or self.valid.shape != (time,):
+            raise ValueError(
+                f"{self.modality} has {time} steps, but spans {self.spans.shape} "
+                f"and valid {self.valid.shape}"
+            )
+        if self.valid.dtype != np.bool_:
+            raise ValueError(f"{self.modality} valid is bool, got {self.valid.dtype}")
+        if len(self.feature_names) != features:
+            raise ValueError(
+                f"{self.modality} has {features} features and {len(self.feature_names)} names"
+            )
+        if not np.isfinite(self.values).all() or not np.isfinite(self.spans).all():
+            raise ValueError(f"{self.modality} holds NaN or infinity")
+        if (self.spans[:, 1] < self.spans[:, 0]).any():
+            raise ValueError(f"{self.modality} has a step that ends before it starts")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def present(self) -> bool:
+        """True where at least one step shows something."""
+        return bool(self.valid.any())
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One utterance as a model sees it."""
+
+    utterance: Utterance
+    sequences: Mapping[Modality, ModalitySequence]
+    """The modalities that are present; each has at least one valid step."""
+    missing: Mapping[Modality, str] = field(default_factory=dict)
+    """Why each other modality is absent, in words a person understands."""
+    aligned: bool = False
+    """True where every sequence has one step a word."""
+    labels: NDArray[np.float32] | None = None
+    """(labels,) float32 in 0..1, where the truth is known."""
+
+    def __post_init__(self) -> None:
+        for modality in MODALITIES:
+            if (modality in self.sequences) == (modality in self.missing):
+                raise ValueError(f"{modality} must be either present or missing with a reason")
+            if modality in self.sequences and not self.sequences[modality].present:
+                raise ValueError(f"{modality} has no valid step; say why it is missing instead")
+        if self.aligned and len({len(sequence) for sequence in self.sequences.values()}) > 1:
+            raise ValueError("aligned sequences need the same number of steps")
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """How unsure a score is, in two parts."""
+
+    aleatoric: float
+    """0..1: doubt that lies in the data (from sigma); see docs/uncertainty.md."""
+    epistemic: float
+    """0..1: doubt of the model itself (spread over passes of the head)."""
+
+
+@dataclass(frozen=True)
+class EmotionScore:
+    """What the model says of one label in one utterance."""
+
+    label: str
+    probability: float
+    """Calibrated probability that the emotion is present, 0..1."""
+    decision: Decision
+    confidence: float
+    """Calibrated probability that the decision is right, 0..1.
+
+    With decision "abstain": of the better of the two decisions that were not made.
+    """
+    uncertainty: Uncertainty
+
+    def __post_init__(self) -> None:
+        for name, value in (("probability", self.probability), ("confidence", self.confidence)):
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} of {self.label} lies in 0..1, got {value}")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One utterance with its emotions."""
+
+    utterance: Utterance
+    emotions: tuple[EmotionScore, ...]
+    """Every label, in label order."""
+    missing: Mapping[Modality, str] = field(default_factory=dict)
+    """Why each absent modality is absent."""
+    abstained: bool = False
+
+    @property
+    def id(self) -> str:
+        """The utterance's id, unique in its media."""
+        return self.utterance.id
+
+    @property
+    def start(self) -> float:
+        """Seconds."""
+        return self.utterance.span.start
+
+    @property
+    def end(self) -> float:
+        """Seconds."""
+        return self.utterance.span.end
+
+    @property
+    def text(self) -> str:
+        """What was said, empty where nothing was."""
+        return self.utterance.text
+
+    @property
+    def speaker(self) -> str | None:
+        """Who said it, where the transcript tells."""
+        return self.utterance.speaker
+
+    @property
+    def present(self) -> tuple[EmotionScore, ...]:
+        """The emotions decided to be present, most probable first."""
+        found = [score for score in self.emotions if score.decision == "present"]
+        return tuple(sorted(found, key=lambda score: -score.probability))

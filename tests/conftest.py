@@ -1,0 +1,103 @@
+"""Media that tests share, made on the fly."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import imageio_ffmpeg
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.io import wavfile
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("LDDU_PIPE_SHARED", ROOT.parent / "shared"))
+
+RunFfmpeg = Callable[..., None]
+WriteVideo = Callable[..., Path]
+WriteWav = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def shared_media() -> Path:
+    """The folder of real clips; skips the test where it is absent."""
+    folder = SHARED / "data" / "media"
+    if not folder.is_dir():
+        pytest.skip(f"no real clips in {folder}; set LDDU_PIPE_SHARED")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample_video() -> Path:
+    """The example that ships: a face and a voice."""
+    return ROOT / "examples" / "sample.mp4"
+
+
+@pytest.fixture(scope="session")
+def run_ffmpeg() -> RunFfmpeg:
+    """Run ffmpeg with the given arguments; fails loudly.
+
+    Always the packaged one, which knows options that a system's older ffmpeg may lack; the code
+    under test still takes the one on PATH.
+    """
+
+    def run(*arguments: str | Path) -> None:
+        program = imageio_ffmpeg.get_ffmpeg_exe()
+        command = [program, "-nostdin", "-v", "error", "-y", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory, run_ffmpeg: RunFfmpeg) -> Path:
+    """2 s of moving picture, 64 x 48 at 25 fps, with a tone: H.264 and AAC in MP4."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    run_ffmpeg(
+        *("-f", "lavfi", "-i", "testsrc=s=64x48:d=2:r=25", "-f", "lavfi", "-i", "sine=d=2"),
+        *("-c:v", "libx264", "-c:a", "aac", "-movflags", "+faststart", path),
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def write_video() -> WriteVideo:
+    """Write (H, W, 3) uint8 RGB images shown at given times, seconds to the millisecond."""
+
+    def write(
+        path: Path,
+        images: Sequence[NDArray[np.uint8]],
+        times: Sequence[float],
+        codec: str = "ffv1",
+    ) -> Path:
+        unit = Fraction(1, 1000)
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream(codec, rate=1000)
+            stream.height, stream.width = images[0].shape[:2]
+            stream.pix_fmt = "bgr0" if codec == "ffv1" else "yuv420p"
+            stream.codec_context.time_base = unit
+            for image, time in zip(images, times, strict=True):
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+                frame.pts, frame.time_base = round(time * 1000), unit
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_wav() -> WriteWav:
+    """Write (samples,) or (samples, channels) float32 sound as WAV."""
+
+    def write(path: Path, sound: NDArray[np.float32], sample_rate: int = 16_000) -> Path:
+        wavfile.write(path, sample_rate, sound)
+        return path
+
+    return write

@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+import logging
+from itertools import pairwise
+from typing import Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.segmentation import segment
+from lddu_pipe.transcripts import join_words, parse_text
+from lddu_pipe.types import Cue, TimeSpan, Transcript, Utterance, Word
+
+
+def said(
+    text: str, start: float, end: float, *, pauses: dict[int, float] | None = None
+) -> tuple[Word, ...]:
+    """Words of equal length over a span; before the word i the pause `pauses[i]`, in seconds."""
+    texts = text.split()
+    gaps = [(pauses or {}).get(index, 0.0) for index in range(len(texts))]
+    length = (end - start - sum(gaps)) / len(texts)
+    words, moment = [], start
+    for word, gap in zip(texts, gaps, strict=True):
+        moment += gap
+        words.append(Word(word, TimeSpan(moment, moment + length)))
+        moment += length
+    return tuple(words)
+
+
+def cue(
+    text: str,
+    start: float,
+    end: float,
+    speaker: str | None = None,
+    pauses: dict[int, float] | None = None,
+) -> Cue:
+    return Cue(text, TimeSpan(start, end), said(text, start, end, pauses=pauses), speaker)
+
+
+def transcript(*cues: Cue) -> Transcript:
+    return Transcript(cues, "test.srt", "en")
+
+
+def spans(utterances: list[Utterance]) -> list[tuple[float, float]]:
+    return [(utterance.span.start, utterance.span.end) for utterance in utterances]
+
+
+def texts(utterances: list[Utterance]) -> list[str]:
+    return [utterance.text for utterance in utterances]
+
+
+# --- windows -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("duration", "expected"),
+    [
+        (0.0, [(0, 0)]),
+        (0.1, [(0, 0.1)]),
+        (7.4, [(0, 7.4)]),
+        (7.5, [(0, 5), (5, 7.5)]),
+        (10.0, [(0, 5), (5, 10)]),
+        (12.4, [(0, 5), (5, 12.4)]),
+    ],
+)
+def test_media_without_speech_is_cut_in_windows(
+    duration: float, expected: list[tuple[float, float]]
+) -> None:
+    assert spans(segment(None, duration)) == expected
+    assert spans(segment(Transcript((), "tiny.en"), duration)) == expected
+
+
+@settings(deadline=None)
+@given(st.floats(0, 300), st.floats(0.5, 40), st.floats(0.5, 40))
+def test_windows_tile_exactly_and_keep_to_the_limit(
+    duration: float, window: float, max_duration: float
+) -> None:
+    utterances = segment(None, duration, window=window, max_duration=max_duration)
+    assert utterances[0].span.start == 0
+    assert utterances[-1].span.end == duration
+    assert all(a.span.end == b.span.start for a, b in pairwise(utterances))
+    assert all(u.span.duration <= max_duration * (1 + 1e-5) for u in utterances)
+    assert all(u.span.duration >= min(window, max_duration, duration) / 2.01 for u in utterances)
+    assert [u.id for u in utterances] == [f"{index:04d}" for index in range(len(utterances))]
+
+
+# --- cues --------------------------------------------------------------------------------------
+
+
+def test_each_cue_is_an_utterance_and_long_silence_is_covered() -> None:
+    given_cues = transcript(cue("Hello  there.", 1, 3, "A"), cue("Bye.", 13, 14))
+    utterances = segment(given_cues, 17.0)
+    assert spans(utterances) == [(1, 3), (3, 8), (8, 13), (13, 14)]
+    assert texts(utterances) == ["Hello  there.", "", "", "Bye."]
+    assert [u.speaker for u in utterances] == ["A", None, None, None]
+    assert spans(segment(given_cues, 17.0, cover_silence=False)) == [(1, 3), (13, 14)]
+    assert spans(segment(given_cues, 0.0)) == [(1, 3), (13, 14)]
+
+
+def test_silence_before_and_after_speech_is_covered() -> None:
+    assert spans(segment(transcript(cue("Hi.", 6, 7)), 13.0)) == [(0, 6), (6, 7), (7, 13)]
+
+
+def test_overlapping_cues_stay_apart_and_hide_no_silence() -> None:
+    utterances = segment(
+        transcript(cue("long one here", 0, 10, "A"), cue("short", 2, 3, "B")), 16.0
+    )
+    assert spans(utterances) == [(0, 10), (2, 3), (10, 16)]
+    assert [u.speaker for u in utterances] == ["A", "B", None]
+
+
+def test_long_cues_are_cut_at_sentences_then_pauses_then_words() -> None:
+    sentences = "One two Mr. Smith four. Five six seven eight."
+    assert texts(segment(transcript(cue(sentences, 0, 18)), 18.0)) == [
+        "One two Mr. Smith four.",
+        "Five six seven eight.",
+    ]
+    paused = cue("one two three four", 0, 18, pauses={1: 1.0})
+    assert texts(segment(transcript(paused), 18.0)) == ["one", "two three four"]
+    assert texts(segment(transcript(cue("one two three four", 0, 18)), 18.0)) == [
+        "one two",
+        "three four",
+    ]
+
+
+def test_two_speakers_in_a_cue_become_two_utterances() -> None:
+    words = (Word("Two", TimeSpan(0, 1), speaker="Mary"), Word("Three", TimeSpan(1, 2)))
+    utterances = segment(transcript(Cue("Two Three", TimeSpan(0, 2), words, None)), 2.0)
+    assert [(u.text, u.speaker) for u in utterances] == [("Two", "Mary"), ("Three", None)]
+
+
+def test_cues_are_clipped_to_the_media_and_later_ones_dropped(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cues = transcript(cue("one two", 1, 5), cue("lost", 5, 6))
+    with caplog.at_level(logging.WARNING):
+        utterances = segment(cues, 3.5)
+    assert spans(utterances) == [(1, 3.5)]
+    assert [(w.span.start, w.span.end) for w in utterances[0].words] == [(1, 3), (3, 3.5)]
+    assert "1 of 2 cues" in caplog.text
+    with pytest.raises(UnusableInputError, match=r"test\.srt begins at 1\.0 s"):
+        segment(cues, 0.5)
+
+
+# --- sentences ---------------------------------------------------------------------------------
+
+
+def test_recognised_speech_is_cut_again_at_sentences_and_pauses() -> None:
+    first = cue("I have seen the U.S. once. It was", 0, 4)
+    second = cue("very big and wide I want to go again", 4, 9, pauses={4: 1.0})
+    utterances = segment(transcript(first, second), 9.0, cut="sentences")
+    assert texts(utterances) == [
+        "I have seen the U.S. once.",
+        "It was very big and wide",
+        "I want to go again",
+    ]
+    assert utterances[2].span.start - utterances[1].span.end == pytest.approx(1.0)
+
+
+def test_short_fragments_join_a_near_neighbour_of_the_same_speaker() -> None:
+    near = transcript(cue("Yes. I love this place.", 0, 3))
+    assert texts(segment(near, 3.0, cut="sentences")) == ["Yes. I love this place."]
+    far = transcript(cue("Yes. I love this place.", 0, 4, pauses={1: 0.9}))
+    assert texts(segment(far, 4.0, cut="sentences")) == ["Yes.", "I love this place."]
+    others = transcript(cue("Yes.", 0, 1, "A"), cue("I love this place.", 1, 3, "B"))
+    assert texts(segment(others, 3.0, cut="sentences")) == ["Yes.", "I love this place."]
+
+
+def test_recognised_speech_that_overlaps_is_not_mixed() -> None:
+    utterances = segment(transcript(cue("one two three", 0, 9), cue("in between", 2, 3)), 9.0)
+    assert texts(utterances) == ["one two three", "in between"]
+    overlapping = transcript(cue("one two three", 0, 9), cue("in between", 2, 2.5))
+    assert texts(segment(overlapping, 9.0, cut="sentences")) == ["one two three", "in between"]
+
+
+def test_chinese_sentences_are_cut() -> None:
+    words = tuple(
+        Word(text, TimeSpan(index, index + 1))
+        for index, text in enumerate(["我", "很", "好。", "你", "呢？", "走", "吧！"])
+    )
+    spoken = Transcript((Cue("", TimeSpan(0, 7), words),), "asr", "zh")
+    utterances = segment(spoken, 7.0, cut="sentences")
+    assert texts(utterances) == ["我很好。", "你呢？", "走吧！"]
+
+
+# --- untimed text ------------------------------------------------------------------------------
+
+
+def test_text_is_cut_in_sentences() -> None:
+    text = (
+        "Mr. Smith paid 3.5 dollars, e.g. for tea. The U.S. is big. What?! "
+        "I don't know... maybe. Fine\nnext line"
+    )
+    assert texts(segment(parse_text(text), 0.0)) == [
+        "Mr. Smith paid 3.5 dollars, e.g. for tea.",
+        "The U.S. is big.",
+        "What?!",
+        "I don't know... maybe.",
+        "Fine",
+        "next line",
+    ]
+
+
+def test_text_without_stops_is_cut_between_words() -> None:
+    utterances = segment(parse_text("word " * 100), 0.0)
+    assert [len(u.words) for u in utterances] == [25, 25, 25, 25]
+
+
+def test_text_is_spread_over_the_media(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        utterances = segment(parse_text("One two. Six ten."), 60.0)
+    assert spans(utterances) == [(0.0, pytest.approx(30.0)), (pytest.approx(30.0), 60.0)]
+    assert utterances[1].words[-1].span.end == 60.0
+    assert "no times" in caplog.text
+
+
+# --- properties --------------------------------------------------------------------------------
+
+Cut = Literal["cues", "sentences"]
+
+word_texts = st.sampled_from(["so", "well,", "yes.", "U.S.", "what?!", "好。", "我", "😀", "..."])
+
+
+@st.composite
+def transcripts(draw: st.DrawFn, *, overlaps: bool = False) -> Transcript:
+    cues: list[Cue] = []
+    moment = 0.0
+    for _ in range(draw(st.integers(1, 6))):
+        moment += draw(st.floats(-3 if overlaps else 0, 12))
+        start = moment = max(moment, cues[-1].span.start if cues else 0.0)
+        words = []
+        for text in draw(st.lists(word_texts, min_size=1, max_size=30)):
+            begin = moment + draw(st.floats(0, 2))
+            moment = begin + draw(st.floats(0, 2))
+            words.append(Word(text, TimeSpan(begin, moment)))
+        speaker = draw(st.sampled_from([None, "A", "B"]))
+        cues.append(Cue(join_words(words), TimeSpan(start, moment), tuple(words), speaker))
+    return Transcript(tuple(cues), "drawn", draw(st.sampled_from([None, "en", "zh"])))
+
+
+@settings(deadline=None)
+@given(transcripts(), st.sampled_from(["cues", "sentences"]), st.booleans())
+def test_every_word_lands_once_and_in_order(
+    given_words: Transcript, cut: Cut, media: bool
+) -> None:
+    duration = given_words.cues[-1].span.end + 20 if media else 0.0
+    utterances = segment(given_words, duration, cut=cut)
+    found = [(word.text, word.span) for utterance in utterances for word in utterance.words]
+    assert found == [(word.text, word.span) for word in given_words.words]
+
+
+@settings(deadline=None)
+@given(transcripts(overlaps=True), st.sampled_from(["cues", "sentences"]), st.floats(0.05, 1))
+def test_utterances_keep_to_the_limits(given_words: Transcript, cut: Cut, share: float) -> None:
+    duration = max(word.span.end for word in given_words.words) * share
+    try:
+        utterances = segment(given_words, duration, cut=cut, max_duration=6)
+    except UnusableInputError:
+        assert all(cue.span.start >= duration > 0 for cue in given_words.cues)
+        return
+    starts = [utterance.span.start for utterance in utterances]
+    assert starts == sorted(starts)
+    assert [u.id for u in utterances] == [f"{index:04d}" for index in range(len(utterances))]
+    for utterance in utterances:
+        assert utterance.span.duration <= 6 or len(utterance.words) == 1
+        if duration > 0:
+            assert 0 <= utterance.span.start <= utterance.span.end <= duration
+        assert len({word.speaker for word in utterance.words}) <= 1
+        assert all(a.span.start <= b.span.start for a, b in pairwise(utterance.words))
+        assert all(utterance.span.start <= w.span.start for w in utterance.words)
+        assert all(w.span.end <= utterance.span.end for w in utterance.words)
+    kept = [cue for cue in given_words.cues if duration == 0 or cue.span.start < duration]
+    found = sorted(word.text for utterance in utterances for word in utterance.words)
+    assert found == sorted(word.text for cue in kept for word in cue.words)
+
+
+@settings(deadline=None)
+@given(transcripts(), st.floats(0.01, 20))
+def test_no_long_stretch_of_media_is_left_out(given_words: Transcript, tail: float) -> None:
+    duration = given_words.cues[-1].span.end + tail
+    reached = 0.0
+    for utterance in segment(given_words, duration):
+        assert utterance.span.start - reached <= 5.0
+        reached = max(reached, utterance.span.end)
+    assert duration - reached <= 5.0
+
+
+@settings(deadline=None)
+@given(st.text(alphabet="ab.!? \nÄ。我", max_size=200), st.sampled_from([0.0, 0.1, 33.3]))
+def test_every_word_of_text_lands_once(text: str, duration: float) -> None:
+    try:
+        plain = parse_text(text)
+    except UnusableInputError:
+        return
+    utterances = segment(plain, duration)
+    found = [word.text for utterance in utterances for word in utterance.words]
+    assert found == [word.text for word in plain.words]
+    if duration:
+        assert all(utterance.span.end <= duration for utterance in utterances)
+
+
+@pytest.mark.parametrize(
+    "setting", [{"max_duration": 0}, {"window": -1}, {"pause": -0.1}, {"window": float("nan")}]
+)
+def test_settings_out_of_range_are_refused(setting: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="max_duration and window"):
+        segment(None, 3.0, **setting)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="duration"):
+        segment(None, float("nan"))
