@@ -1,0 +1,146 @@
+"""The annotation of one input, and its JSON: a contract that others build on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lddu_pipe.files import write_whole
+from lddu_pipe.types import MODALITIES, EmotionScore, Prediction
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = "1.0"
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """What was annotated."""
+
+    path: str
+    """As given by the caller; empty for data passed in memory."""
+    sha256: str
+    """Of the file's bytes; empty for data passed in memory."""
+    duration: float
+    """Seconds; 0 for text and stills."""
+    has_audio: bool
+    has_video: bool
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Which model spoke."""
+
+    name: str
+    version: str
+    labels: tuple[str, ...]
+    aligned: bool
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What is needed to get the same annotation again."""
+
+    created: str
+    """ISO 8601, UTC."""
+    versions: Mapping[str, str]
+    weights: Mapping[str, str]
+    """sha256 by the name of the weights."""
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """Everything the pipeline says of one input."""
+
+    media: SourceInfo
+    model: ModelInfo
+    utterances: Sequence[Prediction]
+    provenance: Provenance
+
+    def to_dict(self) -> dict[str, Any]:
+        """The annotation as plain values, in the layout of the JSON contract (schema 1.0)."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "media": asdict(self.media),
+            "model": {**asdict(self.model), "labels": list(self.model.labels)},
+            "utterances": [_utterance(prediction) for prediction in self.utterances],
+            "provenance": asdict(self.provenance),
+        }
+
+    def to_json(self) -> str:
+        """`to_dict` as indented JSON text; never NaN or Infinity.
+
+        Raises:
+            ValueError: a number is not finite, which would be a defect of the model.
+        """
+        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def save(self, path: str | Path) -> Path:
+        """Write the JSON; the file appears whole or not at all.
+
+        Raises:
+            UnusableInputError: the folder does not exist or cannot be written.
+        """
+        target = Path(path)
+        write_whole(target, self.to_json())
+        return target
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row an utterance and label, sorted by time, as a pandas table.
+
+        Columns: utterance, start, end, speaker, text, label, probability, decision, confidence,
+        aleatoric, epistemic, and one ``has_...`` column a modality.
+        """
+        import pandas as pd  # a slow import that only this method needs
+
+        rows = [
+            {
+                "utterance": prediction.id,
+                "start": prediction.start,
+                "end": prediction.end,
+                "speaker": prediction.speaker,
+                "text": prediction.text,
+                **{f"has_{name}": name not in prediction.missing for name in MODALITIES},
+                **_emotion(score, flat=True),
+            }
+            for prediction in self.utterances
+            for score in prediction.emotions
+        ]
+        return pd.DataFrame(rows)
+
+
+def _utterance(prediction: Prediction) -> dict[str, Any]:
+    return {
+        "id": prediction.id,
+        "start": round(prediction.start, 3),
+        "end": round(prediction.end, 3),
+        "text": prediction.text,
+        "speaker": prediction.speaker,
+        "modalities": {
+            name: {"present": False, "reason": prediction.missing[name]}
+            if name in prediction.missing
+            else {"present": True}
+            for name in MODALITIES
+        },
+        "emotions": [_emotion(score) for score in prediction.emotions],
+        "abstained": prediction.abstained,
+    }
+
+
+def _emotion(score: EmotionScore, flat: bool = False) -> dict[str, Any]:
+    uncertainty = {
+        "aleatoric": round(score.uncertainty.aleatoric, 4),
+        "epistemic": round(score.uncertainty.epistemic, 4),
+    }
+    return {
+        "label": score.label,
+        "probability": round(score.probability, 4),
+        "decision": score.decision,
+        "confidence": round(score.confidence, 4),
+        **(uncertainty if flat else {"uncertainty": uncertainty}),
+    }

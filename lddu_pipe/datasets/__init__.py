@@ -1,0 +1,1 @@
+"""Labelled data: where rows come from and how they become batches."""

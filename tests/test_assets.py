@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+
+from lddu_pipe import assets
+from lddu_pipe.assets import ASSETS, Asset, locate, locate_all, resolve
+from lddu_pipe.errors import MissingAssetError, UnusableInputError
+
+REVISION = "0123456789abcdef0123456789abcdef01234567"
+FILES = {"weights.bin": b"published weights", "config.json": b"{}"}
+CURES = ("give the path", 'pip install "lddu-pipe[offline]"', '"lddu-pipe models fetch"')
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+ENCODER = Asset(
+    name="encoder", kind="folder", description="a folder on the hub", licence="MIT", size=19,
+    files={name: sha256(content) for name, content in FILES.items()},
+    distribution="carrier-of-weights", distribution_folder="carrier_of_weights/model",
+    repo_id="someone/encoder", revision=REVISION,
+)  # fmt: skip
+DETECTOR = dataclasses.replace(
+    ENCODER, name="detector", kind="file", files={"weights.bin": sha256(FILES["weights.bin"])},
+    repo_id=None, revision=None,
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with an empty cache, no package and no network, and two small assets."""
+    monkeypatch.setattr(assets, "ASSETS", {"encoder": ENCODER, "detector": DETECTOR})
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_ASSETS_CACHE", str(tmp_path / "assets"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+def write(folder: Path, **changed: bytes) -> Path:
+    folder.mkdir(parents=True)
+    for name, content in FILES.items():
+        (folder / name).write_bytes(changed.get(name.split(".")[0], content))
+    return folder
+
+
+def fill_cache(tmp_path: Path, **changed: bytes) -> Path:
+    return write(tmp_path / f"hub/models--someone--encoder/snapshots/{REVISION}", **changed)
+
+
+def install_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **changed: bytes) -> Path:
+    """Put a distribution on sys.path whose code cannot be imported."""
+    site = tmp_path / "site"
+    folder = write(site / "carrier_of_weights/model", **changed)
+    (site / "carrier_of_weights/__init__.py").write_text("raise RuntimeError('imported')")
+    info = site / "carrier_of_weights-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: carrier-of-weights\nVersion: 1.0")
+    monkeypatch.syspath_prepend(str(site))
+    return folder
+
+
+def test_a_given_path_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_package(tmp_path, monkeypatch)
+    mine = write(tmp_path / "mine")
+    assert resolve("encoder", given=mine) == mine
+    assert resolve("detector", given=mine / "weights.bin") == mine / "weights.bin"
+    assert resolve("detector", given=mine) == mine / "weights.bin"
+
+
+def test_the_cache_comes_before_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packaged = install_package(tmp_path, monkeypatch)
+    assert resolve("encoder") == packaged
+    cached = fill_cache(tmp_path)
+    assert resolve("encoder") == cached
+    assert [(status.asset.name, status.source, status.verified) for status in locate_all()] == [
+        ("encoder", "Hugging Face cache", True),
+        ("detector", "package", True),
+    ]
+    assert "carrier_of_weights" not in sys.modules
+
+
+def test_a_wrong_copy_gives_way_to_a_right_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = fill_cache(tmp_path, config=b"{ }")
+    status = locate("encoder")
+    assert (status.path, status.verified) == (cached, False)
+    assert "config.json is not the published file of encoder" in str(status.problem)
+    packaged = install_package(tmp_path, monkeypatch)
+    assert resolve("encoder") == packaged
+    assert locate("encoder").verified
+
+
+@pytest.mark.parametrize("name", ["encoder", "detector"])
+def test_a_missing_asset_is_one_line_with_three_cures(name: str) -> None:
+    assert locate(name).path is None
+    assert not locate(name).verified
+    with pytest.raises(MissingAssetError, match=f"^{name} was not found: ") as caught:
+        resolve(name, offline=True)
+    assert all(cure in str(caught.value) for cure in CURES)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_changed_file_is_refused_with_three_cures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packaged = install_package(tmp_path, monkeypatch, weights=b"published weighty")
+    with pytest.raises(MissingAssetError) as caught:
+        resolve("encoder")
+    message = str(caught.value)
+    assert message.startswith(f"{packaged / 'weights.bin'} is not the published file of encoder")
+    assert sha256(b"published weighty")[:12] in message
+    assert ENCODER.files["weights.bin"][:12] in message
+    assert all(cure in message for cure in CURES)
+
+
+def test_a_file_that_changes_after_the_first_check_is_refused(tmp_path: Path) -> None:
+    mine = write(tmp_path / "mine")
+    resolve("encoder", given=mine)
+    (mine / "weights.bin").write_bytes(b"other weights")
+    with pytest.raises(MissingAssetError, match="not the published file"):
+        resolve("encoder", given=mine)
+
+
+def test_a_file_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = write(tmp_path / "mine")
+    resolve("encoder", given=mine)
+    monkeypatch.setattr("hashlib.file_digest", lambda *_: pytest.fail("hashed again"))
+    resolve("encoder", given=mine)
+
+
+def test_given_paths_that_do_not_serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_package(tmp_path, monkeypatch)  # must not be used in their place
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    with pytest.raises(MissingAssetError, match="nowhere does not exist"):
+        resolve("encoder", given=tmp_path / "nowhere")
+    mine = write(tmp_path / "mine")
+    (mine / "config.json").unlink()
+    with pytest.raises(MissingAssetError, match=r"config\.json of encoder cannot be read"):
+        resolve("encoder", given=mine)
+    with pytest.raises(MissingAssetError, match=r"cannot be read \(Not a directory\)"):
+        resolve("encoder", given=mine / "weights.bin")
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(UnusableInputError, match="unknown asset 'x'; there are: encoder, det"):
+        resolve("x")
+
+
+@pytest.fixture
+def website(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of a web server that the detector's official address points to."""
+    folder = tmp_path / "www"
+    folder.mkdir()
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    monkeypatch.setattr(SimpleHTTPRequestHandler, "log_message", lambda *_: None)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}/detector.task"
+        online = dataclasses.replace(DETECTOR, url=url)
+        monkeypatch.setattr(assets, "ASSETS", {"detector": online})
+        monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        yield folder
+        server.shutdown()
+        thread.join()
+
+
+def test_a_file_is_downloaded_once_and_only_when_allowed(
+    website: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (website / "detector.task").write_bytes(FILES["weights.bin"])
+    with pytest.raises(MissingAssetError, match="was not found"):
+        resolve("detector", offline=True)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "yes")
+    with pytest.raises(MissingAssetError, match="was not found"):
+        resolve("detector")
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    path = resolve("detector")
+    assert path.read_bytes() == FILES["weights.bin"]
+    assert path.is_relative_to(tmp_path / "assets")
+    (website / "detector.task").unlink()
+    assert assets.fetch("detector") == path
+    assert locate("detector").source == "Hugging Face cache"
+
+
+def test_a_wrong_or_failing_download_leaves_nothing(website: Path, tmp_path: Path) -> None:
+    with pytest.raises(MissingAssetError, match=r"could not be downloaded \(HTTP Error 404"):
+        resolve("detector")
+    (website / "detector.task").write_bytes(b"error page")
+    with pytest.raises(MissingAssetError, match="is not the published file") as caught:
+        resolve("detector")
+    assert all(cure in str(caught.value) for cure in CURES)
+    assert not [path for path in (tmp_path / "assets").rglob("*") if path.is_file()]
+
+
+def test_the_hub_is_asked_for_the_pinned_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def snapshot_download(repo_id: str, **options: object) -> str:
+        asked.extend((repo_id, options))
+        return str(fill_cache(tmp_path, weights=content))
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    content = FILES["weights.bin"]
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    folder = resolve("encoder")
+    assert asked == ["someone/encoder", {"revision": REVISION, "allow_patterns": list(FILES)}]
+    assert resolve("encoder") == folder  # from the cache: asking twice would fail to fill it
+
+    content, tmp_path = b"tampered", tmp_path / "second"
+    with pytest.raises(MissingAssetError, match="not the published file"):
+        assets.fetch("encoder")
+
+
+def test_errors_of_the_hub_become_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def snapshot_download(*_: object, **__: object) -> str:
+        raise RuntimeError("transfer\nbroke off")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    with pytest.raises(MissingAssetError, match=r"downloaded \(transfer broke off\)"):
+        assets.fetch("encoder")
+
+
+@pytest.mark.parametrize("asset", ASSETS.values(), ids=lambda asset: asset.name)
+def test_the_real_packages_carry_the_published_files(
+    asset: Asset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    try:
+        distribution = importlib.metadata.distribution(asset.distribution)
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip(f"{asset.distribution} is not installed (extra offline)")
+    monkeypatch.setattr(assets, "ASSETS", ASSETS)
+    status = locate(asset.name)
+    assert (status.source, status.problem) == ("package", None)
+    folder = Path(str(distribution.locate_file(asset.distribution_folder)))
+    assert asset.size == sum((folder / name).stat().st_size for name in asset.files)
