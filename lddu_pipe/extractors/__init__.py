@@ -1,0 +1,1 @@
+"""Extractors: one modality of raw data in, a sequence of features out."""

@@ -1,0 +1,104 @@
+"""Audio features: encoder frames pooled in time beside librosa prosody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lddu_pipe.extractors.base import fingerprint, pool_frames
+from lddu_pipe.extractors.prosody import (
+    HOP_LENGTH,
+    PROSODY_NAMES,
+    SAMPLE_RATE,
+    SILENCE_DB,
+    loudness_db,
+    prosody,
+)
+from lddu_pipe.types import ModalitySequence
+
+Encoder = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""From (samples,) float32 mono at 16 kHz to (frames, features) float32, 50 frames a second."""
+
+
+@dataclass(frozen=True)
+class AudioSettings:
+    """What decides the audio features."""
+
+    encoder: str = "whisper-tiny.en"
+    step: float = 0.2
+    """Seconds a step; a whole number of 20 ms frames."""
+    encoder_size: int = 384
+
+
+class AudioExtractor:
+    """Turns sound into one row of features each `settings.step` seconds.
+
+    A row holds the mean and the standard deviation, over the step, of the encoder's frames and
+    of the prosody.
+    """
+
+    name = "audio"
+
+    def __init__(self, encoder: Encoder, settings: AudioSettings, weights: dict[str, str]) -> None:
+        self.settings = settings
+        self._encode = encoder
+        self.fingerprint = fingerprint(self.name, settings, weights)
+        encoder_names = [f"encoder_{index:03d}" for index in range(settings.encoder_size)]
+        base = [*encoder_names, *PROSODY_NAMES]
+        self.feature_names = tuple(
+            f"{name}_{statistic}" for statistic in ("mean", "std") for name in base
+        )
+
+    @property
+    def frame_shift(self) -> float:
+        """Seconds between steps."""
+        return self.settings.step
+
+    @property
+    def feature_dim(self) -> int:
+        """Features of a step."""
+        return len(self.feature_names)
+
+    def extract(self, waveform: NDArray[np.float32], start: float = 0.0) -> ModalitySequence:
+        """Extract features from one utterance.
+
+        Args:
+            waveform: (samples,) float32 mono at 16 kHz.
+            start: seconds of the media at which the waveform begins.
+
+        Returns:
+            (ceil(duration / step), feature_dim); steps of silence are not valid.
+        """
+        if not len(waveform):
+            return self._sequence(np.zeros((0, self.feature_dim), np.float32), [], start, 0.0)
+        frames_per_step = round(self.settings.step * SAMPLE_RATE / HOP_LENGTH)
+        encoded = self._encode(waveform)
+        described = prosody(waveform)
+        count = min(len(encoded), len(described))
+        frames = np.concatenate([encoded[:count], described[:count]], axis=1)
+        mean, deviation = pool_frames(frames, frames_per_step)
+        level = loudness_db(waveform)[:count]
+        starts = np.arange(0, count, frames_per_step)
+        audible = np.maximum.reduceat(level, starts) > SILENCE_DB
+        values = np.concatenate([mean, deviation], axis=1)
+        return self._sequence(values, audible, start, len(waveform) / SAMPLE_RATE)
+
+    def _sequence(
+        self,
+        values: NDArray[np.float32],
+        valid: NDArray[np.bool_] | list[bool],
+        start: float,
+        duration: float,
+    ) -> ModalitySequence:
+        edges = np.minimum(np.arange(len(values) + 1) * self.settings.step, duration) + start
+        return ModalitySequence(
+            modality="audio",
+            values=values,
+            spans=np.stack([edges[:-1], edges[1:]], axis=1),
+            valid=np.asarray(valid, dtype=np.bool_),
+            feature_names=self.feature_names,
+            fingerprint=self.fingerprint,
+        )

@@ -1,0 +1,209 @@
+"""Faces in pictures: MediaPipe's landmarker, and which face to follow through a video."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import mediapipe as mp
+import numpy as np
+from mediapipe.tasks.python import BaseOptions, vision
+from mediapipe.tasks.python.components.containers.category import Category
+from mediapipe.tasks.python.components.containers.landmark import NormalizedLandmark
+from mediapipe.tasks.python.vision.face_landmarker import Blendshapes
+from numpy.typing import NDArray
+
+MAX_FACES = 4
+CROP_SCALE = 1.24  # square around the landmarks; then a crop is framed like a face of FER+
+KEEP_OVERLAP = 0.3  # intersection over union with which a face counts as the one before
+SWITCH_RATIO = 1.5  # how much larger another face must be to take over
+
+BLENDSHAPE_NAMES = tuple(shape.name.lower() for shape in Blendshapes)
+"""The 52 expressions of MediaPipe's blendshape model, in its order."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face in one picture."""
+
+    box: tuple[float, float, float, float]
+    """Extent of the landmarks in pixels: left, top, right, bottom; may reach outside."""
+    blendshapes: NDArray[np.float32]
+    """(52,) float32 in 0..1, in the landmarker's order (`BLENDSHAPE_NAMES`)."""
+    head_pose: NDArray[np.float32]
+    """(3,) float32: yaw, pitch, roll in radians; 0 looks into the camera."""
+
+    @property
+    def area(self) -> float:
+        """Square pixels of the box."""
+        left, top, right, bottom = self.box
+        return max(0.0, right - left) * max(0.0, bottom - top)
+
+    def overlap(self, other: Face) -> float:
+        """Intersection over union of the boxes, 0..1."""
+        width = min(self.box[2], other.box[2]) - max(self.box[0], other.box[0])
+        height = min(self.box[3], other.box[3]) - max(self.box[1], other.box[1])
+        shared = max(0.0, width) * max(0.0, height)
+        union = self.area + other.area - shared
+        return shared / union if union > 0 else 0.0
+
+
+class FaceLandmarker:
+    """MediaPipe FaceLandmarker (Tasks API), for one video or for unrelated pictures.
+
+    Use it as a context manager: the native graph is freed on exit.
+    """
+
+    def __init__(self, model: Path, *, video: bool) -> None:
+        """Load the landmarker.
+
+        Args:
+            model: the ``face_landmarker.task`` file.
+            video: follow faces from frame to frame; times must then increase.
+        """
+        self._video = video
+        mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
+        options = vision.FaceLandmarkerOptions(
+            base_options=BaseOptions(model_asset_path=str(model)),
+            running_mode=mode,
+            num_faces=MAX_FACES if video else 1,
+            output_face_blendshapes=True,
+            output_facial_transformation_matrixes=True,
+        )
+        self._last_time = -1
+        with _quiet_native_log():
+            self._landmarker = vision.FaceLandmarker.create_from_options(options)
+            blank = np.zeros((64, 64, 3), np.uint8)
+            self.detect(blank, 0.0)
+
+    def __enter__(self) -> FaceLandmarker:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the native graph."""
+        self._landmarker.close()
+
+    def detect(self, image: NDArray[np.uint8], time: float = 0.0) -> list[Face]:
+        """Find faces.
+
+        Args:
+            image: (height, width, 3) uint8 RGB.
+            time: seconds, larger than at the call before; only a video needs it.
+        """
+        picture = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(image))
+        if self._video:
+            # MediaPipe counts whole milliseconds and refuses two frames in the same one.
+            self._last_time = max(self._last_time + 1, round(time * 1000))
+            result = self._landmarker.detect_for_video(picture, self._last_time)
+        else:
+            result = self._landmarker.detect(picture)
+        height, width = image.shape[:2]
+        return [
+            _face(landmarks, shapes, matrix, width, height)
+            for landmarks, shapes, matrix in zip(
+                result.face_landmarks,
+                result.face_blendshapes,
+                result.facial_transformation_matrixes,
+                strict=True,
+            )
+        ]
+
+
+def follow_face(previous: Face | None, faces: Sequence[Face]) -> Face | None:
+    """Choose the face of this frame: the largest, but not a new one at every turn.
+
+    The face of the frame before is kept while it is still there, unless another has become
+    `SWITCH_RATIO` times as large.
+    """
+    if not faces:
+        return None
+    largest = max(faces, key=lambda face: face.area)
+    if previous is None:
+        return largest
+    same = max(faces, key=previous.overlap)
+    if previous.overlap(same) < KEEP_OVERLAP or largest.area > SWITCH_RATIO * same.area:
+        return largest
+    return same
+
+
+def crop_face(image: NDArray[np.uint8], face: Face, size: int) -> NDArray[np.uint8]:
+    """Cut a face as FER+ cuts it: a grey square of `CROP_SCALE` times the landmarks' extent.
+
+    Args:
+        image: (height, width, 3) uint8 RGB.
+        face: found in this image.
+        size: side of the crop in pixels.
+
+    Returns:
+        (size, size) uint8; beyond the picture its edge is repeated.
+    """
+    left, top, right, bottom = face.box
+    side = max(right - left, bottom - top) * CROP_SCALE
+    scale = size / side
+    shift = size / 2 - np.array([(left + right) / 2, (top + bottom) / 2]) * scale
+    if scale < 1:
+        # Averaging over areas keeps a large face from turning into aliased noise; warpAffine
+        # cannot do that, so shrink first and warp by what is left.
+        whole = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+        image = np.asarray(cv2.resize(image, whole, interpolation=cv2.INTER_AREA), np.uint8)
+        scale = 1.0
+    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], dtype=np.float32)
+    crop = cv2.warpAffine(
+        cv2.cvtColor(image, cv2.COLOR_RGB2GRAY),
+        matrix,
+        (size, size),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(crop, dtype=np.uint8)
+
+
+def _face(
+    landmarks: list[NormalizedLandmark],
+    shapes: list[Category],
+    matrix: NDArray[np.float32],
+    width: int,
+    height: int,
+) -> Face:
+    columns = [point.x * width for point in landmarks]
+    rows = [point.y * height for point in landmarks]
+    rotation = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
+    yaw = np.arctan2(rotation[0, 2], rotation[2, 2])
+    pitch = np.arcsin(np.clip(-rotation[1, 2], -1, 1))
+    roll = np.arctan2(rotation[1, 0], rotation[1, 1])
+    return Face(
+        box=(min(columns), min(rows), max(columns), max(rows)),
+        blendshapes=np.array([shape.score for shape in shapes], dtype=np.float32),
+        head_pose=np.array([yaw, pitch, roll], dtype=np.float32),
+    )
+
+
+@contextmanager
+def _quiet_native_log() -> Iterator[None]:
+    """Keep what MediaPipe's C++ prints on loading away from the person's terminal.
+
+    Its settings for that (GLOG_minloglevel) come too late for the first lines, so the file
+    descriptor itself is turned away. Errors still arrive as exceptions.
+    """
+    saved = os.dup(2)
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(sink)

@@ -1,0 +1,150 @@
+"""Text features: the token vectors of a Transformer encoder, grouped into words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import AutoModel, AutoTokenizer
+
+from lddu_pipe.extractors.base import fingerprint
+from lddu_pipe.types import ModalitySequence, Utterance, Word
+
+BATCH_SIZE = 32
+
+
+@dataclass(frozen=True)
+class TextSettings:
+    """What decides the text features."""
+
+    encoder: str = "all-MiniLM-L6-v2"
+    max_tokens: int = 256
+    """Word pieces of one pass, the encoder's limit; longer texts are read in several passes."""
+
+
+class TextExtractor:
+    """Turns words into one vector each: the mean of the last hidden states of its pieces."""
+
+    name = "text"
+
+    def __init__(
+        self,
+        encoder: str | Path,
+        settings: TextSettings,
+        weights: dict[str, str],
+        *,
+        offline: bool = True,
+        device: str = "cpu",
+    ) -> None:
+        """Load the encoder.
+
+        Args:
+            encoder: a folder, or the id of any encoder on the Hugging Face hub.
+            settings: what decides the features.
+            weights: sha256 by file name.
+            offline: look on this machine only.
+            device: "cpu", "cuda" or "mps".
+        """
+        self.settings = settings
+        self.device = torch.device(device)
+        source = str(encoder)
+        self._tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=offline)
+        model = AutoModel.from_pretrained(
+            source, local_files_only=offline, use_safetensors=True, dtype=torch.float32
+        )
+        self._model = model.eval().to(self.device)
+        self.feature_dim: int = model.config.hidden_size
+        self.feature_names = tuple(f"token_{index:03d}" for index in range(self.feature_dim))
+        self.fingerprint = fingerprint(self.name, settings, weights)
+
+    def extract(self, utterances: Sequence[Utterance]) -> list[ModalitySequence]:
+        """Extract features of many utterances at once.
+
+        Returns:
+            One (words, feature_dim) sequence an utterance, in the same order. An utterance
+            without words gives an empty one.
+        """
+        passes: list[tuple[int, tuple[Word, ...]]] = []
+        for index, utterance in enumerate(utterances):
+            passes.extend((index, part) for part in self._split(utterance.words))
+        # Texts of like length share a batch, so that little of it is padding.
+        order = sorted(range(len(passes)), key=lambda number: len(passes[number][1]))
+        vectors: dict[int, NDArray[np.float32]] = {}
+        for begin in range(0, len(order), BATCH_SIZE):
+            chosen = order[begin : begin + BATCH_SIZE]
+            encoded = self._encode([passes[number][1] for number in chosen])
+            vectors.update(zip(chosen, encoded, strict=True))
+        rows: list[list[NDArray[np.float32]]] = [[] for _ in utterances]
+        for number, (index, _) in enumerate(passes):
+            rows[index].append(vectors[number])
+        return [
+            self._sequence(utterance.words, parts)
+            for utterance, parts in zip(utterances, rows, strict=True)
+        ]
+
+    def _split(self, words: tuple[Word, ...]) -> list[tuple[Word, ...]]:
+        """Cut words into runs that fit one pass of the encoder."""
+        if not words:
+            return []
+        pieces = self._tokenizer([word.text for word in words], add_special_tokens=False)
+        limit = self.settings.max_tokens - self._tokenizer.num_special_tokens_to_add()
+        parts: list[tuple[Word, ...]] = []
+        start = used = 0
+        for index, tokens in enumerate(pieces["input_ids"]):
+            if index > start and used + len(tokens) > limit:
+                parts.append(words[start:index])
+                start, used = index, 0
+            used += len(tokens)
+        parts.append(words[start:])
+        return parts
+
+    @torch.inference_mode()
+    def _encode(self, texts: Sequence[tuple[Word, ...]]) -> list[NDArray[np.float32]]:
+        batch = self._tokenizer(
+            [[word.text for word in words] for words in texts],
+            is_split_into_words=True,
+            padding=True,
+            truncation=True,
+            max_length=self.settings.max_tokens,
+            return_tensors="pt",
+        )
+        hidden = self._model(**batch.to(self.device)).last_hidden_state.float().cpu().numpy()
+        return [
+            _group(hidden[row], batch.word_ids(row), len(words)) for row, words in enumerate(texts)
+        ]
+
+    def _sequence(
+        self, words: tuple[Word, ...], parts: list[NDArray[np.float32]]
+    ) -> ModalitySequence:
+        empty = np.zeros((0, self.feature_dim), np.float32)
+        values = np.concatenate(parts) if parts else empty
+        # A word of which the tokenizer knows no piece has no vector.
+        valid = np.asarray(np.isfinite(values).all(axis=1), np.bool_)
+        return ModalitySequence(
+            modality="text",
+            values=np.where(valid[:, None], values, 0.0).astype(np.float32),
+            spans=np.array(
+                [(word.span.start, word.span.end) for word in words], dtype=np.float64
+            ).reshape(-1, 2),
+            valid=valid,
+            feature_names=self.feature_names,
+            fingerprint=self.fingerprint,
+        )
+
+
+def _group(
+    hidden: NDArray[np.float32], word_ids: list[int | None], count: int
+) -> NDArray[np.float32]:
+    """Mean vector of each word's pieces, (count, features); NaN for a word without pieces."""
+    owners = np.array([-1 if owner is None else owner for owner in word_ids])
+    sums = np.zeros((count, hidden.shape[1]), dtype=np.float32)
+    owned = owners >= 0
+    np.add.at(sums, owners[owned], hidden[owned])
+    counts = np.bincount(owners[owned], minlength=count)[:, None]
+    with np.errstate(invalid="ignore"):  # 0 / 0 marks a word without pieces
+        means: NDArray[np.float32] = (sums / counts).astype(np.float32)
+    return means

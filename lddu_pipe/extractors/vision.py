@@ -1,0 +1,229 @@
+"""Vision features: what the followed face shows in each frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lddu_pipe.extractors.base import fingerprint
+from lddu_pipe.extractors.expression import (
+    EXPRESSIONS,
+    FACE_SIZE,
+    ExpressionNetwork,
+    standardise_faces,
+)
+from lddu_pipe.extractors.faces import (
+    BLENDSHAPE_NAMES,
+    Face,
+    FaceLandmarker,
+    crop_face,
+    follow_face,
+)
+from lddu_pipe.media import Frame
+from lddu_pipe.types import ModalitySequence
+
+BATCH_SIZE = 64
+LOG_PROBABILITY_FLOOR = -6.0
+CROP_ENLARGEMENT = 4  # the landmarker finds few faces in 48 x 48 pixels, most in 192 x 192
+CROP_BORDER = 48  # pixels around the enlarged crop, since a cut face lacks its surroundings
+_NO_FACE = np.zeros((FACE_SIZE, FACE_SIZE), np.uint8)  # stands in a batch where no face was found
+
+
+@dataclass(frozen=True)
+class VisionSettings:
+    """What decides the vision features of a frame."""
+
+    landmarker: str = "face-landmarker"
+    expression: str = "ferplus-resnet"
+
+
+class VisionExtractor:
+    """Turns frames into one row of features each.
+
+    A row holds the expression network's embedding and log-probabilities of the face crop, the
+    landmarker's blendshapes and head pose, and whether there were landmarks.
+    """
+
+    name = "vision"
+
+    def __init__(
+        self,
+        landmarker: Path,
+        network: ExpressionNetwork,
+        settings: VisionSettings,
+        weights: dict[str, str],
+        *,
+        device: str = "cpu",
+    ) -> None:
+        self.settings = settings
+        self.device = torch.device(device)
+        self._landmarker = landmarker
+        self._network = network.eval().to(self.device)
+        self.fingerprint = fingerprint(self.name, settings, weights)
+        self.feature_names = (
+            *(f"expression_{index:02d}" for index in range(network.config.embedding_size)),
+            *(f"log_probability_{name}" for name in EXPRESSIONS),
+            *BLENDSHAPE_NAMES,
+            "yaw",
+            "pitch",
+            "roll",
+            "landmarks",
+        )
+
+    @property
+    def feature_dim(self) -> int:
+        """Features of a frame."""
+        return len(self.feature_names)
+
+    def extract(
+        self, frames: Iterable[Frame], duration: float, *, face_crops: bool = False
+    ) -> ModalitySequence:
+        """Extract features from the frames of one video, in order of time.
+
+        Frames are used as they come and not kept. A step lasts from its frame to the next one,
+        at most half a second, so that a gap in the frames is a gap in the sequence.
+
+        Args:
+            frames: time and picture of each.
+            duration: seconds, the end of the last frame.
+            face_crops: the frames are already cut to a face; see `extract_stills`.
+
+        Returns:
+            (frames, feature_dim); frames without a face are not valid.
+        """
+        times: list[float] = []
+        rows: list[NDArray[np.float32]] = []
+        found: list[Face | None] = []
+        crops: list[NDArray[np.uint8]] = []
+        valid: list[bool] = []
+        previous: Face | None = None
+
+        def flush() -> None:
+            if crops:
+                rows.append(self.describe(crops, found))
+                crops.clear()
+                found.clear()
+
+        with FaceLandmarker(self._landmarker, video=True) as landmarker:
+            for frame in frames:
+                image = enlarge_crop(shrink_crop(frame.image)) if face_crops else frame.image
+                face = follow_face(previous, landmarker.detect(image, frame.time))
+                # A face that turns away for a few frames is still the one to go on with.
+                previous = face or previous
+                times.append(frame.time)
+                valid.append(face_crops or face is not None)
+                found.append(face)
+                crops.append(_crop(frame.image, face, face_crops=face_crops))
+                if len(crops) == BATCH_SIZE:
+                    flush()
+        flush()
+        return self._sequence(rows, times, np.array(valid, dtype=np.bool_), duration)
+
+    def extract_stills(
+        self, images: Iterable[NDArray[np.uint8]], *, face_crops: bool
+    ) -> list[ModalitySequence]:
+        """Extract features of pictures that have nothing to do with each other, one step each.
+
+        Args:
+            images: (height, width, 3) uint8 RGB, any size; used as they come and not kept.
+            face_crops: the pictures are already cut to a face. The landmarker then looks at an
+                enlarged copy, and where it finds nothing the expression network speaks alone.
+
+        Returns:
+            (1, feature_dim) each; a picture without a face is not valid.
+        """
+        crops: list[NDArray[np.uint8]] = []
+        found: list[Face | None] = []
+        with FaceLandmarker(self._landmarker, video=False) as landmarker:
+            for image in images:
+                shown = enlarge_crop(shrink_crop(image)) if face_crops else image
+                face = next(iter(landmarker.detect(shown)), None)
+                crops.append(_crop(image, face, face_crops=face_crops))
+                found.append(face)
+        if not crops:
+            return []
+        return [
+            self._sequence(
+                [row[None]], [0.0], np.array([face_crops or face is not None]), duration=0.0
+            )
+            for row, face in zip(self.describe(crops, found), found, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def describe(
+        self, crops: Sequence[NDArray[np.uint8]], faces: Sequence[Face | None]
+    ) -> NDArray[np.float32]:
+        """Put together the features of faces.
+
+        Args:
+            crops: (48, 48) uint8 each.
+            faces: what the landmarker said of each, None where it found nothing.
+
+        Returns:
+            (faces, feature_dim) float32.
+        """
+        parts = []
+        for begin in range(0, len(crops), BATCH_SIZE):
+            batch = torch.from_numpy(np.stack(crops[begin : begin + BATCH_SIZE]))
+            output = self._network(standardise_faces(batch.to(self.device)))
+            log_probabilities = output.logits.log_softmax(dim=1).clamp_min(LOG_PROBABILITY_FLOOR)
+            parts.append(torch.cat([output.embedding, log_probabilities], dim=1).cpu().numpy())
+        nothing = np.zeros(len(BLENDSHAPE_NAMES) + 4, np.float32)
+        landmarks = [
+            nothing if face is None else np.concatenate([face.blendshapes, face.head_pose, [1.0]])
+            for face in faces
+        ]
+        return np.concatenate([np.concatenate(parts), np.stack(landmarks)], axis=1).astype(
+            np.float32
+        )
+
+    def _sequence(
+        self,
+        rows: list[NDArray[np.float32]],
+        times: list[float],
+        valid: NDArray[np.bool_],
+        duration: float,
+    ) -> ModalitySequence:
+        starts = np.array(times, dtype=np.float64)
+        ends = np.append(starts[1:], max(duration, starts[-1] if len(starts) else 0.0))
+        return ModalitySequence(
+            modality="vision",
+            values=np.concatenate(rows) if rows else np.zeros((0, self.feature_dim), np.float32),
+            spans=np.stack([starts, np.minimum(ends[: len(starts)], starts + 0.5)], axis=1),
+            valid=valid,
+            feature_names=self.feature_names,
+            fingerprint=self.fingerprint,
+        )
+
+
+def _crop(image: NDArray[np.uint8], face: Face | None, *, face_crops: bool) -> NDArray[np.uint8]:
+    """What the expression network sees of a picture, (48, 48) uint8."""
+    if face_crops:
+        return shrink_crop(image)
+    return _NO_FACE if face is None else crop_face(image, face, FACE_SIZE)
+
+
+def shrink_crop(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Bring a picture of a face, (height, width, 3) uint8 RGB, to (48, 48) uint8 grey."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    if grey.shape == (FACE_SIZE, FACE_SIZE):
+        return np.asarray(grey, dtype=np.uint8)
+    small = cv2.resize(grey, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, dtype=np.uint8)
+
+
+def enlarge_crop(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A (48, 48) uint8 face as an RGB picture in which the landmarker can find it."""
+    large = cv2.resize(
+        crop, None, fx=CROP_ENLARGEMENT, fy=CROP_ENLARGEMENT, interpolation=cv2.INTER_CUBIC
+    )
+    framed = cv2.copyMakeBorder(
+        large, CROP_BORDER, CROP_BORDER, CROP_BORDER, CROP_BORDER, cv2.BORDER_REPLICATE
+    )
+    return np.asarray(cv2.cvtColor(framed, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
