@@ -1,0 +1,102 @@
+"""Everything that shapes an LDDU model, kept beside its weights."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from transformers import PretrainedConfig
+
+from lddu_pipe.labels import MOSEI
+from lddu_pipe.types import MODALITIES
+
+
+class LDDUConfig(PretrainedConfig):
+    """Configuration of `LDDUModel`; the defaults are the paper's (section 4.1)."""
+
+    model_type = "lddu"
+
+    def __init__(
+        self,
+        feature_sizes: dict[str, int] | None = None,
+        labels: list[str] | None = None,
+        hidden_size: int = 256,
+        latent_size: int = 128,
+        encoder_layers: dict[str, int] | None = None,
+        attention_heads: int = 8,
+        feed_forward_size: int = 256,
+        max_steps: dict[str, int] | None = None,
+        dropout: float = 0.3,
+        statistics_pooling: bool = False,
+        modality_dropout: float = 0.0,
+        alignment: Literal["aligned", "unaligned", "both"] = "unaligned",
+        name: str = "lddu",
+        version: str = "0",
+        fingerprints: dict[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Describe a model.
+
+        Args:
+            feature_sizes: D_m, raw features a step, by modality.
+            labels: label names in output order.
+            hidden_size: d.
+            latent_size: k, the dimensions of a latent Gaussian.
+            encoder_layers: Transformer layers by modality.
+            attention_heads: heads of those layers.
+            feed_forward_size: inner size of those layers.
+            max_steps: longest sequence by modality; longer ones must be pooled first.
+            dropout: probability, in every block.
+            statistics_pooling: let the label attention also take the attention-weighted standard
+                deviation of the values (Okabe et al. 2018), beyond the paper's mean.
+            modality_dropout: probability, in training, that a modality of a row is hidden.
+            alignment: whether the model was trained on one step a word, on every modality's own
+                rate, or on both.
+            name: what people call the checkpoint.
+            version: of the checkpoint; another one for other weights.
+            fingerprints: by modality, of the extractor whose features the model was trained on.
+            **kwargs: what every `PretrainedConfig` takes.
+
+        Raises:
+            ValueError: a size does not fit the others.
+        """
+        self.feature_sizes = feature_sizes or {"text": 768, "audio": 74, "vision": 35}
+        self.hidden_size = hidden_size
+        self.latent_size = latent_size
+        self.encoder_layers = encoder_layers or dict.fromkeys(MODALITIES, 3)
+        self.attention_heads = attention_heads
+        self.feed_forward_size = feed_forward_size
+        self.max_steps = max_steps or dict.fromkeys(MODALITIES, 160)
+        self.dropout = dropout
+        self.statistics_pooling = statistics_pooling
+        self.modality_dropout = modality_dropout
+        self.alignment = alignment
+        self.name = name
+        self.version = version
+        self.fingerprints = fingerprints or {}
+        if not kwargs.get("id2label"):
+            kwargs["id2label"] = dict(enumerate(labels or MOSEI.labels))
+            kwargs["label2id"] = {name: index for index, name in kwargs["id2label"].items()}
+        super().__init__(**kwargs)
+        for field in ("feature_sizes", "encoder_layers", "max_steps"):
+            if tuple(getattr(self, field)) != MODALITIES:
+                setattr(self, field, _in_order(field, getattr(self, field)))
+        if hidden_size % attention_heads:
+            raise ValueError(f"hidden_size {hidden_size} is not a multiple of {attention_heads}")
+        if not (0 <= dropout < 1 and 0 <= modality_dropout < 1):
+            raise ValueError("dropout and modality_dropout lie in 0..1")
+
+    def accepts(self, *, aligned: bool) -> bool:
+        """Whether the model was trained on such sequences."""
+        return self.alignment in ("both", "aligned" if aligned else "unaligned")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names in output order."""
+        names: Any = self.id2label
+        return tuple(names[index] for index in range(len(names)))
+
+
+def _in_order(name: str, by_modality: dict[str, int]) -> dict[str, int]:
+    if set(by_modality) != set(MODALITIES):
+        raise ValueError(f"{name} needs exactly {MODALITIES}, got {tuple(by_modality)}")
+    return {modality: by_modality[modality] for modality in MODALITIES}

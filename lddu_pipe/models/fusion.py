@@ -1,0 +1,85 @@
+"""Uncertainty-aware fusion: three views of an utterance and a gate (paper, section 3.4)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lddu_pipe.models.config import LDDUConfig
+from lddu_pipe.types import MODALITIES
+
+
+class PerLabelLinear(nn.Module):
+    """A linear classifier of its own for each label."""
+
+    def __init__(self, labels: int, features: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(labels, features))
+        self.bias = nn.Parameter(torch.zeros(labels))
+        nn.init.normal_(self.weight, std=features**-0.5)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(batch, labels, features) to logits (batch, labels)."""
+        return (features * self.weight).sum(dim=-1) + self.bias
+
+
+class GatedFusion(nn.Module):
+    """Weighs what the centres say against what the uncertainties say."""
+
+    def __init__(self, config: LDDUConfig) -> None:
+        super().__init__()
+        count, size = len(MODALITIES), config.hidden_size
+        labels = len(config.labels)
+        self.direct = nn.Sequential(
+            nn.Dropout(config.dropout),
+            nn.Linear(count * size, size),
+            nn.GELU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(size, 1),
+        )
+        self.centre = PerLabelLinear(labels, count * config.latent_size)
+        self.spread = PerLabelLinear(labels, count * config.latent_size)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, gathered: Tensor, mean: Tensor, std: Tensor) -> tuple[Tensor, ...]:
+        """Classify each view.
+
+        Args:
+            gathered: Z, (batch, modalities, labels, hidden_size).
+            mean: mu, (batch, modalities, labels, latent_size).
+            std: sigma, (batch, modalities, labels, latent_size).
+
+        Returns:
+            Logits of y_dir, y_mu, y_sigma, each (batch, labels).
+        """
+        direct = self.direct(_concatenate(gathered)).squeeze(-1)
+        centre = self.centre(self.dropout(_concatenate(mean)))
+        spread = self.spread(self.dropout(_concatenate(std)))
+        return direct, centre, spread
+
+
+def _concatenate(views: Tensor) -> Tensor:
+    """(batch, modalities, labels, size) to (batch, labels, modalities * size)."""
+    return views.transpose(1, 2).flatten(2)
+
+
+def gate(direct: Tensor, centre: Tensor, spread: Tensor) -> Tensor:
+    """Logit of y = y_dir y_mu + (1 - y_dir) y_sigma, computed without leaving log space.
+
+    Args:
+        direct: logit of y_dir, the share given to the centres.
+        centre: logit of y_mu.
+        spread: logit of y_sigma.
+
+    Returns:
+        log y - log(1 - y), in the shape of the arguments; exact where y is near 0 or 1.
+    """
+    log_share, log_rest = functional.logsigmoid(direct), functional.logsigmoid(-direct)
+    present = torch.logaddexp(
+        log_share + functional.logsigmoid(centre), log_rest + functional.logsigmoid(spread)
+    )
+    absent = torch.logaddexp(
+        log_share + functional.logsigmoid(-centre), log_rest + functional.logsigmoid(-spread)
+    )
+    return present - absent

@@ -1,0 +1,178 @@
+"""Training losses of LDDU (paper, section 3.5). They take the model's output, unchanged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lddu_pipe.models.lddu import LDDUOutput
+
+CalibrationLoss = Literal["divergence", "ranking"]
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """How much each term counts; the defaults are those of the published run."""
+
+    direct: float = 0.3
+    """w_dir of BCE(y_dir)."""
+    contrastive: float = 1.0
+    """w_scl of L_scl."""
+    calibration: float = 0.3
+    """w_crl of L_crl."""
+
+
+@dataclass(frozen=True)
+class LossTerms:
+    """Scalars of one batch, before weighting, and their weighted sum."""
+
+    total: Tensor
+    classification: Tensor
+    direct: Tensor
+    contrastive: Tensor
+    calibration: Tensor
+
+
+class ContrastiveQueue(nn.Module):
+    """Past latent vectors, first in first out, as in MoCo (He et al. 2020).
+
+    Part of the state of training, not of the model. Rows carry no gradient.
+    """
+
+    vectors: Tensor
+    classes: Tensor
+
+    def __init__(self, size: int, latent_size: int) -> None:
+        super().__init__()
+        self.size = size
+        self.register_buffer("vectors", torch.zeros(0, 2 * latent_size))
+        self.register_buffer("classes", torch.zeros(0, dtype=torch.long))
+
+    @torch.no_grad()
+    def push(self, vectors: Tensor, classes: Tensor) -> None:
+        """Append rows and forget the oldest beyond `size`."""
+        self.vectors = torch.cat([self.vectors, vectors.detach().float()])[-self.size :]
+        self.classes = torch.cat([self.classes, classes])[-self.size :]
+
+
+def latent_vectors(output: LDDUOutput, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Vectors [mu/|mu|, sigma/|sigma|] of all present modalities with their classes.
+
+    Args:
+        output: of a batch.
+        labels: (batch, labels) in 0..1; 0.5 and above counts as present.
+
+    Returns:
+        (vectors, 2 * latent_size) of norm sqrt(2), and (vectors,) int64 classes, one for each
+        (modality, emotion, present or absent): 2 * modalities * labels in all.
+    """
+    latent = output.latent
+    vectors = torch.cat(
+        [functional.normalize(latent.mean, dim=-1), functional.normalize(latent.std, dim=-1)],
+        dim=-1,
+    )
+    modalities, count = vectors.shape[1], vectors.shape[2]
+    pairs = torch.arange(modalities * count, device=labels.device).view(1, modalities, count)
+    classes = 2 * pairs + (labels[:, None] >= 0.5).long()
+    return vectors[output.present].flatten(0, 1), classes[output.present].flatten()
+
+
+def contrastive_loss(
+    vectors: Tensor, classes: Tensor, queue: ContrastiveQueue, temperature: float = 0.07
+) -> Tensor:
+    """Supervised contrastive loss of a batch against itself and a queue (Khosla et al. 2020).
+
+    Anchors are the batch's own vectors only: queue rows carry no gradient, so using them as
+    anchors would cost most of the step and teach nothing.
+
+    Args:
+        vectors: (anchors, features) of norm sqrt(2).
+        classes: (anchors,) int64.
+        queue: past vectors; not changed here.
+        temperature: tau.
+
+    Returns:
+        Mean over anchors that have a positive; 0 where none has.
+    """
+    others = torch.cat([vectors, queue.vectors.to(vectors)])
+    other_classes = torch.cat([classes, queue.classes])
+    similarity = vectors @ others.T / (2 * temperature)
+    itself = torch.eye(len(vectors), len(others), dtype=torch.bool, device=vectors.device)
+    similarity = similarity.masked_fill(itself, float("-inf"))
+    log_share = similarity - similarity.logsumexp(dim=1, keepdim=True)
+    positive = (classes[:, None] == other_classes[None]) & ~itself
+    count = positive.sum(dim=1)
+    mean = log_share.masked_fill(~positive, 0.0).sum(dim=1) / count.clamp_min(1)
+    return -mean[count > 0].mean() if bool((count > 0).any()) else vectors.sum() * 0.0
+
+
+def deviation_size(output: LDDUOutput) -> Tensor:
+    """|sigma| per row and emotion: root mean square over present modalities and dimensions.
+
+    Returns:
+        (batch, labels), positive; comparable between rows with different modalities.
+    """
+    variance = torch.exp(output.log_var).mean(dim=-1)
+    keep = output.present[:, :, None].to(variance)
+    mean = (variance * keep).sum(dim=1) / keep.sum(dim=1).clamp_min(1)
+    return mean.clamp_min(1e-12).sqrt()
+
+
+def divergence_loss(output: LDDUOutput) -> Tensor:
+    """L_crl as published: symmetric KL over the batch between |sigma| and y_dir, per label."""
+    sizes = functional.log_softmax(deviation_size(output), dim=0)
+    direct = functional.log_softmax(torch.sigmoid(output.direct_logits), dim=0)
+    forward = functional.kl_div(sizes, direct, log_target=True, reduction="none").sum(dim=0)
+    backward = functional.kl_div(direct, sizes, log_target=True, reduction="none").sum(dim=0)
+    return (forward + backward).mean() / 2
+
+
+def ranking_loss(output: LDDUOutput, labels: Tensor) -> Tensor:
+    """L_crl as motivated: |sigma| orders rows by their error (after Moon et al. 2020).
+
+    Every pair of rows whose errors differ should differ in log |sigma| by at least as much, in
+    the same direction. The error of a row is |y - label| at this step, without gradient.
+    """
+    sizes = torch.log(deviation_size(output))
+    errors = (output.probabilities.detach() - labels).abs()
+    size_gap = sizes[:, None] - sizes[None]
+    error_gap = errors[:, None] - errors[None]
+    return functional.relu(error_gap.abs() - error_gap.sign() * size_gap).mean()
+
+
+def lddu_loss(
+    output: LDDUOutput,
+    labels: Tensor,
+    queue: ContrastiveQueue,
+    weights: LossWeights,
+    calibration: CalibrationLoss = "divergence",
+) -> LossTerms:
+    """L = BCE(y) + w_dir BCE(y_dir) + w_scl L_scl + w_crl L_crl; then fills the queue.
+
+    Args:
+        output: of a batch.
+        labels: (batch, labels) float in 0..1.
+        queue: past vectors; this batch's are appended.
+        weights: of the terms.
+        calibration: which L_crl.
+    """
+    classification = functional.binary_cross_entropy_with_logits(output.logits, labels)
+    direct = functional.binary_cross_entropy_with_logits(output.direct_logits, labels)
+    vectors, classes = latent_vectors(output, labels)
+    contrast = contrastive_loss(vectors, classes, queue)
+    if calibration == "divergence":
+        order = divergence_loss(output)
+    else:
+        order = ranking_loss(output, labels)
+    queue.push(vectors, classes)
+    total = (
+        classification
+        + weights.direct * direct
+        + weights.contrastive * contrast
+        + weights.calibration * order
+    )
+    return LossTerms(total, classification, direct, contrast, order)

@@ -1,0 +1,114 @@
+"""Calibration: probabilities that mean what they say, order kept, files that round-trip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+
+from lddu_pipe.errors import IncompatibleModelError
+from lddu_pipe.metrics import expected_calibration_error
+from lddu_pipe.models.calibration import (
+    Calibration,
+    choose_thresholds,
+    expected_error,
+    fit_platt,
+    fit_set,
+    set_name,
+    sigmoid,
+)
+
+
+def overconfident_rows(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Logits three times too large and shifted, the truth, and widths."""
+    random = np.random.default_rng(seed)
+    true_logits = random.normal(-1, 1.5, (rows, 2))
+    truth = random.random((rows, 2)) < sigmoid(true_logits)
+    return 3 * true_logits + 2, truth.astype(float), random.uniform(0.1, 1, (rows, 2))
+
+
+def test_platt_agrees_with_logistic_regression() -> None:
+    logits, truth, _ = overconfident_rows(4000, 0)
+    slope, offset = fit_platt(logits[:, 0], truth[:, 0])
+    oracle = LogisticRegression(C=1e9).fit(logits[:, :1], truth[:, 0])
+    assert slope == pytest.approx(oracle.coef_[0, 0], rel=0.02)
+    assert offset == pytest.approx(oracle.intercept_[0], rel=0.02)
+
+
+def test_calibration_error_falls_on_rows_that_were_not_used() -> None:
+    calibration = fit_set(*overconfident_rows(4000, 0))
+    logits, truth, _ = overconfident_rows(4000, 1)
+    before = expected_calibration_error(truth, sigmoid(logits)).mean()
+    after = expected_calibration_error(truth, calibration.probabilities(logits)).mean()
+    assert before > 0.1
+    assert after < 0.03
+
+
+def test_a_label_that_is_never_present_stays_possible() -> None:
+    slope, offset = fit_platt(np.linspace(-3, 0, 50), np.zeros(50))
+    assert slope > 0
+    assert 0 < sigmoid(np.array(slope * -3 + offset)) < 0.1
+
+
+def test_thresholds_beat_one_half_and_match_an_exhaustive_search() -> None:
+    random = np.random.default_rng(3)
+    truth = random.random((800, 2)) < [0.1, 0.3]
+    probabilities = np.clip(0.25 * truth + random.normal(0.2, 0.12, truth.shape), 0, 1)
+    chosen = choose_thresholds(probabilities, truth)
+
+    def score(thresholds: np.ndarray) -> float:
+        decided = probabilities >= thresholds
+        micro = f1_score(truth, decided, average="micro")
+        return float(micro + f1_score(truth, decided, average="macro"))
+
+    grid = np.linspace(0.1, 0.7, 61)
+    best = max(score(np.array([a, b])) for a in grid for b in grid)
+    assert score(chosen) == pytest.approx(best, abs=0.01)
+    assert score(chosen) > score(np.array([0.5, 0.5]))
+
+
+def test_aleatoric_is_the_place_among_the_calibration_rows() -> None:
+    logits, truth, deviation = overconfident_rows(1000, 0)
+    calibration = fit_set(logits, truth, deviation)
+    places = calibration.aleatoric(np.array([[0.0, 9.0], [np.median(deviation[:, 0]), 0.1]]))
+    assert places[0].tolist() == [0.0, 1.0]
+    assert places[1, 0] == pytest.approx(0.5, abs=0.02)
+
+
+def test_abstaining_rows_are_the_share_asked_for_and_wrong_more_often() -> None:
+    logits, truth, deviation = overconfident_rows(5000, 0)
+    calibration = fit_set(logits, truth, deviation, abstain_share=0.2)
+    logits, truth, _ = overconfident_rows(5000, 1)
+    probabilities = calibration.probabilities(logits)
+    silent = calibration.abstains(probabilities)
+    wrong = (calibration.decide(probabilities) != truth.astype(bool)).mean(axis=1)
+    assert silent.mean() == pytest.approx(0.2, abs=0.03)
+    assert wrong[silent].mean() > 1.3 * wrong[~silent].mean()
+
+
+def test_expected_error_is_the_doubt_of_the_decisions() -> None:
+    error = expected_error(np.array([[0.9, 0.2]]), np.array([[True, False]]))
+    assert error[0] == pytest.approx((0.1 + 0.2) / 2)
+
+
+def test_set_names_follow_the_order_of_modalities() -> None:
+    assert set_name(("vision", "text")) == "text+vision"
+
+
+def test_files_round_trip_and_damage_is_named(tmp_path: Path) -> None:
+    fitted = fit_set(*overconfident_rows(100, 0))
+    calibration = Calibration({"text": fitted}, (0.1, 0.2))
+    calibration.save(tmp_path)
+    assert Calibration.load(tmp_path) == calibration
+    with pytest.raises(IncompatibleModelError, match=r"audio.*has: text"):
+        calibration.of(("audio",))
+    (tmp_path / "calibration.json").write_text(
+        '{"sets": {"text": {"slope": 3}}, "base_rates": []}'
+    )
+    with pytest.raises(IncompatibleModelError, match="damaged"):
+        Calibration.load(tmp_path)
+    with pytest.raises(IncompatibleModelError, match="missing"):
+        Calibration.load(tmp_path / "nowhere")
