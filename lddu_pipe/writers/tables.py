@@ -1,0 +1,118 @@
+"""Figures, models and checks as plain tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from lddu_pipe.diagnostics import Check
+from lddu_pipe.writers.escaping import printable
+
+_CAPITALS = {
+    "f1": "F1",
+    "brier": "Brier",
+    "ece": "ECE",
+    "nll": "NLL",
+    "gap": "GAP",
+    "aurc": "AURC",
+    "roc": "ROC",
+    "auc": "AUC",
+}
+
+
+def print_evaluation(figures: Mapping[str, Any], console: Console) -> None:
+    """Print the figures of an evaluation: over all labels, then label by label."""
+    rows = f"{figures['n']} rows"
+    skipped = f", {len(figures['skipped'])} skipped" if figures.get("skipped") else ""
+    model = printable(figures["model"])
+    console.print(Text.assemble((model, "bold"), (f"  {rows}{skipped}", "dim")))
+    counts = [f"{name} {count}" for name, count in figures["modalities"].items()]
+    console.print(Text("rows with " + ", ".join(counts), "dim"))
+    console.print()
+    overall = [
+        (_name(key), _figure(value))
+        for key, value in figures.items()
+        if key != "n" and (value is None or isinstance(value, float))
+    ]
+    half = (len(overall) + 1) // 2
+    table = _table("figure", "value", "figure", "value", right=(1, 3))
+    for index in range(half):
+        second = overall[half + index] if half + index < len(overall) else ("", "")
+        table.add_row(*overall[index], *second)
+    console.print(table)
+    console.print()
+    console.print(_per_label(figures["per_label"], console))
+
+
+def print_models(models: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Print name, licence, size, place and state of each model."""
+    table = _table("model", "licence", "size", "state", "found in", right=(2,))
+    for model in models:
+        table.add_row(
+            model["name"],
+            model["licence"] or "not stated",
+            f"{model['size'] / 1e6:.1f} MB",
+            Text("verified", "green") if model["verified"] else Text(_state(model), "red"),
+            printable(model["source"] or "nowhere"),
+        )
+    console.print(table)
+    for model in models:
+        if model["path"]:
+            console.print()
+            console.print(Text(printable(model["path"])), soft_wrap=True)
+            for name, digest in model["sha256"].items():
+                if not name.endswith((".json", ".txt")):  # the weights are what matters here
+                    line = Text(f"  sha256 {digest}  {printable(name)}", "dim")
+                    console.print(line, soft_wrap=True)
+
+
+def print_checks(checks: Sequence[Check], console: Console) -> None:
+    """Print each check, and under those that failed what to do."""
+    width = max((len(check.name) for check in checks), default=0)
+    for check in checks:
+        state = Text("ok     ", "green") if check.ok else Text("failed ", "bold red")
+        found = Text(f"{check.name.ljust(width)}  {printable(check.detail)}")
+        console.print(state + found, soft_wrap=True)
+        if check.cure:
+            console.print(Text(f"       {printable(check.cure)}", "yellow"), soft_wrap=True)
+
+
+def _per_label(per_label: Mapping[str, Mapping[str, Any]], console: Console) -> Group:
+    """One row a label; columns that find no room are named below, as half a number is none."""
+    columns = list(next(iter(per_label.values()), {}))
+    left_out: list[str] = []
+    unlimited = console.options.update(width=10_000)
+    while True:
+        table = _table("label", *map(_name, columns), right=range(1, len(columns) + 1))
+        for label, of_label in per_label.items():
+            table.add_row(printable(label), *(_figure(of_label[column]) for column in columns))
+        if not columns or console.measure(table, options=unlimited).maximum <= console.width:
+            break
+        left_out.insert(0, _name(columns.pop()))
+    note = f"too narrow for {', '.join(left_out)}: see --json"
+    return Group(table, *([Text(note, "dim")] if left_out else []))
+
+
+def _table(*columns: str, right: Sequence[int]) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    for index, name in enumerate(columns):
+        table.add_column(name, justify="right" if index in right else "left")
+    return table
+
+
+def _state(model: Mapping[str, Any]) -> str:
+    return "damaged" if model["path"] else "missing"
+
+
+def _name(key: str) -> str:
+    return " ".join(_CAPITALS.get(word, word) for word in key.split("_"))
+
+
+def _figure(value: float | int | None) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.3f}"

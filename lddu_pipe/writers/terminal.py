@@ -1,0 +1,202 @@
+"""Annotations as a timeline for people, on a terminal, in a file or in a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from io import TextIOWrapper
+from typing import IO
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from lddu_pipe.annotation import Annotation, SourceInfo
+from lddu_pipe.types import EmotionScore, Modality, Prediction, Uncertainty
+from lddu_pipe.writers.escaping import printable
+
+HIGH_ALEATORIC = 0.9
+"""Flagged from here: the distribution is wider than those of nine of ten calibration rows."""
+HIGH_EPISTEMIC = 0.1
+"""Flagged from here: the spread of the probability over passes of the head."""
+
+WIDTH_OF_FILES = 100  # columns, where the output is no terminal and so has no width
+_TO = "\u2013"  # en dash
+_NARROW = 72  # columns below which the times stand above the words, not beside them
+_READABLE = 100  # columns: longer lines of words are hard to follow
+_BAR_WIDTHS = (6, 20)  # columns: with less room than the first there is no bar
+_COLOURS = {
+    "happy": "yellow",
+    "sad": "blue",
+    "anger": "red",
+    "surprise": "magenta",
+    "disgust": "green",
+    "fear": "cyan",
+}
+
+
+def open_console(file: IO[str]) -> Console:
+    """Return a console for `file`: the terminal's own width, or 100 columns without colour."""
+    if isinstance(file, TextIOWrapper):
+        file.reconfigure(errors="backslashreplace")  # for terminals that do not speak UTF-8
+    width = None if file.isatty() else WIDTH_OF_FILES
+    return Console(file=file, width=width, highlight=False, markup=False, emoji=False)
+
+
+def print_timeline(annotation: Annotation, console: Console) -> None:
+    """Print a header and, for each utterance, its time, words, emotions and what was missing."""
+    for line in _timeline(annotation, console):
+        console.print(line, no_wrap=True, overflow="ignore", crop=False)
+
+
+def _timeline(annotation: Annotation, console: Console) -> Iterator[Text]:
+    common = _common_missing(annotation.utterances)
+    for line in (
+        Text(printable(annotation.media.path) or "data in memory", "bold"),
+        Text(_facts(annotation), "dim"),
+    ):
+        yield from _wrapped(line, console, console.width)
+    if common:
+        always = "missing throughout: " if len(annotation.utterances) > 1 else "missing: "
+        yield from _wrapped(Text(always + _reasons(common), "dim"), console, console.width)
+    if not annotation.utterances:
+        yield Text("no utterances", "dim")
+    times = [_time(annotation.media, prediction) for prediction in annotation.utterances]
+    time_width = max(map(len, times), default=0)
+    narrow = console.width < _NARROW
+    indent = 2 if narrow else time_width + 3
+    for time, prediction in zip(times, annotation.utterances, strict=True):
+        yield Text()
+        body = _utterance(prediction, common, console, min(console.width - indent, _READABLE))
+        margin = Text(time, "dim")
+        if narrow:
+            yield margin
+            margin = Text()
+        for line in body:
+            margin.pad_right(indent - len(margin))
+            yield margin + line
+            margin = Text()
+
+
+def _facts(annotation: Annotation) -> str:
+    media, model = annotation.media, annotation.model
+    facts = [_kind(media), printable(model.name) + (", aligned" if model.aligned else "")]
+    if media.duration >= 60:
+        facts.insert(0, _clock(media.duration, media.duration >= 3600))
+    elif media.duration:
+        facts.insert(0, f"{media.duration:.1f} s")
+    return " · ".join(facts)
+
+
+def _kind(media: SourceInfo) -> str:
+    kinds = [("sound", media.has_audio), ("pictures", media.has_video)]
+    return " and ".join(kind for kind, there in kinds if there) or "text"
+
+
+def _common_missing(predictions: Sequence[Prediction]) -> dict[Modality, str]:
+    """The modalities that every utterance lacks for the same reason."""
+    first, *rest = [prediction.missing for prediction in predictions] or [{}]
+    return {
+        modality: reason
+        for modality, reason in first.items()
+        if all(missing.get(modality) == reason for missing in rest)
+    }
+
+
+def _reasons(missing: Mapping[Modality, str]) -> str:
+    return "; ".join(f"{name} ({printable(reason)})" for name, reason in missing.items())
+
+
+def _time(media: SourceInfo, prediction: Prediction) -> str:
+    """The utterance's times, or its id where the source has no time: plain text and stills."""
+    if not media.duration:
+        return printable(prediction.id)
+    with_hours = media.duration >= 3600
+    return f"{_clock(prediction.start, with_hours)} {_TO} {_clock(prediction.end, with_hours)}"
+
+
+def _clock(seconds: float, with_hours: bool) -> str:
+    minutes, tenths = divmod(round(seconds * 10), 600)
+    if with_hours:
+        return f"{minutes // 60}:{minutes % 60:02}:{tenths / 10:04.1f}"
+    return f"{minutes}:{tenths / 10:04.1f}"
+
+
+def _utterance(
+    prediction: Prediction, common: Mapping[Modality, str], console: Console, width: int
+) -> Iterator[Text]:
+    spoken = Text(printable(prediction.text))
+    if prediction.speaker:
+        spoken = Text.assemble((printable(prediction.speaker) + ": ", "bold"), spoken)
+    if spoken:
+        yield from _wrapped(spoken, console, width)
+    for line in _emotions(prediction, console, width):
+        yield from _wrapped(line, console, width)
+    missing = {name: why for name, why in prediction.missing.items() if name not in common}
+    if missing:
+        yield from _wrapped(Text("missing: " + _reasons(missing), "dim"), console, width)
+
+
+def _emotions(prediction: Prediction, console: Console, width: int) -> Iterator[Text]:
+    undecided = [score for score in prediction.emotions if score.decision == "abstain"]
+    shown = [*prediction.present, *sorted(undecided, key=lambda score: -score.probability)]
+    if shown and not prediction.abstained:
+        yield from _rows(shown, console, width)
+        return
+    why = "abstained: too unsure to decide" if prediction.abstained else "no emotion present"
+    line = Text(why, "yellow" if prediction.abstained else "dim")
+    if prediction.emotions:
+        best = max(prediction.emotions, key=lambda score: score.probability)
+        most = f"; most probable is {printable(best.label)}, {_percent(best.probability).strip()}"
+        line.append(most, "dim")
+        line.append(_flag(best.uncertainty), "yellow")
+    yield line
+
+
+def _rows(scores: Sequence[EmotionScore], console: Console, width: int) -> Iterator[Text]:
+    labels = [printable(score.label) for score in scores]
+    label_width = max(map(cell_len, labels))
+    tails = [_tail(score) for score in scores]
+    free = width - label_width - 2 - max(map(cell_len, (tail.plain for tail in tails)))
+    least, most = _BAR_WIDTHS
+    bar_width = min(free, most) if free >= least else 0
+    for label, score, tail in zip(labels, scores, tails, strict=True):
+        colour = _COLOURS.get(score.label, "default")
+        line = Text(label + " " * (label_width - cell_len(label) + 2), f"bold {colour}")
+        yield line + _bar(score.probability, bar_width, colour, console) + tail
+
+
+def _bar(probability: float, width: int, colour: str, console: Console) -> Text:
+    full, empty = "━─" if console.encoding.startswith("utf") else "=-"
+    filled = round(probability * width)
+    return Text.assemble((full * filled, colour), (empty * (width - filled), "dim"))
+
+
+def _tail(score: EmotionScore) -> Text:
+    undecided = "  undecided" if score.decision == "abstain" else ""
+    return Text.assemble(
+        (f" {_percent(score.probability)}", "bold"),
+        (f"  confidence {_percent(score.confidence)}", "dim"),
+        (undecided + _flag(score.uncertainty), "yellow"),
+    )
+
+
+def _percent(probability: float) -> str:
+    """Five columns; only 0 and 1 themselves are called 0 % and 100 %."""
+    whole = min(max(round(probability * 100), 1), 99) if 0 < probability < 1 else 100 * probability
+    sign = "<" if 0 < probability < 0.005 else ">" if 0.995 <= probability < 1 else ""
+    return f"{sign}{whole:.0f} %".rjust(5)
+
+
+def _flag(uncertainty: Uncertainty) -> str:
+    sources = [
+        ("data", uncertainty.aleatoric >= HIGH_ALEATORIC),
+        ("model", uncertainty.epistemic >= HIGH_EPISTEMIC),
+    ]
+    found = ", ".join(name for name, high in sources if high)
+    return f"  uncertain: {found}" if found else ""
+
+
+def _wrapped(text: Text, console: Console, width: int) -> Iterator[Text]:
+    for line in text.wrap(console, max(width, 1)):
+        line.rstrip()
+        yield line
