@@ -112,18 +112,37 @@ def limit_steps(sequence: ModalitySequence, max_steps: int) -> ModalitySequence:
     """
     if max_steps < 1:
         raise ValueError(f"max_steps is at least 1, got {max_steps}")
-    steps = len(sequence)
-    if steps <= max_steps:
+    if len(sequence) <= max_steps:
         return sequence
-    firsts = np.arange(max_steps) * steps // max_steps
-    counts = np.add.reduceat(sequence.valid, firsts, dtype=np.int64)
-    kept = np.where(sequence.valid[:, None], sequence.values.astype(np.float64), 0.0)
-    values = np.add.reduceat(kept, firsts, axis=0) / np.maximum(counts, 1)[:, None]
+    values, valid = pool_neighbours(sequence.values, sequence.valid, max_steps)
+    firsts = _first_steps(len(sequence), max_steps)
     starts = np.minimum.reduceat(sequence.spans[:, 0], firsts)
     ends = np.maximum.reduceat(sequence.spans[:, 1], firsts)
-    return replace(
-        sequence,
-        values=values.astype(np.float32),
-        spans=np.stack([starts, ends], axis=1),
-        valid=counts > 0,
-    )
+    return replace(sequence, values=values, spans=np.stack([starts, ends], axis=1), valid=valid)
+
+
+def pool_neighbours(
+    values: NDArray[np.float32], valid: NDArray[np.bool_], max_steps: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Mean of the valid steps in each of `max_steps` runs of neighbours.
+
+    Args:
+        values: (time, features) float32.
+        valid: (time,) bool.
+        max_steps: At least 1; sequences that are not longer come back as they are.
+
+    Returns:
+        (max_steps, features) float32, 0 where a run has no valid step, and (max_steps,) bool.
+    """
+    if len(values) <= max_steps:
+        return values, valid
+    firsts = _first_steps(len(values), max_steps)
+    counts = np.add.reduceat(valid, firsts, dtype=np.int64)
+    kept = np.where(valid[:, None], values.astype(np.float64), 0.0)
+    means = np.add.reduceat(kept, firsts, axis=0) / np.maximum(counts, 1)[:, None]
+    return means.astype(np.float32), counts > 0
+
+
+def _first_steps(steps: int, runs: int) -> NDArray[np.int64]:
+    """Where each of `runs` runs of equal length, to one step, begins."""
+    return np.arange(runs) * steps // runs

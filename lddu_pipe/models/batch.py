@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lddu_pipe.types import MODALITIES, Sample
+from lddu_pipe.types import MODALITIES, Modality, Sample
 
 
 class Batch(NamedTuple):
@@ -41,22 +41,42 @@ def collate(samples: Sequence[Sample]) -> Batch:
     """
     if not samples:
         raise ValueError("a batch needs at least one sample")
+    rows = [
+        {name: (item.values, item.valid) for name, item in sample.sequences.items()}
+        for sample in samples
+    ]
+    return pad_rows(rows, aligned=samples[0].aligned)
+
+
+def pad_rows(
+    rows: Sequence[Mapping[Modality, tuple[NDArray[np.float32], NDArray[np.bool_]]]],
+    *,
+    aligned: bool,
+) -> Batch:
+    """Pad rows of (values, valid) by modality; see `collate`.
+
+    Args:
+        rows: by modality, values (time, features) float32 and valid (time,) bool.
+        aligned: keep steps that show nothing, masked.
+    """
     values: dict[str, Tensor] = {}
     masks: dict[str, Tensor] = {}
     for modality in MODALITIES:
-        rows: list[tuple[NDArray[np.float32], NDArray[np.bool_]] | None] = []
-        for sample in samples:
-            sequence = sample.sequences.get(modality)
-            if sequence is None:
-                rows.append(None)
-            elif sample.aligned:
-                rows.append((sequence.values, sequence.valid))
-            else:
-                packed = sequence.values[sequence.valid]
-                rows.append((packed, np.ones(len(packed), dtype=np.bool_)))
-        if any(row is not None for row in rows):
-            values[modality], masks[modality] = _pad(rows)
+        found = [row.get(modality) for row in rows]
+        if not aligned:
+            found = [None if item is None else _packed(*item) for item in found]
+        if any(item is not None for item in found):
+            values[modality], masks[modality] = _pad(found)
     return Batch(values, masks)
+
+
+def _packed(
+    values: NDArray[np.float32], valid: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    if valid.all():
+        return values, valid
+    kept = values[valid]
+    return kept, np.ones(len(kept), dtype=np.bool_)
 
 
 def _pad(

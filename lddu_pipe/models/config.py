@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from transformers import PretrainedConfig
 
 from lddu_pipe.labels import MOSEI
 from lddu_pipe.types import MODALITIES
+
+Fusion = Literal["gated", "ungated", "no_sigma", "mean_only", "direct_only"]
+"""How the views of an utterance are put together; see `fusion.combine`."""
 
 
 class LDDUConfig(PretrainedConfig):
@@ -26,6 +29,7 @@ class LDDUConfig(PretrainedConfig):
         feed_forward_size: int = 256,
         max_steps: dict[str, int] | None = None,
         dropout: float = 0.3,
+        fusion: Fusion = "gated",
         statistics_pooling: bool = False,
         modality_dropout: float = 0.0,
         alignment: Literal["aligned", "unaligned", "both"] = "unaligned",
@@ -46,6 +50,8 @@ class LDDUConfig(PretrainedConfig):
             feed_forward_size: inner size of those layers.
             max_steps: longest sequence by modality; longer ones must be pooled first.
             dropout: probability, in every block.
+            fusion: how y is made of y_dir, y_mu and y_sigma; anything but "gated" is an
+                ablation.
             statistics_pooling: let the label attention also take the attention-weighted standard
                 deviation of the values (Okabe et al. 2018), beyond the paper's mean.
             modality_dropout: probability, in training, that a modality of a row is hidden.
@@ -67,6 +73,7 @@ class LDDUConfig(PretrainedConfig):
         self.feed_forward_size = feed_forward_size
         self.max_steps = max_steps or dict.fromkeys(MODALITIES, 160)
         self.dropout = dropout
+        self.fusion = fusion
         self.statistics_pooling = statistics_pooling
         self.modality_dropout = modality_dropout
         self.alignment = alignment
@@ -82,6 +89,8 @@ class LDDUConfig(PretrainedConfig):
                 setattr(self, field, _in_order(field, getattr(self, field)))
         if hidden_size % attention_heads:
             raise ValueError(f"hidden_size {hidden_size} is not a multiple of {attention_heads}")
+        if fusion not in get_args(Fusion):
+            raise ValueError(f"fusion is one of {', '.join(get_args(Fusion))}, got {fusion!r}")
         if not (0 <= dropout < 1 and 0 <= modality_dropout < 1):
             raise ValueError("dropout and modality_dropout lie in 0..1")
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lddu_pipe.models.config import LDDUConfig
+from lddu_pipe.models.config import Fusion, LDDUConfig
 from lddu_pipe.types import MODALITIES
 
 
@@ -62,6 +62,30 @@ class GatedFusion(nn.Module):
 def _concatenate(views: Tensor) -> Tensor:
     """(batch, modalities, labels, size) to (batch, labels, modalities * size)."""
     return views.transpose(1, 2).flatten(2)
+
+
+def combine(fusion: Fusion, direct: Tensor, centre: Tensor, spread: Tensor) -> Tensor:
+    """Logit of y from the three views, in the way a configuration names.
+
+    Args:
+        fusion: "gated" is the paper's; the others are its ablations. "ungated" averages the
+            three logits, "no_sigma" averages those of y_dir and y_mu, "mean_only" is y_mu,
+            "direct_only" is y_dir.
+        direct: logit of y_dir.
+        centre: logit of y_mu.
+        spread: logit of y_sigma.
+    """
+    match fusion:
+        case "gated":
+            return gate(direct, centre, spread)
+        case "ungated":
+            return (direct + centre + spread) / 3
+        case "no_sigma":
+            return (direct + centre) / 2
+        case "mean_only":
+            return centre
+        case "direct_only":
+            return direct
 
 
 def gate(direct: Tensor, centre: Tensor, spread: Tensor) -> Tensor:

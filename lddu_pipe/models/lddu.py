@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import cast
 
 import torch
@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.models.encoders import EmotionSpace, UnimodalEncoder
-from lddu_pipe.models.fusion import GatedFusion, PerLabelLinear, gate
+from lddu_pipe.models.fusion import GatedFusion, PerLabelLinear, combine
 from lddu_pipe.models.latent import LatentGaussian, LatentHead, MissingState
 from lddu_pipe.types import MODALITIES
 
@@ -38,6 +38,18 @@ class LDDUOutput:
     """(batch, modalities) bool, the modalities that were used."""
     attention: dict[str, Tensor]
     """By modality: (batch, labels, time), zero on padding."""
+
+    def float(self) -> LDDUOutput:
+        """The same in single precision, as losses need it after a pass in a lower one."""
+        return LDDUOutput(
+            **{
+                item.name: getattr(self, item.name).float()
+                for item in fields(self)
+                if item.name not in ("present", "attention")
+            },
+            present=self.present,
+            attention=self.attention,
+        )
 
     @property
     def probabilities(self) -> Tensor:
@@ -183,7 +195,7 @@ class LDDUModel(PreTrainedModel):
         )
         direct, centre, spread = self.fusion(pooled, mean, torch.exp(log_var / 2))
         return LDDUOutput(
-            logits=gate(direct, centre, spread),
+            logits=combine(self.config.fusion, direct, centre, spread),
             direct_logits=direct,
             centre_logits=centre,
             spread_logits=spread,

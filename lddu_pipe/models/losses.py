@@ -157,18 +157,19 @@ def lddu_loss(
         output: of a batch.
         labels: (batch, labels) float in 0..1.
         queue: past vectors; this batch's are appended.
-        weights: of the terms.
+        weights: of the terms; one of weight 0 is not computed.
         calibration: which L_crl.
     """
     classification = functional.binary_cross_entropy_with_logits(output.logits, labels)
     direct = functional.binary_cross_entropy_with_logits(output.direct_logits, labels)
-    vectors, classes = latent_vectors(output, labels)
-    contrast = contrastive_loss(vectors, classes, queue)
-    if calibration == "divergence":
-        order = divergence_loss(output)
-    else:
-        order = ranking_loss(output, labels)
-    queue.push(vectors, classes)
+    contrast = order = torch.zeros_like(classification)
+    if weights.contrastive:
+        vectors, classes = latent_vectors(output, labels)
+        contrast = contrastive_loss(vectors, classes, queue)
+        queue.push(vectors, classes)
+    if weights.calibration:
+        divergence = calibration == "divergence"
+        order = divergence_loss(output) if divergence else ranking_loss(output, labels)
     total = (
         classification
         + weights.direct * direct

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -112,3 +113,36 @@ def test_files_round_trip_and_damage_is_named(tmp_path: Path) -> None:
         Calibration.load(tmp_path)
     with pytest.raises(IncompatibleModelError, match="missing"):
         Calibration.load(tmp_path / "nowhere")
+
+
+def test_files_from_before_methods_and_label_sets_still_load(tmp_path: Path) -> None:
+    (tmp_path / "calibration.json").write_text(
+        """{"sets": {"text": {"slope": [0.5], "offset": [-1.0], "threshold": [0.3],
+        "deviation_quantiles": [[0.1, 0.2]], "abstain_above": 0.25, "rows": 7}},
+        "base_rates": [0.1]}"""
+    )
+    old = Calibration.load(tmp_path).of(("text",))
+    assert (old.method, old.curves, old.coverage) == ("platt", (), None)
+    assert old.probabilities(np.array([[2.0]])) == sigmoid(np.array([[0.0]]))
+    assert old.label_set(np.array([[0.5]])) is None
+
+
+def test_a_plain_calibration_is_written_with_the_plain_fields(tmp_path: Path) -> None:
+    Calibration({"text": fit_set(*overconfident_rows(100, 0))}, (0.1, 0.2)).save(tmp_path)
+    written = json.loads((tmp_path / "calibration.json").read_text())["sets"]["text"]
+    assert list(written) == [
+        *("slope", "offset", "threshold", "deviation_quantiles", "abstain_above", "rows")
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"method": "magic"}, {"curves": [{"logits": [1, 0], "probabilities": [0.2, 0.3]}]}, {"x": 1}],
+)
+def test_a_damaged_set_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    Calibration({"text": fit_set(*overconfident_rows(100, 0))}, (0.1, 0.2)).save(tmp_path)
+    content = json.loads((tmp_path / "calibration.json").read_text())
+    content["sets"]["text"] |= change
+    (tmp_path / "calibration.json").write_text(json.dumps(content))
+    with pytest.raises(IncompatibleModelError, match="damaged"):
+        Calibration.load(tmp_path)

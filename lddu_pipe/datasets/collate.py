@@ -1,0 +1,50 @@
+"""From rows of a store to the tensors of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lddu_pipe.alignment import pool_neighbours
+from lddu_pipe.datasets.store import StoreRow
+from lddu_pipe.models.batch import pad_rows
+
+
+class LabelledBatch(TypedDict):
+    """What a trainer hands to the model and the loss."""
+
+    values: dict[str, Tensor]
+    """By modality, (batch, time, features) float32."""
+    masks: dict[str, Tensor]
+    """By modality, (batch, time) bool, True = real."""
+    labels: Tensor
+    """(batch, labels) float32 in 0..1."""
+
+
+@dataclass(frozen=True)
+class RowCollator:
+    """Pads rows of a store to a batch; a class, so that it travels to other processes."""
+
+    max_steps: Mapping[str, int]
+    """By modality; longer sequences are pooled to so many steps."""
+    aligned: bool
+
+    def __call__(self, rows: Sequence[StoreRow]) -> LabelledBatch:
+        """Put rows together; a modality that none of them has is left out."""
+        batch = pad_rows(
+            [
+                {
+                    name: pool_neighbours(values, valid, self.max_steps[name])
+                    for name, (values, valid) in row.sequences.items()
+                }
+                for row in rows
+            ],
+            aligned=self.aligned,
+        )
+        labels = torch.from_numpy(np.stack([row.labels for row in rows]))
+        return {"values": batch.values, "masks": batch.masks, "labels": labels}

@@ -1,0 +1,303 @@
+"""Features on disk: a folder that training and evaluation read through memory maps.
+
+A store holds ``store.json`` (what it is), and for each split ``SPLIT.safetensors`` (features and
+labels, rows one after another without padding) and ``SPLIT.jsonl`` (id, text and speaker of each
+row). Nothing in it can run code.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.types import MODALITIES, Modality
+
+STORE_FILE = "store.json"
+STORE_VERSION = 1
+SPLITS = ("train", "valid", "test")
+
+
+class Steps(NamedTuple):
+    """One modality of one row."""
+
+    values: NDArray[np.float32]
+    """(time, features) float32, finite, `time` at least 1."""
+    valid: NDArray[np.bool_]
+    """(time,) bool, False where a step shows nothing; True somewhere."""
+
+
+@dataclass(frozen=True)
+class StoreRow:
+    """One utterance, or one dialogue, with its labels."""
+
+    id: str
+    labels: NDArray[np.float32]
+    """(labels,) float32 in 0..1."""
+    sequences: Mapping[Modality, Steps]
+    """The modalities that are present, at least one."""
+    text: str = ""
+    speaker: str | None = None
+
+
+@dataclass(frozen=True)
+class StoreInfo:
+    """What a store holds."""
+
+    name: str
+    """Of the data set, for people."""
+    labels: tuple[str, ...]
+    aligned: bool
+    """Every modality of a row has the same number of steps, one a word."""
+    feature_sizes: Mapping[Modality, int]
+    fingerprints: Mapping[Modality, str]
+    """Of the extractors; a model that was trained on other features is refused."""
+    synthetic: bool = False
+    """Made up for tests and tutorials: figures on it say nothing about emotion."""
+    rows: Mapping[str, int] = field(default_factory=dict)
+    """By split."""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """What was cleaned or counted on the way, JSON values."""
+
+
+class StoreWriter:
+    """Writes a store that appears whole, when the context ends without an error, or not at all."""
+
+    def __init__(self, folder: Path, info: StoreInfo) -> None:
+        """Begin a store.
+
+        Raises:
+            UnusableInputError: `folder` exists and is not empty, or cannot be made.
+        """
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UnusableInputError(f"{folder} exists and is not empty; name another folder")
+        self._folder, self._info = folder, info
+        self._rows: dict[str, int] = {}
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            made = tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part")
+        except OSError as error:
+            raise UnusableInputError(f"{folder} cannot be made: {error.strerror}") from error
+        self._work = Path(made)
+
+    @property
+    def work_folder(self) -> Path:
+        """Where the store grows: further files put here become part of it."""
+        return self._work
+
+    def write_split(self, split: str, rows: Sequence[StoreRow]) -> None:
+        """Write all rows of one split.
+
+        Raises:
+            ValueError: a row does not fit the store; for people, check before.
+        """
+        if split not in SPLITS or split in self._rows or not rows:
+            raise ValueError(f"split {split!r} of {len(rows)} rows cannot be written")
+        for row in rows:
+            _check(row, self._info)
+        tensors: dict[str, NDArray[Any]] = {"labels": np.stack([row.labels for row in rows])}
+        for modality in MODALITIES:
+            size = self._info.feature_sizes[modality]
+            parts = [row.sequences.get(modality) for row in rows]
+            given = [part for part in parts if part is not None]
+            lengths = [0 if part is None else len(part.values) for part in parts]
+            tensors[f"{modality}.offsets"] = np.cumsum([0, *lengths], dtype=np.int64)
+            tensors[f"{modality}.values"] = np.concatenate(
+                [np.zeros((0, size), np.float32), *(part.values for part in given)]
+            )
+            tensors[f"{modality}.valid"] = np.concatenate(
+                [np.zeros(0, np.bool_), *(part.valid for part in given)]
+            )
+        save_file(tensors, self._work / f"{split}.safetensors")
+        with (self._work / f"{split}.jsonl").open("w", encoding="utf-8") as file:
+            for row in rows:
+                record = {"id": row.id, "text": row.text, "speaker": row.speaker}
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        self._rows[split] = len(rows)
+
+    def note(self, key: str, value: object) -> None:
+        """Keep a JSON value in the notes of the store."""
+        self._info = replace(self._info, notes={**self._info.notes, key: value})
+
+    def __enter__(self) -> StoreWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                info = {
+                    "store_version": STORE_VERSION,
+                    **asdict(replace(self._info, rows=self._rows)),
+                }
+                text = json.dumps(info, indent=1, ensure_ascii=False) + "\n"
+                (self._work / STORE_FILE).write_text(text, encoding="utf-8")
+                self._work.chmod(0o755)
+                if self._folder.is_dir():
+                    self._folder.rmdir()  # an empty one, as was checked
+                self._work.rename(self._folder)
+        finally:
+            shutil.rmtree(self._work, ignore_errors=True)
+
+
+class StoreSplit:
+    """The rows of one split, read from disk as they are asked for."""
+
+    def __init__(self, path: Path, info: StoreInfo) -> None:
+        self.path = path
+        self.info = info
+        records = path.with_suffix(".jsonl").read_text(encoding="utf-8").split("\n")
+        self._records: list[dict[str, Any]] = [json.loads(line) for line in records if line]
+        self._open()
+
+    def _open(self) -> None:
+        file = safe_open(self.path, framework="np")
+        self.labels: NDArray[np.float32] = file.get_tensor("labels")
+        """(rows, labels) float32 in 0..1."""
+        self._offsets: dict[Modality, NDArray[np.int64]] = {
+            name: file.get_tensor(f"{name}.offsets") for name in MODALITIES
+        }
+        self._values = {name: file.get_slice(f"{name}.values") for name in MODALITIES}
+        self._valid: dict[Modality, NDArray[np.bool_]] = {
+            name: file.get_tensor(f"{name}.valid") for name in MODALITIES
+        }
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __getitem__(self, index: int) -> StoreRow:
+        """Read one row; the index counts from 0.
+
+        Raises:
+            IndexError: there is no such row.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        sequences: dict[Modality, Steps] = {}
+        for name in MODALITIES:
+            begin, end = (int(offset) for offset in self._offsets[name][index : index + 2])
+            if end > begin:
+                sequences[name] = Steps(
+                    self._values[name][begin:end], self._valid[name][begin:end]
+                )
+        record = self._records[index]
+        return StoreRow(
+            record["id"], self.labels[index], sequences, record["text"], record["speaker"]
+        )
+
+    def __iter__(self) -> Iterator[StoreRow]:
+        return (self[index] for index in range(len(self)))
+
+    def lengths(self, modality: Modality) -> NDArray[np.int64]:
+        """Steps of each row, (rows,) int64; 0 where the modality is absent."""
+        return np.diff(self._offsets[modality])
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Memory maps do not travel to the workers of a data loader; each opens its own.
+        return {"path": self.path, "info": self.info, "_records": self._records}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open()
+
+
+class FeatureStore:
+    """A store that was opened; its splits by name."""
+
+    def __init__(self, folder: Path, info: StoreInfo, splits: Mapping[str, StoreSplit]) -> None:
+        self.folder, self.info, self._splits = folder, info, splits
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits that are there, in the order of `SPLITS`."""
+        return tuple(self._splits)
+
+    def split(self, name: str) -> StoreSplit:
+        """The rows of a split.
+
+        Raises:
+            UnusableInputError: the store has no such split.
+        """
+        if name not in self._splits:
+            known = ", ".join(self._splits)
+            raise UnusableInputError(f"{self.folder} has no split {name!r}; it has: {known}")
+        return self._splits[name]
+
+
+def open_store(folder: Path | str) -> FeatureStore:
+    """Open what `StoreWriter` wrote.
+
+    Raises:
+        UnusableInputError: it is not a store, or one of another version, or damaged.
+    """
+    folder = Path(folder)
+    path = folder / STORE_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UnusableInputError(
+            f"{folder} is not a feature store ({path.name}: {error.strerror}); make one with "
+            "'lddu-pipe dataset import' or 'lddu-pipe extract'"
+        ) from None
+    except ValueError:
+        raise UnusableInputError(f"{path} is damaged; make the store again") from None
+    try:
+        version = content.pop("store_version")
+        if version != STORE_VERSION:
+            raise UnusableInputError(
+                f"{folder} is a store of version {version}, this program reads {STORE_VERSION}; "
+                "make the store again"
+            )
+        info = StoreInfo(**{**content, "labels": tuple(content["labels"])})
+        splits = {
+            split: StoreSplit(folder / f"{split}.safetensors", info)
+            for split in SPLITS
+            if split in info.rows
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise UnusableInputError(
+            f"{folder} is damaged ({_one_line(error)}); make the store again"
+        ) from error
+    for split, rows in splits.items():
+        if not len(rows) == len(rows.labels) == info.rows[split]:
+            raise UnusableInputError(
+                f"{folder} is damaged: {split} has {len(rows)} names and {len(rows.labels)} label "
+                f"rows, {info.rows[split]} are announced; make the store again"
+            )
+    return FeatureStore(folder, info, splits)
+
+
+def _check(row: StoreRow, info: StoreInfo) -> None:
+    if (
+        row.labels.shape != (len(info.labels),)
+        or not ((row.labels >= 0) & (row.labels <= 1)).all()
+    ):
+        raise ValueError(f"row {row.id}: labels are {len(info.labels)} numbers in 0..1")
+    if not row.sequences:
+        raise ValueError(f"row {row.id}: every modality is absent")
+    for name, (values, valid) in row.sequences.items():
+        if values.dtype != np.float32 or values.shape != (len(valid), info.feature_sizes[name]):
+            raise ValueError(f"row {row.id}: {name} is {values.shape} {values.dtype}")
+        if not valid.any() or not np.isfinite(values).all():
+            raise ValueError(f"row {row.id}: {name} has no valid step, or holds NaN or infinity")
+    if info.aligned and len({len(steps.valid) for steps in row.sequences.values()}) > 1:
+        raise ValueError(f"row {row.id}: aligned modalities need the same number of steps")
+
+
+def _one_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

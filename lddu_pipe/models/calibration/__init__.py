@@ -1,0 +1,64 @@
+"""From a model's logits to probabilities that mean what they say, decisions and doubt.
+
+Calibration is kept per set of present modalities, since a model that only hears is unsure in
+other places than one that also reads. `sets` holds what a checkpoint carries; `scaling`,
+`thresholds`, `abstention` and `conformal` are the choices that go into it, and `fitting` learns
+one set from its rows.
+"""
+
+from lddu_pipe.models.calibration.abstention import Abstention, abstain_for_risk, expected_error
+from lddu_pipe.models.calibration.conformal import label_set, label_set_threshold
+from lddu_pipe.models.calibration.fitting import fit_set
+from lddu_pipe.models.calibration.scaling import (
+    METHODS,
+    Curve,
+    Method,
+    Scaling,
+    fit_isotonic,
+    fit_platt,
+    fit_scaling,
+    fit_temperature,
+    sigmoid,
+)
+from lddu_pipe.models.calibration.sets import (
+    FILE_NAME,
+    QUANTILES,
+    Calibration,
+    SetCalibration,
+    set_name,
+)
+from lddu_pipe.models.calibration.thresholds import (
+    NEVER,
+    TARGETS,
+    Target,
+    choose_thresholds,
+    parse_target,
+)
+
+__all__ = [
+    "FILE_NAME",
+    "METHODS",
+    "NEVER",
+    "QUANTILES",
+    "TARGETS",
+    "Abstention",
+    "Calibration",
+    "Curve",
+    "Method",
+    "Scaling",
+    "SetCalibration",
+    "Target",
+    "abstain_for_risk",
+    "choose_thresholds",
+    "expected_error",
+    "fit_isotonic",
+    "fit_platt",
+    "fit_scaling",
+    "fit_set",
+    "fit_temperature",
+    "label_set",
+    "label_set_threshold",
+    "parse_target",
+    "set_name",
+    "sigmoid",
+]

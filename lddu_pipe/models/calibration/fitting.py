@@ -1,0 +1,47 @@
+"""Learn the calibration of one set of modalities."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lddu_pipe.models.calibration.abstention import expected_error
+from lddu_pipe.models.calibration.scaling import Method, fit_scaling
+from lddu_pipe.models.calibration.sets import QUANTILES, SetCalibration
+from lddu_pipe.models.calibration.thresholds import F1, Target, choose_thresholds
+
+
+def fit_set(
+    logits: NDArray[np.floating],
+    truth: NDArray[np.floating],
+    deviation: NDArray[np.floating],
+    *,
+    abstain_share: float = 0.05,
+    method: Method = "platt",
+    target: Target = F1,
+) -> SetCalibration:
+    """Learn the calibration of one set of modalities.
+
+    Args:
+        logits: (rows, labels), before calibration.
+        truth: (rows, labels) in 0..1.
+        deviation: (rows, labels), |sigma| as in `losses.deviation_size`.
+        abstain_share: share of these rows on which the model shall not answer.
+        method: how logits become probabilities, see `scaling.fit_scaling`.
+        target: what thresholds are chosen for, see `thresholds.choose_thresholds`.
+    """
+    scaling = fit_scaling(logits, truth, method)
+    scaled = scaling.probabilities(logits)
+    threshold = choose_thresholds(scaled, truth, target=target)
+    errors = expected_error(scaled, scaled >= threshold)
+    quantiles = np.quantile(deviation, np.linspace(0, 1, QUANTILES), axis=0).T
+    return SetCalibration(
+        slope=scaling.slope,
+        offset=scaling.offset,
+        threshold=tuple(float(value) for value in threshold),
+        deviation_quantiles=tuple(tuple(float(q) for q in row) for row in quantiles),
+        abstain_above=float(np.quantile(errors, 1 - abstain_share)),
+        rows=len(truth),
+        method=method,
+        curves=scaling.curves,
+    )

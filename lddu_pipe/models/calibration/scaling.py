@@ -1,0 +1,182 @@
+"""Maps from a label's logit to a probability that agrees with frequencies.
+
+Each label is a question of its own, so each has its own map; order is kept within a label, not
+between labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression, minimize
+
+Method = Literal["temperature", "platt", "isotonic"]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+PRIOR_STRENGTH = 1.0  # pulls the slope towards 1 where a label is rare in the calibration rows
+FEWEST_OF_A_KIND = 20
+"""Rows with, and rows without a label, from which it gets an isotonic curve."""
+
+
+def sigmoid(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """1 / (1 + exp(-logits)), without overflow."""
+    halved: NDArray[np.float64] = 0.5 * (1 + np.tanh(np.asarray(logits, np.float64) / 2))
+    return halved
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A rising line through knots; level before the first and after the last."""
+
+    logits: tuple[float, ...]
+    """Strictly increasing."""
+    probabilities: tuple[float, ...]
+    """Never falling, above 0 and below 1; as many as `logits`."""
+
+    def __post_init__(self) -> None:
+        if not self.logits or len(self.logits) != len(self.probabilities):
+            raise ValueError("a curve has as many probabilities as logits, and at least one")
+        if np.any(np.diff(self.logits) <= 0) or np.any(np.diff(self.probabilities) < 0):
+            raise ValueError("a curve's logits increase and its probabilities never fall")
+        if not 0 < self.probabilities[0] <= self.probabilities[-1] < 1:
+            raise ValueError("a curve's probabilities lie above 0 and below 1")
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The maps of all labels."""
+
+    slope: tuple[float, ...]
+    offset: tuple[float, ...]
+    curves: tuple[Curve | None, ...] = ()
+    """One a label, which replaces sigmoid(slope * logit + offset) where it is not None; empty
+    where no label has one."""
+
+    def probabilities(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Probabilities of logits, (..., labels)."""
+        exact = np.asarray(logits, np.float64)
+        scaled = sigmoid(exact * np.array(self.slope) + np.array(self.offset))
+        for label, curve in enumerate(self.curves):
+            if curve is not None:
+                scaled[..., label] = np.interp(
+                    exact[..., label], curve.logits, curve.probabilities
+                )
+        return scaled
+
+
+def fit_scaling(
+    logits: NDArray[np.floating], truth: NDArray[np.floating], method: Method = "platt"
+) -> Scaling:
+    """Learn every label's map.
+
+    Args:
+        logits: (rows, labels), before calibration.
+        truth: (rows, labels) in 0..1.
+        method: "temperature", "platt" or "isotonic". With "isotonic", a label that is present or
+            absent in fewer than `FEWEST_OF_A_KIND` rows keeps its Platt scaling: a curve has a
+            height for every block of rows, and a handful of positives makes these heights
+            accidents of the sample, where two numbers can still be learned.
+    """
+    columns = list(zip(np.transpose(logits), np.transpose(truth), strict=True))
+    if method == "temperature":
+        return Scaling(tuple(fit_temperature(x, y) for x, y in columns), (0.0,) * len(columns))
+    slope, offset = zip(*(fit_platt(x, y) for x, y in columns), strict=True)
+    if method == "platt":
+        return Scaling(slope, offset)
+    return Scaling(
+        slope,
+        offset,
+        tuple(
+            fit_isotonic(x, y) if min(y.sum(), (1 - y).sum()) >= FEWEST_OF_A_KIND else None
+            for x, y in columns
+        ),
+    )
+
+
+def fit_platt(logits: NDArray[np.floating], truth: NDArray[np.floating]) -> tuple[float, float]:
+    """Slope and offset that make one label's logits most likely (Platt 1999).
+
+    Args:
+        logits: (rows,).
+        truth: (rows,) in 0..1.
+
+    Returns:
+        A slope of at least 0.05, so that order is kept, and an offset.
+    """
+    x, y = np.asarray(logits, np.float64), _softened(truth)
+
+    def objective(parameters: NDArray[np.float64]) -> float:
+        return _cost(x, y, parameters[0], parameters[1])
+
+    found = minimize(objective, np.zeros(2), method="L-BFGS-B", bounds=[(-3, 3), (-20, 20)])
+    return float(np.exp(found.x[0])), float(found.x[1])
+
+
+def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.floating]) -> float:
+    """1 / temperature that makes one label's logits most likely (Guo et al. 2017, section 4.2).
+
+    The temperature is the label's own, not shared by all: labels are separate yes-no questions.
+    A logit of 0 stays at probability 0.5, so this cures certainty, not a shift in frequency.
+
+    Args:
+        logits: (rows,).
+        truth: (rows,) in 0..1.
+
+    Returns:
+        A slope of 0.05 to 20.
+    """
+    x, y = np.asarray(logits, np.float64), _softened(truth)
+
+    def objective(parameters: NDArray[np.float64]) -> float:
+        return _cost(x, y, parameters[0], 0.0)
+
+    found = minimize(objective, np.zeros(1), method="L-BFGS-B", bounds=[(-3, 3)])
+    return float(np.exp(found.x[0]))
+
+
+def fit_isotonic(logits: NDArray[np.floating], truth: NDArray[np.floating]) -> Curve:
+    """The rising curve nearest to one label's truth (Zadrozny and Elkan 2002).
+
+    Rows are pooled into blocks of equal frequency (pool adjacent violators). The curve joins the
+    blocks at their mean logits, as in centred isotonic regression (Oron and Flournoy 2017): it
+    has no level stretches, so two rows that the model ranks stay ranked between its ends.
+
+    One more row with the label is counted at the lowest logit and one without at the highest,
+    which is Laplace's rule of succession at both ends: a block of n rows that never had the label
+    gets about 1 / (n + 1), and nothing reaches 0 or 1.
+
+    Args:
+        logits: (rows,), at least one.
+        truth: (rows,) in 0..1.
+    """
+    x, y = np.asarray(logits, np.float64), np.asarray(truth, np.float64)
+    x, y = np.append(x, (x.min(), x.max())), np.append(y, (1.0, 0.0))
+    # Rows of the same logit must share a height: they enter as one point of more weight.
+    places, tie, counts = np.unique(x, return_inverse=True, return_counts=True)
+    means = np.bincount(tie, weights=y) / counts
+    fitted = isotonic_regression(means, weights=counts)
+    first = fitted.blocks[:-1]
+    centres = np.add.reduceat(places * counts, first) / np.add.reduceat(counts, first)
+    return Curve(tuple(centres.tolist()), tuple(fitted.x[first].tolist()))
+
+
+def _softened(truth: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Platt's targets.
+
+    As if one more row of each kind had been seen, so that a label without any positive row does
+    not end at probability 0.
+    """
+    y = np.asarray(truth, np.float64)
+    softened: NDArray[np.float64] = (y * len(y) + 0.5) / (len(y) + 1)
+    return softened
+
+
+def _cost(
+    x: NDArray[np.float64], y: NDArray[np.float64], log_slope: float, offset: float
+) -> float:
+    z = x * np.exp(log_slope) + offset
+    nll = np.logaddexp(0, z) - y * z
+    return float(nll.sum() + PRIOR_STRENGTH * log_slope**2)

@@ -1,0 +1,168 @@
+"""What a checkpoint carries: the calibration of each set of present modalities."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lddu_pipe.errors import IncompatibleModelError
+from lddu_pipe.models.calibration.abstention import expected_error
+from lddu_pipe.models.calibration.conformal import label_set
+from lddu_pipe.models.calibration.scaling import METHODS, Curve, Method, Scaling
+from lddu_pipe.types import MODALITIES, Modality
+
+FILE_NAME = "calibration.json"
+QUANTILES = 41
+
+
+def set_name(present: Collection[Modality]) -> str:
+    """Name a set of modalities, such as "text+vision"; the order of `present` is no matter."""
+    return "+".join(name for name in MODALITIES if name in present)
+
+
+@dataclass(frozen=True)
+class SetCalibration:
+    """What was learned from calibration rows of one set of present modalities."""
+
+    slope: tuple[float, ...]
+    """Platt scaling (Platt 1999), one a label: p = sigmoid(slope * logit + offset)."""
+    offset: tuple[float, ...]
+    """Zeros where `method` is "temperature": the slope is 1 / temperature."""
+    threshold: tuple[float, ...]
+    """Probability from which a label is decided to be present."""
+    deviation_quantiles: tuple[tuple[float, ...], ...]
+    """(labels, quantiles): |sigma| of the calibration rows at evenly spaced quantiles."""
+    abstain_above: float
+    """Expected share of wrong decisions from which the model does not answer."""
+    rows: int
+    """How many calibration rows there were."""
+    method: Method = "platt"
+    """How the map from logits to probabilities was learned."""
+    curves: tuple[Curve | None, ...] = ()
+    """One a label where `method` is "isotonic"; None where the label was too rare for a curve
+    and keeps its slope and offset."""
+    coverage: float | None = None
+    """Share of rows whose `label_set` holds all of their true labels; None where not fitted."""
+    conformal_threshold: float | None = None
+    """A label is in the set where 1 - p is at most this."""
+
+    def probabilities(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Calibrated probabilities of logits, (..., labels)."""
+        return Scaling(self.slope, self.offset, self.curves).probabilities(logits)
+
+    def decide(self, probabilities: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Which labels are present, (..., labels) bool."""
+        limits = np.array(self.threshold)
+        # A limit of 1 says never, and a sigmoid of 40 is rounded to 1.
+        decided: NDArray[np.bool_] = (probabilities >= limits) & (limits < 1)
+        return decided
+
+    def aleatoric(self, deviation: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Place of |sigma| among the calibration rows, (batch, labels) in 0..1.
+
+        0.9 says that nine of ten calibration rows with these modalities had a narrower
+        distribution for this label.
+        """
+        levels = np.linspace(0, 1, QUANTILES)
+        columns = [
+            np.interp(deviation[:, index], quantiles, levels)
+            for index, quantiles in enumerate(self.deviation_quantiles)
+        ]
+        return np.stack(columns, axis=1)
+
+    def abstains(self, probabilities: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Rows, (batch,) bool, whose decisions are expected to be wrong too often."""
+        return expected_error(probabilities, self.decide(probabilities)) > self.abstain_above
+
+    def label_set(self, probabilities: NDArray[np.floating]) -> NDArray[np.bool_] | None:
+        """Labels that together hold all true ones in `coverage` of rows, (..., labels) bool.
+
+        None where no coverage was asked for in calibration.
+        """
+        if self.conformal_threshold is None:
+            return None
+        return label_set(probabilities, self.conformal_threshold)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """All of a checkpoint's calibration."""
+
+    sets: Mapping[str, SetCalibration]
+    """By `set_name`."""
+    base_rates: tuple[float, ...]
+    """How often each label is present in the calibration rows: all that is known of nothing."""
+
+    def of(self, present: Collection[Modality]) -> SetCalibration:
+        """The calibration of a set of modalities.
+
+        Raises:
+            IncompatibleModelError: the checkpoint was not calibrated for this set.
+        """
+        name = set_name(present)
+        if name not in self.sets:
+            known = ", ".join(self.sets)
+            raise IncompatibleModelError(
+                f"the model has no calibration for {name or 'no modality'}; it has: {known}"
+            )
+        return self.sets[name]
+
+    def save(self, folder: Path) -> None:
+        """Write ``calibration.json`` into `folder`."""
+        content = {
+            "sets": {name: _to_json(item) for name, item in self.sets.items()},
+            "base_rates": self.base_rates,
+        }
+        (folder / FILE_NAME).write_text(json.dumps(content, indent=1) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> Calibration:
+        """Read what `save` wrote.
+
+        Raises:
+            IncompatibleModelError: the file is missing or not a calibration.
+        """
+        path = folder / FILE_NAME
+        try:
+            content = json.loads(path.read_text())
+            sets = {name: _from_json(item) for name, item in content["sets"].items()}
+            base_rates = tuple(float(rate) for rate in content["base_rates"])
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise IncompatibleModelError(
+                f"{path} is missing or damaged; calibrate the model or install it again"
+            ) from error
+        return cls(sets, base_rates)
+
+
+def _to_json(item: SetCalibration) -> dict[str, Any]:
+    """All fields but those at their defaults, so that a plain calibration has the plain fields."""
+    content = asdict(item)
+    return {
+        field.name: content[field.name]
+        for field in fields(item)
+        if getattr(item, field.name) != field.default
+    }
+
+
+def _from_json(item: Mapping[str, Any]) -> SetCalibration:
+    content = dict(item)
+    for name in ("slope", "offset", "threshold"):
+        content[name] = _floats(content[name])
+    content["deviation_quantiles"] = tuple(map(_floats, content["deviation_quantiles"]))
+    content["curves"] = tuple(
+        None if curve is None else Curve(_floats(curve["logits"]), _floats(curve["probabilities"]))
+        for curve in content.get("curves", ())
+    )
+    if content.get("method", "platt") not in METHODS:
+        raise ValueError(f"unknown method {content['method']!r}")
+    return SetCalibration(**content)
+
+
+def _floats(values: Iterable[float]) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)

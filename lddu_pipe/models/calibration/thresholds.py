@@ -1,0 +1,171 @@
+"""The probability from which a label is decided to be present, chosen for what is wanted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaincinv
+
+from lddu_pipe.errors import UnusableInputError
+
+TargetName = Literal["f1", "micro-f1", "label-f1", "precision"]
+TARGETS = ("f1", "micro-f1", "label-f1", "precision:P")
+"""As people write them."""
+
+NEVER = 1.0
+"""A threshold that no probability reaches."""
+PRECISION_CONFIDENCE = 0.9
+"""How sure it must be that a label's precision is at least what was asked for."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What thresholds are chosen for."""
+
+    name: TargetName = "f1"
+    precision: float | None = None
+    """For "precision" alone: the smallest precision wanted, above 0 and below 1."""
+
+    def __str__(self) -> str:
+        return self.name if self.precision is None else f"{self.name}:{self.precision:g}"
+
+
+F1 = Target()
+
+
+def parse_target(text: str) -> Target:
+    """Read "f1", "micro-f1", "label-f1" or "precision:0.8".
+
+    Raises:
+        UnusableInputError: it is none of them.
+    """
+    name, colon, number = text.strip().lower().replace("=", ":").partition(":")
+    if name == "precision":
+        return Target("precision", _precision(text, number))
+    for known in ("f1", "micro-f1", "label-f1"):
+        if name == known and not colon:
+            return Target(known)
+        if name == known:
+            raise UnusableInputError(f"target {text!r}: {known} takes no number; write {known!r}")
+    nearest = get_close_matches(name.replace("_", "-"), [t.split(":")[0] for t in TARGETS], n=1)
+    if nearest:
+        meant = nearest[0] + (f":{number or 0.8}" if nearest[0] == "precision" else "")
+        raise UnusableInputError(f"unknown target {text!r}; did you mean {meant!r}?")
+    raise UnusableInputError(f"unknown target {text!r}; known are: {', '.join(TARGETS)}")
+
+
+def choose_thresholds(
+    probabilities: NDArray[np.floating],
+    truth: NDArray[np.floating],
+    *,
+    target: Target = F1,
+    rounds: int = 3,
+) -> NDArray[np.float64]:
+    """Thresholds, one a label.
+
+    - "f1": the best sum of micro-F1 and macro-F1; "micro-f1": the best micro-F1. Labels depend on
+      each other, so: coordinate ascent over a grid of 0.1 to 0.7. Each label in turn takes the
+      threshold that is best given the others, starting from one common threshold.
+    - "label-f1": each label's own best F1, over all cuts between its probabilities.
+    - "precision": for each label the lowest threshold whose precision is at least the target
+      with `PRECISION_CONFIDENCE`, by the one-sided bound of Clopper and Pearson (1934). The plain
+      share would be met by luck: a cut above which three of three rows are right says little.
+      The bound is that of one cut looked at alone; to take the lowest of many costs some of it.
+
+    A label that cannot gain ("label-f1" without a positive row) or cannot keep the precision is
+    never decided: its threshold is `NEVER`.
+
+    Args:
+        probabilities: (rows, labels), calibrated.
+        truth: (rows, labels) in 0..1; 0.5 and above is present.
+        target: what is wanted.
+        rounds: passes over the labels, for "f1" and "micro-f1".
+
+    Returns:
+        (labels,) float64 in 0..1.
+    """
+    present = np.asarray(truth) >= 0.5
+    if target.name == "f1":
+        return _jointly(probabilities, present, macro_weight=1.0, rounds=rounds)
+    if target.name == "micro-f1":
+        return _jointly(probabilities, present, macro_weight=0.0, rounds=rounds)
+    columns = zip(np.transpose(probabilities), np.transpose(present), strict=True)
+    return np.array([_alone(score, real, target.precision) for score, real in columns])
+
+
+def _precision(text: str, number: str) -> float:
+    try:
+        value = float(number.rstrip("%"))
+    except ValueError:
+        raise UnusableInputError(
+            f"target {text!r} needs a number above 0 and below 1, such as 'precision:0.8'"
+        ) from None
+    if 0 < value < 1 and not number.endswith("%"):
+        return value
+    hint = f"'precision:{value / 100:g}'" if 1 < value < 100 else "such as 'precision:0.8'"
+    raise UnusableInputError(f"target {text!r}: precision lies above 0 and below 1; write {hint}")
+
+
+def _alone(
+    score: NDArray[np.floating], present: NDArray[np.bool_], precision: float | None
+) -> float:
+    """One label's threshold: for its F1, or its precision where one is given."""
+    order = np.argsort(-score, kind="stable")
+    ranked = score[order]
+    # Rows of equal probability are decided together: a cut lies after the last of them.
+    last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
+    hits, found = present[order].cumsum()[last], last + 1
+    if precision is None:
+        f1 = 2 * hits / (found + present.sum())
+        cut = int(np.argmax(f1))
+        reached = bool(f1[cut] > 0)
+    else:
+        # The beta quantile needs a hit; without one the bound is 0.
+        lower = betaincinv(np.maximum(hits, 1), found - hits + 1, 1 - PRECISION_CONFIDENCE)
+        good = np.flatnonzero((hits > 0) & (lower >= precision))
+        reached = len(good) > 0
+        cut = int(good[-1]) if reached else 0
+    if not reached:
+        return NEVER
+    if cut + 1 == len(last):
+        return float(ranked[last[cut]])
+    # Half-way to the next row, so that rounding of a probability does not change a decision.
+    return float((ranked[last[cut]] + ranked[last[cut + 1]]) / 2)
+
+
+def _jointly(
+    probabilities: NDArray[np.floating],
+    present: NDArray[np.bool_],
+    *,
+    macro_weight: float,
+    rounds: int,
+) -> NDArray[np.float64]:
+    grid = np.linspace(0.1, 0.7, 61)
+    # Counts at every grid point, so that a candidate costs a few additions.
+    above = probabilities[None] >= grid[:, None, None]
+    hits = (above & present).sum(axis=1).astype(np.float64)
+    decided = above.sum(axis=1).astype(np.float64)
+    actual = present.sum(axis=0).astype(np.float64)
+
+    def score(choice: NDArray[np.int64]) -> float:
+        columns = np.arange(present.shape[1])
+        tp, found = hits[choice, columns], decided[choice, columns]
+        macro = np.mean(2 * tp / np.maximum(found + actual, 1))
+        micro = 2 * tp.sum() / max(found.sum() + actual.sum(), 1)
+        return float(micro + macro_weight * macro)
+
+    labels = present.shape[1]
+    choice = max((np.full(labels, point) for point in range(len(grid))), key=score)
+    for _ in range(rounds):
+        for label in range(labels):
+            options = []
+            for point in range(len(grid)):
+                changed = choice.copy()
+                changed[label] = point
+                options.append(score(changed))
+            choice[label] = int(np.argmax(options))
+    return np.asarray(grid[choice], dtype=np.float64)
