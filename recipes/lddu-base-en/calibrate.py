@@ -1,0 +1,105 @@
+"""Calibrate a trained model on half of the validation data and write the checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from corpora import CORPUS_SHARE, Composer, Corpora, load_split
+from lddu_pipe.assets import ASSETS
+from lddu_pipe.extractors.audio import AudioExtractor, AudioSettings
+from lddu_pipe.extractors.base import fingerprint
+from lddu_pipe.extractors.text import TextExtractor, TextSettings
+from lddu_pipe.extractors.vision import VisionExtractor, VisionSettings
+from lddu_pipe.files import sha256_of_file
+from lddu_pipe.models.calibration import Calibration, fit_set, set_name
+from lddu_pipe.models.lddu import LDDUModel
+from lddu_pipe.types import MODALITIES, Modality
+from train_lddu import Row, score_rows, single_rows
+
+ROWS_PER_CORPUS = 1200
+COMPOSED_ROWS = 3000
+
+
+def calibration_rows(
+    corpora: Corpora, present: tuple[Modality, ...], random: np.random.Generator
+) -> list[Row]:
+    """Rows to calibrate one set of modalities on: real ones where there are any."""
+    if len(present) > 1:
+        composer = Composer(corpora, random, vary=False)
+        return [composer.composed(present) for _ in range(COMPOSED_ROWS)]
+    rows = single_rows(corpora, present[0])
+    if present != ("text",):
+        return rows
+    # Every text corpus counts the same, whatever its size.
+    groups = corpora.text.groups
+    chosen = [
+        random.choice(np.flatnonzero(groups == corpus), ROWS_PER_CORPUS) for corpus in CORPUS_SHARE
+    ]
+    return [rows[index] for index in np.concatenate(chosen)]
+
+
+def hard(rows: list[Row], corpora: Corpora, present: tuple[Modality, ...]) -> np.ndarray:
+    """Labels as an evaluation counts them: the majority's expression of a face, alone."""
+    labels = np.stack([labels for _, labels in rows])
+    if present == ("vision",):
+        # FER+ columns are neutral first, then our labels in another order.
+        order = np.array([-1, 0, 3, 1, 2, 4, 5])[corpora.vision.majority]
+        return np.eye(7)[order][:, :6]
+    return (labels >= 0.5).astype(np.float64)
+
+
+def calibrate(
+    features: Path, model_folder: Path, expression: Path, output: Path, seed: int
+) -> None:
+    """Fit every set of modalities and put the checkpoint together."""
+    random = np.random.default_rng(seed)
+    corpora = load_split(features, "calibrate")
+    model = LDDUModel.from_pretrained(model_folder)
+    sets = {}
+    for size in range(1, len(MODALITIES) + 1):
+        for present in combinations(MODALITIES, size):
+            rows = calibration_rows(corpora, present, random)
+            logits, deviations, _ = score_rows(model, rows)
+            sets[set_name(present)] = fit_set(logits, hard(rows, corpora, present), deviations)
+    rates = [
+        np.mean(hard(single_rows(corpora, name), corpora, (name,)), axis=0) for name in MODALITIES
+    ]
+    output.mkdir(parents=True, exist_ok=True)
+    Calibration(sets, tuple(float(rate) for rate in np.mean(rates, axis=0))).save(output)
+    for name in ("expression.safetensors", "expression.json"):
+        shutil.copyfile(expression / name, output / name)
+    files = {name: dict(asset.files) for name, asset in ASSETS.items()}
+    model.config.fingerprints = {
+        "text": fingerprint(TextExtractor.name, TextSettings(), files["all-MiniLM-L6-v2"]),
+        "audio": fingerprint(AudioExtractor.name, AudioSettings(), files["whisper-tiny.en"]),
+        "vision": fingerprint(
+            VisionExtractor.name,
+            VisionSettings(),
+            files["face-landmarker"]
+            | {"expression.safetensors": sha256_of_file(output / "expression.safetensors")},
+        ),
+    }
+    model.config.version = "0.1.0"
+    model.save_pretrained(output)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--expression", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=7)
+    arguments = parser.parse_args()
+    calibrate(
+        arguments.features,
+        arguments.model,
+        arguments.expression,
+        arguments.output,
+        arguments.seed,
+    )

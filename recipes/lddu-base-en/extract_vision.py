@@ -1,0 +1,86 @@
+"""Describe FER+ faces as the vision extractor would, several times with small movements."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ferplus import load_faces
+from lddu_pipe.extractors.expression import EXPRESSIONS, ExpressionNetwork, standardise_faces
+from lddu_pipe.extractors.vision import LOG_PROBABILITY_FLOOR
+from lddu_pipe.labels import MOSEI
+
+
+def move(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Shift, turn, scale and mirror faces a little, as a tracker's crops differ between frames."""
+    count = len(images)
+    angle, scale = torch.randn(2, count, generator=generator) * 0.05
+    shift = torch.randn(count, 2, generator=generator) * 0.04
+    mirror = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
+    scale = torch.exp(scale)
+    rows = [
+        torch.stack([scale * mirror * torch.cos(angle), -torch.sin(angle), shift[:, 0]], dim=1),
+        torch.stack([mirror * torch.sin(angle), scale * torch.cos(angle), shift[:, 1]], dim=1),
+    ]
+    pixels = images[:, None].float()
+    grid = functional.affine_grid(
+        torch.stack(rows, dim=1), list(pixels.shape), align_corners=False
+    )
+    return functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)[:, 0]
+
+
+@torch.inference_mode()
+def extract(data: Path, features: Path, expression: Path, variants: int, seed: int) -> None:
+    """Write ``vision_{split}.npz``.
+
+    It holds ``faces`` (faces, variants, 103) float16, the first variant unmoved; ``landmarks``
+    (faces, 56) float16, all zero where there were none, the last column telling which; and
+    ``labels`` (faces, 6), the share of votes in MOSEI order.
+    """
+    network = ExpressionNetwork.load(expression)
+    generator = torch.Generator().manual_seed(seed)
+    for split in ("train", "valid"):
+        faces = load_faces(data / "vision" / f"ferplus_{split}.npz")
+        images = torch.from_numpy(faces.images)
+        described = []
+        for variant in range(variants):
+            rows = []
+            for chunk in images.split(512):
+                moved = chunk if variant == 0 else move(chunk, generator)
+                output = network(standardise_faces(moved))
+                scores = output.logits.log_softmax(dim=1).clamp_min(LOG_PROBABILITY_FLOOR)
+                rows.append(torch.cat([output.embedding, scores], dim=1).half())
+            described.append(torch.cat(rows))
+        with np.load(features / f"landmarks_{split}.npz") as archive:
+            landmarks = np.concatenate([archive["values"], archive["found"][:, None]], axis=1)
+        columns = [EXPRESSIONS.index(label) for label in MOSEI]
+        np.savez(
+            features / f"vision_{split}.npz",
+            names=np.array(faces.names),
+            faces=torch.stack(described, dim=1).numpy(),
+            landmarks=landmarks.astype(np.float16),
+            labels=faces.votes[:, columns],
+            majority=faces.votes.argmax(axis=1),
+        )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--expression", type=Path, required=True)
+    parser.add_argument("--variants", type=int, default=6)
+    parser.add_argument("--seed", type=int, default=7)
+    arguments = parser.parse_args()
+    extract(
+        arguments.data,
+        arguments.features,
+        arguments.expression,
+        arguments.variants,
+        arguments.seed,
+    )
