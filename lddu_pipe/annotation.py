@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION_WITH_LABEL_SETS = "1.1"
+"""1.1 adds ``label_set`` to utterances, and is written only where the model makes such sets."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,10 @@ class Annotation:
     provenance: Provenance
 
     def to_dict(self) -> dict[str, Any]:
-        """The annotation as plain values, in the layout of the JSON contract (schema 1.0)."""
+        """The annotation as plain values, in the layout of the JSON contract."""
+        sets = any(prediction.label_set is not None for prediction in self.utterances)
         return {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": SCHEMA_VERSION_WITH_LABEL_SETS if sets else SCHEMA_VERSION,
             "media": asdict(self.media),
             "model": {**asdict(self.model), "labels": list(self.model.labels)},
             "utterances": [_utterance(prediction) for prediction in self.utterances],
@@ -84,7 +87,7 @@ class Annotation:
         """Write the JSON; the file appears whole or not at all.
 
         Raises:
-            UnusableInputError: the folder does not exist or cannot be written.
+            OSError: the folder does not exist or cannot be written.
         """
         target = Path(path)
         write_whole(target, self.to_json())
@@ -129,6 +132,7 @@ def _utterance(prediction: Prediction) -> dict[str, Any]:
         },
         "emotions": [_emotion(score) for score in prediction.emotions],
         "abstained": prediction.abstained,
+        **({} if prediction.label_set is None else {"label_set": list(prediction.label_set)}),
     }
 
 

@@ -288,6 +288,11 @@ class Prediction:
     missing: Mapping[Modality, str] = field(default_factory=dict)
     """Why each absent modality is absent."""
     abstained: bool = False
+    label_set: tuple[str, ...] | None = None
+    """Labels that together hold all true ones with a stated coverage (conformal prediction).
+
+    None unless the model was calibrated for a coverage.
+    """
 
     @property
     def id(self) -> str:

@@ -265,3 +265,37 @@ def test_summary_ranks_by_the_confidence_it_is_given() -> None:
 def test_what_cannot_be_scored_is_refused(truth: object, probabilities: object) -> None:
     with pytest.raises(ValueError, match=r"0\.\.1|0 and 1|arrays"):
         metrics.brier_score(truth, probabilities)
+
+
+@settings(max_examples=60, deadline=None)
+@given(problems(), st.integers(1, 20))
+def test_bins_hold_every_row_once_and_rise(
+    problem: tuple[NDArray[np.int64], NDArray[np.float64]], bins: int
+) -> None:
+    truth, probabilities = problem
+    found = metrics.reliability(truth, probabilities, bins=bins)
+    for of_label, present, score in zip(found, truth.T, probabilities.T, strict=True):
+        assert of_label.count.sum() == len(score)
+        assert 1 <= len(of_label.count) <= bins
+        assert (of_label.count > 0).all()
+        assert (np.diff(of_label.value) > 0).all()
+        assert (of_label.frequency * of_label.count).sum() == pytest.approx(present.sum())
+        assert (of_label.value * of_label.count).sum() == pytest.approx(score.sum())
+
+
+@settings(max_examples=60, deadline=None)
+@given(problems())
+def test_precision_recall_curves_match_sklearn(
+    problem: tuple[NDArray[np.int64], NDArray[np.float64]],
+) -> None:
+    truth, probabilities = problem
+    curves = metrics.precision_recall_curves(truth, probabilities)
+    for curve, present, score in zip(curves, truth.T, probabilities.T, strict=True):
+        if not present.any():
+            assert curve is None
+            continue
+        assert curve is not None
+        precision, recall, _ = oracle.precision_recall_curve(present, score)
+        # sklearn counts down and adds the point at recall 0.
+        np.testing.assert_allclose(curve.precision, precision[-2::-1])
+        np.testing.assert_allclose(curve.recall, recall[-2::-1])

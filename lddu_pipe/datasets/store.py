@@ -130,6 +130,10 @@ class StoreWriter:
         """Keep a JSON value in the notes of the store."""
         self._info = replace(self._info, notes={**self._info.notes, key: value})
 
+    def finished_info(self) -> StoreInfo:
+        """What the store holds so far."""
+        return replace(self._info, rows=dict(self._rows))
+
     def __enter__(self) -> StoreWriter:
         return self
 
@@ -143,7 +147,7 @@ class StoreWriter:
             if kind is None:
                 info = {
                     "store_version": STORE_VERSION,
-                    **asdict(replace(self._info, rows=self._rows)),
+                    **asdict(self.finished_info()),
                 }
                 text = json.dumps(info, indent=1, ensure_ascii=False) + "\n"
                 (self._work / STORE_FILE).write_text(text, encoding="utf-8")

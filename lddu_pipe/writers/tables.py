@@ -30,6 +30,11 @@ def print_evaluation(figures: Mapping[str, Any], console: Console) -> None:
     skipped = f", {len(figures['skipped'])} skipped" if figures.get("skipped") else ""
     model = printable(figures["model"])
     console.print(Text.assemble((model, "bold"), (f"  {rows}{skipped}", "dim")))
+    if "protocol" in figures:
+        source = f"{printable(figures['data'])}, {figures['split']} split, protocol "
+        console.print(Text(source + figures["protocol"], "dim"))
+    if figures.get("synthetic"):
+        console.print(Text("synthetic data: these figures say nothing about emotion", "yellow"))
     counts = [f"{name} {count}" for name, count in figures["modalities"].items()]
     console.print(Text("rows with " + ", ".join(counts), "dim"))
     console.print()
@@ -68,6 +73,28 @@ def print_models(models: Sequence[Mapping[str, Any]], console: Console) -> None:
                 if not name.endswith((".json", ".txt")):  # the weights are what matters here
                     line = Text(f"  sha256 {digest}  {printable(name)}", "dim")
                     console.print(line, soft_wrap=True)
+
+
+def print_calibration(
+    report: Mapping[str, Mapping[str, Any]], labels: Sequence[str], console: Console
+) -> None:
+    """Print what a calibration is worth, a table for each set of modalities it was fitted on."""
+    for name, figures in report.items():
+        console.print(Text.assemble((name, "bold"), (f"  {figures['rows']} rows", "dim")))
+        table = _table("label", "ECE before", "ECE after", "threshold", right=(1, 2, 3))
+        columns = (figures["ece_before"], figures["ece_after"], figures["thresholds"])
+        for label, before, after, threshold in zip(labels, *columns, strict=True):
+            shown = "never" if threshold >= 1 else _figure(threshold)
+            table.add_row(printable(label), _figure(before), _figure(after), shown)
+        console.print(table)
+        parts = [f"answers {figures['answered']:.0%} of rows"]
+        if figures["risk"] is not None:
+            parts.append(f"{figures['risk']:.1%} of their decisions wrong")
+        if figures["covered"] is not None:
+            size = figures["label_set_size"]
+            parts.append(f"label sets cover {figures['covered']:.0%} with {size:.1f} labels")
+        console.print(Text(" · ".join(parts), "dim"))
+        console.print()
 
 
 def print_checks(checks: Sequence[Check], console: Console) -> None:

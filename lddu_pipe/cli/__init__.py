@@ -1,0 +1,38 @@
+"""The command line. Modules here import nothing heavy: ``--help`` must be quick."""
+
+from __future__ import annotations
+
+import click
+
+from lddu_pipe.cli.annotate import annotate
+from lddu_pipe.cli.calibrate import calibrate
+from lddu_pipe.cli.commands import Group
+from lddu_pipe.cli.dataset import dataset
+from lddu_pipe.cli.doctor import doctor
+from lddu_pipe.cli.evaluate import evaluate
+from lddu_pipe.cli.extract import extract
+from lddu_pipe.cli.models import models
+from lddu_pipe.cli.train import train
+
+
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    examples=["lddu-pipe annotate interview.mp4", "lddu-pipe doctor"],
+    exit_codes={
+        0: "done",
+        1: "some inputs failed",
+        2: "wrong use or unusable input",
+        130: "interrupted",
+    },
+)
+@click.version_option(package_name="lddu-pipe", prog_name="lddu-pipe")
+def main() -> None:
+    """Multi-label emotions, with calibrated uncertainty, from raw video, sound and text.
+
+    Results go to standard output, everything else to standard error.
+    """
+
+
+for _command in (annotate, evaluate, calibrate, extract, dataset, train, models, doctor):
+    main.add_command(_command)

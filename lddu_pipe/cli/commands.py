@@ -1,0 +1,137 @@
+"""Commands whose every failure is one line on standard error and one exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NoReturn
+
+import click
+from click.exceptions import Abort, Exit, NoArgsIsHelpError
+
+from lddu_pipe.errors import LdduPipeError
+from lddu_pipe.writers.escaping import printable
+
+PROGRAM = "lddu-pipe"
+SOME_FAILED = 1
+UNUSABLE = 2
+INTERRUPTED = 130
+
+
+class _Documented(click.Command):
+    """A command whose help ends with examples and its exit codes."""
+
+    def __init__(
+        self,
+        *args: Any,
+        examples: Sequence[str] = (),
+        exit_codes: Mapping[int, str] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(*args, **options)
+        self.examples = examples
+        self.exit_codes = exit_codes or {}
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what stands below the options."""
+        if self.examples:
+            with formatter.section("Examples"):
+                for example in self.examples:
+                    formatter.write(f"  {example}\n")
+        if self.exit_codes:
+            with formatter.section("Exit codes"):
+                formatter.write_dl([(str(code), text) for code, text in self.exit_codes.items()])
+
+
+class Command(_Documented):
+    """A command that keeps other libraries quiet and turns exceptions into one line."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
+        """Run the command; an exception ends it with exit code 2."""
+        from lddu_pipe.cli.noise import only_our_messages  # not needed for the help
+
+        debug = ctx.params["debug"]
+        with only_our_messages(ctx.params["verbose"], quiet=ctx.params["quiet"], native=debug):
+            try:
+                return super().invoke(ctx)
+            except (click.ClickException, Exit, Abort, BrokenPipeError):
+                raise  # click's own, and the reader of a pipe who has seen enough
+            except Exception as error:
+                # Whatever it is: a person gets one line, and the traceback only when asked for.
+                report(error, debug=debug)
+                ctx.exit(UNUSABLE)
+
+
+class Group(_Documented, click.Group):
+    """A group of `Command`; as the program itself it also reports wrong use in one line."""
+
+    command_class = Command
+    group_class = type
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:  # noqa: ANN401
+        """Run the program and leave it with one of the documented exit codes."""
+        # The name is fixed: it would be another one where the program was started as a module.
+        run: Callable[[], Any] = partial(
+            super().main, args, PROGRAM, complete_var, standalone_mode=False, **extra
+        )
+        if not standalone_mode:
+            return run()
+        try:
+            code = run()
+        except NoArgsIsHelpError as error:
+            error.show()
+            code = UNUSABLE
+        except click.ClickException as error:
+            print_error(_wrong_use(error))
+            code = UNUSABLE
+        except Abort:
+            click.echo(f"{PROGRAM}: interrupted", err=True)
+            code = INTERRUPTED
+        sys.exit(code)
+
+
+def report(error: Exception, *, debug: bool, subject: str = "") -> None:
+    """Tell of a failure on standard error.
+
+    Args:
+        error: an `LdduPipeError`, whose text is for people, or something unexpected.
+        debug: print the traceback as well.
+        subject: the file it happened with; named where the text does not name it.
+    """
+    if debug:
+        import traceback
+
+        traceback.print_exception(error, file=sys.stderr)
+    message = str(error)
+    if not isinstance(error, LdduPipeError):
+        cause = f"{type(error).__name__}: {message}" if message else type(error).__name__
+        message = f"unexpected error ({cause}); run again with --debug for the traceback"
+    if subject not in message:
+        message = f"{subject}: {message}"
+    print_error(message)
+
+
+def print_error(message: str) -> None:
+    """Print one line on standard error, whatever is in `message`."""
+    click.echo(f"{PROGRAM}: error: {printable(message)}", err=True)
+
+
+def finish(*, failed: int, total: int) -> NoReturn:
+    """Leave with the exit code for `failed` of `total` inputs."""
+    code = SOME_FAILED if failed else 0
+    raise Exit(UNUSABLE if failed and failed == total else code)
+
+
+def _wrong_use(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    where = context.command_path if context else PROGRAM
+    message = error.format_message()
+    return f"{message}{'' if message.endswith(('.', '?', ')')) else '.'} See '{where} --help'."

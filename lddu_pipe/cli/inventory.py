@@ -1,0 +1,144 @@
+"""What ``lddu-pipe models`` knows of the weights on this machine, as plain values."""
+
+from __future__ import annotations
+
+import base64
+import importlib.metadata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lddu_pipe.assets import AssetStatus
+
+_PACKAGE = "lddu-pipe"
+
+
+def inventory() -> list[dict[str, Any]]:
+    """Describe the emotion model that ships, then each asset.
+
+    Keys: name, description, licence, size (bytes), source, path, verified, problem, and sha256 by
+    file: of an asset the published one, of the emotion model that of the file itself.
+    """
+    from lddu_pipe.assets import locate_all
+    from lddu_pipe.diagnostics import DEFAULT_CHECKPOINT
+
+    return [describe_checkpoint(DEFAULT_CHECKPOINT), *map(_describe_asset, locate_all())]
+
+
+def describe_checkpoint(folder: Path) -> dict[str, Any]:
+    """Describe an emotion model.
+
+    It is verified where it is complete and, in an installed package, where its weights are the
+    ones that were installed.
+    """
+    from lddu_pipe.files import sha256_of_file
+
+    files = sorted(path for path in folder.glob("*") if path.is_file())
+    digests = {path.name: sha256_of_file(path) for path in files if path.suffix == ".safetensors"}
+    return _description(
+        folder.name,
+        description="The emotion model of this package",
+        licence=_licence_on_card(folder),
+        size=sum(path.stat().st_size for path in files),
+        source="this package",
+        path=folder if files else None,
+        problem=_problem_of_checkpoint(folder, digests),
+        sha256=digests,
+    )
+
+
+def _describe_asset(status: AssetStatus) -> dict[str, Any]:
+    asset = status.asset
+    missing = f'{asset.name} was not found; run "lddu-pipe models fetch {asset.name}"'
+    return _description(
+        asset.name,
+        description=asset.description,
+        licence=asset.licence,
+        size=asset.size,
+        source=status.source,
+        path=status.path,
+        problem=None if status.verified else status.problem or missing,
+        sha256=asset.files,
+    )
+
+
+def _description(
+    name: str,
+    *,
+    description: str,
+    licence: str | None,
+    size: int,
+    source: str | None,
+    path: Path | None,
+    problem: str | None,
+    sha256: Mapping[str, str],
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "description": description,
+        "licence": licence,
+        "size": size,
+        "source": source if path else None,
+        "path": str(path) if path else None,
+        "verified": problem is None,
+        "problem": problem,
+        "sha256": dict(sha256),
+    }
+
+
+def _licence_on_card(folder: Path) -> str | None:
+    """The licence in the header of the model card."""
+    card = folder / "README.md"
+    if not card.is_file():
+        return None
+    from huggingface_hub import ModelCard
+
+    licence: str | None = ModelCard.load(card).data.license
+    return licence
+
+
+def _problem_of_checkpoint(folder: Path, digests: Mapping[str, str]) -> str | None:
+    from lddu_pipe.diagnostics import check_checkpoint
+
+    check = check_checkpoint(folder)
+    if not check.ok:
+        return f"{check.detail}. {check.cure}"
+    installed = installed_digests(_PACKAGE, folder)
+    for name, digest in digests.items():
+        damage = _damage(folder / name)
+        if damage is None and installed.get(name, digest) != digest:
+            damage = "is not the file that was installed"
+        if damage:
+            return f"{folder / name} {damage}; install {_PACKAGE} again"
+    return None
+
+
+def _damage(weights: Path) -> str | None:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(weights, framework="numpy"):  # reads the header and compares the length
+            return None
+    except (OSError, SafetensorError) as error:
+        return f"is damaged ({error})"
+
+
+def installed_digests(distribution: str, folder: Path) -> dict[str, str]:
+    """Return what pip noted when it installed a distribution.
+
+    Returns:
+        sha256, in hexadecimal, by name, of the files of `distribution` that are in `folder`;
+        nothing where it was installed from elsewhere, as in a checkout.
+    """
+    try:
+        files = importlib.metadata.files(distribution) or []
+    except importlib.metadata.PackageNotFoundError:
+        return {}
+    return {
+        file.name: base64.urlsafe_b64decode(file.hash.value + "==").hex()
+        for file in files
+        if file.hash is not None
+        and file.hash.mode == "sha256"
+        and Path(str(file.locate())).parent == folder
+    }

@@ -1,0 +1,87 @@
+"""Options that mean the same in every command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from lddu_pipe.pipelines.settings import PipelineSettings
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+DEFAULT_MODEL = "lddu-base-en"
+EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _together(*options: Callable[[Any], Any]) -> Callable[[_Function], _Function]:
+    """One decorator for several options; the help lists them in this order."""
+
+    def decorate(function: _Function) -> _Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON on standard output."
+)
+
+message_options = _together(
+    click.option("-v", "--verbose", count=True, help="Say what is done; -vv says everything."),
+    click.option("-q", "--quiet", is_flag=True, help="No progress and no notes, only errors."),
+    click.option("--debug", is_flag=True, help="Print tracebacks."),
+)
+
+pipeline_options = _together(
+    click.option(
+        "--model",
+        default=DEFAULT_MODEL,
+        show_default=True,
+        metavar="NAME|DIR",
+        help="A model that ships, or the folder of one.",
+    ),
+    click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+        default="auto",
+        show_default=True,
+        help="Where networks run; auto takes a GPU if there is one.",
+    ),
+    click.option("--offline", is_flag=True, help="Never download weights."),
+    click.option(
+        "--fps",
+        type=float,
+        default=PipelineSettings.fps,
+        show_default=True,
+        metavar="N",
+        help="Frames a second in which faces are looked for.",
+    ),
+    click.option(
+        "--aligned", is_flag=True, help="Pool every modality to one step a word before scoring."
+    ),
+    click.option(
+        "--window",
+        type=float,
+        default=PipelineSettings.window,
+        show_default=True,
+        metavar="S",
+        help="Seconds of an utterance where nobody speaks.",
+    ),
+)
+
+
+def pipeline_settings(fps: float, aligned: bool, window: float) -> PipelineSettings:
+    """Return the settings, or say which option is out of range.
+
+    Raises:
+        click.UsageError: a value is out of range.
+    """
+    try:
+        return PipelineSettings(fps=fps, aligned=aligned, window=window)
+    except ValueError as error:
+        raise click.UsageError(f"--{error}") from None

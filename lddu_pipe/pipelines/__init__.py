@@ -1,0 +1,1 @@
+"""The paths from media to emotions, put together from the parts below."""

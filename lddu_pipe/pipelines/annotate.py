@@ -1,0 +1,252 @@
+"""From media to an annotation: the pipeline object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from lddu_pipe.annotation import Annotation, ModelInfo, Provenance
+from lddu_pipe.assets import ASSETS
+from lddu_pipe.errors import IncompatibleModelError, UnusableInputError
+from lddu_pipe.media import Frame
+from lddu_pipe.pipelines.checkpoint import Checkpoint, load_checkpoint
+from lddu_pipe.pipelines.components import Extractors, choose_device
+from lddu_pipe.pipelines.predict import Predictor
+from lddu_pipe.pipelines.samples import NO_SPEECH, Raw, build_samples
+from lddu_pipe.pipelines.settings import Hook, PipelineSettings
+from lddu_pipe.pipelines.sources import Pictures, Sound, Source, open_file, open_memory
+from lddu_pipe.segmentation import segment
+from lddu_pipe.transcripts import read_transcript
+from lddu_pipe.types import Modality, ModalitySequence, Transcript, Utterance
+
+VERSIONED = ("lddu-pipe", "torch", "transformers", "faster-whisper", "mediapipe", "librosa")
+
+
+class EmotionPipeline:
+    """Media, text or arrays in; emotions with calibrated probabilities out.
+
+    Weights of an extractor are loaded when its modality is first met, once.
+
+    Example:
+        >>> from lddu_pipe import EmotionPipeline
+        >>> pipe = EmotionPipeline.from_pretrained()
+        >>> pipe(text="What wonderful news!").utterances[0].present[0].label
+        'happy'
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        device: str = "auto",
+        offline: bool = False,
+        settings: PipelineSettings | None = None,
+        text_encoder: str | None = None,
+        audio_encoder: str | None = None,
+    ) -> None:
+        """Use a checkpoint that is in memory; most callers want `from_pretrained`."""
+        self.checkpoint = checkpoint
+        self.settings = settings or PipelineSettings(
+            aligned=not checkpoint.config.accepts(aligned=False)
+        )
+        if not checkpoint.config.accepts(aligned=self.settings.aligned):
+            raise IncompatibleModelError(
+                f"{checkpoint.config.name} was trained on {checkpoint.config.alignment} sequences "
+                f"only; change aligned, or train a model on the other kind"
+            )
+        self._offline = offline
+        self._encoders = {"text_encoder": text_encoder, "audio_encoder": audio_encoder}
+        self.to(device)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | Path = "lddu-base-en",
+        *,
+        device: str = "auto",
+        offline: bool = False,
+        settings: PipelineSettings | None = None,
+        text_encoder: str | None = None,
+        audio_encoder: str | None = None,
+    ) -> EmotionPipeline:
+        """Load a checkpoint.
+
+        Args:
+            model: the name of a checkpoint that ships, or the folder of one.
+            device: "auto", "cpu", "cuda" or "mps".
+            offline: never look for weights beyond this machine.
+            settings: how media are cut and read.
+            text_encoder: a Hugging Face id or folder in place of the default text encoder; the
+                model must have been trained on its features.
+            audio_encoder: the same for the audio encoder.
+
+        Raises:
+            MissingAssetError: there is no such model.
+            IncompatibleModelError: the checkpoint is damaged.
+            UnusableInputError: the device is not on this machine.
+        """
+        return cls(
+            load_checkpoint(model),
+            device=device,
+            offline=offline,
+            settings=settings,
+            text_encoder=text_encoder,
+            audio_encoder=audio_encoder,
+        )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions this pipeline knows, in order."""
+        return self.checkpoint.config.labels
+
+    def to(self, device: str) -> EmotionPipeline:
+        """Move to "cpu", "cuda", "mps" or the best there is ("auto"); returns the pipeline.
+
+        Raises:
+            UnusableInputError: the device is not on this machine.
+        """
+        self.device = choose_device(device)
+        self.extractors = Extractors(
+            self.checkpoint, self.device, offline=self._offline, **self._encoders
+        )
+        self.predictor = Predictor(
+            self.checkpoint,
+            self.device,
+            passes=self.settings.passes,
+            batch_size=self.settings.batch_size,
+        )
+        return self
+
+    def __call__(
+        self,
+        source: str | Path | None = None,
+        *,
+        transcript: str | Path | Transcript | None = None,
+        text: str | Transcript | None = None,
+        audio: Sound | None = None,
+        frames: Pictures | None = None,
+        hook: Hook | None = None,
+    ) -> Annotation:
+        """Annotate a file, or data in memory.
+
+        Args:
+            source: a video, sound, picture or transcript file.
+            transcript: what is said in `source`, in place of speech recognition: a file
+                (.srt, .vtt, .json, .txt) or a `Transcript`.
+            text: what is said, where there is no file; with `audio` or `frames`, plain text is
+                spread evenly over their time.
+            audio: (waveform, sample_rate), where there is no file.
+            frames: (pictures, fps), where there is no file.
+            hook: told of stages and the share of each that is done.
+
+        Returns:
+            One prediction an utterance, in order of time.
+
+        Raises:
+            UnusableInputError: the input cannot be used; the message says why.
+            MissingAssetError: weights that the input needs are not on this machine.
+            IncompatibleModelError: the model was trained on other features.
+        """
+        tell = hook or _ignore
+        if source is not None:
+            if text is not None or audio is not None or frames is not None:
+                raise UnusableInputError("give either a file or text, audio and frames, not both")
+            path = Path(source)
+            given = (
+                transcript
+                if isinstance(transcript, Transcript | None)
+                else read_transcript(Path(transcript))
+            )
+            tell("decode sound", 0.0)
+            opened = open_file(path, given, self.settings, str(source))
+        else:
+            if transcript is not None:
+                raise UnusableInputError("a transcript goes with a file; use text for memory")
+            opened = open_memory(text, audio, frames, self.settings)
+        return self._annotate(opened, tell)
+
+    def _annotate(self, source: Source, tell: Hook) -> Annotation:
+        missing: dict[Modality, str] = dict(source.missing)
+        transcript, recognised = source.transcript, False
+        if transcript is None and source.waveform is not None:
+            tell("transcribe", 0.0)
+            transcript = self.extractors.speech.transcribe(
+                source.waveform, lambda share: tell("transcribe", share)
+            )
+            recognised = True
+            if not transcript.words:
+                missing["text"] = NO_SPEECH
+        elif transcript is None:
+            missing["text"] = "no sound to recognise words in"
+        utterances = segment(
+            transcript,
+            source.info.duration,
+            cut="sentences" if recognised else "cues",
+            window=self.settings.window,
+            max_duration=self.settings.max_duration,
+        )
+        raw = Raw(source.waveform, self._look(source, tell), missing, speech_only=True)
+        tell("read and listen", 0.0)
+        samples = build_samples(
+            self.extractors,
+            self.checkpoint.config,
+            utterances,
+            raw,
+            aligned=self.settings.aligned,
+        )
+        tell("score", 0.0)
+        predictions = self.predictor.predict(samples)
+        tell("score", 1.0)
+        return Annotation(
+            media=source.info,
+            model=self._model_info(),
+            utterances=predictions,
+            provenance=self._provenance(transcript, utterances),
+        )
+
+    def _look(self, source: Source, tell: Hook) -> ModalitySequence | None:
+        if source.frames is None:
+            return None
+        tell("look at faces", 0.0)
+        if source.still:
+            images = (frame.image for frame in source.frames)
+            return self.extractors.vision.extract_stills(images, face_crops=False)[0]
+        frames = _counted(source.frames, source.info.duration, tell)
+        return self.extractors.vision.extract(frames, source.info.duration)
+
+    def _model_info(self) -> ModelInfo:
+        config = self.checkpoint.config
+        return ModelInfo(config.name, config.version, self.labels, self.settings.aligned)
+
+    def _provenance(
+        self, transcript: Transcript | None, utterances: Iterable[Utterance]
+    ) -> Provenance:
+        weights = dict(self.checkpoint.weights)
+        for name in self.extractors.used_assets:
+            weights |= {f"{name}/{file}": sha for file, sha in ASSETS[name].files.items()}
+        return Provenance(
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            versions={name: version(name) for name in VERSIONED},
+            weights=weights,
+            config={
+                **asdict(self.settings),
+                "device": str(self.device),
+                "transcript": transcript.source if transcript is not None else None,
+                "language": transcript.language if transcript is not None else None,
+            },
+        )
+
+
+def _ignore(stage: str, share: float) -> None:
+    """The hook of a caller who does not want one."""
+
+
+def _counted(frames: Iterable[Frame], duration: float, tell: Hook) -> Iterator[Frame]:
+    """Pass frames on and tell how far in the video they are."""
+    for frame in frames:
+        yield frame
+        if duration > 0:
+            tell("look at faces", min(1.0, frame.time / duration))

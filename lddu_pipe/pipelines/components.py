@@ -1,0 +1,158 @@
+"""The extractors of a pipeline, each loaded when it is first needed and then kept."""
+
+from __future__ import annotations
+
+from functools import cached_property, partial
+from pathlib import Path
+
+import torch
+from faster_whisper import WhisperModel
+
+from lddu_pipe.assets import ASSETS, resolve
+from lddu_pipe.errors import IncompatibleModelError, UnusableInputError
+from lddu_pipe.extractors.audio import AudioExtractor, AudioSettings
+from lddu_pipe.extractors.speech import SpeechRecogniser
+from lddu_pipe.extractors.text import TextExtractor, TextSettings
+from lddu_pipe.extractors.vision import VisionExtractor, VisionSettings
+from lddu_pipe.extractors.whisper import encode_frames, load_whisper
+from lddu_pipe.pipelines.checkpoint import EXPRESSION_FILE, Checkpoint
+from lddu_pipe.types import Modality
+
+WHISPER = "whisper-tiny.en"
+MINILM = "all-MiniLM-L6-v2"
+LANDMARKER = "face-landmarker"
+
+
+class Extractors:
+    """Text, audio and vision extractors and the speech recogniser, all lazy."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        *,
+        offline: bool = False,
+        text_encoder: str | None = None,
+        audio_encoder: str | None = None,
+    ) -> None:
+        """Say what will be loaded; nothing is yet.
+
+        Args:
+            checkpoint: brings the expression network and says which features it was trained on.
+            device: where networks run; speech recognition knows "cpu" and "cuda" only.
+            offline: look for weights on this machine only.
+            text_encoder: a Hugging Face id or folder in place of the default text encoder.
+            audio_encoder: the same for the audio encoder.
+        """
+        self._checkpoint = checkpoint
+        self._device = device
+        self._offline = offline
+        self._text_encoder = text_encoder
+        self._audio_encoder = audio_encoder
+        self.used_assets: list[str] = []
+        """Names of the third-party weights that were loaded so far."""
+
+    @cached_property
+    def text(self) -> TextExtractor:
+        """Token vectors grouped into words."""
+        if self._text_encoder is None:
+            source: str | Path = self._resolve(MINILM)
+            settings, weights = TextSettings(), dict(ASSETS[MINILM].files)
+        else:
+            source = self._text_encoder
+            settings, weights = TextSettings(encoder=source), {}
+        extractor = TextExtractor(
+            source,
+            settings,
+            weights,
+            offline=self._offline or self._text_encoder is None,
+            device=self._device.type,
+        )
+        self._check("text", extractor.fingerprint)
+        return extractor
+
+    @cached_property
+    def audio(self) -> AudioExtractor:
+        """Encoder frames and prosody."""
+        if self._audio_encoder is None:
+            encoder = partial(encode_frames, self._whisper)
+            extractor = AudioExtractor(encoder, AudioSettings(), dict(ASSETS[WHISPER].files))
+        else:
+            from lddu_pipe.extractors.huggingface_audio import HuggingFaceAudioEncoder
+
+            loaded = HuggingFaceAudioEncoder(
+                self._audio_encoder, offline=self._offline, device=self._device.type
+            )
+            settings = AudioSettings(encoder=self._audio_encoder, encoder_size=loaded.size)
+            extractor = AudioExtractor(loaded, settings, {})
+        self._check("audio", extractor.fingerprint)
+        return extractor
+
+    @cached_property
+    def vision(self) -> VisionExtractor:
+        """Faces, their expression, blendshapes and pose."""
+        if self._checkpoint.expression is None:
+            raise IncompatibleModelError(
+                f"{self._checkpoint.config.name} has no expression network: it was trained on "
+                "other vision features and cannot look at pictures"
+            )
+        extractor = VisionExtractor(
+            self._resolve(LANDMARKER),
+            self._checkpoint.expression,
+            VisionSettings(),
+            {
+                **ASSETS[LANDMARKER].files,
+                EXPRESSION_FILE: self._checkpoint.weights[EXPRESSION_FILE],
+            },
+            device=self._device.type,
+        )
+        self._check("vision", extractor.fingerprint)
+        return extractor
+
+    @cached_property
+    def speech(self) -> SpeechRecogniser:
+        """Words with times, by the same Whisper that the default audio features come from."""
+        return SpeechRecogniser(self._whisper, WHISPER)
+
+    @cached_property
+    def _whisper(self) -> WhisperModel:
+        device = "cuda" if self._device.type == "cuda" else "cpu"
+        return load_whisper(self._resolve(WHISPER), device)
+
+    def _resolve(self, name: str) -> Path:
+        path = resolve(name, offline=self._offline)
+        self.used_assets.append(name)
+        return path
+
+    def _check(self, modality: Modality, fingerprint: str) -> None:
+        """Refuse features of another recipe than the model was trained on."""
+        expected = self._checkpoint.config.fingerprints.get(modality)
+        if expected != fingerprint:
+            raise IncompatibleModelError(
+                f"{self._checkpoint.config.name} was trained on {modality} features "
+                f"{expected}, not {fingerprint}; use the extractor it was trained with, "
+                f"or train a model on these features"
+            )
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device that `name` means: "auto" takes a GPU where there is one.
+
+    Raises:
+        UnusableInputError: the device is not known or not on this machine.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+        if name == "cpu" and torch.backends.mps.is_available():
+            name = "mps"
+    available = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    kind = name.partition(":")[0]
+    if kind not in available:
+        raise UnusableInputError(f"unknown device {name!r}; choose auto, cpu, cuda or mps")
+    if not available[kind]:
+        raise UnusableInputError(f"this machine has no {name} device that torch can use; try cpu")
+    return torch.device(name)

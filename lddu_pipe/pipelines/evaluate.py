@@ -1,0 +1,93 @@
+"""How right the pipeline is on labelled rows of a manifest."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lddu_pipe.datasets.manifest import ManifestRow
+from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.labels import LabelSet
+from lddu_pipe.metrics import summarise
+from lddu_pipe.pipelines.annotate import EmotionPipeline
+from lddu_pipe.pipelines.rows import samples_of_rows
+from lddu_pipe.pipelines.settings import Hook
+from lddu_pipe.types import Sample
+
+logger = logging.getLogger(__name__)
+
+PRESENT = 0.5
+"""Share of a label from which a row counts as having it, where labels are shares."""
+
+
+def evaluate_manifest(
+    pipeline: EmotionPipeline, rows: Sequence[ManifestRow], hook: Hook | None = None
+) -> dict[str, Any]:
+    """Score labelled rows, each as one utterance, and compare with their labels.
+
+    Only the modalities a row names are used: nothing is transcribed, so a row with sound alone
+    is judged by its sound. Rows whose media cannot be used are listed and left out.
+
+    Decisions are those at the checkpoint's thresholds, also where the pipeline would abstain;
+    ``abstained`` says how often that is.
+
+    Args:
+        pipeline: what is evaluated.
+        rows: of a manifest; each needs labels.
+        hook: told of stages and the share of each that is done.
+
+    Returns:
+        The figures of `metrics.summarise`, with ``model``, ``abstained`` (share of rows),
+        ``modalities`` (rows by set) and ``skipped`` (id and error of rows left out).
+
+    Raises:
+        UnusableInputError: a row has no labels or an unknown one, or no row can be used.
+    """
+    label_set = LabelSet(pipeline.checkpoint.config.name, pipeline.labels)
+    targets = [row.target(label_set) for row in rows]
+    skipped: list[dict[str, str]] = []
+    samples: list[Sample] = []
+    truth: list[NDArray[np.float32]] = []
+    for row, target, sample in zip(
+        rows, targets, samples_of_rows(pipeline, rows, hook or _ignore), strict=True
+    ):
+        if isinstance(sample, str):
+            logger.warning("%s: left out: %s", row.origin, sample)
+            skipped.append({"id": row.id, "error": sample})
+        else:
+            samples.append(sample)
+            truth.append(target)
+    if not samples:
+        raise UnusableInputError(
+            f"none of the {len(rows)} rows can be used: {skipped[0]['error']}"
+        )
+    predictions = pipeline.predictor.predict(samples)
+    if hook:
+        hook("score", 1.0)
+    probabilities = np.array(
+        [[score.probability for score in item.emotions] for item in predictions]
+    )
+    thresholds = np.array([pipeline.predictor.thresholds(sample) for sample in samples])
+    same = (thresholds == thresholds[0]).all()
+    sets = ["+".join(sample.sequences) if sample.sequences else "none" for sample in samples]
+    return {
+        "model": f"{pipeline.checkpoint.config.name} {pipeline.checkpoint.config.version}",
+        **summarise(
+            np.stack(truth) >= PRESENT,
+            probabilities,
+            probabilities >= thresholds,
+            labels=pipeline.labels,
+            thresholds=thresholds[0].tolist() if same else [None] * len(label_set),
+        ),
+        "abstained": float(np.mean([item.abstained for item in predictions])),
+        "modalities": {name: sets.count(name) for name in sorted(set(sets))},
+        "skipped": skipped,
+    }
+
+
+def _ignore(stage: str, share: float) -> None:
+    """The hook of a caller who does not want one."""

@@ -1,0 +1,165 @@
+"""How right a model is on a feature store, under a named protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lddu_pipe.datasets.store import FeatureStore
+from lddu_pipe.errors import IncompatibleModelError
+from lddu_pipe.metrics import decision_confidence, summarise
+from lddu_pipe.models.calibration import Calibration, set_name, sigmoid
+from lddu_pipe.pipelines.checkpoint import Checkpoint
+from lddu_pipe.training.scoring import RawScores, score_rows
+from lddu_pipe.types import MODALITIES
+
+Protocol = Literal["validation-selected", "paper"]
+PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
+"""Both use the weights chosen on the validation split.
+
+"validation-selected": calibrated probabilities and thresholds learned on the validation split.
+"paper": the model's own probabilities at the fixed threshold of the published run.
+"""
+PAPER_THRESHOLD = 0.21
+PASSES = 16
+
+
+@dataclass(frozen=True)
+class StoreEvaluation:
+    """Figures of an evaluation, and the arrays they were computed from, (rows, labels) each."""
+
+    figures: dict[str, Any]
+    truth: NDArray[np.bool_]
+    probabilities: NDArray[np.float64]
+    decisions: NDArray[np.bool_]
+    confidence: NDArray[np.float64]
+    uncertainty: dict[str, NDArray[np.float64]]
+    """"aleatoric" and "epistemic", 0..1."""
+
+
+def check_fit(checkpoint: Checkpoint, store: FeatureStore) -> None:
+    """Refuse features or labels that the model was not trained on.
+
+    Raises:
+        IncompatibleModelError: the message says what differs.
+    """
+    config, info = checkpoint.config, store.info
+    if config.labels != info.labels:
+        raise IncompatibleModelError(
+            f"{config.name} knows the labels {', '.join(config.labels)}; {store.folder} has "
+            f"{', '.join(info.labels)}"
+        )
+    for modality in MODALITIES:
+        trained, found = config.fingerprints.get(modality), info.fingerprints[modality]
+        size, width = config.feature_sizes[modality], info.feature_sizes[modality]
+        if trained != found or size != width:
+            raise IncompatibleModelError(
+                f"{config.name} was trained on {modality} features {trained} of size {size}; "
+                f"{store.folder} holds {found} of size {width}"
+            )
+    if not config.accepts(aligned=info.aligned):
+        kind = "aligned" if info.aligned else "unaligned"
+        raise IncompatibleModelError(
+            f"{config.name} was trained on {config.alignment} sequences; {store.folder} is {kind}"
+        )
+
+
+def evaluate_store(
+    checkpoint: Checkpoint,
+    store: FeatureStore,
+    split: str = "test",
+    *,
+    protocol: Protocol = "validation-selected",
+    tell: Callable[[float], None] | None = None,
+) -> StoreEvaluation:
+    """Score a split of a store and compare with its labels.
+
+    Args:
+        checkpoint: its model on the device to use.
+        store: with features the model was trained on.
+        split: "train", "valid" or "test".
+        protocol: see `PROTOCOLS`.
+        tell: called with the share that is done.
+
+    Raises:
+        UnusableInputError: there is no such split.
+        IncompatibleModelError: the model was trained on other features or labels.
+    """
+    check_fit(checkpoint, store)
+    rows = store.split(split)
+    raw = score_rows(checkpoint.model, rows, passes=PASSES, tell=tell)
+    return evaluate_scores(checkpoint, store, split, raw, protocol)
+
+
+def evaluate_scores(
+    checkpoint: Checkpoint,
+    store: FeatureStore,
+    split: str,
+    raw: RawScores,
+    protocol: Protocol,
+) -> StoreEvaluation:
+    """The same on scores that are there already, so that one pass serves both protocols."""
+    truth = raw.labels >= 0.5
+    applied = _apply(checkpoint.calibration, raw)
+    probabilities, thresholds = applied.probabilities, applied.thresholds
+    if protocol == "paper":
+        probabilities = sigmoid(raw.logits)
+        thresholds = np.full_like(thresholds, PAPER_THRESHOLD)
+    decisions = probabilities >= thresholds
+    confidence = decision_confidence(probabilities, decisions)
+    same = bool((thresholds == thresholds[0]).all())
+    names = [set_name(_present(row)) for row in raw.present]
+    figures = {
+        "model": f"{checkpoint.config.name} {checkpoint.config.version}",
+        "data": store.info.name,
+        "split": split,
+        "protocol": protocol,
+        "synthetic": store.info.synthetic,
+        **summarise(
+            truth,
+            probabilities,
+            decisions,
+            labels=store.info.labels,
+            thresholds=thresholds[0].tolist() if same else [None] * thresholds.shape[1],
+            confidence=confidence,
+        ),
+        "abstained": float(applied.abstained.mean()),
+        "modalities": {name: names.count(name) for name in sorted(set(names))},
+    }
+    return StoreEvaluation(
+        figures, truth, probabilities, decisions, confidence, applied.uncertainty
+    )
+
+
+@dataclass(frozen=True)
+class _Applied:
+    probabilities: NDArray[np.float64]
+    thresholds: NDArray[np.float64]
+    abstained: NDArray[np.bool_]
+    uncertainty: dict[str, NDArray[np.float64]]
+
+
+def _apply(calibration: Calibration, raw: RawScores) -> _Applied:
+    """Calibrate each row by its set of present modalities."""
+    shape = raw.logits.shape
+    probabilities, thresholds, aleatoric, epistemic = np.zeros((4, *shape))
+    abstained = np.zeros(len(raw.logits), np.bool_)
+    for pattern in np.unique(raw.present, axis=0):
+        chosen = (raw.present == pattern).all(axis=1)
+        of_set = calibration.of(_present(pattern))
+        probabilities[chosen] = of_set.probabilities(raw.logits[chosen])
+        thresholds[chosen] = of_set.threshold
+        aleatoric[chosen] = of_set.aleatoric(raw.deviation[chosen])
+        epistemic[chosen] = of_set.probabilities(raw.sampled[:, chosen]).std(axis=0)
+        abstained[chosen] = of_set.abstains(probabilities[chosen])
+    return _Applied(
+        probabilities, thresholds, abstained, {"aleatoric": aleatoric, "epistemic": epistemic}
+    )
+
+
+def _present(pattern: NDArray[np.bool_]) -> list[Any]:
+    return [name for name, here in zip(MODALITIES, pattern, strict=True) if here]

@@ -1,0 +1,162 @@
+"""From samples to predictions: the model, its calibration, and its doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lddu_pipe.models.batch import collate
+from lddu_pipe.models.calibration import SetCalibration
+from lddu_pipe.models.lddu import LDDUModel
+from lddu_pipe.models.losses import deviation_size
+from lddu_pipe.pipelines.checkpoint import Checkpoint
+from lddu_pipe.training.scoring import RawScores
+from lddu_pipe.types import (
+    MODALITIES,
+    Decision,
+    EmotionScore,
+    Modality,
+    Prediction,
+    Sample,
+    Uncertainty,
+)
+
+NOTHING_TO_SEE = Uncertainty(aleatoric=1.0, epistemic=0.5)
+"""The most doubt there is, for an utterance in which every modality is missing."""
+
+
+class Predictor:
+    """Scores samples with a checkpoint."""
+
+    def __init__(
+        self, checkpoint: Checkpoint, device: torch.device, *, passes: int, batch_size: int
+    ) -> None:
+        self._checkpoint = checkpoint
+        self._device = device
+        self._passes = passes
+        self._batch_size = batch_size
+        # transformers wraps `to` in a way that hides its signature.
+        self._model: LDDUModel = checkpoint.model.to(device)  # type: ignore[arg-type]
+
+    def predict(self, samples: Sequence[Sample]) -> list[Prediction]:
+        """Score samples, in the order given.
+
+        Samples with the same modalities and similar lengths are scored together. The result of
+        a sample does not depend on the others beyond rounding.
+        """
+        results: dict[int, Prediction] = {}
+        for present, indices in self._groups(samples):
+            batch = [samples[index] for index in indices]
+            scored = self._score(batch, present) if present else map(self._nothing, batch)
+            results.update(zip(indices, scored, strict=True))
+        return [results[index] for index in range(len(samples))]
+
+    @torch.inference_mode()
+    def raw_scores(self, samples: Sequence[Sample]) -> RawScores:
+        """Scores before any calibration, of samples with labels, in the order given.
+
+        Those of a sample in which every modality is missing are zeros.
+
+        Raises:
+            ValueError: a sample has no labels.
+        """
+        logits, deviation, labels = np.zeros(
+            (3, len(samples), len(self._checkpoint.config.labels)), np.float32
+        )
+        present = np.zeros((len(samples), len(MODALITIES)), np.bool_)
+        for index, sample in enumerate(samples):
+            if sample.labels is None:
+                raise ValueError(f"{sample.utterance.id} has no labels")
+            labels[index] = sample.labels
+        for modalities, indices in self._groups(samples):
+            if modalities:
+                batch = collate([samples[index] for index in indices]).to(self._device)
+                output = self._model(*batch)
+                logits[indices] = output.logits.cpu().numpy()
+                deviation[indices] = deviation_size(output).cpu().numpy()
+                present[indices] = output.present.cpu().numpy()
+        return RawScores(
+            logits, deviation, np.zeros((0, *logits.shape), np.float32), present, labels
+        )
+
+    def thresholds(self, sample: Sample) -> tuple[float, ...]:
+        """The probability from which each label is present, with a sample's modalities.
+
+        One, which no probability reaches, where every modality is missing.
+        """
+        if not sample.sequences:
+            return (1.0,) * len(self._checkpoint.config.labels)
+        return self._checkpoint.calibration.of(tuple(sample.sequences)).threshold
+
+    def _groups(
+        self, samples: Sequence[Sample]
+    ) -> Iterator[tuple[tuple[Modality, ...], list[int]]]:
+        by_set: dict[tuple[Modality, ...], list[int]] = {}
+        for index, sample in enumerate(samples):
+            present = tuple(name for name in MODALITIES if name in sample.sequences)
+            by_set.setdefault(present, []).append(index)
+        for present, indices in by_set.items():
+            indices.sort(key=lambda index: sum(map(len, samples[index].sequences.values())))
+            for begin in range(0, len(indices), self._batch_size):
+                yield present, indices[begin : begin + self._batch_size]
+
+    @torch.inference_mode()
+    def _score(self, samples: Sequence[Sample], present: tuple[Modality, ...]) -> list[Prediction]:
+        calibration = self._checkpoint.calibration.of(present)
+        gathered = self._model.gather(*collate(samples).to(self._device))
+        output = self._model.classify(gathered)
+        sampled = self._model.sample_logits(gathered, self._passes).cpu().numpy()
+        probabilities = calibration.probabilities(output.logits.cpu().numpy())
+        aleatoric = calibration.aleatoric(deviation_size(output).cpu().numpy())
+        epistemic = calibration.probabilities(sampled).std(axis=0)
+        abstained = calibration.abstains(probabilities)
+        sets = calibration.label_set(probabilities)
+        return [
+            Prediction(
+                sample.utterance,
+                self._emotions(calibration, *rows, abstained=bool(silent)),
+                sample.missing,
+                abstained=bool(silent),
+                label_set=None if sets is None else self._names(sets[index]),
+            )
+            for index, (sample, *rows, silent) in enumerate(
+                zip(samples, probabilities, aleatoric, epistemic, abstained, strict=True)
+            )
+        ]
+
+    def _names(self, chosen: NDArray[np.bool_]) -> tuple[str, ...]:
+        labels = self._checkpoint.config.labels
+        return tuple(label for label, inside in zip(labels, chosen, strict=True) if inside)
+
+    def _emotions(
+        self,
+        calibration: SetCalibration,
+        probabilities: NDArray[np.float64],
+        aleatoric: NDArray[np.float64],
+        epistemic: NDArray[np.float64],
+        *,
+        abstained: bool,
+    ) -> tuple[EmotionScore, ...]:
+        decided = calibration.decide(probabilities)
+        scores = []
+        for index, label in enumerate(self._checkpoint.config.labels):
+            probability = float(probabilities[index])
+            decision: Decision = "present" if decided[index] else "absent"
+            confidence = probability if decided[index] else 1 - probability
+            if abstained:
+                decision, confidence = "abstain", max(probability, 1 - probability)
+            doubt = Uncertainty(float(aleatoric[index]), float(epistemic[index]))
+            scores.append(EmotionScore(label, probability, decision, confidence, doubt))
+        return tuple(scores)
+
+    def _nothing(self, sample: Sample) -> Prediction:
+        """Without any modality there is the model's base rate, and no decision."""
+        rates = self._checkpoint.calibration.base_rates
+        scores = tuple(
+            EmotionScore(label, rate, "abstain", max(rate, 1 - rate), NOTHING_TO_SEE)
+            for label, rate in zip(self._checkpoint.config.labels, rates, strict=True)
+        )
+        return Prediction(sample.utterance, scores, sample.missing, abstained=True)

@@ -1,0 +1,115 @@
+"""A trained model, calibrated anew on other rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from lddu_pipe.datasets.manifest import ManifestRow
+from lddu_pipe.datasets.store import FeatureStore
+from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.files import write_whole
+from lddu_pipe.labels import LabelSet
+from lddu_pipe.models.calibration import Calibration, Method, Target
+from lddu_pipe.pipelines.annotate import EmotionPipeline
+from lddu_pipe.pipelines.calibration import fit_calibration
+from lddu_pipe.pipelines.checkpoint import EXPRESSION_FILE, Checkpoint, save_checkpoint
+from lddu_pipe.pipelines.evaluate_store import check_fit
+from lddu_pipe.pipelines.rows import samples_of_rows
+from lddu_pipe.training.scoring import RawScores, score_rows
+
+REPORT_FILE = "calibration_report.json"
+
+
+def scores_of_store(
+    checkpoint: Checkpoint, store: FeatureStore, split: str, tell: Callable[[str, float], None]
+) -> RawScores:
+    """Raw scores of a split of a feature store.
+
+    Raises:
+        IncompatibleModelError: the model was trained on other features or labels.
+        UnusableInputError: there is no such split.
+    """
+    check_fit(checkpoint, store)
+    rows = store.split(split)
+    return score_rows(checkpoint.model, rows, tell=lambda share: tell("score", share))
+
+
+def scores_of_manifest(
+    pipeline: EmotionPipeline, rows: Sequence[ManifestRow], tell: Callable[[str, float], None]
+) -> tuple[RawScores, list[dict[str, str]]]:
+    """Raw scores of the rows of a manifest that can be used; id and reason of the others.
+
+    Raises:
+        UnusableInputError: a row has no labels or an unknown one, or no row can be used.
+    """
+    label_set = LabelSet(pipeline.checkpoint.config.name, pipeline.labels)
+    targets = [row.target(label_set) for row in rows]
+    samples, skipped = [], []
+    found = samples_of_rows(pipeline, rows, tell)
+    for row, target, sample in zip(rows, targets, found, strict=True):
+        if isinstance(sample, str):
+            skipped.append({"id": row.id, "error": sample})
+        else:
+            samples.append(replace(sample, labels=target))
+    if not samples:
+        raise UnusableInputError(
+            f"none of the {len(rows)} rows can be used: {skipped[0]['error']}"
+        )
+    return pipeline.predictor.raw_scores(samples), skipped
+
+
+def recalibrate(
+    checkpoint: Checkpoint,
+    raw: RawScores,
+    output: Path,
+    *,
+    method: Method,
+    target: Target,
+    risk: float | None,
+    coverage: float | None,
+) -> Mapping[str, Any]:
+    """Write a copy of a model whose calibration comes from other rows.
+
+    Sets of modalities of which there are too few rows keep the calibration they had.
+
+    Args:
+        checkpoint: is not changed.
+        raw: scores of the rows to calibrate on, which training must not have seen.
+        output: folder of the new checkpoint; it must not be there or be empty.
+        method: from logits to probabilities.
+        target: what thresholds are chosen for.
+        risk: abstain so that the share of wrong decisions stays below; None for the default.
+        coverage: share of rows whose label set shall hold all true labels; None for no sets.
+
+    Returns:
+        By set of modalities that was calibrated, what `calibration_report.json` then holds.
+
+    Raises:
+        UnusableInputError: the folder is taken, the rows are too few or the risk out of reach.
+    """
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise UnusableInputError(f"{output} exists and is not empty; name another folder")
+    calibration, reports = fit_calibration(
+        raw.logits,
+        raw.labels,
+        raw.deviation,
+        raw.present,
+        method=method,
+        target=target,
+        risk=risk,
+        coverage=coverage,
+    )
+    fitted = [name for name, report in reports.items() if not report.pooled]
+    sets = {**calibration.sets, **checkpoint.calibration.sets}
+    sets |= {name: calibration.sets[name] for name in fitted}
+    expression = checkpoint.folder if EXPRESSION_FILE in checkpoint.weights else None
+    save_checkpoint(
+        output, checkpoint.model, Calibration(sets, calibration.base_rates), expression
+    )
+    report = {name: asdict(reports[name]) for name in fitted}
+    write_whole(output / REPORT_FILE, json.dumps(report, indent=1, allow_nan=False) + "\n")
+    return report

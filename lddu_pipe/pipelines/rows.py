@@ -1,0 +1,185 @@
+"""From rows of a manifest to samples: each row is one utterance, cut and labelled already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lddu_pipe.datasets.manifest import ManifestRow
+from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.media import decode_audio, decode_frames, probe
+from lddu_pipe.pipelines.annotate import EmotionPipeline
+from lddu_pipe.pipelines.samples import NO_FACE, NO_WORDS, SILENCE, cut_sequence, make_sample
+from lddu_pipe.pipelines.settings import Hook
+from lddu_pipe.transcripts import parse_text, read_transcript
+from lddu_pipe.types import Media, Modality, ModalitySequence, Sample, TimeSpan, Utterance, Word
+
+Found = dict[Modality, ModalitySequence | str]
+
+
+def samples_of_rows(
+    pipeline: EmotionPipeline, rows: Sequence[ManifestRow], tell: Hook
+) -> Iterator[Sample | str]:
+    """One sample a row, or why there is none; each extractor sees many rows at once.
+
+    Only the modalities that a row names are used: nothing is transcribed.
+
+    Args:
+        pipeline: brings extractors, model and settings.
+        rows: of a manifest.
+        tell: told of stages and the share of each that is done.
+    """
+    config, aligned = pipeline.checkpoint.config, pipeline.settings.aligned
+    found: list[Found | str] = []
+    utterances: list[Utterance] = []
+    for index, row in enumerate(rows):
+        tell("look and listen", index / len(rows))
+        try:
+            utterance, media = _open(row)
+            found.append(_heard_and_seen(pipeline, row, utterance, media))
+        except UnusableInputError as error:
+            utterance = Utterance(row.id, TimeSpan(0.0, 0.0))
+            found.append(str(error))
+        utterances.append(utterance)
+    _add_stills(pipeline, rows, found, tell)
+    _add_texts(pipeline, utterances, found, tell)
+    for utterance, item in zip(utterances, found, strict=True):
+        if isinstance(item, str):
+            yield item
+        else:
+            yield make_sample(utterance, item, {}, config, aligned=aligned)
+
+
+def _open(row: ManifestRow) -> tuple[Utterance, dict[str, Media]]:
+    """The utterance a row speaks of, and the media it names."""
+    media = {
+        name: probe(path)
+        for name, path in (("video", row.video), ("audio", row.audio))
+        if path is not None
+    }
+    longest = max((item.duration for item in media.values()), default=0.0)
+    span = TimeSpan(row.start or 0.0, longest if row.end is None else row.end)
+    words = _words(row, span, timed=bool(media))
+    return Utterance(
+        row.id, span, " ".join(word.text for word in words), words, row.speaker
+    ), media
+
+
+def _words(row: ManifestRow, span: TimeSpan, *, timed: bool) -> tuple[Word, ...]:
+    if row.transcript is not None:
+        transcript = read_transcript(row.transcript)
+        if transcript.timed and row.start is not None:
+            return tuple(word for word in transcript.words if word.span.middle in span)
+    elif row.text is not None:
+        transcript = parse_text(row.text)
+    else:
+        return ()
+    words = transcript.words
+    if transcript.timed or not timed or not words:
+        return words
+    # Plain text beside media is spread over the utterance: its own times are places in the text.
+    scale = span.duration / max(words[-1].span.end, 1e-9)
+    return tuple(
+        Word(
+            word.text,
+            TimeSpan(span.start + word.span.start * scale, span.start + word.span.end * scale),
+        )
+        for word in words
+    )
+
+
+def _heard_and_seen(
+    pipeline: EmotionPipeline, row: ManifestRow, utterance: Utterance, media: dict[str, Media]
+) -> Found:
+    """Sound and moving pictures of one row; stills and words come later, many rows at once."""
+    found: Found = {
+        "text": "not in the row",
+        "audio": "not in the row",
+        "vision": "not in the row",
+    }
+    span = utterance.span
+    sound = media.get("audio") or media.get("video")
+    if sound is not None and sound.audio is not None:
+        sequence = pipeline.extractors.audio.extract(decode_audio(sound, span=span), span.start)
+        found["audio"] = sequence if sequence.present else SILENCE
+    video = media.get("video")
+    if video is not None and video.video is not None:
+        settings = pipeline.settings
+        frames = decode_frames(video, settings.fps, settings.max_side, span)
+        vision = pipeline.extractors.vision.extract(frames, span.end, face_crops=row.face_crop)
+        cut = cut_sequence(vision, utterance)
+        found["vision"] = cut if cut.present else NO_FACE
+    return found
+
+
+def _add_stills(
+    pipeline: EmotionPipeline,
+    rows: Sequence[ManifestRow],
+    found: list[Found | str],
+    tell: Hook,
+) -> None:
+    """Fill in the vision of rows with an image, keeping those whose image cannot be read apart."""
+    for face_crops in (False, True):
+        chosen = [
+            index
+            for index, row in enumerate(rows)
+            if row.image is not None
+            and row.face_crop == face_crops
+            and not isinstance(found[index], str)
+        ]
+        readable: list[int] = []
+
+        def images(
+            wanted: list[int] = chosen, usable: list[int] = readable
+        ) -> Iterator[NDArray[np.uint8]]:
+            for count, index in enumerate(wanted):
+                tell("look at faces", count / len(wanted))
+                try:
+                    image = _read_image(rows[index].image, pipeline.settings.max_side)
+                except UnusableInputError as error:
+                    found[index] = str(error)
+                else:
+                    usable.append(index)
+                    yield image
+
+        if not chosen:
+            continue
+        sequences = pipeline.extractors.vision.extract_stills(images(), face_crops=face_crops)
+        for index, sequence in zip(readable, sequences, strict=True):
+            item = found[index]
+            if not isinstance(item, str):
+                item["vision"] = sequence if sequence.present else NO_FACE
+
+
+def _read_image(path: Path | None, max_side: int) -> NDArray[np.uint8]:
+    if path is None:
+        raise ValueError("the row has no image")
+    media = probe(path)
+    frames = decode_frames(media, 1.0, max_side)
+    try:
+        return next(frames).image
+    finally:
+        frames.close()
+
+
+def _add_texts(
+    pipeline: EmotionPipeline,
+    utterances: Sequence[Utterance],
+    found: list[Found | str],
+    tell: Hook,
+) -> None:
+    chosen = [index for index, utterance in enumerate(utterances) if utterance.words]
+    for block in _blocks(chosen, 256):
+        tell("read", block[0] / len(utterances))
+        sequences = pipeline.extractors.text.extract([utterances[index] for index in block])
+        for index, sequence in zip(block, sequences, strict=True):
+            item = found[index]
+            if not isinstance(item, str):
+                item["text"] = sequence if sequence.present else NO_WORDS
+
+
+def _blocks(items: Sequence[int], size: int) -> Iterable[Sequence[int]]:
+    return (items[begin : begin + size] for begin in range(0, len(items), size))

@@ -1,0 +1,147 @@
+"""From utterances and raw modalities to the samples a model scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lddu_pipe.alignment import align_to_words, limit_steps
+from lddu_pipe.extractors.prosody import SAMPLE_RATE
+from lddu_pipe.models.config import LDDUConfig
+from lddu_pipe.pipelines.components import Extractors
+from lddu_pipe.types import MODALITIES, Modality, ModalitySequence, Sample, Utterance
+
+NO_WORDS = "no words"
+SILENCE = "silence"
+NO_SPEECH = "no speech found"
+NO_FACE = "no face found"
+
+
+@dataclass(frozen=True)
+class Raw:
+    """What there is to look at and listen to, before it is cut into utterances."""
+
+    waveform: NDArray[np.float32] | None = None
+    """(samples,) float32 mono at 16 kHz from moment 0, or None."""
+    vision: ModalitySequence | None = None
+    """Features of all frames, or None."""
+    missing: Mapping[Modality, str] = field(default_factory=dict)
+    """Why a modality is absent everywhere."""
+    speech_only: bool = False
+    """Listen only where there are words: the rest is music or noise, which says nothing."""
+
+
+def build_samples(
+    extractors: Extractors,
+    config: LDDUConfig,
+    utterances: Sequence[Utterance],
+    raw: Raw,
+    *,
+    aligned: bool = False,
+) -> list[Sample]:
+    """Extract every modality of every utterance.
+
+    Args:
+        extractors: loaded as they are needed.
+        config: of the model, for the longest sequences it takes.
+        utterances: in order.
+        raw: the media they were cut from.
+        aligned: pool to one step a word; an utterance without words is one step.
+
+    Returns:
+        One sample an utterance, in the same order.
+    """
+    texts: Sequence[ModalitySequence | None] = [None] * len(utterances)
+    if any(utterance.words for utterance in utterances):
+        texts = extractors.text.extract(utterances)
+    samples = []
+    for utterance, text in zip(utterances, texts, strict=True):
+        found: dict[Modality, ModalitySequence | str] = {
+            "text": text if text is not None and text.present else NO_WORDS,
+            "audio": _audio(extractors, utterance, raw),
+            "vision": _vision(utterance, raw),
+        }
+        samples.append(make_sample(utterance, found, raw.missing, config, aligned=aligned))
+    return samples
+
+
+def make_sample(
+    utterance: Utterance,
+    found: Mapping[Modality, ModalitySequence | str],
+    missing: Mapping[Modality, str],
+    config: LDDUConfig,
+    *,
+    aligned: bool = False,
+) -> Sample:
+    """Put one utterance's modalities together.
+
+    Args:
+        utterance: what is scored.
+        found: a sequence, or why there is none, by modality.
+        missing: reasons that hold everywhere and are better than those of `found`.
+        config: of the model.
+        aligned: pool to one step a word.
+    """
+    sequences = {name: item for name, item in found.items() if not isinstance(item, str)}
+    reasons = {
+        name: missing.get(name) or item for name, item in found.items() if isinstance(item, str)
+    }
+    if aligned and sequences:
+        words = utterance.words
+        if words:
+            sequences = align_to_words(sequences, words)
+        else:
+            sequences = {name: limit_steps(sequence, 1) for name, sequence in sequences.items()}
+        for name in [name for name, sequence in sequences.items() if not sequence.present]:
+            del sequences[name]
+            reasons[name] = "nothing at any word"
+    limits = config.max_steps
+    if aligned:  # all modalities keep one step a word, so the shortest limit is that of all
+        limits = dict.fromkeys(limits, min(limits.values()))
+    limited = {name: limit_steps(sequence, limits[name]) for name, sequence in sequences.items()}
+    return Sample(utterance, limited, reasons, aligned=aligned)
+
+
+def _audio(extractors: Extractors, utterance: Utterance, raw: Raw) -> ModalitySequence | str:
+    if raw.waveform is None:
+        return raw.missing.get("audio", "no sound given")
+    if raw.speech_only and not utterance.words:
+        return NO_SPEECH
+    start, end = (
+        round(moment * SAMPLE_RATE) for moment in (utterance.span.start, utterance.span.end)
+    )
+    sequence = extractors.audio.extract(raw.waveform[start:end], utterance.span.start)
+    return sequence if sequence.present else SILENCE
+
+
+def _vision(utterance: Utterance, raw: Raw) -> ModalitySequence | str:
+    if raw.vision is None:
+        return raw.missing.get("vision", "no pictures given")
+    sequence = cut_sequence(raw.vision, utterance)
+    return sequence if sequence.present else NO_FACE
+
+
+def cut_sequence(sequence: ModalitySequence, utterance: Utterance) -> ModalitySequence:
+    """The steps whose start lies in an utterance; for one without length, all that touch it.
+
+    A very short utterance between two frames takes the frame that is shown at its start.
+    """
+    starts, ends = sequence.spans[:, 0], sequence.spans[:, 1]
+    span = utterance.span
+    chosen = (starts >= span.start) & (starts < span.end)
+    if not chosen.any():
+        chosen = (starts <= span.start) & (ends >= span.start)
+    return replace(
+        sequence,
+        values=sequence.values[chosen],
+        spans=sequence.spans[chosen],
+        valid=sequence.valid[chosen],
+    )
+
+
+def missing_everywhere(reason: str) -> dict[Modality, str]:
+    """The same reason for every modality."""
+    return dict.fromkeys(MODALITIES, reason)

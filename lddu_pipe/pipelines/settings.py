@@ -1,0 +1,41 @@
+"""What a user may choose about a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Hook = Callable[[str, float], None]
+"""Called with a stage ("transcribe", "look at faces", ...) and the share of it that is done."""
+
+
+@dataclass(frozen=True)
+class PipelineSettings:
+    """How media are cut and read; the model itself is chosen elsewhere."""
+
+    fps: float = 10.0
+    """Frames a second at which faces are looked at, at most."""
+    max_side: int = 960
+    """Pixels of the longer side to which larger pictures are scaled down."""
+    aligned: bool = False
+    """Pool every modality to one step a word, instead of keeping each one's own rate."""
+    window: float = 5.0
+    """Seconds of an utterance where nobody speaks."""
+    max_duration: float = 15.0
+    """Seconds, at most, of an utterance."""
+    passes: int = 16
+    """Passes of the head from which epistemic uncertainty is taken."""
+    batch_size: int = 64
+    """Utterances scored at once."""
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("fps", 0.1, 240.0),
+            ("window", 0.5, 60.0),
+            ("max_duration", 1.0, 60.0),
+            ("max_side", 64, 8192),
+            ("passes", 2, 1024),
+            ("batch_size", 1, 4096),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{name} lies in {low:g}..{high:g}, got {getattr(self, name)}")

@@ -1,0 +1,183 @@
+"""What people hand to the pipeline, checked and brought to one form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import librosa
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lddu_pipe.annotation import SourceInfo
+from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.extractors.prosody import SAMPLE_RATE
+from lddu_pipe.files import sha256_of_file
+from lddu_pipe.media import Frame, decode_audio, decode_frames, probe
+from lddu_pipe.pipelines.settings import PipelineSettings
+from lddu_pipe.transcripts import TRANSCRIPT_SUFFIXES, parse_text, read_transcript
+from lddu_pipe.types import Modality, Transcript
+
+Sound = tuple[ArrayLike, int]
+"""A waveform, (samples,) or (samples, channels), float in -1..1 or int16, and its Hz."""
+Pictures = tuple[Iterable[NDArray[np.uint8]], float]
+"""Frames, (height, width, 3) uint8 RGB each, and how many a second."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input, ready to be looked at; a modality that is not there is None."""
+
+    info: SourceInfo
+    waveform: NDArray[np.float32] | None
+    """(samples,) float32 mono at 16 kHz."""
+    frames: Iterable[Frame] | None
+    """Streamed; can be gone through once."""
+    still: bool
+    """The frames are a single picture, without time."""
+    transcript: Transcript | None
+    missing: dict[Modality, str]
+    """Why sound or pictures are absent."""
+
+
+def open_file(
+    path: Path, transcript: Transcript | None, settings: PipelineSettings, shown_path: str
+) -> Source:
+    """Open a media file, or a transcript on its own.
+
+    Args:
+        path: a video, sound, picture or transcript file.
+        transcript: what is said, where the caller knows.
+        settings: of the pipeline.
+        shown_path: the path as the user wrote it.
+
+    Raises:
+        UnusableInputError: the file cannot be used, or is a transcript beside another one.
+    """
+    if path.suffix.lower() in TRANSCRIPT_SUFFIXES:
+        if transcript is not None:
+            raise UnusableInputError(
+                f"{path} is a transcript itself; give media with a transcript"
+            )
+        alone = read_transcript(path)
+        end = alone.cues[-1].span.end if alone.timed else 0.0
+        info = SourceInfo(shown_path, sha256_of_file(path), end, False, False)
+        return Source(info, None, None, False, alone, _absent("a transcript was given alone"))
+    media = probe(path)
+    missing: dict[Modality, str] = {}
+    if media.audio is None:
+        missing["audio"] = "no sound stream"
+    if media.video is None:
+        missing["vision"] = "no picture stream"
+    return Source(
+        info=SourceInfo(
+            shown_path,
+            sha256_of_file(path),
+            media.duration,
+            has_audio=media.audio is not None,
+            has_video=media.video is not None,
+        ),
+        waveform=decode_audio(media) if media.audio is not None else None,
+        frames=(
+            decode_frames(media, settings.fps, settings.max_side)
+            if media.video is not None
+            else None
+        ),
+        still=media.video is not None and media.video.still,
+        transcript=transcript,
+        missing=missing,
+    )
+
+
+def open_memory(
+    text: str | Transcript | None,
+    audio: Sound | None,
+    frames: Pictures | None,
+    settings: PipelineSettings,
+) -> Source:
+    """Take data that an app holds in memory.
+
+    Raises:
+        UnusableInputError: nothing is given, or something has the wrong shape or type.
+    """
+    transcript = parse_text(text) if isinstance(text, str) else text
+    waveform = read_waveform(*audio) if audio is not None else None
+    pictures = _read_frames(*frames, settings.fps) if frames is not None else None
+    if not (transcript and transcript.words) and waveform is None and pictures is None:
+        raise UnusableInputError("nothing to annotate: give a file, or text, audio or frames")
+    duration = 0.0 if waveform is None else len(waveform) / SAMPLE_RATE
+    missing: dict[Modality, str] = {}
+    if waveform is None:
+        missing["audio"] = "no sound given"
+    if pictures is None:
+        missing["vision"] = "no pictures given"
+    else:
+        duration = max(duration, pictures[1])
+    return Source(
+        info=SourceInfo("", "", duration, waveform is not None, pictures is not None),
+        waveform=waveform,
+        frames=pictures[0] if pictures is not None else None,
+        still=False,
+        transcript=transcript,
+        missing=missing,
+    )
+
+
+def read_waveform(samples: ArrayLike, sample_rate: int) -> NDArray[np.float32]:
+    """Bring sound to (samples,) float32 mono at 16 kHz.
+
+    Args:
+        samples: (samples,) or (samples, channels); float in -1..1, or int16.
+        sample_rate: Hz.
+
+    Raises:
+        UnusableInputError: another shape or type, no samples, NaN, or an impossible rate.
+    """
+    waveform = np.asarray(samples)
+    if waveform.dtype == np.int16:
+        waveform = waveform.astype(np.float32) / 32768
+    if waveform.ndim not in (1, 2) or not np.issubdtype(waveform.dtype, np.floating):
+        raise UnusableInputError(
+            f"audio is (samples,) or (samples, channels) of float or int16, "
+            f"got {waveform.shape} {waveform.dtype}"
+        )
+    if waveform.ndim == 2:
+        if waveform.shape[1] > 32:
+            raise UnusableInputError(
+                f"audio has {waveform.shape[1]} channels; is it (channels, samples)? transpose it"
+            )
+        waveform = waveform.mean(axis=1)
+    if not len(waveform) or not np.isfinite(waveform).all():
+        raise UnusableInputError("audio is empty or holds NaN or infinity")
+    if not 1000 <= sample_rate <= 384_000:
+        raise UnusableInputError(f"a sample rate of {sample_rate} Hz is not one of sound")
+    waveform = waveform.astype(np.float32)
+    if sample_rate != SAMPLE_RATE:
+        waveform = librosa.resample(waveform, orig_sr=sample_rate, target_sr=SAMPLE_RATE)
+    return np.asarray(np.clip(waveform, -1.0, 1.0), np.float32)
+
+
+def _read_frames(
+    images: Iterable[NDArray[np.uint8]], fps: float, max_fps: float
+) -> tuple[Iterator[Frame], float]:
+    """Check pictures and say how long they last; more than `max_fps` a second are thinned out."""
+    if not (np.isfinite(fps) and 0 < fps <= 1000):
+        raise UnusableInputError(f"frames come at 0 to 1000 a second, got {fps}")
+    pictures: NDArray[np.uint8] | Sequence[NDArray[np.uint8]] = (
+        images if isinstance(images, np.ndarray | Sequence) else list(images)
+    )
+    if not len(pictures):
+        raise UnusableInputError("frames are empty")
+    for index, image in enumerate(pictures):
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise UnusableInputError(
+                f"frame {index} is not (height, width, 3) uint8 RGB: {image.shape} {image.dtype}"
+            )
+    step = max(1, round(fps / max_fps))
+    frames = (Frame(index / fps, pictures[index]) for index in range(0, len(pictures), step))
+    return frames, len(pictures) / fps
+
+
+def _absent(reason: str) -> dict[Modality, str]:
+    return {"audio": reason, "vision": reason}

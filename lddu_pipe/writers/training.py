@@ -1,0 +1,75 @@
+"""What training found, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lddu_pipe.writers.escaping import printable
+
+_COLUMNS = {
+    "micro_f1": "micro-F1",
+    "macro_f1": "macro-F1",
+    "jaccard_accuracy": "Acc (Jaccard)",
+    "ece": "ECE",
+    "aurc": "AURC",
+}
+
+
+def print_run(metrics: Mapping[str, Any], folder: str, console: Console) -> None:
+    """Print the figures of a finished run, a row for each split and protocol."""
+    table = _table("split", "protocol", "rows")
+    for split, protocols in metrics.items():
+        for protocol, figures in protocols.items():
+            cells = [_figure(figures[key]) for key in _COLUMNS]
+            table.add_row(split, protocol, str(figures["n"]), *cells)
+            synthetic = figures["synthetic"]
+    console.print(table)
+    if synthetic:
+        console.print(Text("synthetic data: these figures say nothing about emotion", "yellow"))
+    console.print(Text(f"model: {printable(folder)}/model", "dim"), soft_wrap=True)
+
+
+def print_seeds(summary: Mapping[str, Any], console: Console) -> None:
+    """Print mean and spread over seeds, a row for each split and protocol."""
+    table = _table("split", "protocol")
+    for split in ("valid", "test"):
+        for protocol, figures in summary.get(split, {}).items():
+            table.add_row(split, protocol, *(_mean_and_spread(figures[key]) for key in _COLUMNS))
+    console.print(table)
+    seeds = ", ".join(map(str, summary["seeds"]))
+    console.print(Text(f"mean \N{PLUS-MINUS SIGN} standard deviation over seeds {seeds}", "dim"))
+
+
+def print_ablations(results: Mapping[str, Any], console: Console) -> None:
+    """Print one row an ablation, on the test split where there is one."""
+    table = _table("model")
+    protocol = "validation-selected"
+    for name, summary in results.items():
+        split = "test" if "test" in summary else "valid"
+        figures = summary[split][protocol]
+        table.add_row(name, *(_mean_and_spread(figures[key]) for key in _COLUMNS))
+    console.print(table)
+    console.print(Text(f"{split} split, protocol {protocol}", "dim"))
+
+
+def _table(*first: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in first:
+        table.add_column(name)
+    for name in _COLUMNS.values():
+        table.add_column(name, justify="right")
+    return table
+
+
+def _figure(value: float | None) -> str:
+    return "\N{EN DASH}" if value is None else f"{value:.3f}"
+
+
+def _mean_and_spread(figure: Mapping[str, float | None]) -> str:
+    spread = figure["std"]
+    return _figure(figure["mean"]) + (f" \N{PLUS-MINUS SIGN} {spread:.3f}" if spread else "")

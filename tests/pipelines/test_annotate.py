@@ -1,0 +1,293 @@
+"""The whole path on real and generated media, with the model that ships."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lddu_pipe import Annotation, EmotionPipeline, PipelineSettings
+from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
+from lddu_pipe.media import decode_audio, decode_frames, probe
+
+LABELS = ["happy", "sad", "anger", "surprise", "disgust", "fear"]
+
+
+@pytest.fixture(scope="module")
+def pipe() -> EmotionPipeline:
+    return EmotionPipeline.from_pretrained(device="cpu", offline=True)
+
+
+@pytest.fixture(scope="module")
+def sample(pipe: EmotionPipeline, sample_video: Path) -> Annotation:
+    return pipe(sample_video)
+
+
+def top(annotation: Annotation, utterance: int = 0) -> str:
+    emotions = annotation.utterances[utterance].emotions
+    return max(emotions, key=lambda score: score.probability).label
+
+
+def missing(annotation: Annotation) -> dict[str, str]:
+    return dict(annotation.utterances[0].missing)
+
+
+def no_nan(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(no_nan(item) for item in value.values())
+    if isinstance(value, list):
+        return all(no_nan(item) for item in value)
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def test_the_sample_has_words_a_face_and_a_voice(sample: Annotation) -> None:
+    assert missing(sample) == {}
+    text = " ".join(prediction.text for prediction in sample.utterances).lower()
+    assert "happy" in text
+    assert "happy" in [score.label for score in sample.utterances[0].present]
+    ends = [prediction.end for prediction in sample.utterances]
+    assert ends == sorted(ends)
+    assert ends[-1] <= sample.media.duration + 0.01
+
+
+def test_the_json_keeps_its_contract(sample: Annotation, tmp_path: Path) -> None:
+    content = json.loads(sample.save(tmp_path / "a.json").read_text())
+    assert content == sample.to_dict()
+    assert no_nan(content)
+    assert content["schema_version"] == "1.0"
+    assert set(content) == {"schema_version", "media", "model", "utterances", "provenance"}
+    assert set(content["media"]) == {"path", "sha256", "duration", "has_audio", "has_video"}
+    assert content["model"]["labels"] == LABELS
+    assert len(content["media"]["sha256"]) == 64
+    for utterance in content["utterances"]:
+        assert set(utterance["modalities"]) == {"text", "audio", "vision"}
+        assert [emotion["label"] for emotion in utterance["emotions"]] == LABELS
+        for emotion in utterance["emotions"]:
+            assert emotion["decision"] in ("present", "absent", "abstain")
+            assert 0 <= emotion["probability"] <= 1
+            expected = {
+                "present": emotion["probability"],
+                "absent": 1 - emotion["probability"],
+                "abstain": max(emotion["probability"], 1 - emotion["probability"]),
+            }[emotion["decision"]]
+            assert emotion["confidence"] == pytest.approx(expected, abs=2e-4)
+            assert 0 <= emotion["uncertainty"]["aleatoric"] <= 1
+            assert 0 <= emotion["uncertainty"]["epistemic"] <= 0.5
+    provenance = content["provenance"]
+    assert provenance["config"]["fps"] == 10.0
+    assert "model.safetensors" in provenance["weights"]
+    assert "whisper-tiny.en/model.bin" in provenance["weights"]
+
+
+def test_the_table_has_a_row_an_utterance_and_label(sample: Annotation) -> None:
+    table = sample.to_dataframe()
+    assert len(table) == 6 * len(sample.utterances)
+    assert set(table["label"]) == set(LABELS)
+    assert table["has_vision"].all()
+
+
+def test_twice_is_the_same(pipe: EmotionPipeline, sample: Annotation, sample_video: Path) -> None:
+    assert pipe(sample_video).to_dict()["utterances"] == sample.to_dict()["utterances"]
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("I am so happy to see you, this is wonderful news", "happy"),
+        ("He shouted at me and I hate him", "anger"),
+        ("I miss her so much, I have been crying all night", "sad"),
+        ("I am terrified, someone is in the house", "fear"),
+    ],
+)
+def test_plain_words_say_the_plain_emotion(pipe: EmotionPipeline, text: str, label: str) -> None:
+    annotation = pipe(text=text)
+    assert top(annotation) == label
+    assert label in [score.label for score in annotation.utterances[0].present]
+    assert missing(annotation) == {"audio": "no sound given", "vision": "no pictures given"}
+
+
+def test_a_neutral_sentence_has_no_emotion(pipe: EmotionPipeline) -> None:
+    annotation = pipe(text="The meeting starts at ten in room four.")
+    assert annotation.utterances[0].present == ()
+
+
+def test_a_silent_smile_is_happy(pipe: EmotionPipeline, shared_media: Path) -> None:
+    annotation = pipe(shared_media / "pyfeat_single.mp4")
+    assert top(annotation) == "happy"
+    assert set(missing(annotation)) == {"text", "audio"}
+
+
+def test_speech_is_recognised(pipe: EmotionPipeline, shared_media: Path) -> None:
+    annotation = pipe(shared_media / "two_cities.wav")
+    text = " ".join(prediction.text for prediction in annotation.utterances).lower()
+    assert "best of times" in text
+    assert "worst of times" in text
+    assert missing(annotation) == {"vision": "no picture stream"}
+
+
+def test_what_is_absent_is_named(pipe: EmotionPipeline, shared_media: Path) -> None:
+    silent = pipe(shared_media / "pyfeat_pexels.mp4")
+    assert "vision" not in missing(silent)
+    assert set(missing(silent)) == {"text", "audio"}
+    heard = pipe(shared_media / "rishi_audio_happy.mp4")
+    assert missing(heard)["vision"] == "no picture stream"
+    assert not heard.media.has_video
+
+
+def test_memory_and_file_agree(
+    pipe: EmotionPipeline, sample: Annotation, sample_video: Path
+) -> None:
+    media = probe(sample_video)
+    waveform = decode_audio(media)
+    frames = [frame.image for frame in decode_frames(media, 10.0)]
+    annotation = pipe(audio=(waveform, 16_000), frames=(np.stack(frames), 10.0))
+    assert [p.text for p in annotation.utterances] == [p.text for p in sample.utterances]
+    for mine, theirs in zip(annotation.utterances, sample.utterances, strict=True):
+        for one, other in zip(mine.emotions, theirs.emotions, strict=True):
+            assert one.probability == pytest.approx(other.probability, abs=0.1)
+
+
+def test_stereo_and_other_rates_are_resampled(pipe: EmotionPipeline, sample_video: Path) -> None:
+    waveform = decode_audio(probe(sample_video))
+    stereo = np.repeat(np.repeat(waveform, 3)[:, None], 2, axis=1)
+    annotation = pipe(audio=(stereo, 48_000))
+    assert "happy" in annotation.utterances[0].text.lower()
+
+
+def test_a_transcript_replaces_recognition(
+    pipe: EmotionPipeline, sample_video: Path, tmp_path: Path
+) -> None:
+    srt = tmp_path / "s.srt"
+    srt.write_text("1\n00:00:00,500 --> 00:00:02,500\nThis is awful, I am scared.\n")
+    annotation = pipe(sample_video, transcript=srt)
+    first = annotation.utterances[0]
+    assert (first.start, first.end) == (0.5, 2.5)
+    assert first.text == "This is awful, I am scared."
+    assert annotation.provenance.config["transcript"] == "s.srt"
+
+
+def test_a_transcript_alone_is_annotated(pipe: EmotionPipeline, tmp_path: Path) -> None:
+    srt = tmp_path / "alone.srt"
+    srt.write_text("1\n00:00:01,000 --> 00:00:02,000\nI am so happy!\n")
+    annotation = pipe(srt)
+    assert top(annotation) == "happy"
+    assert annotation.utterances[0].start == 1.0
+    assert not annotation.media.has_audio
+
+
+def test_aligned_and_unaligned_both_work(sample_video: Path, sample: Annotation) -> None:
+    aligned = EmotionPipeline.from_pretrained(
+        device="cpu", offline=True, settings=PipelineSettings(aligned=True)
+    )
+    annotation = aligned(sample_video)
+    assert annotation.model.aligned
+    assert not sample.model.aligned
+    assert top(annotation) == top(sample) == "happy"
+
+
+def test_stages_are_told_in_order_and_to_the_end(
+    pipe: EmotionPipeline, sample_video: Path
+) -> None:
+    told: list[tuple[str, float]] = []
+    pipe(sample_video, hook=lambda stage, share: told.append((stage, share)))
+    stages = list(dict.fromkeys(stage for stage, _ in told))
+    assert stages == ["decode sound", "transcribe", "look at faces", "read and listen", "score"]
+    assert told[-1] == ("score", 1.0)
+    assert all(0 <= share <= 1 for _, share in told)
+
+
+def test_silence_and_black_give_no_decision(
+    pipe: EmotionPipeline, tmp_path: Path, run_ffmpeg: Callable[..., None]
+) -> None:
+    path = tmp_path / "nothing.mp4"
+    run_ffmpeg(
+        *("-f", "lavfi", "-i", "color=black:s=64x64:d=3:r=10"),
+        *("-f", "lavfi", "-i", "anullsrc=r=16000:d=3", "-shortest", path),
+    )
+    annotation = pipe(path)
+    assert missing(annotation) == {
+        "text": "no speech found",
+        "audio": "no speech found",
+        "vision": "no face found",
+    }
+    prediction = annotation.utterances[0]
+    assert prediction.abstained
+    assert {score.decision for score in prediction.emotions} == {"abstain"}
+
+
+def test_noise_is_not_speech(pipe: EmotionPipeline) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.2, 48_000).astype(np.float32)
+    annotation = pipe(audio=(noise, 16_000))
+    assert annotation.utterances[0].text == ""
+    assert annotation.utterances[0].abstained
+
+
+def test_a_tenth_of_a_second_is_enough(
+    pipe: EmotionPipeline, tmp_path: Path, run_ffmpeg: Callable[..., None]
+) -> None:
+    path = tmp_path / "short.mp4"
+    run_ffmpeg(*("-f", "lavfi", "-i", "testsrc=s=64x64:d=0.1:r=10", path))
+    annotation = pipe(path)
+    assert len(annotation.utterances) == 1
+    assert missing(annotation)["audio"] == "no sound stream"
+
+
+def test_a_still_face_is_annotated(
+    pipe: EmotionPipeline, sample_video: Path, tmp_path: Path, run_ffmpeg: Callable[..., None]
+) -> None:
+    picture = tmp_path / "face.png"
+    run_ffmpeg("-i", sample_video, "-frames:v", "1", picture)
+    annotation = pipe(picture)
+    assert top(annotation) == "happy"
+    assert annotation.media.duration == 0.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "nothing to annotate"),
+        ({"text": "  "}, "no words"),
+        ({"audio": (np.zeros(0, np.float32), 16_000)}, "empty"),
+        ({"audio": (np.array([np.nan], np.float32), 16_000)}, "NaN"),
+        ({"audio": (np.zeros((2, 16_000), np.float32), 16_000)}, "transpose"),
+        ({"audio": (np.zeros(100, np.float32), 3)}, "Hz"),
+        ({"audio": (np.zeros(100, np.int64), 16_000)}, "int16"),
+        ({"frames": (np.zeros((2, 8, 8), np.uint8), 10.0)}, "RGB"),
+        ({"frames": ([], 10.0)}, "empty"),
+        ({"frames": (np.zeros((1, 8, 8, 3), np.uint8), 0.0)}, "a second"),
+        ({"text": "hello", "transcript": "x.srt"}, "goes with a file"),
+    ],
+)
+def test_wrong_data_is_refused_in_one_line(
+    pipe: EmotionPipeline, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UnusableInputError, match=message) as raised:
+        pipe(**arguments)
+    assert "\n" not in str(raised.value)
+
+
+def test_wrong_models_and_devices_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(MissingAssetError, match="lddu-base-en"):
+        EmotionPipeline.from_pretrained("no-such-model")
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(IncompatibleModelError, match=r"calibration\.json"):
+        EmotionPipeline.from_pretrained(tmp_path)
+    with pytest.raises(UnusableInputError, match="unknown device"):
+        EmotionPipeline.from_pretrained(device="abacus")
+
+
+def test_features_of_another_recipe_are_refused() -> None:
+    pipe = EmotionPipeline.from_pretrained(device="cpu", offline=True)
+    pipe.checkpoint.config.fingerprints["text"] = "text:of-another-encoder"
+    with pytest.raises(IncompatibleModelError, match="text:of-another-encoder"):
+        pipe(text="hello there")
+
+
+def test_settings_out_of_range_are_refused() -> None:
+    with pytest.raises(ValueError, match="fps lies in"):
+        PipelineSettings(fps=0)

@@ -1,0 +1,160 @@
+"""The house as a whole: which way imports point, what a bare import loads, what is pinned."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import sysconfig
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "lddu_pipe"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+HEAVY = {
+    "av",
+    "ctranslate2",
+    "cv2",
+    "faster_whisper",
+    "ffmpeg",
+    "librosa",
+    "matplotlib",
+    "mediapipe",
+    "onnxruntime",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "torch",
+    "transformers",
+}
+
+
+def load(statement: str) -> set[str]:
+    """The top-level modules that a fresh interpreter holds after `statement`."""
+    report = (
+        "import atexit, json, sys\n"
+        "atexit.register(lambda: print(json.dumps(sorted(sys.modules)), file=sys.stderr))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", report + statement], capture_output=True, text=True, check=True
+    )
+    return {name.partition(".")[0] for name in json.loads(result.stderr.splitlines()[-1])}
+
+
+def test_imports_keep_their_contracts():
+    result = subprocess.run(
+        [SCRIPTS / "lint-imports", "--no-cache", "--no-logo"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert " 0 broken" in result.stdout
+
+
+def test_bare_import_is_light():
+    loaded = load("import lddu_pipe")
+    assert "lddu_pipe" in loaded
+    assert not loaded & HEAVY
+
+
+def test_help_is_light():
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", SCRIPTS / "lddu-pipe", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "annotate" in result.stdout
+    loaded = set(re.findall(r"\| +(\w+)[\w.]*$", result.stderr, flags=re.MULTILINE))
+    assert "click" in loaded
+    assert not loaded & HEAVY
+
+
+def test_heavy_import_would_be_seen():
+    assert "librosa" in load("import librosa") & HEAVY
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_module_has_docstring(path: Path):
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    assert docstring, f"{path} says nothing of itself"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_module_is_a_noun_of_the_field(path: Path):
+    names = set(path.relative_to(ROOT).with_suffix("").parts)
+    assert not names & {"util", "utils", "helpers", "common", "misc"}
+
+
+def pins() -> dict[str, str]:
+    """The exact version of each distribution in constraints.txt, by normalised name."""
+    found = {}
+    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            name, separator, version = line.partition("==")
+            assert separator, f"not an exact pin: {line}"
+            assert "+" not in version, f"a local build nobody else can install: {line}"
+            found[canonicalize_name(name)] = version
+    return found
+
+
+def test_constraints_pin_every_requirement_within_its_range():
+    declared = list(PROJECT["dependencies"])
+    for extra in PROJECT["optional-dependencies"].values():
+        declared += extra
+    requirements = [Requirement(line) for line in declared]
+    pinned = pins()
+    for requirement in requirements:
+        name = canonicalize_name(requirement.name)
+        if name != PROJECT["name"]:
+            assert name in pinned, f"constraints.txt lacks {name}"
+            assert pinned[name] in requirement.specifier, f"{requirement} shuts out {pinned[name]}"
+
+
+def test_both_opencv_builds_are_one_version():
+    """They fill the same folder, so two versions would leave a mixture."""
+    exact = {
+        requirement.name: str(requirement.specifier)
+        for requirement in map(Requirement, PROJECT["dependencies"])
+        if requirement.name.startswith("opencv-")
+    }
+    assert set(exact) == {"opencv-python", "opencv-contrib-python"}
+    versions = set(exact.values())
+    assert len(versions) == 1
+    assert versions.pop().startswith("==")
+    assert pins()["opencv-python"] == pins()["opencv-contrib-python"]
+
+
+def third_party_imports(path: Path) -> set[str]:
+    """Top-level names that the module at `path` imports from outside itself and Python."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            names.add(node.module.partition(".")[0])
+    return names - sys.stdlib_module_names - {"lddu_pipe"}
+
+
+def test_package_imports_only_what_it_declares():
+    distributions = {"cv2": "opencv-python", "ffmpeg": "ffmpeg-python", "yaml": "pyyaml"}
+    imported = set().union(*(third_party_imports(path) for path in MODULES))
+    needed = {canonicalize_name(distributions.get(name, name)) for name in imported}
+    declared, optional = (
+        {canonicalize_name(Requirement(line).name) for line in lines}
+        for lines in (PROJECT["dependencies"], PROJECT["optional-dependencies"]["train"])
+    )
+    # mediapipe brings the contrib build; it is listed only to hold its version.
+    assert needed - optional == declared - {"opencv-contrib-python"}

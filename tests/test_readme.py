@@ -1,0 +1,87 @@
+"""README says what is true: its figures, its code, its two commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CHECKPOINT = ROOT / "lddu_pipe" / "checkpoints" / "lddu-base-en"
+CORPORA = {
+    "SemEval": "semeval",
+    "GoEmotions": "goemotions",
+    "MELD": "meld",
+    "RAVDESS": "ravdess",
+    "FER+": "ferplus",
+}
+
+
+def test_figures_are_those_of_the_recipes_evaluation() -> None:
+    evaluation = json.loads((CHECKPOINT / "evaluation.json").read_text())["report"]
+    table = [line for line in README.splitlines() if line.startswith("|") and "dev" in line]
+    table += [line for line in README.splitlines() if line.startswith(("| RAVDESS", "| FER+"))]
+    assert len(table) == len(CORPORA)
+    for line in table:
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        figures = evaluation[CORPORA[re.split(r"[-, ]", cells[0])[0]]]
+        expected = [figures[name] for name in ("micro_f1", "macro_f1", "top1_accuracy", "ece")]
+        assert cells[2:] == [str(figures["n"]), *(f"{value:.3f}" for value in expected)]
+
+
+def test_the_model_card_holds_the_same_figures() -> None:
+    card = (CHECKPOINT / "MODEL_CARD.md").read_text(encoding="utf-8")
+    evaluation = json.loads((CHECKPOINT / "evaluation.json").read_text())
+    for half in evaluation.values():
+        for figures in half.values():
+            start = f"| {figures['n']} | {figures['micro_f1']:.3f} | {figures['macro_f1']:.3f} |"
+            assert start in card
+    assert "{{" not in card
+
+
+def test_the_default_model_fits_its_limit() -> None:
+    assert sum(path.stat().st_size for path in CHECKPOINT.iterdir()) <= 16e6
+
+
+@pytest.mark.slow
+def test_python_snippets_run_as_written(tmp_path: Path) -> None:
+    snippets = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    assert len(snippets) >= 2
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    for snippet in snippets:
+        done = subprocess.run(
+            [sys.executable, "-c", snippet],
+            cwd=tmp_path,
+            env={**os.environ, "HF_HUB_OFFLINE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        for comment in re.findall(r"print\(.*\)  # (.+)$", snippet, re.MULTILINE):
+            assert comment in done.stdout
+    assert (tmp_path / "sample.json").is_file()
+
+
+@pytest.mark.slow
+def test_the_timeline_is_what_the_program_prints() -> None:
+    shown = re.search(
+        r"^```text\n(examples/sample.mp4\n.*?)^```$", README, re.MULTILINE | re.DOTALL
+    )
+    assert shown is not None
+    printed = subprocess.check_output(
+        [sys.executable, "-m", "lddu_pipe.cli", "annotate", "examples/sample.mp4", "--offline"],
+        cwd=ROOT,
+        text=True,
+    )
+    # Percentages may differ by a point between machines; words, times and emotions may not.
+    assert re.sub(r"[━─]+ +\d+ %|\d+ %", "%", printed) == re.sub(
+        r"[━─]+ +\d+ %|\d+ %", "%", shown[1]
+    )

@@ -1,0 +1,195 @@
+"""Runs: learning, being killed, several processes, bad data."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from lddu_pipe.datasets.store import Steps, StoreRow, StoreWriter, open_store
+from lddu_pipe.errors import IncompatibleModelError, UnusableInputError
+from lddu_pipe.pipelines.checkpoint import load_checkpoint
+from lddu_pipe.pipelines.evaluate_store import evaluate_store
+from lddu_pipe.pipelines.train import train, train_seeds
+from lddu_pipe.training.settings import read_settings
+
+SMALL = [
+    "batch_size=32",
+    "model.hidden_size=16",
+    "model.latent_size=8",
+    "model.attention_heads=4",
+    "model.feed_forward_size=16",
+    "model.encoder_layers.text=1",
+    "model.encoder_layers.audio=1",
+    "model.encoder_layers.vision=1",
+    "loss.queue_size=512",
+    "device=cpu",
+]
+
+
+def settings(data: Path, output: Path, *more: str):
+    return read_settings("mosei-unaligned", [f"data={data}", f"output={output}", *SMALL, *more])
+
+
+def ignore(stage: str, share: float) -> None:
+    pass
+
+
+def command(data: Path, output: Path, *more: str) -> list[str]:
+    return ["train", "mosei-unaligned", f"data={data}", f"output={output}", *SMALL, *more]
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(run / "model" / "model.safetensors")
+
+
+def in_processes(launcher: Sequence[str], arguments: Sequence[str]) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [*launcher, "-m", "lddu_pipe.cli", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_a_run_learns_and_leaves_a_model_that_can_be_evaluated(toy: Path, tmp_path: Path) -> None:
+    more = ("epochs=12", "learning_rate=1e-2", "model.dropout=0", "loss.contrastive_weight=0.1")
+    run = train(settings(toy, tmp_path / "run", *more), ignore)
+    assert run is not None
+    truth = open_store(toy).split("test").labels >= 0.5
+    everything = 2 * truth.mean() / (1 + truth.mean())  # micro-F1 of calling all labels present
+    figures = run.metrics["test"]["validation-selected"]
+    assert figures["micro_f1"] > everything + 0.2
+    assert run.metrics["test"]["paper"]["protocol"] == "paper"
+    again = evaluate_store(load_checkpoint(tmp_path / "run"), open_store(toy), "test")
+    assert again.figures == figures
+    kept = ("settings.json", "environment.json", "history.json", "metrics.json", "tensorboard")
+    assert all((tmp_path / "run" / name).exists() for name in kept)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+    # The same command again does nothing and finds the same figures.
+    before = (tmp_path / "run" / "model" / "model.safetensors").stat().st_mtime_ns
+    twice = train(settings(toy, tmp_path / "run", *more), ignore)
+    assert twice is not None
+    assert twice.metrics == json.loads(json.dumps(run.metrics))
+    assert (tmp_path / "run" / "model" / "model.safetensors").stat().st_mtime_ns == before
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_as_one_that_was_not(toy: Path, tmp_path: Path) -> None:
+    more = ("epochs=3",)
+    in_processes([sys.executable], command(toy, tmp_path / "whole", *more))
+    kill = (
+        "import os, sys, signal, lddu_pipe.training.trainer as t\n"
+        "told = t.Teller.on_step_end\n"
+        "def die(self, args, state, control, **more):\n"
+        "    if state.global_step == 12: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return told(self, args, state, control, **more)\n"
+        "t.Teller.on_step_end = die\n"
+        "from lddu_pipe.cli import main\n"
+        "main(sys.argv[1:])\n"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    killed = subprocess.run(
+        [sys.executable, "-c", kill, *command(toy, tmp_path / "killed", *more)],
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "model").exists()
+    # A checkpoint that was being written when the end came has no mark, and is not used.
+    torn = tmp_path / "killed" / "checkpoints" / "checkpoint-9999"
+    torn.mkdir()
+    in_processes([sys.executable], command(toy, tmp_path / "killed", *more))
+    whole, resumed = weights(tmp_path / "whole"), weights(tmp_path / "killed")
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    metrics = [(tmp_path / name / "metrics.json").read_text() for name in ("whole", "killed")]
+    assert metrics[0] == metrics[1]
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(toy: Path, tmp_path: Path) -> None:
+    more = ("epochs=2", "model.dropout=0.0")  # dropout is drawn in each process by itself
+    in_processes([sys.executable], command(toy, tmp_path / "one", *more))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    in_processes(torchrun, command(toy, tmp_path / "two", *more))
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, atol=2e-4, rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_seeds_give_mean_and_spread_and_differ(toy: Path, tmp_path: Path) -> None:
+    summary = train_seeds(settings(toy, tmp_path / "runs", "epochs=1"), [1, 2], ignore)
+    assert summary is not None
+    figure = summary["test"]["validation-selected"]["gap"]
+    assert len(set(figure["values"])) == 2
+    assert figure["mean"] == pytest.approx(np.mean(figure["values"]))
+    assert figure["std"] == pytest.approx(np.std(figure["values"], ddof=1))
+
+
+def test_another_run_in_the_same_folder_is_refused(toy: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "notes.txt").write_text("mine")
+    with pytest.raises(UnusableInputError, match="is no run"):
+        train(settings(toy, run), ignore)
+    (run / "notes.txt").unlink()
+    (run / "settings.json").write_text(json.dumps({"epochs": 3}))
+    with pytest.raises(UnusableInputError, match="other settings"):
+        train(settings(toy, run), ignore)
+
+
+def rewritten(toy: Path, folder: Path, splits: dict[str, list[StoreRow]]) -> Path:
+    with StoreWriter(folder, open_store(toy).info) as writer:
+        for split, rows in splits.items():
+            writer.write_split(split, rows)
+    return folder
+
+
+def test_a_label_that_is_never_present_is_named(toy: Path, tmp_path: Path) -> None:
+    rows = list(open_store(toy).split("train"))[:60]
+    dull = [StoreRow(row.id, row.labels * [1, 1, 0, 1, 1, 1], row.sequences) for row in rows]
+    dull = [StoreRow(r.id, r.labels.astype(np.float32), r.sequences) for r in dull]
+    store = rewritten(toy, tmp_path / "store", {"train": dull, "valid": rows})
+    with pytest.raises(UnusableInputError, match="'anger' is never present in train"):
+        train(settings(store, tmp_path / "run"), ignore)
+
+
+def test_splits_of_one_row_or_none_are_named(toy: Path, tmp_path: Path) -> None:
+    rows = list(open_store(toy).split("train"))[:60]
+    one = rewritten(toy, tmp_path / "one", {"train": rows, "valid": rows[:1]})
+    with pytest.raises(UnusableInputError, match="valid has 1 rows"):
+        train(settings(one, tmp_path / "run"), ignore)
+    none = rewritten(toy, tmp_path / "none", {"train": rows})
+    with pytest.raises(UnusableInputError, match="no split 'valid'; it has: train"):
+        train(settings(none, tmp_path / "other"), ignore)
+
+
+def test_nan_and_empty_rows_cannot_enter_a_store(toy: Path, tmp_path: Path) -> None:
+    labels = np.ones(6, np.float32)
+    broken = Steps(np.full((3, 16), np.nan, np.float32), np.ones(3, np.bool_))
+    with pytest.raises(ValueError, match=r"row a: text .* NaN"):
+        rewritten(toy, tmp_path / "a", {"train": [StoreRow("a", labels, {"text": broken})]})
+    with pytest.raises(ValueError, match=r"row b: every modality"):
+        rewritten(toy, tmp_path / "b", {"train": [StoreRow("b", labels, {})]})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_of_other_features_or_labels_is_refused(toy: Path) -> None:
+    with pytest.raises(IncompatibleModelError, match=r"text features text:.*toy:text"):
+        evaluate_store(load_checkpoint("lddu-base-en"), open_store(toy), "test")

@@ -1,0 +1,70 @@
+"""Presets, files and overrides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.training.settings import LossSettings, ModelSettings, preset_names, read_settings
+
+PLACES = ["data=store", "output=run"]
+
+
+def test_the_presets_are_the_papers_hyper_parameters() -> None:
+    assert preset_names() == ["m3ed", "mosei-aligned", "mosei-unaligned"]
+    for name in preset_names():
+        settings = read_settings(name, PLACES)
+        assert (settings.epochs, settings.batch_size, settings.patience) == (30, 64, 5)
+        assert (settings.learning_rate, settings.weight_decay) == (2e-4, 0.01)
+        assert (settings.warmup, settings.clip_norm) == (0.1, 1.0)
+        assert settings.loss == LossSettings(0.3, 1.0, 0.3, "divergence", 8192)
+        assert settings.model.hidden_size == ModelSettings().hidden_size == 256
+        assert settings.model.latent_size == 128
+        assert vars(settings.model.encoder_layers) == {"text": 3, "audio": 3, "vision": 3}
+        assert (settings.model.attention_heads, settings.model.feed_forward_size) == (8, 256)
+        assert settings.model.dropout == 0.3
+    assert read_settings("mosei-unaligned", PLACES).model.max_steps.audio == 500
+
+
+def test_a_file_and_then_overrides_decide(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("epochs: 7\nmodel: {dropout: 0.1, encoder_layers: {text: 2}}\n")
+    settings = read_settings(str(path), [*PLACES, "epochs=9", "loss.calibration=ranking"])
+    assert (settings.epochs, settings.model.dropout) == (9, 0.1)
+    assert vars(settings.model.encoder_layers) == {"text": 2, "audio": 3, "vision": 3}
+    assert settings.loss.calibration == "ranking"
+
+
+@pytest.mark.parametrize(
+    ("source", "overrides", "message"),
+    [
+        ("mosei-alinged", PLACES, "unknown preset 'mosei-alinged'; did you mean 'mosei-aligned'"),
+        ("m3ed", [*PLACES, "epoch=4"], "unknown setting 'epoch'; did you mean 'epochs'"),
+        ("m3ed", [*PLACES, "model.drop_out=0"], "did you mean 'dropout'"),
+        ("m3ed", [*PLACES, "epochs=many"], "epochs: Value 'many'"),
+        ("m3ed", [*PLACES, "model=big"], r"model holds further settings, such as model\.hidden"),
+        ("m3ed", [*PLACES, "model.dropout=1.5"], r"model.dropout lies in 0..0.95, got 1.5"),
+        ("m3ed", [*PLACES, "loss.calibration=rank"], "did you mean 'ranking'"),
+        ("m3ed", [*PLACES, "model.hidden_size=100"], "not a multiple of"),
+        ("m3ed", [*PLACES, "batch_size=0"], "batch_size is at least 1"),
+        ("m3ed", [*PLACES, "accumulation=3"], "not a multiple of accumulation"),
+        ("m3ed", [*PLACES, "fast"], "'fast' is not KEY=VALUE"),
+        ("m3ed", ["data=store"], "output is not given; add output=FOLDER"),
+        ("nowhere.yaml", PLACES, "cannot be read: No such file"),
+    ],
+)
+def test_wrong_settings_are_one_line_that_helps(
+    source: str, overrides: list[str], message: str
+) -> None:
+    with pytest.raises(UnusableInputError, match=message) as caught:
+        read_settings(source, overrides)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "evil.yaml"
+    path.write_text("epochs: !!python/object/apply:os.system ['touch evil']\n")
+    with pytest.raises(UnusableInputError, match="not YAML"):
+        read_settings(str(path), PLACES)
