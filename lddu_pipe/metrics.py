@@ -66,6 +66,38 @@ class RiskCoverage:
         return float(self.risk[max(answered, 1) - 1])
 
 
+@dataclass(frozen=True)
+class FrequencyBins:
+    """How often an event came, by a value in 0..1, in bins that hold about as many items each."""
+
+    value: Floats
+    """(bins,) mean value in the bin, rising, 0..1."""
+    frequency: Floats
+    """(bins,) share of the bin's items where the event came, 0..1."""
+    count: NDArray[np.intp]
+    """(bins,) items in the bin, at least 1."""
+
+    @property
+    def error(self) -> float:
+        """Mean distance of value from frequency over items, 0..1: the ECE of probabilities."""
+        return float((np.abs(self.value - self.frequency) * self.count).sum() / self.count.sum())
+
+
+@dataclass(frozen=True)
+class PrecisionRecallCurve:
+    """Precision and recall at each threshold that changes the answer, the highest first."""
+
+    precision: Floats
+    """(thresholds,) share of the items found that are present, 0..1."""
+    recall: Floats
+    """(thresholds,) share of the present items that are found, rising to 1."""
+
+    @property
+    def area(self) -> float:
+        """Average precision: the area under the steps, 0..1."""
+        return float((self.precision * np.diff(self.recall, prepend=0.0)).sum())
+
+
 def classification_scores(truth: ArrayLike, predictions: ArrayLike) -> ClassificationScores:
     """Precision, recall and F1: micro, macro and of each label."""
     real, decided = _truth_and_predictions(truth, predictions)
@@ -115,6 +147,17 @@ def average_precision(truth: ArrayLike, probabilities: ArrayLike) -> tuple[float
     return tuple(map(_average_precision, real.T, scores.T))
 
 
+def precision_recall_curves(
+    truth: ArrayLike, probabilities: ArrayLike
+) -> tuple[PrecisionRecallCurve | None, ...]:
+    """The curve below which lies each label's average precision; None where it never occurs.
+
+    Items of equal probability are found together.
+    """
+    real, scores = _truth_and_probabilities(truth, probabilities)
+    return tuple(map(_precision_recall_curve, real.T, scores.T))
+
+
 def global_average_precision(truth: ArrayLike, probabilities: ArrayLike) -> float | None:
     """GAP: the average precision of all row-label pairs ranked together, 0..1."""
     real, scores = _truth_and_probabilities(truth, probabilities)
@@ -130,27 +173,32 @@ def roc_auc(truth: ArrayLike, probabilities: ArrayLike) -> tuple[float | None, .
     return tuple(map(_roc_auc, real.T, scores.T))
 
 
-def expected_calibration_error(
+def reliability(
     truth: ArrayLike, probabilities: ArrayLike, *, bins: int = 15
-) -> Floats:
-    """Mean distance of probability from frequency in bins of equal mass.
+) -> tuple[FrequencyBins, ...]:
+    """Probability and frequency of each label in bins of equal mass.
 
     Equal probabilities share a bin, so bins are of equal mass only as far as ties allow, and fewer
     than `bins` rows make fewer bins.
-
-    Returns:
-        (labels,) float64, 0..1.
     """
     real, scores = _truth_and_probabilities(truth, probabilities)
     if bins < 1:
         raise ValueError(f"calibration needs at least one bin, got {bins}")
-    errors = np.empty(real.shape[1])
-    for label, (present, score) in enumerate(zip(real.T, scores.T, strict=True)):
-        _, tie, counts = np.unique(score, return_inverse=True, return_counts=True)
-        first_rank = (counts.cumsum() - counts)[tie]
-        gaps = np.bincount(first_rank * bins // len(score), weights=score - present)
-        errors[label] = np.abs(gaps).sum() / len(score)
-    return errors
+    return tuple(
+        _frequency_bins(present, score, bins)
+        for present, score in zip(real.T, scores.T, strict=True)
+    )
+
+
+def expected_calibration_error(
+    truth: ArrayLike, probabilities: ArrayLike, *, bins: int = 15
+) -> Floats:
+    """Mean distance of probability from frequency in the bins of `reliability`.
+
+    Returns:
+        (labels,) float64, 0..1.
+    """
+    return np.array([label.error for label in reliability(truth, probabilities, bins=bins)])
 
 
 def brier_score(truth: ArrayLike, probabilities: ArrayLike) -> Floats:
@@ -324,12 +372,29 @@ def _precision_recall_f1(hits: int, found: int, wanted: int) -> PrecisionRecallF
     )
 
 
-def _average_precision(present: Bools, score: Floats) -> float | None:
+def _frequency_bins(present: Bools, score: Floats, bins: int) -> FrequencyBins:
+    _, tie, counts = np.unique(score, return_inverse=True, return_counts=True)
+    first_rank = (counts.cumsum() - counts)[tie]
+    _, place = np.unique(first_rank * bins // len(score), return_inverse=True)
+    count = np.bincount(place)
+    return FrequencyBins(
+        value=np.bincount(place, weights=score) / count,
+        frequency=np.bincount(place, weights=present) / count,
+        count=count,
+    )
+
+
+def _precision_recall_curve(present: Bools, score: Floats) -> PrecisionRecallCurve | None:
     if not present.any():
         return None
     _, tie, counts = np.unique(-score, return_inverse=True, return_counts=True)
-    hits = np.bincount(tie, weights=present)
-    return float((hits * hits.cumsum() / counts.cumsum()).sum() / present.sum())
+    hits = np.bincount(tie, weights=present).cumsum()
+    return PrecisionRecallCurve(precision=hits / counts.cumsum(), recall=hits / hits[-1])
+
+
+def _average_precision(present: Bools, score: Floats) -> float | None:
+    curve = _precision_recall_curve(present, score)
+    return curve.area if curve else None
 
 
 def _roc_auc(present: Bools, score: Floats) -> float | None:

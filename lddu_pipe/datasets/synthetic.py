@@ -108,7 +108,7 @@ def _world(kind: str, random: np.random.Generator, *, aligned: bool) -> _World:
     def directions(size: int) -> NDArray[np.float64]:
         drawn = random.normal(size=(count, size))
         unit: NDArray[np.float64] = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
-        return unit * np.sqrt(size)
+        return np.asarray(unit * np.sqrt(size), np.float64)
 
     sizes = FEATURE_SIZES[kind]
     events = {name: directions(size) * EVENT for name, size in sizes.items()}
