@@ -15,6 +15,7 @@ from lddu_pipe.datasets.collate import RowCollator
 from lddu_pipe.datasets.store import Steps, StoreInfo, StoreRow, StoreWriter, open_store
 from lddu_pipe.labels import MOSEI
 from lddu_pipe.metrics import classification_scores
+from lddu_pipe.models import losses
 from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.models.losses import (
@@ -147,7 +148,9 @@ def test_defect_4_unaligned_sequences_of_unequal_length_reach_the_model(
     read_settings("mosei-unaligned", ["data=a", "output=b"])
 
 
-def test_defect_5_queue_rows_are_no_anchors(model: LDDUModel) -> None:
+def test_defect_5_queue_rows_are_no_anchors(
+    model: LDDUModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     batch = RowCollator(model.config.max_steps, aligned=False)(rows(4, 6))
     queue = ContrastiveQueue(4096, 8)
     generator = torch.Generator().manual_seed(0)
@@ -157,19 +160,16 @@ def test_defect_5_queue_rows_are_no_anchors(model: LDDUModel) -> None:
     )
     output = model(batch["values"], batch["masks"])
     vectors, classes = latent_vectors(output, batch["labels"])
-    widths: list[torch.Size] = []
-    original = torch.Tensor.logsumexp
+    sizes: list[tuple[int, int]] = []
 
-    def seen(self: torch.Tensor, *arguments: object, **options: object) -> torch.Tensor:
-        widths.append(self.shape)
-        return original(self, *arguments, **options)
+    def seen(anchors: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+        sizes.append((len(anchors), len(others)))
+        return original(anchors, others)
 
-    torch.Tensor.logsumexp = seen  # type: ignore[method-assign]
-    try:
-        contrastive_loss(vectors, classes, queue).backward()
-    finally:
-        torch.Tensor.logsumexp = original  # type: ignore[method-assign]
-    assert widths == [(len(vectors), len(vectors) + 4096)]
+    original = losses.log_sum_exp
+    monkeypatch.setattr(losses, "log_sum_exp", seen)
+    contrastive_loss(vectors, classes, queue).backward()
+    assert sizes == [(4 * 3 * 6, 4096)]
     assert not queue.vectors.requires_grad
 
 

@@ -91,6 +91,8 @@ def _splits(source: Path, loaded: Any) -> dict[str, Mapping[str, Any]]:  # noqa:
     for key, part in loaded.items():
         split = SPLIT_NAMES.get(str(key).lower())
         if split is not None and isinstance(part, Mapping):
+            if split in found:
+                raise UnusableInputError(f"{source} has two {split} splits, one named {key}")
             found[split] = part
     if not found:
         names = ", ".join(map(str, list(loaded)[:6]))
@@ -106,8 +108,11 @@ def _arrays(part: Mapping[str, Any], origin: str) -> Arrays:
             raise UnusableInputError(
                 f"{origin}: no {modality} features; looked for {', '.join(keys)}"
             )
-        array = np.asarray(part[key])
-        if array.ndim != 3 or not np.issubdtype(array.dtype, np.number):
+        try:
+            array = np.asarray(part[key])
+        except ValueError:
+            raise UnusableInputError(f"{origin}: rows of {key} differ in shape") from None
+        if array.ndim != 3 or array.dtype.kind not in "iuf" or not array.shape[2]:
             raise UnusableInputError(
                 f"{origin}: {key} is {array.shape} {array.dtype}, not (rows, steps, features)"
             )
@@ -140,7 +145,10 @@ def _column(part: Mapping[str, Any], key: str, rows: int, origin: str) -> list[A
     """A column of the split, or row numbers where it has none."""
     if key not in part:
         return [str(index) for index in range(rows)]
-    values = list(part[key])
+    try:
+        values = list(part[key])
+    except TypeError:
+        raise UnusableInputError(f"{origin}: {key} is no list") from None
     if len(values) != rows:
         raise UnusableInputError(f"{origin}: {len(values)} of {key}, but {rows} rows of features")
     return values
@@ -182,7 +190,8 @@ def _rows(
     for index in range(count):
         steps: dict[Modality, Steps] = {}
         for name, array in arrays.items():
-            values = array[index, : lengths[name][index]].astype(np.float32)  # a copy
+            with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite
+                values = array[index, : lengths[name][index]].astype(np.float32)  # a copy
             broken = ~np.isfinite(values)
             if broken.any():
                 cleaned[name] += int(broken.sum())

@@ -8,7 +8,9 @@ and refuses every other name before it is looked up.
 from __future__ import annotations
 
 import io
+import math
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,17 +21,97 @@ from lddu_pipe.errors import UnusableInputError
 
 _ARRAY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
 _NUMERIC_MODULES = ("numpy.core.numeric", "numpy._core.numeric")
-_MARK = b"PK\x03\x04"  # torch files are zip archives
+_PLAIN_MODULES = ("builtins", "__builtin__")  # of Python 3 and 2
+_ZIP_MARK = b"PK\x03\x04"  # torch files since 1.6
+_OLD_TORCH_MARK = 0x1950A86A20F9469CFC6C  # the first pickle of the torch files before
 
 
 class _RefusedError(Exception):
     """A pickle names something that is neither an array nor a plain container."""
 
 
+class _Kind:
+    """Stands for the type of an element.
+
+    numpy's own takes its flags from the file: with that of an object array cleared, the bytes of
+    the file would be used as addresses. Here the file chooses a plain type and its byte order.
+    """
+
+    __slots__ = ("dtype",)
+
+    def __init__(self, code: str, align: object, copy: object) -> None:
+        if not re.fullmatch(r"b1|[iu][1248]|f[248]|O8?|[SU]\d{1,6}", str(code)):
+            raise _RefusedError(f"numpy.dtype {code!r:.40}")
+        self.dtype = np.dtype(str(code))
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, order, subarray, names, fields, *_ = state
+        if (subarray, names, fields) != (None, None, None) or order not in ("<", ">", "|", "="):
+            raise _RefusedError("numpy.dtype with fields")
+        self.dtype = self.dtype.newbyteorder(order)
+
+
+class _Array(np.ndarray[Any, Any]):
+    """An array that grows from a file: its kind is a `_Kind`."""
+
+    def __setstate__(self, state: tuple[Any, ...], /) -> None:
+        version, shape, kind, fortran, content = state
+        if not isinstance(kind, _Kind):
+            raise _RefusedError("an array of no known kind")
+        if kind.dtype.hasobject and len(content) != math.prod(shape):
+            raise ValueError(f"{len(content)} objects for an array of shape {shape}")
+        super().__setstate__((version, shape, kind.dtype, fortran, content))
+
+
+def _reconstruct(_type: object, _shape: object, _code: object) -> _Array:
+    return np.empty(0, np.int8).view(_Array)
+
+
+def _scalar(kind: _Kind, content: bytes) -> Any:  # noqa: ANN401 - a number or a text
+    return np.frombuffer(_bytes(content), kind.dtype, 1)[0]
+
+
+def _from_buffer(content: Any, kind: _Kind, shape: Any, order: Any, *axes: Any) -> Any:  # noqa: ANN401
+    """As protocol 5 stores an array; numpy 2.4 adds the order of its axes."""
+    flat = np.frombuffer(content, kind.dtype)
+    if order != "K":
+        return flat.reshape(shape, order=order)
+    return flat.reshape(shape).transpose(*axes)
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    if encoding not in ("latin1", "latin-1"):
+        raise _RefusedError(f"_codecs.encode to {encoding!r:.40}")
+    return text.encode("latin1")
+
+
+def _no_bytes() -> bytes:
+    """As protocols 0 to 2 store empty bytes."""
+    return b""
+
+
+def _bytes(content: Any) -> Any:  # noqa: ANN401
+    return content.encode("latin1") if isinstance(content, str) else content
+
+
+_CONSTRUCTORS: dict[str, Callable[..., Any]] = {
+    "numpy.ndarray": _Array,
+    "numpy.dtype": _Kind,
+    "collections.OrderedDict": dict,
+    "_codecs.encode": _encode,  # how protocols 0 to 2 store the bytes of an array
+    **{f"{module}.set": set for module in _PLAIN_MODULES},
+    **{f"{module}.frozenset": frozenset for module in _PLAIN_MODULES},
+    **{f"{module}.bytes": _no_bytes for module in _PLAIN_MODULES},
+    **{f"{module}._reconstruct": _reconstruct for module in _ARRAY_MODULES},
+    **{f"{module}.scalar": _scalar for module in _ARRAY_MODULES},
+    **{f"{module}._frombuffer": _from_buffer for module in _NUMERIC_MODULES},
+}
+
+
 class _ArrayUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - classes and functions
         """Return one of a few constructors of arrays; whatever else is named is not touched."""
-        found = _constructors().get((module, name))
+        found = _CONSTRUCTORS.get(f"{module}.{name}")
         if found is None:
             raise _RefusedError(f"{module}.{name}")
         return found
@@ -37,31 +119,6 @@ class _ArrayUnpickler(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> Any:  # noqa: ANN401
         """Refuse references to things outside the file."""
         raise _RefusedError("a persistent reference")
-
-
-def _constructors() -> dict[tuple[str, str], Callable[..., Any]]:
-    from numpy._core import multiarray
-    from numpy._core.numeric import _frombuffer  # type: ignore[attr-defined]
-
-    found: dict[tuple[str, str], Callable[..., Any]] = {
-        ("numpy", "ndarray"): np.ndarray,
-        ("numpy", "dtype"): np.dtype,
-        ("collections", "OrderedDict"): dict,
-        # How protocols 0 to 2 store the bytes of an array.
-        ("_codecs", "encode"): _encode,
-    }
-    for module in _ARRAY_MODULES:
-        found[module, "_reconstruct"] = multiarray._reconstruct
-        found[module, "scalar"] = multiarray.scalar
-    for module in _NUMERIC_MODULES:
-        found[module, "_frombuffer"] = _frombuffer
-    return found
-
-
-def _encode(text: str, encoding: str = "latin1") -> bytes:
-    if encoding not in ("latin1", "latin-1"):
-        raise _RefusedError(f"_codecs.encode to {encoding}")
-    return text.encode("latin1")
 
 
 def read_untrusted(path: Path) -> Any:  # noqa: ANN401 - plain containers of arrays
@@ -79,10 +136,11 @@ def read_untrusted(path: Path) -> Any:  # noqa: ANN401 - plain containers of arr
     """
     try:
         with path.open("rb") as file:
-            if file.read(len(_MARK)) == _MARK:
+            if file.read(len(_ZIP_MARK)) == _ZIP_MARK:
                 return _read_torch(path)
             file.seek(0)
-            return _read_pickle(path, file)
+            loaded = _read_pickle(path, file)
+            return _read_torch(path) if _is_old_torch(loaded) else loaded
     except OSError as error:
         raise UnusableInputError(f"{path} cannot be read: {error.strerror}") from None
 
@@ -97,35 +155,46 @@ def _read_pickle(path: Path, file: io.BufferedReader) -> Any:  # noqa: ANN401
             "as numpy arrays in plain containers"
         ) from None
     except Exception as error:  # a damaged pickle can raise anything
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UnusableInputError(f"{path} is not a whole pickle: {reason}") from None
+        raise UnusableInputError(f"{path} is not a whole pickle: {_first_line(error)}") from None
+
+
+def _is_old_torch(loaded: Any) -> bool:  # noqa: ANN401
+    return isinstance(loaded, int) and loaded == _OLD_TORCH_MARK
 
 
 def _read_torch(path: Path) -> Any:  # noqa: ANN401
     import torch
-    from numpy._core.multiarray import _reconstruct
 
-    kinds = [type(np.dtype(kind)) for kind in "efdbBhHiIlLqQ?"]
-    arrays: list[Any] = [_reconstruct, np.ndarray, np.dtype, *kinds]
+    # torch's own reader of plain tensors, with our arrays under the names that numpy gives its.
+    arrays: list[Any] = [(found, name) for name, found in _CONSTRUCTORS.items() if "numpy" in name]
     try:
         with torch.serialization.safe_globals(arrays):
             loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = next((line for line in str(error).splitlines() if "GLOBAL" in line), "code")
+        return _as_arrays(loaded)
+    except (_RefusedError, pickle.UnpicklingError) as error:
+        named = re.search(r"GLOBAL ([\w.]+)", str(error))
+        cause = named[1] if named else _first_line(error)[:120]
         raise UnusableInputError(
-            f"{path} holds code and was refused; nothing in it was run ({reason.strip()[:120]})"
+            f"{path} holds code ({cause}) and was refused; nothing in it was run. Features come "
+            "as tensors or numpy arrays in plain containers"
         ) from None
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UnusableInputError(f"{path} is not a whole torch file: {reason}") from None
-    return _as_arrays(loaded)
+    except Exception as error:  # a damaged file can raise anything
+        raise UnusableInputError(
+            f"{path} is not a whole torch file: {_first_line(error)}"
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _as_arrays(value: Any) -> Any:  # noqa: ANN401
     import torch
 
     if isinstance(value, torch.Tensor):
-        return value.numpy()
+        plain = value.detach()
+        # numpy has no bfloat16
+        return (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy()
     if isinstance(value, dict):
         return {key: _as_arrays(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -79,8 +79,11 @@ def synthesize(
     Raises:
         UnusableInputError: `output` is taken.
     """
-    if official and output.exists():
-        raise UnusableInputError(f"{output} exists; name another file")
+    if official and output.suffix == ".csv":
+        raise UnusableInputError(f"{output}: the labels get that name; call the features .pkl")
+    for path in (output, output.with_suffix(".csv")) if official else ():
+        if path.exists():
+            raise UnusableInputError(f"{path} exists; name another file")
     random = np.random.default_rng(seed)
     world = _world(kind, random, aligned=aligned)
     rows = {split: [_row(world, random, f"{split}-{i}") for i in range(count)]

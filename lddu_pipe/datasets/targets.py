@@ -27,7 +27,8 @@ def targets_of_tokens(
     """Labels of token lists.
 
     Args:
-        lists: [2, ids, 3] each, padded or not after the 3.
+        lists: [2, ids, 3] each, padded or not after the 3; or several such lists, as of the
+            utterances of a dialogue, whose labels are put together.
         label_set: label i has token 4 + i.
         origin: file and split, for messages.
 
@@ -41,12 +42,12 @@ def targets_of_tokens(
     for number, tokens in enumerate(lists):
         target = np.zeros(len(label_set), np.float32)
         try:
-            numbers = [int(token) for token in np.ravel(tokens)]
-        except (TypeError, ValueError):
+            numbers = _before_end(tokens)
+        except (TypeError, ValueError, OverflowError):
             raise UnusableInputError(
                 f"{origin}, row {number}: the target {tokens!r:.60} is no list of tokens"
             ) from None
-        for token in numbers[: numbers.index(END)] if END in numbers else numbers:
+        for token in numbers:
             if token == START:
                 continue
             if not 0 <= token - FIRST_LABEL < len(label_set):
@@ -57,6 +58,19 @@ def targets_of_tokens(
             target[token - FIRST_LABEL] = 1.0
         rows.append(target)
     return np.stack(rows) if rows else np.zeros((0, len(label_set)), np.float32)
+
+
+def _before_end(tokens: Any) -> list[int]:  # noqa: ANN401
+    """The tokens of a list before its end, or of each list in it."""
+    if not isinstance(tokens, list | tuple | np.ndarray):
+        raise TypeError(f"{tokens!r} is no list")
+    items = list(tokens)
+    if any(isinstance(item, list | tuple | np.ndarray) for item in items):
+        return [token for item in items for token in _before_end(item)]
+    numbers = [int(item) for item in items]
+    if any(number != item for number, item in zip(numbers, items, strict=True)):
+        raise ValueError(f"{tokens!r} are not whole numbers")
+    return numbers[: numbers.index(END)] if END in numbers else numbers
 
 
 class LabelTable:
@@ -110,7 +124,7 @@ class LabelTable:
         for number, text in chosen:
             try:
                 lists.append(ast.literal_eval(text))  # values only: no name, no call
-            except (ValueError, SyntaxError, MemoryError, RecursionError):
+            except (TypeError, ValueError, SyntaxError, MemoryError, RecursionError):
                 raise UnusableInputError(
                     f"{self.path}, line {number}: tgt {text!r:.60} is no list of tokens"
                 ) from None
@@ -124,13 +138,19 @@ class LabelTable:
             by_video.setdefault(row["id"], []).append(row)
         targets = np.zeros((len(ids), len(self._label_set)), np.float32)
         for index, identifier in enumerate(ids):
-            found = _find(identifier, by_number, by_video)
+            try:
+                found = _find(identifier, by_number, by_video)
+                if found is not None:
+                    targets[index] = [float(found[label]) > 0 for label in self._label_set]
+            except (TypeError, ValueError) as error:
+                raise UnusableInputError(
+                    f"{self.path}, for {identifier!r:.60} ({split}, row {index}): {error}"
+                ) from None
             if found is None:
                 raise UnusableInputError(
                     f"{self.path} has no line for {identifier!r:.60} ({split}, row {index}); ids "
                     "are VIDEO$_$SEGMENT, VIDEO[SEGMENT] or (VIDEO, START, END)"
                 )
-            targets[index] = [float(found[label]) > 0 for label in self._label_set]
         return targets
 
 

@@ -6,8 +6,48 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from lddu_pipe.models.config import LDDUConfig
+from lddu_pipe.models.dropout import Dropout
+
+
+class EncoderLayer(nn.TransformerEncoderLayer):
+    """torch's layer with dropout that is quick on a CPU; its parameters have the same names."""
+
+    def __init__(self, config: LDDUConfig) -> None:
+        super().__init__(
+            config.hidden_size,
+            config.attention_heads,
+            config.feed_forward_size,
+            dropout=config.dropout,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
+        )
+        self.dropout, self.dropout1, self.dropout2 = (Dropout(config.dropout) for _ in range(3))
+        self.attention_dropout = Dropout(config.dropout)
+
+    def _sa_block(
+        self,
+        x: Tensor,
+        attn_mask: Tensor | None,
+        key_padding_mask: Tensor | None,
+        is_causal: bool = False,
+    ) -> Tensor:
+        """Self-attention; torch's own, of the same formula, draws its dropout slowly."""
+        attention = self.self_attn
+        heads, size = attention.num_heads, attention.head_dim
+        batch, steps, width = x.shape
+        projected = functional.linear(x, attention.in_proj_weight, attention.in_proj_bias)
+        query, key, value = projected.view(batch, steps, 3, heads, size).permute(2, 0, 3, 1, 4)
+        scores = (query / math.sqrt(size)) @ key.transpose(-2, -1)
+        if key_padding_mask is not None:  # torch has made it a sum: 0 for real, -inf for padding
+            scores = scores + key_padding_mask[:, None, None, :]
+        gathered = self.attention_dropout(scores.softmax(dim=-1)) @ value
+        attended = attention.out_proj(gathered.transpose(1, 2).reshape(batch, steps, width))
+        dropped: Tensor = self.dropout1(attended)
+        return dropped
 
 
 class UnimodalEncoder(nn.Module):
@@ -19,18 +59,9 @@ class UnimodalEncoder(nn.Module):
         self.normalise = nn.LayerNorm(config.feature_sizes[modality])
         self.project = nn.Linear(config.feature_sizes[modality], size)
         self.positions = nn.Parameter(torch.zeros(config.max_steps[modality], size))
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(
-                size,
-                config.attention_heads,
-                config.feed_forward_size,
-                dropout=config.dropout,
-                activation="gelu",
-                batch_first=True,
-                norm_first=True,
-            )
-            for _ in range(config.encoder_layers[modality])
+            EncoderLayer(config) for _ in range(config.encoder_layers[modality])
         )
         self.finish = nn.LayerNorm(size)
 
@@ -65,7 +96,7 @@ class EmotionSpace(nn.Module):
         self.values = nn.Linear(size, size)
         self.queries = nn.Linear(size, size)
         self.project = nn.Linear(2 * size if self.statistics else size, size)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, labels: Tensor, encoded: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Pool over time, once per label.

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lddu_pipe.models.config import Fusion, LDDUConfig
+from lddu_pipe.models.dropout import Dropout
 from lddu_pipe.types import MODALITIES
 
 
@@ -32,15 +33,15 @@ class GatedFusion(nn.Module):
         count, size = len(MODALITIES), config.hidden_size
         labels = len(config.labels)
         self.direct = nn.Sequential(
-            nn.Dropout(config.dropout),
+            Dropout(config.dropout),
             nn.Linear(count * size, size),
             nn.GELU(),
-            nn.Dropout(config.dropout),
+            Dropout(config.dropout),
             nn.Linear(size, 1),
         )
         self.centre = PerLabelLinear(labels, count * config.latent_size)
         self.spread = PerLabelLinear(labels, count * config.latent_size)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, gathered: Tensor, mean: Tensor, std: Tensor) -> tuple[Tensor, ...]:
         """Classify each view.

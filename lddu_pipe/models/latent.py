@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lddu_pipe.models.config import LDDUConfig
+from lddu_pipe.models.dropout import Dropout
 
 LOG_VAR_RANGE = (-6.0, 1.0)
 """Bounds of the log-variance of a modality that is present."""
@@ -38,7 +39,7 @@ class LatentHead(nn.Module):
         sizes = (size, size * 3 // 4, size // 2, size // 2)
         layers: list[nn.Module] = []
         for size_in, size_out in itertools.pairwise(sizes):
-            layers += [nn.Linear(size_in, size_out), nn.GELU(), nn.Dropout(config.dropout)]
+            layers += [nn.Linear(size_in, size_out), nn.GELU(), Dropout(config.dropout)]
         self.shared = nn.Sequential(*layers)
         self.mean = nn.Linear(sizes[-1], config.latent_size)
         self.log_var = nn.Linear(sizes[-1], config.latent_size)

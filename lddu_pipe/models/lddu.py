@@ -161,17 +161,22 @@ class LDDUModel(PreTrainedModel):
     ) -> tuple[Tensor, Tensor]:
         """Z^m and attention of the rows that have a modality; zeros, and no work, elsewhere."""
         rows = here.nonzero().squeeze(1)
+        if len(rows) == len(values):
+            return self._gather_all(name, values, mask)
         pooled = values.new_zeros(len(values), len(self.config.labels), self.config.hidden_size)
         weights = values.new_zeros(len(values), len(self.config.labels), values.shape[1])
         if len(rows) == 0:
             return pooled, weights
-        mask = mask[rows]
-        encoded = self.encoders[name](values[rows], mask)
-        found, attention = self.spaces[name](self.label_embedding, encoded, mask)
+        found, attention = self._gather_all(name, values[rows], mask[rows])
         return (
             pooled.index_copy(0, rows, found.to(pooled.dtype)),
             weights.index_copy(0, rows, attention.to(weights.dtype)),
         )
+
+    def _gather_all(self, name: str, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        encoded = self.encoders[name](values, mask)
+        found, attention = self.spaces[name](self.label_embedding, encoded, mask)
+        return found, attention
 
     def classify(self, gathered: Gathered) -> LDDUOutput:
         """Run latent heads and fusion on what `gather` returned."""

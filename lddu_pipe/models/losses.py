@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch.nn import functional
 from lddu_pipe.models.lddu import LDDUOutput
 
 CalibrationLoss = Literal["divergence", "ranking"]
+_ANCHORS_AT_ONCE = 128  # their products with a full queue fit a processor's cache
 
 
 @dataclass(frozen=True)
@@ -98,16 +99,58 @@ def contrastive_loss(
     Returns:
         Mean over anchors that have a positive; 0 where none has.
     """
-    others = torch.cat([vectors, queue.vectors.to(vectors)])
-    other_classes = torch.cat([classes, queue.classes])
-    similarity = vectors @ others.T / (2 * temperature)
-    itself = torch.eye(len(vectors), len(others), dtype=torch.bool, device=vectors.device)
-    similarity = similarity.masked_fill(itself, float("-inf"))
-    log_share = similarity - similarity.logsumexp(dim=1, keepdim=True)
-    positive = (classes[:, None] == other_classes[None]) & ~itself
-    count = positive.sum(dim=1)
-    mean = log_share.masked_fill(~positive, 0.0).sum(dim=1) / count.clamp_min(1)
+    scaled = vectors / (2 * temperature)
+    past = queue.vectors.to(vectors)
+    similarity = (scaled @ vectors.T).fill_diagonal_(float("-inf"))  # a vector is not its own pair
+    total = similarity.logsumexp(dim=1)
+    if len(past):
+        total = torch.logaddexp(total, log_sum_exp(scaled, past))
+    # Similarities are linear, so their sum over a class is the similarity to the class's sum: no
+    # (anchors, others) mask is needed, whose masking would cost as much as the rest.
+    kinds = int(torch.cat([classes, queue.classes]).max()) + 1
+    sums = vectors.new_zeros(kinds, vectors.shape[1]).index_add(0, classes, vectors)
+    sums = sums.index_add(0, queue.classes, past)
+    counts = torch.bincount(torch.cat([classes, queue.classes]), minlength=kinds)
+    count = counts[classes] - 1  # without the anchor itself
+    positive = (scaled * (sums[classes] - vectors)).sum(dim=1)
+    mean = positive / count.clamp_min(1) - total
     return -mean[count > 0].mean() if bool((count > 0).any()) else vectors.sum() * 0.0
+
+
+def log_sum_exp(anchors: Tensor, others: Tensor) -> Tensor:
+    """Log of the sum over `others` of exp(anchor . other), without holding all products.
+
+    Args:
+        anchors: (anchors, features).
+        others: (others, features), without gradient.
+
+    Returns:
+        (anchors,).
+    """
+    result: Tensor = _LogSumExp.apply(anchors, others)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _LogSumExp(torch.autograd.Function):
+    """Keeps the gradient, (anchors, features), in place of the products, (anchors, others)."""
+
+    @staticmethod
+    def forward(context: Any, anchors: Tensor, others: Tensor) -> Tensor:  # noqa: ANN401
+        totals, gradients = [], []
+        for begin in range(0, len(anchors), _ANCHORS_AT_ONCE):
+            products = anchors[begin : begin + _ANCHORS_AT_ONCE] @ others.T
+            largest = products.amax(dim=1, keepdim=True)
+            weights = products.sub_(largest).exp_()
+            sums = weights.sum(dim=1, keepdim=True)
+            totals.append((sums.log() + largest).squeeze(1))
+            gradients.append(weights @ others / sums)
+        context.save_for_backward(torch.cat(gradients))
+        return torch.cat(totals)
+
+    @staticmethod
+    def backward(context: Any, *outer: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        (gradient,) = context.saved_tensors
+        return outer[0][:, None] * gradient, None
 
 
 def deviation_size(output: LDDUOutput) -> Tensor:

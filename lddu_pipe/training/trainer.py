@@ -63,7 +63,9 @@ class LDDUTrainer(Trainer):
         labels: Tensor = inputs["labels"]
         if self.args.world_size > 1:
             output, labels = _gathered(output, labels)
-        loss = lddu_loss(output, labels, self.queue, self._weights, self._calibration)
+        # Differences of similarities over a temperature of 0.07 need single precision.
+        with torch.autocast(labels.device.type, enabled=False):
+            loss = lddu_loss(output, labels, self.queue, self._weights, self._calibration)
         return (loss.total, {"logits": output.logits}) if return_outputs else loss.total
 
     def floating_point_ops(self, inputs: Mapping[str, Any]) -> int:

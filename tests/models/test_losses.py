@@ -17,6 +17,7 @@ from lddu_pipe.models.losses import (
     divergence_loss,
     latent_vectors,
     lddu_loss,
+    log_sum_exp,
     ranking_loss,
 )
 
@@ -82,6 +83,20 @@ def test_queue_rows_are_never_anchors_and_carry_no_gradient() -> None:
     # No anchor has a positive, so the queue's own pairs (5, 5) and (6, 6) must not count.
     loss = contrastive_loss(vectors, torch.tensor([0, 1, 2, 3]), queue)
     assert loss.item() == 0.0
+
+
+def test_log_sum_exp_and_its_gradient_are_torchs() -> None:
+    generator = torch.Generator().manual_seed(3)
+    anchors = torch.randn(300, 5, generator=generator, dtype=torch.float64, requires_grad=True)
+    others = 4 * torch.randn(70, 5, generator=generator, dtype=torch.float64)
+    weights = torch.randn(300, generator=generator, dtype=torch.float64)
+    found = log_sum_exp(anchors, others)
+    expected = (anchors @ others.T).logsumexp(dim=1)
+    torch.testing.assert_close(found, expected)
+    (gradient,) = torch.autograd.grad((found * weights).sum(), anchors)
+    torch.testing.assert_close(
+        gradient, torch.autograd.grad((expected * weights).sum(), anchors)[0]
+    )
 
 
 def test_queue_forgets_the_oldest_first() -> None:

@@ -1,0 +1,288 @@
+"""CMU-MOSEI's published files, in small."""
+
+import json
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lddu_pipe.datasets.official import import_official
+from lddu_pipe.datasets.store import open_store
+from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.labels import MOSEI
+
+SIZES = {"text": 5, "audio": 4, "vision": 3}
+OLD_KEYS = {"text": "src-text", "audio": "src-audio", "vision": "src-visual"}
+TOKENS = [[2, 4, 6, 3], [2, 3], [2, 9, 3]]
+TARGETS = [[1, 0, 1, 0, 0, 0], [0] * 6, [0, 0, 0, 0, 0, 1]]
+
+
+def features(rows=3, steps=6, seed=0):
+    random = np.random.default_rng(seed)
+    return {
+        name: random.uniform(0.5, 1.5, (rows, steps, size)).astype(np.float32)
+        for name, size in SIZES.items()
+    }
+
+
+def part(**changes):
+    return {
+        **features(),
+        "id": ["v$_$0", "v$_$1", "w$_$0"],
+        "raw_text": ["one", "two", "three"],
+        "tgt": TOKENS,
+        **changes,
+    }
+
+
+@pytest.fixture
+def bring(tmp_path):
+    """Write a pickle, import it, open the store."""
+
+    def run(content, labels=None, kind="mosei"):
+        (tmp_path / "a.pkl").write_bytes(pickle.dumps(content))
+        table = None
+        if labels is not None:
+            table = tmp_path / "labels.csv"
+            table.write_text(labels)
+        import_official(tmp_path / "a.pkl", tmp_path / "store", kind, labels=table)
+        return open_store(tmp_path / "store")
+
+    return run
+
+
+def test_values_labels_names_and_words_arrive(bring):
+    given = {"train": part(), "valid": part(**features(seed=1)), "test": part(**features(seed=2))}
+    store = bring(given)
+    assert store.splits == ("train", "valid", "test")
+    assert store.info.labels == MOSEI.labels
+    assert store.info.aligned
+    assert not store.info.synthetic
+    assert store.info.fingerprints["text"] == "mosei-official:text:5"
+    for split, values in given.items():
+        for index, row in enumerate(store.split(split)):
+            assert row.labels.tolist() == TARGETS[index]
+            assert (row.id, row.text) == (values["id"][index], values["raw_text"][index])
+            for name in SIZES:
+                np.testing.assert_array_equal(row.sequences[name].values, values[name][index])
+
+
+def test_the_older_layout_gives_the_same_rows(bring, tmp_path):
+    torch = pytest.importorskip("torch")
+    values = features()
+    older = {OLD_KEYS[name]: torch.from_numpy(array) for name, array in values.items()}
+    older |= {"tgt": TOKENS, "id": ["a", "b", "c"]}
+    torch.save({"train": older, "valid": older, "test": older}, tmp_path / "old.pt")
+    import_official(tmp_path / "old.pt", tmp_path / "old", "mosei")
+    for index, row in enumerate(open_store(tmp_path / "old").split("test")):
+        assert row.labels.tolist() == TARGETS[index]
+        for name in SIZES:
+            np.testing.assert_array_equal(row.sequences[name].values, values[name][index])
+
+
+def test_dev_is_another_name_of_valid(bring):
+    assert bring({"train": part(), "dev": part()}).splits == ("train", "valid")
+
+
+def test_values_that_are_no_numbers_become_zero_and_are_counted(bring):
+    values = features()
+    values["audio"][0, 1, 2] = -np.inf
+    values["audio"][2, 0, :2] = np.inf
+    values["vision"][1, 3, 0] = np.nan
+    store = bring({"train": part(**values)})
+    notes = store.info.notes["cleaned"]["train"]
+    assert notes["infinite_or_nan"] == {"text": 0, "audio": 3, "vision": 1}
+    rows = list(store.split("train"))
+    assert rows[0].sequences["audio"].values[1, 2] == 0
+    assert rows[1].sequences["vision"].values[3, 0] == 0
+    assert rows[1].sequences["vision"].valid.all()
+    json.dumps(store.info.notes)
+
+
+def test_a_step_of_nothing_but_broken_values_shows_nothing(bring):
+    values = features()
+    values["audio"][0, 2] = -np.inf
+    row = bring({"train": part(**values)}).split("train")[0]
+    assert row.sequences["audio"].valid.tolist() == [True, True, False, True, True, True]
+
+
+def test_padding_is_cut_to_the_longest_modality_of_an_aligned_row(bring):
+    values = features()
+    for name, length in {"text": 4, "audio": 3, "vision": 2}.items():
+        values[name][0, length:] = 0
+    values["audio"][0, 1] = 0  # a gap in the middle is no padding
+    row = bring({"train": part(**values)}).split("train")[0]
+    assert {name: len(steps.valid) for name, steps in row.sequences.items()} == dict.fromkeys(
+        SIZES, 4
+    )
+    assert row.sequences["text"].valid.tolist() == [True] * 4
+    assert row.sequences["audio"].valid.tolist() == [True, False, True, False]
+    assert row.sequences["vision"].valid.tolist() == [True, True, False, False]
+
+
+def test_unaligned_modalities_keep_their_own_lengths(bring):
+    values = features()
+    values["audio"] = features(steps=20, seed=1)["audio"]
+    values["vision"] = features(steps=20, seed=2)["vision"]
+    values["text"][0, 3:] = 0
+    store = bring(
+        {"train": part(**values, audio_lengths=[7, 20, 1], vision_lengths=np.array([5, 2, 20]))}
+    )
+    assert not store.info.aligned
+    split = store.split("train")
+    assert split.lengths("text").tolist() == [3, 6, 6]
+    assert split.lengths("audio").tolist() == [7, 20, 1]
+    assert split.lengths("vision").tolist() == [5, 2, 20]
+    np.testing.assert_array_equal(split[0].sequences["audio"].values, values["audio"][0, :7])
+
+
+def test_a_modality_without_a_step_is_absent_and_a_row_without_any_is_left_out(bring):
+    values = features()
+    values["vision"][0] = 0
+    for name in SIZES:
+        values[name][1] = 0
+    store = bring({"train": part(**values)})
+    rows = list(store.split("train"))
+    assert [row.id for row in rows] == ["v$_$0", "w$_$0"]
+    assert [row.labels.tolist() for row in rows] == [TARGETS[0], TARGETS[2]]
+    assert set(rows[0].sequences) == {"text", "audio"}
+    notes = store.info.notes["cleaned"]["train"]
+    assert (notes["rows"], notes["left_out"]) == (2, 1)
+    assert notes["absent"] == {"text": 1, "audio": 1, "vision": 2}
+
+
+def without_targets():
+    content = part()
+    del content["tgt"]
+    return content
+
+
+def test_labels_come_from_a_table_in_the_order_of_its_modes(bring):
+    table = (
+        'mode,tgt\ntest,"[2, 5, 3]"\ntrain,"[2, 4, 6, 3]"\ndev,"[2, 8, 3]"\n'
+        'train,"[2, 3]"\ntrain,"[2, 9, 3]"\ntest,"[2, 3]"\ntest,"[2, 3]"\ndev,"[2,3]"\n'
+        'dev,"[2,3]"\n'
+    )
+    store = bring({split: without_targets() for split in ("train", "valid", "test")}, table)
+    assert [row.labels.tolist() for row in store.split("train")] == TARGETS
+    assert store.split("test").labels.argmax(axis=1)[0] == MOSEI.index("sad")
+    assert store.split("valid").labels.argmax(axis=1)[0] == MOSEI.index("disgust")
+
+
+SEGMENTS = (
+    "id,link,segment_id,start,end,sentiment,happy,sad,anger,surprise,disgust,fear\n"
+    "w,x,0,0.0,1.0,0,0,0,0,0,0,0.33\n"
+    "v,x,1,4.5,9.0,0,0,0,0,0,0,0.0\n"
+    "v,x,0,1.25,4.5,0,0.6666667,0,0.33333334,0,0,0\n"
+)
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ["v$_$0", "v$_$1", "w$_$0"],
+        ["v[0]", "v[1]", "w[0]"],
+        np.array([["v", "1.25", "4.5"], ["v", "4.51", "9.0"], ["w", "0", "1"]]),
+    ],
+    ids=["dollars", "brackets", "times"],
+)
+def test_labels_come_from_intensities_joined_by_id(bring, ids):
+    store = bring({"train": {**without_targets(), "id": ids}}, SEGMENTS)
+    assert [row.labels.tolist() for row in store.split("train")] == TARGETS
+
+
+def test_the_published_intensities_are_understood(bring, request):
+    folder = os.environ.get("LDDU_PIPE_SHARED", request.config.rootpath.parent / "shared")
+    shared = Path(folder) / "data" / "labels" / "mosei_segments.csv"
+    if not shared.is_file():
+        pytest.skip(f"no published intensities in {shared}")
+    ids = ["-3g5yACwYnA$_$0", "-3g5yACwYnA[1]", "--qXJuDtHPw$_$0"]
+    store = bring({"train": {**without_targets(), "id": ids}}, shared.read_text())
+    assert [row.labels.tolist() for row in store.split("train")] == [
+        [1, 1, 0, 0, 0, 1],
+        [0] * 6,
+        [1, 0, 0, 0, 0, 0],
+    ]
+
+
+def test_a_table_cell_with_code_is_refused_and_nothing_runs(bring, tmp_path):
+    marker = tmp_path / "ran"
+    cell = f"__import__('os').system('touch {marker}')"
+    with pytest.raises(UnusableInputError, match=r"line 2: tgt .* is no list of tokens"):
+        bring({"train": without_targets()}, f'mode,tgt\ntrain,"{cell}"\n' + 'train,"[]"\n' * 2)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"tgt": [[2, 3], [2, 10, 3], [2, 3]]}, "train, row 1: label token 10 .*4 to 9"),
+        ({"tgt": [[2, 3], [2, 1, 3], [2, 3]]}, "train, row 1: label token 1 "),
+        ({"tgt": [[2, 3], [2, 3], ["happy"]]}, "train, row 2: .* is no list of tokens"),
+        ({"tgt": [[2, 3], [2, 4.7, 3], [2, 3]]}, "train, row 1: .* is no list of tokens"),
+        ({"tgt": [[2, 3], {}, [2, 3]]}, "train, row 1: .* is no list of tokens"),
+        ({"tgt": [[2, 3], [np.inf], [2, 3]]}, "train, row 1: .* is no list of tokens"),
+        ({"id": 3}, "train: id is no list"),
+        ({"text": [np.zeros((2, 5)), np.zeros((3, 5)), np.zeros((4, 5))]}, "train: rows of text"),
+        ({"text": np.zeros((3, 6, 0))}, "train: text is "),
+        ({"tgt": TOKENS[:2]}, "train: 2 of tgt, but 3 rows"),
+        ({"id": ["a"]}, "train: 1 of id, but 3 rows"),
+        ({"audio": features(rows=2)["audio"]}, "train: row counts differ: .*audio 2"),
+        ({"text": np.zeros((3, 5), np.float32)}, r"train: text is \(3, 5\) float32"),
+        ({"text": np.array(["a", "b", "c"])}, r"train: text is \(3,\) <U1"),
+        ({"audio_lengths": [1, 2]}, "train: 2 of audio_lengths, but 3 rows"),
+        ({"audio_lengths": [1, 2, 7]}, "train: audio_lengths .* 0..6"),
+        ({name: np.zeros((3, 6, size)) for name, size in SIZES.items()}, "train: no row has any"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_split_and_row(bring, tmp_path, changes, complaint):
+    with pytest.raises(UnusableInputError, match=complaint) as caught:
+        bring({"train": part(**changes)})
+    assert "a.pkl" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ([1, 2], "holds a list, not train/valid/test"),
+        ({"text": 1}, "no train, valid or test; it has: text"),
+        ({"train": {"text": features()["text"]}}, "no audio features; looked for audio"),
+        ({"train": without_targets()}, "no emotion labels"),
+    ],
+)
+def test_a_file_of_another_layout_says_what_is_missing(bring, content, complaint):
+    with pytest.raises(UnusableInputError, match=complaint):
+        bring(content)
+
+
+def test_two_names_of_one_split_are_refused(bring):
+    with pytest.raises(UnusableInputError, match="two valid splits"):
+        bring({"valid": part(), "dev": part()})
+
+
+def test_splits_of_different_feature_sizes_are_refused(bring):
+    other = part(text=np.ones((3, 6, 9), np.float32))
+    with pytest.raises(UnusableInputError, match="test: text has 9 features a step"):
+        bring({"train": part(), "test": other})
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        ("", "needs the columns"),
+        ("mode,labels\ntrain,x\n", "needs the columns mode and tgt"),
+        ('mode,tgt\ntrain,"[2, 3]"\n', "1 rows of mode train, the features have 3"),
+        ("mode,tgt\n" + 'train,"[2, 77, 3]"\n' * 3, "train, row 0: label token 77"),
+        ("mode,tgt\n" + 'train,"{[]: 1}"\n' * 3, "line 2: tgt .* is no list of tokens"),
+        (SEGMENTS.replace("0.0\n", "\n"), r"for 'v\$_\$1' \(train, row 1\)"),
+        (SEGMENTS.replace("v,x,1", "v,x,5"), r"no line for 'v\$_\$1' \(train, row 1\)"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused(bring, table, complaint):
+    with pytest.raises(UnusableInputError, match=complaint) as caught:
+        bring({"train": without_targets()}, table)
+    assert "labels.csv" in str(caught.value)

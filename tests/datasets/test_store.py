@@ -1,0 +1,214 @@
+"""Feature stores: what is written comes back, and a damaged store says so."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from lddu_pipe.datasets.store import (
+    STORE_FILE,
+    Steps,
+    StoreInfo,
+    StoreRow,
+    StoreWriter,
+    open_store,
+)
+from lddu_pipe.errors import UnusableInputError
+
+SIZES = {"text": 4, "audio": 3, "vision": 2}
+INFO = StoreInfo(
+    name="small",
+    labels=("happy", "sad"),
+    aligned=False,
+    feature_sizes=SIZES,
+    fingerprints={name: f"test:{name}" for name in SIZES},
+)
+
+
+def row(index, present=tuple(SIZES)):
+    random = np.random.default_rng(index)
+    sequences = {}
+    for name in present:
+        steps = int(random.integers(1, 6))
+        valid = random.random(steps) < 0.6
+        valid[-1] = True
+        values = random.normal(size=(steps, SIZES[name])).astype(np.float32)
+        sequences[name] = Steps(values, valid)
+    labels = random.random(2).astype(np.float32)
+    return StoreRow(f"row-{index}", labels, sequences, f"línea {index}\u2028…", "Ann")
+
+
+ROWS = [row(0), row(1, ("text",)), row(2, ("audio", "vision")), row(3)]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    with StoreWriter(tmp_path / "store", INFO) as writer:
+        writer.write_split("train", ROWS)
+        writer.write_split("test", ROWS[:1])
+        writer.note("cleaned", {"audio": 3})
+    return tmp_path / "store"
+
+
+def same(found, written):
+    assert (found.id, found.text, found.speaker) == (written.id, written.text, written.speaker)
+    np.testing.assert_array_equal(found.labels, written.labels)
+    assert list(found.sequences) == list(written.sequences)
+    for name, steps in written.sequences.items():
+        np.testing.assert_array_equal(found.sequences[name].values, steps.values)
+        np.testing.assert_array_equal(found.sequences[name].valid, steps.valid)
+        assert found.sequences[name].values.dtype == np.float32
+
+
+def test_rows_come_back_as_they_were_written(folder):
+    store = open_store(folder)
+    assert store.splits == ("train", "test")
+    assert store.info.rows == {"train": 4, "test": 1}
+    assert store.info.notes == {"cleaned": {"audio": 3}}
+    assert store.info.labels == INFO.labels
+    for found, written in zip(store.split("train"), ROWS, strict=True):
+        same(found, written)
+
+
+def test_an_absent_modality_is_absent_and_has_no_steps(folder):
+    split = open_store(folder).split("train")
+    assert set(split[1].sequences) == {"text"}
+    expected = [len(r.sequences["text"].values) if "text" in r.sequences else 0 for r in ROWS]
+    assert split.lengths("text").tolist() == expected
+    assert expected[2] == 0
+
+
+def test_a_split_travels_to_another_process_without_its_values(folder):
+    split = open_store(folder).split("train")
+    sent = pickle.dumps(split)
+    assert split[0].sequences["text"].values.tobytes() not in sent
+    for found, written in zip(pickle.loads(sent), ROWS, strict=True):
+        same(found, written)
+
+
+@pytest.mark.parametrize("index", [-1, 4])
+def test_a_row_that_is_not_there_is_an_index_error(folder, index):
+    with pytest.raises(IndexError):
+        open_store(folder).split("train")[index]
+
+
+def test_an_unknown_split_names_those_that_are_there(folder):
+    with pytest.raises(UnusableInputError, match="no split 'valid'; it has: train, test"):
+        open_store(folder).split("valid")
+
+
+def test_an_error_leaves_no_store_and_no_rubbish(tmp_path):
+    def fail():
+        with StoreWriter(tmp_path / "store", INFO) as writer:
+            writer.write_split("train", ROWS)
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_appears_only_when_it_is_whole(tmp_path):
+    with StoreWriter(tmp_path / "store", INFO) as writer:
+        writer.write_split("train", ROWS)
+        assert not (tmp_path / "store").exists()
+    assert open_store(tmp_path / "store").splits == ("train",)
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_a_folder_with_something_in_it_is_not_overwritten(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(UnusableInputError, match="exists and is not empty"):
+        StoreWriter(tmp_path, INFO)
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+def test_an_empty_folder_may_become_a_store(tmp_path):
+    (tmp_path / "store").mkdir()
+    with StoreWriter(tmp_path / "store", INFO) as writer:
+        writer.write_split("train", ROWS)
+    assert len(open_store(tmp_path / "store").split("train")) == 4
+
+
+def test_a_folder_that_is_no_store_says_how_to_make_one(tmp_path):
+    with pytest.raises(UnusableInputError, match=r"is not a feature store.*dataset import"):
+        open_store(tmp_path)
+
+
+def test_a_store_of_another_version_is_refused(folder):
+    path = folder / STORE_FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), "store_version": 99}))
+    with pytest.raises(UnusableInputError, match="version 99"):
+        open_store(folder)
+
+
+def _cut_values(folder):
+    path = folder / "train.safetensors"
+    path.write_bytes(path.read_bytes()[:-8])
+
+
+def _lose_a_name(folder):
+    path = folder / "train.jsonl"
+    path.write_text("\n".join(path.read_text(encoding="utf-8").split("\n")[1:]))
+
+
+def _cut_description(folder):
+    path = folder / STORE_FILE
+    path.write_text(path.read_text()[:40])
+
+
+def _forget_labels(folder):
+    path = folder / STORE_FILE
+    content = json.loads(path.read_text())
+    del content["labels"]
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _cut_values,
+        _lose_a_name,
+        _cut_description,
+        _forget_labels,
+        lambda folder: (folder / STORE_FILE).write_text("[]"),
+        lambda folder: (folder / "train.safetensors").unlink(),
+        lambda folder: (folder / "train.jsonl").unlink(),
+        lambda folder: (folder / "train.jsonl").write_text("{"),
+    ],
+)
+def test_a_damaged_store_is_refused_in_one_line(folder, damage):
+    damage(folder)
+    with pytest.raises(UnusableInputError, match="damaged") as caught:
+        open_store(folder)
+    assert "\n" not in str(caught.value)
+
+
+def _with(**sequences):
+    return StoreRow("x", np.zeros(2, np.float32), sequences)
+
+
+@pytest.mark.parametrize(
+    ("bad", "complaint"),
+    [
+        (StoreRow("x", np.zeros(3, np.float32), ROWS[0].sequences), "labels are 2 numbers"),
+        (StoreRow("x", np.full(2, 1.5, np.float32), ROWS[0].sequences), "in 0..1"),
+        (StoreRow("x", np.full(2, np.nan, np.float32), ROWS[0].sequences), "in 0..1"),
+        (_with(), "every modality is absent"),
+        (_with(text=Steps(np.ones((2, 4)), np.ones(2, np.bool_))), "float64"),
+        (_with(text=Steps(np.ones((2, 5), np.float32), np.ones(2, np.bool_))), r"\(2, 5\)"),
+        (_with(text=Steps(np.ones((2, 4), np.float32), np.zeros(2, np.bool_))), "no valid step"),
+        (
+            _with(text=Steps(np.full((2, 4), np.inf, np.float32), np.ones(2, np.bool_))),
+            "NaN or infinity",
+        ),
+    ],
+)
+def test_a_row_that_does_not_fit_is_never_written(tmp_path, bad, complaint):
+    with (
+        pytest.raises(ValueError, match=complaint),
+        StoreWriter(tmp_path / "store", INFO) as writer,
+    ):
+        writer.write_split("train", [bad])
+    assert list(tmp_path.iterdir()) == []
