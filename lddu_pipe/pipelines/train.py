@@ -17,7 +17,13 @@ from lddu_pipe.files import write_whole
 from lddu_pipe.pipelines.calibration import MINIMUM_ROWS, fit_calibration
 from lddu_pipe.pipelines.checkpoint import EXPRESSION_FILE, load_checkpoint, save_checkpoint
 from lddu_pipe.pipelines.evaluate_store import PROTOCOLS, StoreEvaluation, evaluate_scores
-from lddu_pipe.training.run import MODEL_FOLDER, claim, remove_checkpoints, train_model
+from lddu_pipe.training.run import (
+    MODEL_FOLDER,
+    check_store,
+    claim,
+    remove_checkpoints,
+    train_model,
+)
 from lddu_pipe.training.scoring import score_rows
 from lddu_pipe.training.settings import TrainSettings
 
@@ -65,17 +71,18 @@ def train(settings: TrainSettings, tell: Hook) -> Run | None:
         UnusableInputError: the data, the folder or the device cannot be used.
     """
     folder = Path(settings.output)
+    store = open_store(settings.data)
+    check_store(store)
+    rows = len(store.split("valid"))
+    if rows < MINIMUM_ROWS:
+        raise UnusableInputError(
+            f"{store.folder}: valid is too small, {rows} of at least {MINIMUM_ROWS} rows that "
+            "choosing and calibrating need"
+        )
     claim(folder, settings)
     done = folder / METRICS_FILE
     if done.is_file():
         return Run(folder, json.loads(done.read_text(encoding="utf-8")), {})
-    store = open_store(settings.data)
-    rows = len(store.split("valid"))
-    if rows < MINIMUM_ROWS:
-        raise UnusableInputError(
-            f"{store.folder}: valid has {rows} rows; choosing and calibrating need "
-            f"{MINIMUM_ROWS} or more"
-        )
     model = train_model(settings, store, tell)
     if model is None:
         return None

@@ -56,7 +56,7 @@ def train_model(
     Args:
         settings: as `read_settings` checked them; `output` is the run's folder, which `claim`
             has made.
-        store: what to train on.
+        store: what to train on, as `check_store` approved it.
         tell: told of stages and the share that is done.
 
     Returns:
@@ -64,9 +64,8 @@ def train_model(
         helped (rank above 0).
 
     Raises:
-        UnusableInputError: the store or the device cannot be used.
+        UnusableInputError: the device or the size of a batch cannot be used.
     """
-    check_store(store)
     folder = Path(settings.output)
     transformers_logging.disable_progress_bar()
     set_seed(settings.seed)
@@ -142,12 +141,9 @@ def check_store(store: FeatureStore) -> None:
     Raises:
         UnusableInputError: a split is missing or too small, or a label never or always present.
     """
-    train, valid = store.split("train"), store.split("valid")
-    for name, split in (("train", train), ("valid", valid)):
-        if len(split) < MIN_ROWS:
-            raise UnusableInputError(
-                f"{store.folder}: {name} has {len(split)} row; training needs {MIN_ROWS} or more"
-            )
+    train = store.split("train")
+    if len(train) < MIN_ROWS:
+        raise UnusableInputError(f"{store.folder}: train has a single row")
     for label, share in zip(store.info.labels, _prevalence(train), strict=True):
         if share in (0.0, 1.0):
             where = "never" if share == 0 else "always"

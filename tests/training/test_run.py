@@ -89,6 +89,26 @@ def test_a_run_learns_and_leaves_a_model_that_can_be_evaluated(toy: Path, tmp_pa
 
 
 @pytest.mark.slow
+def test_shuffled_labels_teach_nothing(toy: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    shuffled: dict[str, list[StoreRow]] = {}
+    for name in ("train", "valid", "test"):
+        rows = list(open_store(toy).split(name))
+        labels = random.permutation([row.labels for row in rows])
+        shuffled[name] = [
+            StoreRow(row.id, target, row.sequences)
+            for row, target in zip(rows, labels, strict=True)
+        ]
+    store = rewritten(toy, tmp_path / "store", shuffled)
+    more = ("epochs=12", "learning_rate=1e-2", "model.dropout=0", "loss.contrastive_weight=0.1")
+    run = train(settings(store, tmp_path / "run", *more), ignore)
+    assert run is not None
+    prevalence = (open_store(store).split("test").labels >= 0.5).mean()
+    gap = run.metrics["test"]["validation-selected"]["gap"]
+    assert gap == pytest.approx(prevalence, abs=0.1)
+
+
+@pytest.mark.slow
 def test_a_killed_run_ends_as_one_that_was_not(toy: Path, tmp_path: Path) -> None:
     more = ("epochs=3",)
     in_processes([sys.executable], command(toy, tmp_path / "whole", *more))
@@ -173,7 +193,7 @@ def test_a_label_that_is_never_present_is_named(toy: Path, tmp_path: Path) -> No
 def test_splits_of_one_row_or_none_are_named(toy: Path, tmp_path: Path) -> None:
     rows = list(open_store(toy).split("train"))[:60]
     one = rewritten(toy, tmp_path / "one", {"train": rows, "valid": rows[:1]})
-    with pytest.raises(UnusableInputError, match="valid has 1 rows"):
+    with pytest.raises(UnusableInputError, match="valid is too small, 1 of at least 50"):
         train(settings(one, tmp_path / "run"), ignore)
     none = rewritten(toy, tmp_path / "none", {"train": rows})
     with pytest.raises(UnusableInputError, match="no split 'valid'; it has: train"):
