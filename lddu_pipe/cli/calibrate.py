@@ -13,11 +13,11 @@ import click
 from lddu_pipe.cli import loading
 from lddu_pipe.cli.commands import Command, finish, print_error
 from lddu_pipe.cli.options import (
-    EXISTING_FILE,
     json_option,
     message_options,
     pipeline_options,
     pipeline_settings,
+    rows_options,
 )
 from lddu_pipe.cli.progress import progress
 
@@ -34,25 +34,7 @@ if TYPE_CHECKING:
     ],
     exit_codes={0: "done", 1: "some rows could not be used", 2: "wrong use or unusable rows"},
 )
-@click.option(
-    "--manifest",
-    type=EXISTING_FILE,
-    metavar="FILE",
-    help="Labelled rows of raw media and text: .jsonl, .csv or .tsv.",
-)
-@click.option(
-    "--data",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="A feature store, in place of a manifest.",
-)
-@click.option(
-    "--split",
-    type=click.Choice(["train", "valid", "test"]),
-    default="valid",
-    show_default=True,
-    help="Rows of the store to use.",
-)
+@rows_options("valid")
 @click.option(
     "-o",
     "--output",

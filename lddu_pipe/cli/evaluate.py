@@ -13,11 +13,11 @@ from lddu_pipe.cli import loading
 from lddu_pipe.cli.commands import Command, finish, print_error
 from lddu_pipe.cli.figures import draw_run
 from lddu_pipe.cli.options import (
-    EXISTING_FILE,
     json_option,
     message_options,
     pipeline_options,
     pipeline_settings,
+    rows_options,
 )
 from lddu_pipe.cli.progress import progress
 
@@ -39,25 +39,7 @@ if TYPE_CHECKING:
         130: "interrupted",
     },
 )
-@click.option(
-    "--manifest",
-    type=EXISTING_FILE,
-    metavar="FILE",
-    help="Labelled rows of raw media and text: .jsonl, .csv or .tsv.",
-)
-@click.option(
-    "--data",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="A feature store, in place of a manifest.",
-)
-@click.option(
-    "--split",
-    type=click.Choice(["train", "valid", "test"]),
-    default="test",
-    show_default=True,
-    help="Rows of the store to use.",
-)
+@rows_options("test")
 @click.option(
     "--protocol",
     type=click.Choice(["validation-selected", "paper"]),

@@ -9,7 +9,7 @@ import click
 from lddu_pipe.cli import loading
 from lddu_pipe.cli.commands import Command, finish, print_error
 from lddu_pipe.cli.options import (
-    EXISTING_FILE,
+    manifest_option,
     message_options,
     pipeline_options,
     pipeline_settings,
@@ -31,13 +31,7 @@ def _labels(context: click.Context, option: click.Parameter, value: str | None) 
         130: "interrupted; the same command goes on",
     },
 )
-@click.option(
-    "--manifest",
-    type=EXISTING_FILE,
-    required=True,
-    metavar="FILE",
-    help="Labelled rows: .jsonl, .csv or .tsv.",
-)
+@manifest_option(required=True)
 @click.option(
     "-o",
     "--output",

@@ -37,6 +37,38 @@ message_options = _together(
     click.option("--debug", is_flag=True, help="Print tracebacks."),
 )
 
+
+def manifest_option(*, required: bool) -> Callable[[_Function], _Function]:
+    """The option of a command that takes labelled rows."""
+    return click.option(
+        "--manifest",
+        type=EXISTING_FILE,
+        required=required,
+        metavar="FILE",
+        help="Labelled rows of raw media and text: .jsonl, .csv or .tsv.",
+    )
+
+
+def rows_options(split: str) -> Callable[[_Function], _Function]:
+    """Options of a command that takes rows from a manifest or from a split of a feature store."""
+    return _together(
+        manifest_option(required=False),
+        click.option(
+            "--data",
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            metavar="DIR",
+            help="A feature store, in place of a manifest.",
+        ),
+        click.option(
+            "--split",
+            type=click.Choice(["train", "valid", "test"]),
+            default=split,
+            show_default=True,
+            help="Rows of the store to use.",
+        ),
+    )
+
+
 pipeline_options = _together(
     click.option(
         "--model",

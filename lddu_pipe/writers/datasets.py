@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from lddu_pipe.errors import MissingAssetError
 from lddu_pipe.files import write_whole
 from lddu_pipe.writers.escaping import printable
+from lddu_pipe.writers.tables import plain_table
 
 
 def print_store(found: Mapping[str, Any], console: Console) -> None:
@@ -24,18 +24,15 @@ def print_store(found: Mapping[str, Any], console: Console) -> None:
     if found["synthetic"]:
         console.print(Text("synthetic data: figures on it say nothing about emotion", "yellow"))
     console.print()
-    table = _table("split", "rows")
-    for modality, size in found["feature_sizes"].items():
-        table.add_column(f"{modality} ({size})", justify="right")
+    sizes = [f"{modality} ({size})" for modality, size in found["feature_sizes"].items()]
+    table = plain_table("split", "rows", *sizes, right=range(1, 5))
     for split, part in found["splits"].items():
         cells = [_steps(item) for item in part["modalities"].values()]
         table.add_row(split, str(part["rows"]), *cells)
     console.print(table)
     console.print(Text("steps: least, median, most; share of rows without the modality", "dim"))
     console.print()
-    table = _table("label")
-    for split in found["splits"]:
-        table.add_column(split, justify="right")
+    table = plain_table("label", *found["splits"], right=range(1, 4))
     for label in found["labels"]:
         shares = [part["prevalence"][label] for part in found["splits"].values()]
         table.add_row(printable(label), *(f"{share:.1%}" for share in shares))
@@ -101,13 +98,6 @@ def draw_store(found: Mapping[str, Any], path: Path) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     write_whole(path, buffer.getvalue())
-
-
-def _table(*first: str) -> Table:
-    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    for index, name in enumerate(first):
-        table.add_column(name, justify="right" if index else "left")
-    return table
 
 
 def _steps(item: Mapping[str, Any]) -> str:

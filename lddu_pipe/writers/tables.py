@@ -39,12 +39,12 @@ def print_evaluation(figures: Mapping[str, Any], console: Console) -> None:
     console.print(Text("rows with " + ", ".join(counts), "dim"))
     console.print()
     overall = [
-        (_name(key), _figure(value))
+        (_name(key), shown_figure(value))
         for key, value in figures.items()
         if key != "n" and (value is None or isinstance(value, float))
     ]
     half = (len(overall) + 1) // 2
-    table = _table("figure", "value", "figure", "value", right=(1, 3))
+    table = plain_table("figure", "value", "figure", "value", right=(1, 3))
     for index in range(half):
         second = overall[half + index] if half + index < len(overall) else ("", "")
         table.add_row(*overall[index], *second)
@@ -55,7 +55,7 @@ def print_evaluation(figures: Mapping[str, Any], console: Console) -> None:
 
 def print_models(models: Sequence[Mapping[str, Any]], console: Console) -> None:
     """Print name, licence, size, place and state of each model."""
-    table = _table("model", "licence", "size", "state", "found in", right=(2,))
+    table = plain_table("model", "licence", "size", "state", "found in", right=(2,))
     for model in models:
         table.add_row(
             model["name"],
@@ -81,11 +81,11 @@ def print_calibration(
     """Print what a calibration is worth, a table for each set of modalities it was fitted on."""
     for name, figures in report.items():
         console.print(Text.assemble((name, "bold"), (f"  {figures['rows']} rows", "dim")))
-        table = _table("label", "ECE before", "ECE after", "threshold", right=(1, 2, 3))
+        table = plain_table("label", "ECE before", "ECE after", "threshold", right=(1, 2, 3))
         columns = (figures["ece_before"], figures["ece_after"], figures["thresholds"])
         for label, before, after, threshold in zip(labels, *columns, strict=True):
-            shown = "never" if threshold >= 1 else _figure(threshold)
-            table.add_row(printable(label), _figure(before), _figure(after), shown)
+            shown = "never" if threshold >= 1 else shown_figure(threshold)
+            table.add_row(printable(label), shown_figure(before), shown_figure(after), shown)
         console.print(table)
         parts = [f"answers {figures['answered']:.0%} of rows"]
         if figures["risk"] is not None:
@@ -114,9 +114,11 @@ def _per_label(per_label: Mapping[str, Mapping[str, Any]], console: Console) -> 
     left_out: list[str] = []
     unlimited = console.options.update(width=10_000)
     while True:
-        table = _table("label", *map(_name, columns), right=range(1, len(columns) + 1))
+        table = plain_table("label", *map(_name, columns), right=range(1, len(columns) + 1))
         for label, of_label in per_label.items():
-            table.add_row(printable(label), *(_figure(of_label[column]) for column in columns))
+            table.add_row(
+                printable(label), *(shown_figure(of_label[column]) for column in columns)
+            )
         if not columns or console.measure(table, options=unlimited).maximum <= console.width:
             break
         left_out.insert(0, _name(columns.pop()))
@@ -124,7 +126,8 @@ def _per_label(per_label: Mapping[str, Mapping[str, Any]], console: Console) -> 
     return Group(table, *([Text(note, "dim")] if left_out else []))
 
 
-def _table(*columns: str, right: Sequence[int]) -> Table:
+def plain_table(*columns: str, right: Sequence[int] = ()) -> Table:
+    """A table without lines; the columns whose places are in `right` hold numbers."""
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
     for index, name in enumerate(columns):
         table.add_column(name, justify="right" if index in right else "left")
@@ -139,7 +142,8 @@ def _name(key: str) -> str:
     return " ".join(_CAPITALS.get(word, word) for word in key.split("_"))
 
 
-def _figure(value: float | int | None) -> str:
+def shown_figure(value: float | int | None) -> str:
+    """Three digits, a whole number as it is, or a dash where a figure is not defined."""
     if value is None:
         return "-"
     return str(value) if isinstance(value, int) else f"{value:.3f}"

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lddu_pipe.writers.escaping import printable
+from lddu_pipe.writers.tables import plain_table, shown_figure
 
 _COLUMNS = {
     "micro_f1": "micro-F1",
@@ -25,7 +26,7 @@ def print_run(metrics: Mapping[str, Any], folder: str, console: Console) -> None
     table = _table("split", "protocol", "rows")
     for split, protocols in metrics.items():
         for protocol, figures in protocols.items():
-            cells = [_figure(figures[key]) for key in _COLUMNS]
+            cells = [shown_figure(figures[key]) for key in _COLUMNS]
             table.add_row(split, protocol, str(figures["n"]), *cells)
             synthetic = figures["synthetic"]
     console.print(table)
@@ -58,18 +59,10 @@ def print_ablations(results: Mapping[str, Any], console: Console) -> None:
 
 
 def _table(*first: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in first:
-        table.add_column(name)
-    for name in _COLUMNS.values():
-        table.add_column(name, justify="right")
-    return table
-
-
-def _figure(value: float | None) -> str:
-    return "\N{EN DASH}" if value is None else f"{value:.3f}"
+    count = len(first)
+    return plain_table(*first, *_COLUMNS.values(), right=range(count, count + len(_COLUMNS)))
 
 
 def _mean_and_spread(figure: Mapping[str, float | None]) -> str:
     spread = figure["std"]
-    return _figure(figure["mean"]) + (f" \N{PLUS-MINUS SIGN} {spread:.3f}" if spread else "")
+    return shown_figure(figure["mean"]) + (f" \N{PLUS-MINUS SIGN} {spread:.3f}" if spread else "")

@@ -1,0 +1,111 @@
+"""The commands that researchers use, as they type them: extract, train, evaluate, calibrate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from lddu_pipe.cli import main
+
+SENTENCES = {
+    "happy": "I am so happy about this wonderful news",
+    "sad": "I miss her and cried all night",
+    "anger": "I hate him, he shouted at me",
+    "surprise": "Wow, I did not expect that at all",
+    "disgust": "That is disgusting and makes me sick",
+    "fear": "I am terrified of what is out there",
+}
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("rows") / "rows.jsonl"
+    labels = list(SENTENCES)
+    rows = [
+        {
+            "id": str(index),
+            "text": f"{SENTENCES[labels[index % 6]]}, {index}",
+            "labels": [labels[index % 6]],
+            "split": ("train", "valid")[index % 7 < 3],
+        }
+        for index in range(140)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.mark.slow
+def test_from_a_manifest_to_a_calibrated_model_of_ones_own(manifest: Path, tmp_path: Path) -> None:
+    store, model, careful = (tmp_path / name for name in ("store", "run", "careful"))
+    extracted = run("extract", "--manifest", manifest, "-o", store, "--offline")
+    assert extracted.exit_code == 0, extracted.stderr
+    assert "140 of 140 rows" in extracted.stderr
+    small = ("epochs=2", "model.hidden_size=16", "model.latent_size=8", "model.attention_heads=2")
+    trained = run("train", "mosei-unaligned", f"data={store}", f"output={model}", *small)
+    assert trained.exit_code == 0, trained.stderr
+    assert "validation-selected" in trained.stdout
+    assert (model / "figures" / "paper" / "reliability.png").is_file()
+    again = run("train", "mosei-unaligned", f"data={store}", f"output={model}", *small, "--json")
+    assert json.loads(again.stdout)["valid"]["paper"]["n"] == 60
+    pictures = tmp_path / "pictures"
+    evaluated = run(
+        *("evaluate", "--data", store, "--model", model, "--split", "valid"),
+        *("--protocol", "paper", "--figures", pictures, "--json"),
+    )
+    assert evaluated.exit_code == 0, evaluated.stderr
+    figures = json.loads(evaluated.stdout)
+    assert (figures["protocol"], figures["split"], figures["n"]) == ("paper", "valid", 60)
+    assert set(figures["per_label"]["sad"]) >= {"threshold", "average_precision"}
+    assert figures["per_label"]["sad"]["threshold"] == pytest.approx(0.21)
+    assert len(list(pictures.glob("*.png"))) == 5
+    calibrated = run(
+        *("calibrate", "--data", store, "--model", model, "-o", careful),
+        *("--method", "temperature", "--coverage", "0.8"),
+    )
+    assert calibrated.exit_code == 0, calibrated.stderr
+    assert "label sets cover" in calibrated.stdout
+    annotated = run("annotate", manifest.with_suffix(".txt"), "--model", careful, "--json")
+    assert annotated.exit_code == 2  # there is no such file
+    manifest.with_suffix(".txt").write_text("I am so happy about this\n")
+    annotated = run("annotate", manifest.with_suffix(".txt"), "--model", careful, "--json")
+    assert json.loads(annotated.stdout)["schema_version"] == "1.1"
+
+
+def test_the_default_model_is_calibrated_on_a_manifest(manifest: Path, tmp_path: Path) -> None:
+    result = run("calibrate", "--manifest", manifest, "-o", tmp_path / "mine", "--json")
+    assert result.exit_code == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert set(report) == {"text"}
+    assert report["text"]["rows"] == 140
+    assert report == json.loads((tmp_path / "mine" / "calibration_report.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("calibrate", "-o", "x"), "give either --manifest or --data"),
+        (("evaluate",), "give either --manifest or --data"),
+        (("calibrate", "-o", "x", "--target", "recall"), "recall"),
+        (("calibrate", "-o", "x", "--risk", "2"), "--risk"),
+        (("train", "mosei-alinged", "data=a", "output=b"), "did you mean 'mosei-aligned'"),
+        (("train", "m3ed", "data=nowhere", "output=b"), "nowhere is not a feature store"),
+        (("train", "m3ed", "--seeds", "1,x"), "whole numbers"),
+        (("extract", "-o", "x"), "--manifest"),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_code_2(
+    arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
