@@ -6,7 +6,8 @@ import io
 import logging
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -43,11 +44,7 @@ def probe(path: Path) -> Media:
             before its index, or without any sound or picture that can be decoded.
     """
     _check_regular_file(path)
-    try:
-        file = path.open("rb", buffering=0)
-    except OSError as error:
-        raise UnusableInputError(f"{shown(path)} cannot be read: {error.strerror}") from error
-    with file, _open(file, path) as container:
+    with opened(path) as container:
         demuxer = container.format.name.split(",")[0]
         pictures = [stream for stream in container.streams.video if not _is_cover_art(stream)]
         tracks = [_Track(stream) for stream in container.streams.audio[:1]]
@@ -67,6 +64,27 @@ def _check_regular_file(path: Path) -> None:
         raise UnusableInputError(f"{shown(path)} is not a regular file; save the media first")
     if path.stat().st_size == 0:
         raise UnusableInputError(f"{shown(path)} is empty; copy or download it again")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[InputContainer]:
+    """Open a file for PyAV, which gets its bytes and nothing else: no name, no other file.
+
+    Raises:
+        UnusableInputError: it cannot be read or is not media.
+    """
+    try:
+        file = path.open("rb", buffering=0)
+    except OSError as error:
+        raise UnusableInputError(f"{shown(path)} cannot be read: {error.strerror}") from error
+    with file, _open(file, path) as container:
+        yield container
+
+
+def first_frame(container: InputContainer) -> av.VideoFrame | None:
+    """Decode the first picture that is not cover art."""
+    streams = [stream for stream in container.streams.video if not _is_cover_art(stream)]
+    return next(container.decode(streams[0]), None) if streams else None
 
 
 def _open(file: io.FileIO, path: Path) -> InputContainer:
