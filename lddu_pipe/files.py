@@ -47,12 +47,25 @@ def write_whole(path: Path, data: str | bytes) -> None:
         raise
 
 
+def share(path: Path) -> None:
+    """Give a file the permissions of any new one; some libraries write for the owner alone.
+
+    Raises:
+        OSError: the file is missing or belongs to somebody else.
+    """
+    path.chmod(_of_new_files())
+
+
 def _permissions(path: Path) -> int:
     """Return the permission bits that `path` has, or that a new file would get."""
     try:
         return path.stat().st_mode & 0o777
     except FileNotFoundError:
-        # The umask can only be read by setting it.
-        umask = os.umask(0o077)
-        os.umask(umask)
-        return 0o666 & ~umask
+        return _of_new_files()
+
+
+def _of_new_files() -> int:
+    # The umask can only be read by setting it.
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return 0o666 & ~umask

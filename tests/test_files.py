@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lddu_pipe.files import sha256_of_file, write_whole
+from lddu_pipe.files import sha256_of_file, share, write_whole
 
 
 @pytest.mark.parametrize("size", [0, 1, 3_000_001])
@@ -68,3 +68,14 @@ def test_permissions_are_kept_or_follow_the_umask(tmp_path: Path) -> None:
         os.umask(before)
     assert secret.stat().st_mode & 0o777 == 0o600
     assert new.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_for_the_owner_alone_is_shared_as_the_umask_says(tmp_path: Path) -> None:
+    path = tmp_path / "weights"
+    path.touch(mode=0o600)
+    before = os.umask(0o027)
+    try:
+        share(path)
+        assert path.stat().st_mode & 0o777 == 0o640
+    finally:
+        os.umask(before)

@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.files import share
 from lddu_pipe.types import MODALITIES, Modality
 
 STORE_FILE = "store.json"
@@ -119,7 +120,9 @@ class StoreWriter:
             tensors[f"{modality}.valid"] = np.concatenate(
                 [np.zeros(0, np.bool_), *(part.valid for part in given)]
             )
-        save_file(tensors, self._work / f"{split}.safetensors")
+        path = self._work / f"{split}.safetensors"
+        save_file(tensors, path)
+        share(path)
         with (self._work / f"{split}.jsonl").open("w", encoding="utf-8") as file:
             for row in rows:
                 record = {"id": row.id, "text": row.text, "speaker": row.speaker}

@@ -12,7 +12,7 @@ from transformers.utils import logging as transformers_logging
 import lddu_pipe
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError
 from lddu_pipe.extractors.expression import ExpressionNetwork
-from lddu_pipe.files import sha256_of_file
+from lddu_pipe.files import sha256_of_file, share
 from lddu_pipe.models.calibration import Calibration
 from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.models.lddu import LDDUModel
@@ -104,6 +104,8 @@ def save_checkpoint(
         if expression is not None:
             for name in EXPRESSION_FILES:
                 shutil.copyfile(expression / name, work / name)
+        for path in work.iterdir():
+            share(path)
         shutil.rmtree(folder, ignore_errors=True)
         work.rename(folder)
     finally:

@@ -15,8 +15,16 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from transformers import EarlyStoppingCallback, PrinterCallback, TrainingArguments, set_seed
+from safetensors.torch import load_file
+from transformers import (
+    EarlyStoppingCallback,
+    PrinterCallback,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
 from transformers.integrations.integration_utils import TensorBoardCallback
+from transformers.trainer import TRAINER_STATE_NAME
 from transformers.utils import logging as transformers_logging
 
 from lddu_pipe.datasets.collate import RowCollator
@@ -98,13 +106,26 @@ def train_model(
     if begun is not None:
         logger.info("going on from %s", begun)
         keeper.load(begun)
-    trainer.train(resume_from_checkpoint=str(begun) if begun else None)
+    if begun is not None and _stopped_early(begun, settings.patience):
+        # Trainer would go on for another epoch, as it does not remember why it had stopped.
+        state = TrainerState.load_from_json(str(begun / TRAINER_STATE_NAME))
+        best = begun.with_name(f"checkpoint-{state.best_global_step}")
+        model.load_state_dict(load_file(best / "model.safetensors"))
+    else:
+        trainer.train(resume_from_checkpoint=str(begun) if begun else None)
+        state = trainer.state
     if not trainer.is_world_process_zero():
         return None
-    history = [entry for entry in trainer.state.log_history if "eval_micro_f1" in entry]
+    history = [entry for entry in state.log_history if "eval_micro_f1" in entry]
     write_whole(folder / HISTORY_FILE, json.dumps(history, indent=1) + "\n")
     model.eval()
     return model
+
+
+def _stopped_early(checkpoint: Path, patience: int) -> bool:
+    content = json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+    stopper: dict[str, Any] = content["stateful_callbacks"]["EarlyStoppingCallback"]
+    return bool(stopper["attributes"]["early_stopping_patience_counter"] >= patience)
 
 
 def remove_checkpoints(settings: TrainSettings) -> None:
@@ -184,8 +205,9 @@ def claim(folder: Path, settings: TrainSettings) -> None:
     if not _is_first():
         return
     wanted = asdict(settings)
-    # Moving a run, its data or its device is no other run.
-    wanted = {key: value for key, value in wanted.items() if key not in ("output", "workers")}
+    # A run that was moved, or goes on with other help, is no other run.
+    for key in ("output", "device", "workers"):
+        del wanted[key]
     path = folder / SETTINGS_FILE
     if path.is_file():
         found = json.loads(path.read_text(encoding="utf-8"))

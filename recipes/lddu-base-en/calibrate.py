@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from itertools import combinations
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from lddu_pipe.extractors.vision import VisionExtractor, VisionSettings
 from lddu_pipe.files import sha256_of_file
 from lddu_pipe.models.calibration import Calibration, fit_set, set_name
 from lddu_pipe.models.lddu import LDDUModel
+from lddu_pipe.pipelines.checkpoint import save_checkpoint
 from lddu_pipe.types import MODALITIES, Modality
 from train_lddu import Row, score_rows, single_rows
 
@@ -69,10 +69,6 @@ def calibrate(
     rates = [
         np.mean(hard(single_rows(corpora, name), corpora, (name,)), axis=0) for name in MODALITIES
     ]
-    output.mkdir(parents=True, exist_ok=True)
-    Calibration(sets, tuple(float(rate) for rate in np.mean(rates, axis=0))).save(output)
-    for name in ("expression.safetensors", "expression.json"):
-        shutil.copyfile(expression / name, output / name)
     files = {name: dict(asset.files) for name, asset in ASSETS.items()}
     model.config.fingerprints = {
         "text": fingerprint(TextExtractor.name, TextSettings(), files["all-MiniLM-L6-v2"]),
@@ -81,11 +77,12 @@ def calibrate(
             VisionExtractor.name,
             VisionSettings(),
             files["face-landmarker"]
-            | {"expression.safetensors": sha256_of_file(output / "expression.safetensors")},
+            | {"expression.safetensors": sha256_of_file(expression / "expression.safetensors")},
         ),
     }
     model.config.version = "0.1.0"
-    model.save_pretrained(output)
+    base_rates = tuple(float(rate) for rate in np.mean(rates, axis=0))
+    save_checkpoint(output, model, Calibration(sets, base_rates), expression)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -139,6 +140,26 @@ def test_a_killed_run_ends_as_one_that_was_not(toy: Path, tmp_path: Path) -> Non
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     metrics = [(tmp_path / name / "metrics.json").read_text() for name in ("whole", "killed")]
     assert metrics[0] == metrics[1]
+
+
+@pytest.mark.slow
+def test_a_run_killed_after_it_stopped_early_does_not_learn_on(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lddu_pipe.pipelines.train.remove_checkpoints", lambda settings: None)
+    chosen = settings(toy, tmp_path / "run", "epochs=9", "patience=1", "learning_rate=1e-5")
+    assert train(chosen, ignore) is not None
+    history = json.loads((tmp_path / "run" / "history.json").read_text())
+    assert len(history) < 9
+    before = weights(tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "model")
+    (tmp_path / "run" / "metrics.json").unlink()
+    (tmp_path / "run" / "history.json").unlink()
+    assert train(chosen, ignore) is not None
+    assert json.loads((tmp_path / "run" / "history.json").read_text()) == history
+    assert all(
+        torch.equal(value, before[name]) for name, value in weights(tmp_path / "run").items()
+    )
 
 
 @pytest.mark.slow
