@@ -229,20 +229,26 @@ class LDDUModel(PreTrainedModel):
         Returns:
             (passes, batch, labels).
         """
-        generator = torch.Generator().manual_seed(seed)
-        with _thinned([self.latents, self.fusion], self.config.dropout, generator):
-            return torch.stack([self.classify(gathered).logits for _ in range(passes)])
+        rows = len(gathered.values)
+        # All copies in one pass: for a single utterance it costs little more than one of them.
+        repeated = Gathered(
+            gathered.values.repeat(passes, 1, 1, 1), gathered.present.repeat(passes, 1), {}
+        )
+        with _thinned([self.latents, self.fusion], self.config.dropout, passes, seed):
+            logits = self.classify(repeated).logits
+        return logits.view(passes, rows, -1)
 
 
 @contextmanager
-def _thinned(
-    parts: list[nn.Module], probability: float, generator: torch.Generator
-) -> Iterator[None]:
-    """Let each dropout layer inside `parts` drop whole features, the same in every row."""
+def _thinned(parts: list[nn.Module], probability: float, passes: int, seed: int) -> Iterator[None]:
+    """Let each dropout layer inside `parts` drop whole features, the same in a pass's rows."""
+    generator = torch.Generator().manual_seed(seed)
 
     def drop(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        kept = torch.rand(output.shape[-1], generator=generator) >= probability
-        return output * kept.to(output) / (1 - probability)
+        kept = torch.rand(passes, output.shape[-1], generator=generator) >= probability
+        by_pass = output.view(passes, -1, output.shape[-1])
+        scale = kept.to(output)[:, None] / (1 - probability)
+        return (by_pass * scale).view_as(output)
 
     layers = [layer for part in parts for layer in part.modules() if isinstance(layer, nn.Dropout)]
     hooks = [layer.register_forward_hook(drop) for layer in layers]
