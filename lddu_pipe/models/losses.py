@@ -174,14 +174,19 @@ def divergence_loss(output: LDDUOutput) -> Tensor:
     return (forward + backward).mean() / 2
 
 
-def ranking_loss(output: LDDUOutput, labels: Tensor) -> Tensor:
+def ranking_loss(output: LDDUOutput, labels: Tensor, damage: Tensor | None = None) -> Tensor:
     """L_crl as motivated: |sigma| orders rows by their error (after Moon et al. 2020).
 
     Every pair of rows whose errors differ should differ in log |sigma| by at least as much, in
-    the same direction. The error of a row is |y - label| at this step, without gradient.
+    the same direction. The error of a row is taken at this step, without gradient. It is
+    |y - label|; where the label is a share of votes, the mean of that over the votes, which is
+    large where people disagree however well the share is predicted.
     """
     sizes = torch.log(deviation_size(output))
-    errors = (output.probabilities.detach() - labels).abs()
+    predicted = output.probabilities.detach()
+    errors = labels * (1 - predicted) + (1 - labels) * predicted
+    if damage is not None:
+        errors = errors + damage[:, None]
     size_gap = sizes[:, None] - sizes[None]
     error_gap = errors[:, None] - errors[None]
     return functional.relu(error_gap.abs() - error_gap.sign() * size_gap).mean()
@@ -193,6 +198,7 @@ def lddu_loss(
     queue: ContrastiveQueue,
     weights: LossWeights,
     calibration: CalibrationLoss = "divergence",
+    damage: Tensor | None = None,
 ) -> LossTerms:
     """L = BCE(y) + w_dir BCE(y_dir) + w_scl L_scl + w_crl L_crl; then fills the queue.
 
@@ -202,6 +208,8 @@ def lddu_loss(
         queue: past vectors; this batch's are appended.
         weights: of the terms; one of weight 0 is not computed.
         calibration: which L_crl.
+        damage: for "ranking", (batch,) how much of each row was spoilt on purpose, 0..1; |sigma|
+            should show it even where the guess that is left happens to be right.
     """
     classification = functional.binary_cross_entropy_with_logits(output.logits, labels)
     direct = functional.binary_cross_entropy_with_logits(output.direct_logits, labels)
@@ -212,7 +220,7 @@ def lddu_loss(
         queue.push(vectors, classes)
     if weights.calibration:
         divergence = calibration == "divergence"
-        order = divergence_loss(output) if divergence else ranking_loss(output, labels)
+        order = divergence_loss(output) if divergence else ranking_loss(output, labels, damage)
     total = (
         classification
         + weights.direct * direct

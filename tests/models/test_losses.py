@@ -144,6 +144,23 @@ def test_ranking_pushes_width_up_where_the_error_is_larger() -> None:
     assert log_var.grad[0].sum() > 0 > log_var.grad[1].sum()
 
 
+def test_ranking_knows_how_far_votes_disagree_and_what_was_spoilt() -> None:
+    output = make_output(rows=2, labels=1)
+    log_var = torch.zeros_like(output.log_var).requires_grad_()
+    present = torch.ones(2, 3, dtype=torch.bool)
+    # Both rows predict their label exactly, but people were of one mind on the first alone.
+    logits = torch.tensor([[-6.0], [0.0]], dtype=torch.float64)
+    output = dataclasses.replace(output, logits=logits, log_var=log_var, present=present)
+    labels = torch.sigmoid(logits)
+    ranking_loss(output, labels).backward()
+    assert log_var.grad is not None
+    assert log_var.grad[0].sum() > 0 > log_var.grad[1].sum()
+    log_var.grad = None
+    ranking_loss(output, labels, damage=torch.tensor([1.0, 0.0])).backward()
+    assert log_var.grad is not None
+    assert log_var.grad[0].sum() < 0 < log_var.grad[1].sum()
+
+
 def test_total_is_the_weighted_sum_and_the_batch_enters_the_queue() -> None:
     output, labels = make_output(), torch.zeros(5, 3, dtype=torch.float64)
     queue = ContrastiveQueue(1000, 4)
