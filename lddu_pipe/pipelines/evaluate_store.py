@@ -155,7 +155,7 @@ def _apply(calibration: Calibration, raw: RawScores) -> _Applied:
         thresholds[chosen] = of_set.threshold
         aleatoric[chosen] = of_set.aleatoric(raw.deviation[chosen])
         epistemic[chosen] = of_set.probabilities(raw.sampled[:, chosen]).std(axis=0)
-        abstained[chosen] = of_set.abstains(probabilities[chosen])
+        abstained[chosen] = of_set.abstains(probabilities[chosen], aleatoric[chosen])
     return _Applied(
         probabilities, thresholds, abstained, {"aleatoric": aleatoric, "epistemic": epistemic}
     )

@@ -112,7 +112,7 @@ class Predictor:
         probabilities = calibration.probabilities(output.logits.cpu().numpy())
         aleatoric = calibration.aleatoric(deviation_size(output).cpu().numpy())
         epistemic = calibration.probabilities(sampled).std(axis=0)
-        abstained = calibration.abstains(probabilities)
+        abstained = calibration.abstains(probabilities, aleatoric)
         sets = calibration.label_set(probabilities)
         return [
             Prediction(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,17 @@ def test_abstaining_rows_are_the_share_asked_for_and_wrong_more_often() -> None:
     wrong = (calibration.decide(probabilities) != truth.astype(bool)).mean(axis=1)
     assert silent.mean() == pytest.approx(0.2, abs=0.03)
     assert wrong[silent].mean() > 1.3 * wrong[~silent].mean()
+
+
+def test_a_row_whose_distributions_are_all_wide_is_not_answered(tmp_path: Path) -> None:
+    logits, truth, deviation = overconfident_rows(1000, 0)
+    fitted = replace(fit_set(logits, truth, deviation), abstain_above=1.0, abstain_aleatoric=0.9)
+    probabilities = fitted.probabilities(np.full((2, 2), 9.0))
+    aleatoric = np.array([[0.95, 0.95], [0.95, 0.7]])
+    assert fitted.abstains(probabilities, aleatoric).tolist() == [True, False]
+    assert not fitted.abstains(probabilities).any()
+    Calibration({"text": fitted}, (0.1, 0.2)).save(tmp_path)
+    assert Calibration.load(tmp_path).of(("text",)) == fitted
 
 
 def test_expected_error_is_the_doubt_of_the_decisions() -> None:

@@ -51,6 +51,8 @@ class SetCalibration:
     """Share of rows whose `label_set` holds all of their true labels; None where not fitted."""
     conformal_threshold: float | None = None
     """A label is in the set where 1 - p is at most this."""
+    abstain_aleatoric: float | None = None
+    """Mean of `aleatoric` over the labels from which the model does not answer; None: never."""
 
     def probabilities(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
         """Calibrated probabilities of logits, (..., labels)."""
@@ -76,9 +78,25 @@ class SetCalibration:
         ]
         return np.stack(columns, axis=1)
 
-    def abstains(self, probabilities: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Rows, (batch,) bool, whose decisions are expected to be wrong too often."""
-        return expected_error(probabilities, self.decide(probabilities)) > self.abstain_above
+    def abstains(
+        self,
+        probabilities: NDArray[np.floating],
+        aleatoric: NDArray[np.floating] | None = None,
+    ) -> NDArray[np.bool_]:
+        """Rows, (batch,) bool, on which the model does not answer.
+
+        Its decisions are expected to be wrong too often there, or its latent distributions are
+        so wide that it can make nothing of what it was given, however probable its guess.
+
+        Args:
+            probabilities: (batch, labels), calibrated.
+            aleatoric: (batch, labels), of `aleatoric`; None judges by the probabilities alone.
+        """
+        silent = expected_error(probabilities, self.decide(probabilities)) > self.abstain_above
+        if aleatoric is None or self.abstain_aleatoric is None:
+            return silent
+        unclear: NDArray[np.bool_] = np.mean(aleatoric, axis=-1) > self.abstain_aleatoric
+        return silent | unclear
 
     def label_set(self, probabilities: NDArray[np.floating]) -> NDArray[np.bool_] | None:
         """Labels that together hold all true ones in `coverage` of rows, (..., labels) bool.
