@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from peft import PeftModel
 from transformers import AutoModel, AutoTokenizer
 
 from lddu_pipe.extractors.base import fingerprint
@@ -37,6 +38,7 @@ class TextExtractor:
         settings: TextSettings,
         weights: dict[str, str],
         *,
+        adapter: Path | None = None,
         offline: bool = True,
         device: str = "cpu",
     ) -> None:
@@ -45,7 +47,9 @@ class TextExtractor:
         Args:
             encoder: a folder, or the id of any encoder on the Hugging Face hub.
             settings: what decides the features.
-            weights: sha256 by file name.
+            weights: sha256 by file name, the adapter's among them.
+            adapter: a folder with ``adapter_config.json`` and ``adapter_model.safetensors``:
+                low-rank changes of the encoder's weights (Hu et al. 2021, "LoRA").
             offline: look on this machine only.
             device: "cpu", "cuda" or "mps".
         """
@@ -56,6 +60,8 @@ class TextExtractor:
         model = AutoModel.from_pretrained(
             source, local_files_only=offline, use_safetensors=True, dtype=torch.float32
         )
+        if adapter is not None:
+            model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
         self._model = model.eval().to(self.device)
         self.feature_dim: int = model.config.hidden_size
         self.feature_names = tuple(f"token_{index:03d}" for index in range(self.feature_dim))

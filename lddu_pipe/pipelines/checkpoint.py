@@ -1,8 +1,10 @@
-"""A checkpoint on disk: the LDDU model, its calibration and its expression network."""
+"""A checkpoint on disk: the LDDU model, its calibration and what its extractors learned."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +21,11 @@ from lddu_pipe.models.lddu import LDDUModel
 
 SHIPPED = Path(lddu_pipe.__file__).parent / "checkpoints"
 WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
 EXPRESSION_FILE = "expression.safetensors"
-EXPRESSION_FILES = (EXPRESSION_FILE, "expression.json")
+ADAPTER_FILE = "adapter_model.safetensors"
+COMPANION_FILES = (EXPRESSION_FILE, "expression.json", ADAPTER_FILE, "adapter_config.json")
+"""Parts of extractors that were trained for a model's features and go wherever it goes."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,11 @@ class Checkpoint:
     """sha256 by file name."""
 
     @property
+    def adapter(self) -> Path | None:
+        """The folder of the text encoder's adapter; None where the encoder is used as it is."""
+        return self.folder if ADAPTER_FILE in self.weights else None
+
+    @property
     def config(self) -> LDDUConfig:
         """The model's configuration."""
         config: LDDUConfig = self.model.config
@@ -49,7 +59,7 @@ def find_checkpoint(model: str | Path) -> Path:
         MissingAssetError: there is no such folder or name.
     """
     for folder in (Path(model), Path(model) / "model", SHIPPED / str(model)):
-        if (folder / "config.json").is_file():
+        if (folder / CONFIG_FILE).is_file():
             return folder
     shipped = ", ".join(sorted(path.name for path in SHIPPED.iterdir() if path.is_dir()))
     raise MissingAssetError(
@@ -72,7 +82,8 @@ def load_checkpoint(model: str | Path) -> Checkpoint:
         network = LDDUModel.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
         )
-        files = [name for name in (WEIGHTS_FILE, EXPRESSION_FILE) if (folder / name).is_file()]
+        known = (WEIGHTS_FILE, EXPRESSION_FILE, ADAPTER_FILE)
+        files = [name for name in known if (folder / name).is_file()]
         expression = ExpressionNetwork.load(folder) if EXPRESSION_FILE in files else None
         weights = {name: sha256_of_file(folder / name) for name in files}
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
@@ -84,7 +95,7 @@ def load_checkpoint(model: str | Path) -> Checkpoint:
 
 
 def save_checkpoint(
-    folder: Path, model: LDDUModel, calibration: Calibration, expression: Path | None = None
+    folder: Path, model: LDDUModel, calibration: Calibration, companions: Sequence[Path] = ()
 ) -> None:
     """Write a checkpoint that `load_checkpoint` reads; it appears whole or not at all.
 
@@ -92,18 +103,39 @@ def save_checkpoint(
         folder: an existing one is replaced.
         model: with its configuration.
         calibration: of that model.
-        expression: the folder of the expression network whose features the model was trained
-            on, if any.
+        companions: folders with `COMPANION_FILES` whose features the model was trained on.
     """
+    with _whole_folder(folder) as work:
+        model.save_pretrained(work)
+        calibration.save(work)
+        for source in companions:
+            copy_companions(source, work)
+
+
+def copy_checkpoint(checkpoint: Checkpoint, folder: Path, calibration: Calibration) -> None:
+    """Write a checkpoint with the same weights, to the byte, and another calibration."""
+    with _whole_folder(folder) as work:
+        for name in (WEIGHTS_FILE, CONFIG_FILE):
+            shutil.copyfile(checkpoint.folder / name, work / name)
+        calibration.save(work)
+        copy_companions(checkpoint.folder, work)
+
+
+def copy_companions(source: Path, target: Path) -> None:
+    """Copy those of `COMPANION_FILES` that `source` holds into the folder `target`."""
+    for name in COMPANION_FILES:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, target / name)
+
+
+@contextmanager
+def _whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write into, which takes the place of `folder` if nothing is raised."""
     work = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
-        model.save_pretrained(work)
-        calibration.save(work)
-        if expression is not None:
-            for name in EXPRESSION_FILES:
-                shutil.copyfile(expression / name, work / name)
+        yield work
         for path in work.iterdir():
             share(path)
         shutil.rmtree(folder, ignore_errors=True)

@@ -15,7 +15,7 @@ from lddu_pipe.extractors.speech import SpeechRecogniser
 from lddu_pipe.extractors.text import TextExtractor, TextSettings
 from lddu_pipe.extractors.vision import VisionExtractor, VisionSettings
 from lddu_pipe.extractors.whisper import encode_frames, load_whisper
-from lddu_pipe.pipelines.checkpoint import EXPRESSION_FILE, Checkpoint
+from lddu_pipe.pipelines.checkpoint import ADAPTER_FILE, EXPRESSION_FILE, Checkpoint
 from lddu_pipe.types import Modality
 
 WHISPER = "whisper-tiny.en"
@@ -38,7 +38,8 @@ class Extractors:
         """Say what will be loaded; nothing is yet.
 
         Args:
-            checkpoint: brings the expression network and says which features it was trained on.
+            checkpoint: brings the parts of extractors that were trained for it, and says which
+                features it was trained on.
             device: where networks run; speech recognition knows "cpu" and "cuda" only.
             offline: look for weights on this machine only.
             text_encoder: a Hugging Face id or folder in place of the default text encoder.
@@ -54,10 +55,14 @@ class Extractors:
 
     @cached_property
     def text(self) -> TextExtractor:
-        """Token vectors grouped into words."""
+        """Token vectors grouped into words, of the encoder with the checkpoint's adapter."""
+        adapter: Path | None = None
         if self._text_encoder is None:
             source: str | Path = self._resolve(MINILM)
             settings, weights = TextSettings(), dict(ASSETS[MINILM].files)
+            adapter = self._checkpoint.adapter
+            if adapter is not None:
+                weights[ADAPTER_FILE] = self._checkpoint.weights[ADAPTER_FILE]
         else:
             source = self._text_encoder
             settings, weights = TextSettings(encoder=source), {}
@@ -65,6 +70,7 @@ class Extractors:
             source,
             settings,
             weights,
+            adapter=adapter,
             offline=self._offline or self._text_encoder is None,
             device=self._device.type,
         )

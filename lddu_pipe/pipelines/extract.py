@@ -19,7 +19,7 @@ from lddu_pipe.datasets.store import SPLITS, Steps, StoreInfo, StoreRow, StoreWr
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.labels import M3ED, MOSEI, LabelSet
 from lddu_pipe.pipelines.annotate import EmotionPipeline
-from lddu_pipe.pipelines.checkpoint import EXPRESSION_FILES
+from lddu_pipe.pipelines.checkpoint import copy_companions
 from lddu_pipe.pipelines.parts import load_part, save_part
 from lddu_pipe.pipelines.rows import samples_of_rows
 from lddu_pipe.types import MODALITIES
@@ -96,8 +96,7 @@ def extract_manifest(
         for split in (split for split in SPLITS if split in found):
             writer.write_split(split, found[split])
         writer.note("skipped", skipped)
-        for file in EXPRESSION_FILES:
-            shutil.copyfile(pipeline.checkpoint.folder / file, writer.work_folder / file)
+        copy_companions(pipeline.checkpoint.folder, writer.work_folder)
     shutil.rmtree(parts, ignore_errors=True)
     return skipped
 

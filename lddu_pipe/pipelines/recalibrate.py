@@ -16,7 +16,7 @@ from lddu_pipe.labels import LabelSet
 from lddu_pipe.models.calibration import Calibration, Method, Target
 from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.calibration import fit_calibration
-from lddu_pipe.pipelines.checkpoint import EXPRESSION_FILE, Checkpoint, save_checkpoint
+from lddu_pipe.pipelines.checkpoint import Checkpoint, copy_checkpoint
 from lddu_pipe.pipelines.evaluate_store import check_fit
 from lddu_pipe.pipelines.rows import samples_of_rows
 from lddu_pipe.training.scoring import RawScores, score_rows
@@ -106,10 +106,7 @@ def recalibrate(
     fitted = [name for name, report in reports.items() if not report.pooled]
     sets = {**calibration.sets, **checkpoint.calibration.sets}
     sets |= {name: calibration.sets[name] for name in fitted}
-    expression = checkpoint.folder if EXPRESSION_FILE in checkpoint.weights else None
-    save_checkpoint(
-        output, checkpoint.model, Calibration(sets, calibration.base_rates), expression
-    )
+    copy_checkpoint(checkpoint, output, Calibration(sets, calibration.base_rates))
     report = {name: asdict(reports[name]) for name in fitted}
     write_whole(output / REPORT_FILE, json.dumps(report, indent=1, allow_nan=False) + "\n")
     return report

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from lddu_pipe.datasets.store import FeatureStore, open_store
+from lddu_pipe.datasets.store import open_store
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import write_whole
 from lddu_pipe.pipelines.calibration import MINIMUM_ROWS, fit_calibration
-from lddu_pipe.pipelines.checkpoint import EXPRESSION_FILE, load_checkpoint, save_checkpoint
+from lddu_pipe.pipelines.checkpoint import load_checkpoint, save_checkpoint
 from lddu_pipe.pipelines.evaluate_store import PROTOCOLS, StoreEvaluation, evaluate_scores
 from lddu_pipe.training.run import (
     MODEL_FOLDER,
@@ -89,7 +89,7 @@ def train(settings: TrainSettings, tell: Hook) -> Run | None:
     tell("calibrate", 0.0)
     valid = score_rows(model, store.split("valid"))
     calibration, _ = fit_calibration(valid.logits, valid.labels, valid.deviation, valid.present)
-    save_checkpoint(folder / MODEL_FOLDER, model, calibration, _expression(store))
+    save_checkpoint(folder / MODEL_FOLDER, model, calibration, [store.folder])
     checkpoint = load_checkpoint(folder / MODEL_FOLDER)
     metrics: dict[str, Any] = {}
     evaluations: dict[str, StoreEvaluation] = {}
@@ -161,8 +161,3 @@ def _prefixed(tell: Hook, prefix: str) -> Hook:
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
-
-
-def _expression(store: FeatureStore) -> Path | None:
-    """The expression network that a store of our own vision features carries with it."""
-    return store.folder if (store.folder / EXPRESSION_FILE).is_file() else None

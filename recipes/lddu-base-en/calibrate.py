@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from corpora import CORPUS_SHARE, Composer, Corpora, load_split
+from corpora import Composer, Corpora, load_split, mosei_sets
 from lddu_pipe.assets import ASSETS
 from lddu_pipe.extractors.audio import AudioExtractor, AudioSettings
 from lddu_pipe.extractors.base import fingerprint
 from lddu_pipe.extractors.text import TextExtractor, TextSettings
 from lddu_pipe.extractors.vision import VisionExtractor, VisionSettings
 from lddu_pipe.files import sha256_of_file
-from lddu_pipe.models.calibration import Calibration, fit_set, set_name
+from lddu_pipe.models.calibration import Calibration, SetCalibration, fit_set, set_name
 from lddu_pipe.models.lddu import LDDUModel
-from lddu_pipe.pipelines.checkpoint import save_checkpoint
+from lddu_pipe.pipelines.checkpoint import ADAPTER_FILE, EXPRESSION_FILE, save_checkpoint
 from lddu_pipe.types import MODALITIES, Modality
 from train_lddu import Row, score_rows, single_rows
 
 ROWS_PER_CORPUS = 1200
 COMPOSED_ROWS = 3000
+UNCLEAR_SHARE = 0.02
+"""Of sound calibration rows, how many may be taken for spoilt ones."""
 
 
 def calibration_rows(
-    corpora: Corpora, present: tuple[Modality, ...], random: np.random.Generator
+    corpora: Corpora,
+    sets: NDArray[np.bool_],
+    present: tuple[Modality, ...],
+    random: np.random.Generator,
 ) -> list[Row]:
     """Rows to calibrate one set of modalities on: real ones where there are any."""
     if len(present) > 1:
-        composer = Composer(corpora, random, vary=False)
+        composer = Composer(corpora, sets, random, vary=False)
         return [composer.composed(present) for _ in range(COMPOSED_ROWS)]
     rows = single_rows(corpora, present[0])
     if present != ("text",):
@@ -38,7 +45,8 @@ def calibration_rows(
     # Every text corpus counts the same, whatever its size.
     groups = corpora.text.groups
     chosen = [
-        random.choice(np.flatnonzero(groups == corpus), ROWS_PER_CORPUS) for corpus in CORPUS_SHARE
+        random.choice(np.flatnonzero(groups == corpus), ROWS_PER_CORPUS)
+        for corpus in ("semeval", "goemotions", "meld")
     ]
     return [rows[index] for index in np.concatenate(chosen)]
 
@@ -53,50 +61,74 @@ def hard(rows: list[Row], corpora: Corpora, present: tuple[Modality, ...]) -> np
     return (labels >= 0.5).astype(np.float64)
 
 
+def unclear_limit(fitted: SetCalibration, deviations: NDArray[np.float32]) -> float:
+    """The mean aleatoric uncertainty that `UNCLEAR_SHARE` of sound rows exceed."""
+    means = fitted.aleatoric(deviations).mean(axis=1)
+    return float(np.quantile(means, 1 - UNCLEAR_SHARE))
+
+
 def calibrate(
-    features: Path, model_folder: Path, expression: Path, output: Path, seed: int
+    data: Path,
+    features: Path,
+    model_folder: Path,
+    expression: Path,
+    adapter: Path,
+    output: Path,
+    seed: int,
 ) -> None:
     """Fit every set of modalities and put the checkpoint together."""
     random = np.random.default_rng(seed)
     corpora = load_split(features, "calibrate")
-    model = LDDUModel.from_pretrained(model_folder)
+    label_sets = mosei_sets(data)
+    # What ships is written in half precision, so that is what is calibrated.
+    model = LDDUModel.from_pretrained(model_folder).half().float()
     sets = {}
     for size in range(1, len(MODALITIES) + 1):
         for present in combinations(MODALITIES, size):
-            rows = calibration_rows(corpora, present, random)
+            rows = calibration_rows(corpora, label_sets, present, random)
             logits, deviations, _ = score_rows(model, rows)
-            sets[set_name(present)] = fit_set(logits, hard(rows, corpora, present), deviations)
+            fitted = fit_set(logits, hard(rows, corpora, present), deviations)
+            limit = unclear_limit(fitted, deviations)
+            sets[set_name(present)] = replace(fitted, abstain_aleatoric=limit)
     rates = [
         np.mean(hard(single_rows(corpora, name), corpora, (name,)), axis=0) for name in MODALITIES
     ]
     files = {name: dict(asset.files) for name, asset in ASSETS.items()}
     model.config.fingerprints = {
-        "text": fingerprint(TextExtractor.name, TextSettings(), files["all-MiniLM-L6-v2"]),
+        "text": fingerprint(
+            TextExtractor.name,
+            TextSettings(),
+            files["all-MiniLM-L6-v2"] | {ADAPTER_FILE: sha256_of_file(adapter / ADAPTER_FILE)},
+        ),
         "audio": fingerprint(AudioExtractor.name, AudioSettings(), files["whisper-tiny.en"]),
         "vision": fingerprint(
             VisionExtractor.name,
             VisionSettings(),
             files["face-landmarker"]
-            | {"expression.safetensors": sha256_of_file(expression / "expression.safetensors")},
+            | {EXPRESSION_FILE: sha256_of_file(expression / EXPRESSION_FILE)},
         ),
     }
-    model.config.version = "0.1.0"
+    model.config.version = "0.2.0"
     base_rates = tuple(float(rate) for rate in np.mean(rates, axis=0))
-    save_checkpoint(output, model, Calibration(sets, base_rates), expression)
+    save_checkpoint(output, model.half(), Calibration(sets, base_rates), [expression, adapter])
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--expression", type=Path, required=True)
+    parser.add_argument("--adapter", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
     calibrate(
+        arguments.data,
         arguments.features,
         arguments.model,
         arguments.expression,
+        arguments.adapter,
         arguments.output,
         arguments.seed,
     )

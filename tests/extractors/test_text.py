@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from transformers import AutoModel, AutoTokenizer
 
 from lddu_pipe.assets import ASSETS, resolve
@@ -80,6 +82,34 @@ def test_spans_are_those_of_the_words(extractor: TextExtractor) -> None:
     )
     sequence = extractor.extract([shifted])[0]
     assert sequence.spans.tolist() == [[w.span.start, w.span.end] for w in shifted.words]
+
+
+def test_an_adapter_changes_the_words_by_its_low_rank_products(
+    extractor: TextExtractor, tmp_path: Path
+) -> None:
+    folder = resolve(MINILM)
+    torch.manual_seed(0)
+    adapted = get_peft_model(
+        AutoModel.from_pretrained(folder),
+        LoraConfig(r=2, target_modules=["query"], layers_to_transform=[5]),
+    )
+    adapted.save_pretrained(tmp_path / "still")  # the second factor starts at zero
+    weights = {name: value for name, value in adapted.named_parameters() if value.requires_grad}
+    for value in weights.values():
+        torch.nn.init.normal_(value, std=0.3)
+    adapted.save_pretrained(tmp_path / "moved")
+    said = [utterance("I am so happy")]
+    before = extractor.extract(said)[0].values
+    still, moved = (
+        TextExtractor(folder, TextSettings(), {}, adapter=tmp_path / name).extract(said)[0].values
+        for name in ("still", "moved")
+    )
+    np.testing.assert_allclose(still, before, atol=1e-5)
+    assert np.abs(moved - before).max() > 0.01
+    batch = AutoTokenizer.from_pretrained(folder)("I am so happy", return_tensors="pt")
+    with torch.inference_mode():
+        hidden = adapted.eval()(**batch).last_hidden_state[0, 1:-1].numpy()
+    np.testing.assert_allclose(moved, hidden, atol=1e-4)
 
 
 def test_the_fingerprint_names_settings_and_weights(extractor: TextExtractor) -> None:
