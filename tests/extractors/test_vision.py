@@ -70,7 +70,7 @@ def test_brightness_and_contrast_do_not_matter_and_a_flat_face_is_zero() -> None
     assert not standardise_faces(torch.full((1, 48, 48), 9)).any()
 
 
-def test_the_expression_network_is_saved_whole(tmp_path: Path) -> None:
+def test_the_expression_network_is_saved_whole_in_half_precision(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = ExpressionNetwork(
         ExpressionConfig(stem_channels=8, stage_channels=(8, 16), stage_blocks=(1, 1))
@@ -79,7 +79,9 @@ def test_the_expression_network_is_saved_whole(tmp_path: Path) -> None:
     faces = standardise_faces(torch.rand(2, 48, 48))
     with torch.inference_mode():
         first, again = network(faces), ExpressionNetwork.load(tmp_path)(faces)
-    assert torch.equal(first.logits, again.logits)
+    # Half precision on disk, single in memory.
+    torch.testing.assert_close(first.logits, again.logits, atol=2e-3, rtol=2e-3)
+    assert again.logits.dtype == torch.float32
     assert first.embedding.shape == (2, 96)
 
 
