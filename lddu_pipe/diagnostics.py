@@ -29,6 +29,7 @@ _APT_PACKAGES = {
     "libEGL.so.1": "libegl1",
     "libGLESv2.so.2": "libgles2",
     "libGL.so.1": "libgl1",
+    "libgthread-2.0.so.0": "libglib2.0-0",
 }
 
 

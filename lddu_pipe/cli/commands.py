@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -17,6 +18,9 @@ PROGRAM = "lddu-pipe"
 SOME_FAILED = 1
 UNUSABLE = 2
 INTERRUPTED = 130
+
+_LIBRARY = re.compile(r"(?:.*/)?(lib[\w.+-]+\.so[\w.]*): ")
+"""How the system's loader begins its complaint about a library."""
 
 
 class _Documented(click.Command):
@@ -112,11 +116,26 @@ def report(error: Exception, *, debug: bool, subject: str = "") -> None:
         traceback.print_exception(error, file=sys.stderr)
     message = str(error)
     if not isinstance(error, LdduPipeError):
-        cause = f"{type(error).__name__}: {message}" if message else type(error).__name__
-        message = f"unexpected error ({cause}); run again with --debug for the traceback"
+        message = _missing_library(error) or _unexpected(error)
     if subject not in message:
         message = f"{subject}: {message}"
     print_error(message)
+
+
+def _missing_library(error: Exception) -> str | None:
+    """What to do where a library of the system is missing, as is likely on a new machine."""
+    found = _LIBRARY.match(str(error)) if isinstance(error, ImportError | OSError) else None
+    if found is None:
+        return None
+    return (
+        f"the system library {found[1]} is missing or broken; "
+        f"'{PROGRAM} doctor' says how to install it"
+    )
+
+
+def _unexpected(error: Exception) -> str:
+    cause = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return f"unexpected error ({cause}); run again with --debug for the traceback"
 
 
 def print_error(message: str) -> None:
