@@ -210,6 +210,26 @@ def test_some_failures_leave_the_rest(pipeline, tmp_path):
     assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize(
+    ("error", "library"),
+    [
+        (ImportError("libGL.so.1: cannot open shared object file: No such file"), "libGL.so.1"),
+        (OSError("/usr/lib/libgthread-2.0.so.0: file too short"), "libgthread-2.0.so.0"),
+    ],
+)
+def test_missing_system_library_leads_to_doctor(monkeypatch, error, library):
+    def load(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(loading, "load_pipeline", load)
+    result = annotate("a.mp4")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"lddu-pipe: error: the system library {library} is missing or broken; "
+        "'lddu-pipe doctor' says how to install it\n"
+    )
+
+
 def test_only_failures(pipeline):
     result = annotate("lost.mp4", "bug.mp4")
     assert (result.exit_code, result.stdout) == (2, "")
@@ -479,7 +499,10 @@ def weights(monkeypatch, tmp_path):
     folder = tmp_path / "lddu-base-en"
     folder.mkdir()
     (folder / "config.json").write_text("{}")
-    (folder / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n# Card\n")
+    card = (
+        "# Card\n\nOf (no) use.\n\n## Licence\n\nFor research (CC BY-NC\n4.0).\n\n## Figures (f)\n"
+    )
+    (folder / "MODEL_CARD.md").write_text(card)
     save_file({"weight": np.zeros((8, 8), np.float32)}, folder / "model.safetensors")
     encoder = Asset(
         name="encoder",
@@ -503,7 +526,7 @@ def test_models_list(weights):
     assert (result.exit_code, result.stderr) == (0, "")
     ours, encoder = json.loads(result.stdout)["models"]
     assert ours["name"] == "lddu-base-en"
-    assert ours["licence"] == "cc-by-nc-4.0"
+    assert ours["licence"] == "CC BY-NC 4.0"
     assert ours["verified"] is True
     digest = sha256_of_file(weights / "model.safetensors")
     assert ours["sha256"] == {"model.safetensors": digest}
@@ -511,7 +534,11 @@ def test_models_list(weights):
     assert (encoder["path"], encoder["verified"], encoder["size"]) == (None, False, 7)
     shown = run("models", "list").stdout
     assert digest in shown
-    assert "cc-by-nc-4.0" in shown
+    assert "CC BY-NC 4.0" in shown
+
+
+def test_models_list_knows_the_licence_of_the_model_that_ships():
+    assert inventory.describe_checkpoint(DEFAULT_CHECKPOINT)["licence"] == "CC BY-NC-SA 4.0"
 
 
 def test_models_verify_names_what_is_missing(weights):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import importlib.metadata
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,14 +89,13 @@ def _description(
 
 
 def _licence_on_card(folder: Path) -> str | None:
-    """The licence in the header of the model card."""
-    card = folder / "README.md"
+    """The licence that the model card names in brackets, in its section on the licence."""
+    card = folder / "MODEL_CARD.md"
     if not card.is_file():
         return None
-    from huggingface_hub import ModelCard
-
-    licence: str | None = ModelCard.load(card).data.license
-    return licence
+    _, _, section = card.read_text(encoding="utf-8").partition("\n## Licence\n")
+    named = re.search(r"\(([^()]+)\)", section.partition("\n## ")[0])
+    return " ".join(named[1].split()) if named else None
 
 
 def _problem_of_checkpoint(folder: Path, digests: Mapping[str, str]) -> str | None:
