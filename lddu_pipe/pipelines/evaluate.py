@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +17,6 @@ from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.rows import samples_of_rows
 from lddu_pipe.pipelines.settings import Hook
 from lddu_pipe.types import Prediction, Sample
-
-logger = logging.getLogger(__name__)
 
 PRESENT = 0.5
 """Share of a label from which a row counts as having it, where labels are shares."""
@@ -79,7 +76,6 @@ def score_manifest(
         rows, targets, samples_of_rows(pipeline, rows, hook or _ignore), strict=True
     ):
         if isinstance(sample, str):
-            logger.warning("%s: left out: %s", row.origin, sample)
             skipped.append({"id": row.id, "error": sample})
         else:
             samples.append(sample)

@@ -12,7 +12,14 @@ from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.media import decode_audio, decode_frames, probe
 from lddu_pipe.pipelines.annotate import EmotionPipeline
-from lddu_pipe.pipelines.samples import NO_FACE, NO_WORDS, SILENCE, cut_sequence, make_sample
+from lddu_pipe.pipelines.samples import (
+    NO_FACE,
+    NO_WORDS,
+    SILENCE,
+    cut_sequence,
+    make_sample,
+    show_throughout,
+)
 from lddu_pipe.pipelines.settings import Hook
 from lddu_pipe.transcripts import parse_text, read_transcript
 from lddu_pipe.types import Media, Modality, ModalitySequence, Sample, TimeSpan, Utterance, Word
@@ -44,7 +51,7 @@ def samples_of_rows(
             utterance = Utterance(row.id, TimeSpan(0.0, 0.0))
             found.append(str(error))
         utterances.append(utterance)
-    _add_stills(pipeline, rows, found, tell)
+    _add_stills(pipeline, rows, utterances, found, tell)
     _add_texts(pipeline, utterances, found, tell)
     for utterance, item in zip(utterances, found, strict=True):
         if isinstance(item, str):
@@ -73,7 +80,7 @@ def _words(row: ManifestRow, span: TimeSpan, *, timed: bool) -> tuple[Word, ...]
         transcript = read_transcript(row.transcript)
         if transcript.timed and row.start is not None:
             return tuple(word for word in transcript.words if word.span.middle in span)
-    elif row.text is not None:
+    elif row.text is not None and row.text.strip():
         transcript = parse_text(row.text)
     else:
         return ()
@@ -118,6 +125,7 @@ def _heard_and_seen(
 def _add_stills(
     pipeline: EmotionPipeline,
     rows: Sequence[ManifestRow],
+    utterances: Sequence[Utterance],
     found: list[Found | str],
     tell: Hook,
 ) -> None:
@@ -151,7 +159,8 @@ def _add_stills(
         for index, sequence in zip(readable, sequences, strict=True):
             item = found[index]
             if not isinstance(item, str):
-                item["vision"] = sequence if sequence.present else NO_FACE
+                still = show_throughout(sequence, [utterances[index]])
+                item["vision"] = still if still.present else NO_FACE
 
 
 def _read_image(path: Path | None, max_side: int) -> NDArray[np.uint8]:

@@ -142,6 +142,16 @@ def cut_sequence(sequence: ModalitySequence, utterance: Utterance) -> ModalitySe
     )
 
 
+def show_throughout(still: ModalitySequence, utterances: Sequence[Utterance]) -> ModalitySequence:
+    """The one step of a picture, lasting as long as what is said beside it.
+
+    On its own a picture has no time, and would only be there for the first word.
+    """
+    ends = [utterance.span.end for utterance in utterances]
+    ends += [word.span.end for utterance in utterances for word in utterance.words]
+    return replace(still, spans=np.array([[0.0, max(ends, default=0.0)]]))
+
+
 def missing_everywhere(reason: str) -> dict[Modality, str]:
     """The same reason for every modality."""
     return dict.fromkeys(MODALITIES, reason)
