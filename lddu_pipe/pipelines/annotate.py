@@ -15,7 +15,7 @@ from lddu_pipe.media import Frame
 from lddu_pipe.pipelines.checkpoint import Checkpoint, load_checkpoint
 from lddu_pipe.pipelines.components import Extractors, choose_device
 from lddu_pipe.pipelines.predict import Predictor
-from lddu_pipe.pipelines.samples import NO_SPEECH, Raw, build_samples
+from lddu_pipe.pipelines.samples import NO_SPEECH, Raw, build_samples, show_throughout
 from lddu_pipe.pipelines.settings import Hook, PipelineSettings
 from lddu_pipe.pipelines.sources import Pictures, Sound, Source, open_file, open_memory
 from lddu_pipe.segmentation import segment
@@ -187,8 +187,13 @@ class EmotionPipeline:
             cut="sentences" if recognised else "cues",
             window=self.settings.window,
             max_duration=self.settings.max_duration,
+            # Between the cues of a transcript that was given alone there is nothing to go by.
+            cover_silence=source.waveform is not None or source.frames is not None,
         )
-        raw = Raw(source.waveform, self._look(source, tell), missing, speech_only=True)
+        vision = self._look(source, tell)
+        if vision is not None and source.still:
+            vision = show_throughout(vision, utterances)
+        raw = Raw(source.waveform, vision, missing, speech_only=True)
         tell("read and listen", 0.0)
         samples = build_samples(
             self.extractors,

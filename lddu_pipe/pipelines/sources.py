@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 
+import cv2
 import librosa
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -61,7 +63,8 @@ def open_file(
                 f"{path} is a transcript itself; give media with a transcript"
             )
         alone = read_transcript(path)
-        end = alone.cues[-1].span.end if alone.timed else 0.0
+        # Cues come in order of start, and one that began earlier may end last.
+        end = max(cue.span.end for cue in alone.cues) if alone.timed else 0.0
         info = SourceInfo(shown_path, sha256_of_file(path), end, False, False)
         return Source(info, None, None, False, alone, _absent("a transcript was given alone"))
     media = probe(path)
@@ -100,10 +103,19 @@ def open_memory(
 
     Raises:
         UnusableInputError: nothing is given, or something has the wrong shape or type.
+        TypeError: text is no text, or audio or frames come without their rate.
     """
+    if not isinstance(text, str | Transcript | None):
+        raise TypeError(f"text is a str or a Transcript, got {type(text).__name__}")
     transcript = parse_text(text) if isinstance(text, str) else text
-    waveform = read_waveform(*audio) if audio is not None else None
-    pictures = _read_frames(*frames, settings.fps) if frames is not None else None
+    waveform = None
+    if audio is not None:
+        _check_pair(audio, "audio is (waveform, sample_rate)")
+        waveform = read_waveform(*audio)
+    pictures = None
+    if frames is not None:
+        _check_pair(frames, "frames are (pictures, fps)")
+        pictures = _read_frames(*frames, settings)
     if not (transcript and transcript.words) and waveform is None and pictures is None:
         raise UnusableInputError("nothing to annotate: give a file, or text, audio or frames")
     duration = 0.0 if waveform is None else len(waveform) / SAMPLE_RATE
@@ -158,10 +170,18 @@ def read_waveform(samples: ArrayLike, sample_rate: int) -> NDArray[np.float32]:
     return np.asarray(np.clip(waveform, -1.0, 1.0), np.float32)
 
 
+def _check_pair(given: object, what: str) -> None:
+    """Refuse data without their rate; an array alone would be taken apart for it."""
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise TypeError(f"{what}, a pair; got {type(given).__name__} alone")
+    if isinstance(given[1], bool) or not isinstance(given[1], Real):
+        raise TypeError(f"{what}, the second a number; got {type(given[1]).__name__}")
+
+
 def _read_frames(
-    images: Iterable[NDArray[np.uint8]], fps: float, max_fps: float
+    images: Iterable[NDArray[np.uint8]], fps: float, settings: PipelineSettings
 ) -> tuple[Iterator[Frame], float]:
-    """Check pictures and say how long they last; more than `max_fps` a second are thinned out."""
+    """Check pictures and say how long they last; as from a file, too many or large are reduced."""
     if not (np.isfinite(fps) and 0 < fps <= 1000):
         raise UnusableInputError(f"frames come at 0 to 1000 a second, got {fps}")
     pictures: NDArray[np.uint8] | Sequence[NDArray[np.uint8]] = (
@@ -174,9 +194,24 @@ def _read_frames(
             raise UnusableInputError(
                 f"frame {index} is not (height, width, 3) uint8 RGB: {image.shape} {image.dtype}"
             )
-    step = max(1, round(fps / max_fps))
-    frames = (Frame(index / fps, pictures[index]) for index in range(0, len(pictures), step))
+    # The first picture of each step of 1 / settings.fps; 1e-9 is for rounding at the edges.
+    steps = np.floor(np.arange(len(pictures)) * (settings.fps / fps) + 1e-9)
+    first = np.flatnonzero(np.diff(steps, prepend=-1.0))
+    frames = (
+        Frame(int(index) / fps, _scaled(pictures[int(index)], settings.max_side))
+        for index in first
+    )
     return frames, len(pictures) / fps
+
+
+def _scaled(image: NDArray[np.uint8], max_side: int) -> NDArray[np.uint8]:
+    """Scale a picture down to `max_side`; a smaller one is left."""
+    scale = max_side / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
 
 
 def _absent(reason: str) -> dict[Modality, str]:

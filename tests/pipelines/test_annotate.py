@@ -14,6 +14,7 @@ import pytest
 from lddu_pipe import Annotation, EmotionPipeline, PipelineSettings
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
 from lddu_pipe.media import decode_audio, decode_frames, probe
+from lddu_pipe.pipelines.sources import open_memory
 
 LABELS = ["happy", "sad", "anger", "surprise", "disgust", "fear"]
 
@@ -180,6 +181,38 @@ def test_a_transcript_alone_is_annotated(pipe: EmotionPipeline, tmp_path: Path) 
     assert not annotation.media.has_audio
 
 
+def test_a_transcript_alone_lasts_to_its_last_end_and_has_no_silence(
+    pipe: EmotionPipeline, tmp_path: Path
+) -> None:
+    srt = tmp_path / "alone.srt"
+    srt.write_text(
+        "1\n00:00:01,000 --> 00:00:09,000\nI am so happy!\n\n"
+        "2\n00:00:02,000 --> 00:00:05,000\nWhat?\n\n"
+        "3\n00:01:00,000 --> 00:01:01,000\nYes.\n\n"
+        "4\n00:01:00,500 --> 00:01:00,800\nNo.\n"
+    )
+    annotation = pipe(srt)
+    spans = [(prediction.start, prediction.end) for prediction in annotation.utterances]
+    assert spans == [(1.0, 9.0), (2.0, 5.0), (60.0, 61.0), (60.5, 60.8)]
+    assert annotation.media.duration == 61.0
+
+
+@pytest.mark.parametrize("aligned", [False, True])
+def test_a_picture_is_seen_as_long_as_what_is_said(
+    sample_video: Path, tmp_path: Path, run_ffmpeg: Callable[..., None], aligned: bool
+) -> None:
+    picture, srt = tmp_path / "face.png", tmp_path / "said.srt"
+    run_ffmpeg("-i", sample_video, "-frames:v", "1", picture)
+    srt.write_text(
+        "1\n00:00:00,000 --> 00:00:02,000\nI am here.\n\n"
+        "2\n00:00:02,000 --> 00:00:04,000\nYou are there.\n"
+    )
+    settings = PipelineSettings(aligned=aligned)
+    pipe = EmotionPipeline.from_pretrained(device="cpu", offline=True, settings=settings)
+    for prediction in pipe(picture, transcript=srt).utterances:
+        assert dict(prediction.missing) == {"audio": "no sound stream"}
+
+
 def test_aligned_and_unaligned_both_work(sample_video: Path, sample: Annotation) -> None:
     aligned = EmotionPipeline.from_pretrained(
         device="cpu", offline=True, settings=PipelineSettings(aligned=True)
@@ -269,6 +302,37 @@ def test_wrong_data_is_refused_in_one_line(
     with pytest.raises(UnusableInputError, match=message) as raised:
         pipe(**arguments)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"audio": np.zeros(100, np.float32)}, "audio is .* got ndarray alone"),
+        ({"audio": (np.zeros(100, np.float32), "16000")}, "audio is .* got str"),
+        ({"frames": np.zeros((2, 8, 8, 3), np.uint8)}, "frames are .* got ndarray alone"),
+        ({"frames": (np.zeros((2, 8, 8, 3), np.uint8), None)}, "frames are .* got NoneType"),
+        ({"text": ["hello"]}, "text is .* got list"),
+    ],
+)
+def test_data_without_a_rate_are_a_mistake_that_is_named(
+    pipe: EmotionPipeline, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TypeError, match=message):
+        pipe(**arguments)
+
+
+@pytest.mark.parametrize(("fps", "count"), [(4.0, 8), (10.0, 20), (25.0, 20), (30.0, 20)])
+def test_pictures_in_memory_are_reduced_as_those_of_a_file(fps: float, count: int) -> None:
+    pictures = np.zeros((round(2 * fps), 100, 400, 3), np.uint8)
+    settings = PipelineSettings(fps=10.0, max_side=200)
+    source = open_memory(None, None, (pictures, fps), settings)
+    assert source.frames is not None
+    frames = list(source.frames)
+    assert {frame.image.shape for frame in frames} == {(50, 200, 3)}
+    times = [frame.time for frame in frames]
+    assert len(times) == count
+    assert np.diff(times).min() > 1 / 10.0 - 1 / fps
+    assert source.info.duration == 2.0
 
 
 def test_wrong_models_and_devices_are_refused(tmp_path: Path) -> None:
