@@ -323,9 +323,10 @@ def test_names_what_is_wrong(tmp_path: Path, name: str, content: str, message: s
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:
     (tmp_path / "folder.srt").mkdir()
-    for name in ("missing.srt", "folder.srt"):
-        with pytest.raises(UnusableInputError, match=name):
-            read_transcript(tmp_path / name)
+    with pytest.raises(UnusableInputError, match=r"missing\.srt does not exist; check the name"):
+        read_transcript(tmp_path / "missing.srt")
+    with pytest.raises(UnusableInputError, match=r"folder\.srt is a folder; name a transcript"):
+        read_transcript(tmp_path / "folder.srt")
 
 
 # --- JSON --------------------------------------------------------------------------------------

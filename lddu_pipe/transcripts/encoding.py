@@ -41,7 +41,7 @@ def read_text(path: Path) -> str:
         size = path.stat().st_size
         data = path.read_bytes() if size <= MAX_BYTES else b""
     except OSError as error:
-        raise UnusableInputError(f"cannot read {path}: {error.strerror}") from error
+        raise UnusableInputError(f"{path} {_problem(error)}") from error
     if size > MAX_BYTES:
         raise UnusableInputError(
             f"{path} has {size / 2**20:.0f} MB, too large for a transcript; check the file"
@@ -52,6 +52,14 @@ def read_text(path: Path) -> str:
     if text is None:
         raise UnusableInputError(f"{path} is not text; save the transcript as UTF-8")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _problem(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "does not exist; check the name"
+    if isinstance(error, IsADirectoryError):
+        return "is a folder; name a transcript file inside it"
+    return f"cannot be read: {error.strerror}"
 
 
 def decode(data: bytes) -> str | None:
