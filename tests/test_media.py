@@ -545,6 +545,25 @@ def test_a_truncated_file_gives_what_it_still_holds(
     assert all(str(path) in text and "\n" not in text for text in warnings)
 
 
+@pytest.mark.parametrize(
+    ("claimed", "warned"), [(None, False), (0xFFFF_FFFF, False), (40_000, True)]
+)
+def test_a_wav_that_is_cut_off_says_so(
+    tmp_path: Path,
+    write_wav: Helper,
+    caplog: pytest.LogCaptureFixture,
+    claimed: int | None,
+    warned: bool,
+) -> None:
+    path = write_wav(tmp_path / "s.wav", np.zeros(4000, np.float32))
+    content = bytearray(path.read_bytes())
+    if claimed is not None:
+        content[4:8] = claimed.to_bytes(4, "little")
+    path.write_bytes(content)
+    assert probe(path).duration == pytest.approx(0.25)
+    assert ("may be cut off" in caplog.text) == warned
+
+
 def test_nothing_left_to_decode_is_one_line(tmp_path: Path, clip: Path) -> None:
     path = tmp_path / "gone.mp4"
     shutil.copy(clip, path)

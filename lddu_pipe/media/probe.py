@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 _STILL_IF_SINGLE = (*STILLS, "gif", "apng", "mjpeg")
 """Demuxers whose single picture without sound is a still and not a short video."""
 
+_UNKNOWN_RIFF_SIZE = 0x7FFF_0000
+"""Sizes from here on in a RIFF header stand for one that was not known when it was written."""
+
 
 def probe(path: Path) -> Media:
     """Open a media file and say what is in it.
@@ -52,6 +55,8 @@ def probe(path: Path) -> Media:
         if not tracks:
             raise UnusableInputError(f"{shown(path)} has neither a sound nor a picture stream")
         _read_all(container, tracks, path)
+        if demuxer == "wav":
+            _compare_with_riff_header(path)
         return _describe(path, demuxer, tracks)
 
 
@@ -180,6 +185,19 @@ def _read_all(container: InputContainer, tracks: list[_Track], path: Path) -> No
     if claimed - found > max(0.5, claimed / 10):
         logger.warning(
             "%s claims %.1f s and holds %.1f s; it may be cut off", shown(path), claimed, found
+        )
+
+
+def _compare_with_riff_header(path: Path) -> None:
+    """Warn of a WAV file that is cut off; ffmpeg goes by the length of the file alone."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    size = path.stat().st_size
+    claimed = int.from_bytes(head[4:], "little") + 8
+    # Programs that write to a pipe do not know the size, and put a huge one.
+    if head[:4] == b"RIFF" and size < claimed < _UNKNOWN_RIFF_SIZE:
+        logger.warning(
+            "%s claims %d bytes and holds %d; it may be cut off", shown(path), claimed, size
         )
 
 
