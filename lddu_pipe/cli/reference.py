@@ -43,7 +43,7 @@ interview.mp4
   heard is itself ambiguous. `uncertain: model` marks an epistemic uncertainty of
   {HIGH_EPISTEMIC} or more: the model does not know such cases well.
 - `abstained` means that the model is too unsure to decide; the most probable emotion is named all
-  the same.
+  the same, unless every modality is missing.
 - `missing` names each modality that is absent and why; what every utterance lacks for the same
   reason stands once, at the top.
 - Plain text and pictures have no time: utterances show their id instead.

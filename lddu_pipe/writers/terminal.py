@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from lddu_pipe.annotation import Annotation, SourceInfo
-from lddu_pipe.types import EmotionScore, Modality, Prediction, Uncertainty
+from lddu_pipe.types import MODALITIES, EmotionScore, Modality, Prediction, Uncertainty
 from lddu_pipe.writers.escaping import printable
 
 HIGH_ALEATORIC = 0.9
@@ -137,6 +137,10 @@ def _utterance(
 
 
 def _emotions(prediction: Prediction, console: Console, width: int) -> Iterator[Text]:
+    if prediction.abstained and prediction.missing.keys() >= set(MODALITIES):
+        # Its probabilities are base rates and say nothing of this utterance.
+        yield Text("abstained: nothing to go by", "yellow")
+        return
     undecided = [score for score in prediction.emotions if score.decision == "abstain"]
     shown = [*prediction.present, *sorted(undecided, key=lambda score: -score.probability)]
     if shown and not prediction.abstained:

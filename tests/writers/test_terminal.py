@@ -111,6 +111,13 @@ def test_abstained_utterance_names_its_most_probable_label():
     assert "━" not in shown
 
 
+def test_utterance_without_any_modality_names_no_label():
+    nothing = {"text": "no speech found", "audio": "no speech found", **NO_FACE}
+    shown = show(annotation([prediction(score("sad", 0.4), abstained=True, missing=nothing)]))
+    assert "abstained: nothing to go by\n" in shown
+    assert "most probable" not in shown
+
+
 def test_single_undecided_label_stands_below_those_present():
     shown = show(annotation([prediction(score("sad", 0.6, "abstain"), score("anger", 0.55))]))
     first, second = (line for line in shown.splitlines() if "confidence" in line)
