@@ -1,19 +1,22 @@
 """What a training step costs beside its own forward pass, and whether memory stays flat.
 
-Usage: python benchmarks/training_step.py [--steps N] [--device cpu|cuda]
+Usage: python benchmarks/training_step.py [--steps N] [--device cpu|cuda] [--precision fp32|bf16]
 
 A batch of 64 rows, 60 steps, features 768/74/35, six labels, a queue of 8192: the paper's sizes.
-The forward pass is the same batch without gradient. Ratios of medians in one process.
+The forward pass is of the same batch, without gradient and in evaluation mode. Each step is timed
+right beside a forward pass, so that other work on the machine slows both; the ratio is the median
+of these pairs. Memory is what the process holds after each step, on a GPU what is allocated.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
+import os
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -23,22 +26,28 @@ from lddu_pipe.models.losses import ContrastiveQueue, LossWeights, lddu_loss
 
 SIZES = {"text": 768, "audio": 74, "vision": 35}
 BATCH, TIME, QUEUE = 64, 60, 8192
+WARM_UP = 9
+"""Steps before anything is measured: 1152 vectors each, so the queue is full after eight."""
 
 
-def median_seconds(work: Callable[[], object], repeats: int, device: torch.device) -> float:
-    """Median of the wall times of several calls, after two that are not counted."""
-    times = []
-    for repeat in range(repeats + 2):
-        begun = time.perf_counter()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        if repeat >= 2:
-            times.append(time.perf_counter() - begun)
-    return statistics.median(times)
+def seconds(work: Callable[[], object], device: torch.device) -> float:
+    """Wall time of one call."""
+    begun = time.perf_counter()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - begun
 
 
-def measure(steps: int, device: torch.device) -> dict[str, float]:
+def held_megabytes(device: torch.device) -> float:
+    """Memory in use now: of the process, or of this process on the GPU."""
+    if device.type == "cuda":
+        return torch.cuda.memory_allocated() / 2**20
+    resident_pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return resident_pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def measure(steps: int, device: torch.device, precision: str = "fp32") -> dict[str, object]:
     torch.manual_seed(0)
     config = LDDUConfig(feature_sizes=SIZES, max_steps=dict.fromkeys(SIZES, TIME))
     model = LDDUModel(config).to(device)
@@ -47,37 +56,51 @@ def measure(steps: int, device: torch.device) -> dict[str, float]:
     labels = (torch.rand(BATCH, 6, device=device) < 0.3).float()
     queue = ContrastiveQueue(QUEUE, config.latent_size).to(device)
     optimiser = torch.optim.AdamW(model.parameters(), lr=2e-4, fused=True)  # as Trainer has it
+    lower = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
     def forward() -> None:
-        with torch.no_grad():
+        model.eval()
+        with torch.no_grad(), lower:
             model(values, masks)
 
     def step() -> None:
-        loss = lddu_loss(model(values, masks), labels, queue, LossWeights())
+        model.train()
+        with lower:
+            output = model(values, masks)
+        loss = lddu_loss(output.float(), labels, queue, LossWeights())
         optimiser.zero_grad()
         loss.total.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
 
-    for _ in range(9):  # 1152 vectors a step: the queue is full after eight
+    for _ in range(WARM_UP):
+        forward()
         step()
-    early = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    step_time = median_seconds(step, steps, device)
-    late = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    model.eval()
-    forward_time = median_seconds(forward, steps, device)
+    pairs, held = [], []
+    for _ in range(steps):
+        pairs.append((seconds(forward, device), seconds(step, device)))
+        held.append(held_megabytes(device))
+    forward_s, step_s = (statistics.median(times) for times in zip(*pairs, strict=True))
+    third = max(len(held) // 3, 1)
     return {
-        "forward_s": round(forward_time, 4),
-        "step_s": round(step_time, 4),
-        "step_over_forward": round(step_time / forward_time, 2),
-        "rows_per_second": round(BATCH / step_time, 1),
-        "peak_memory_growth_mb": round((late - early) / 1024, 1),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else device.type,
+        "precision": precision,
+        "forward_s": round(forward_s, 4),
+        "step_s": round(step_s, 4),
+        "step_over_forward": round(statistics.median(late / early for early, late in pairs), 2),
+        "rows_per_second": round(BATCH / step_s, 1),
+        # Medians, since allocators give and take a few megabytes from step to step.
+        "memory_mb_first_third": round(statistics.median(held[:third]), 1),
+        "memory_mb_last_third": round(statistics.median(held[-third:]), 1),
     }
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=15)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     arguments = parser.parse_args()
-    print(json.dumps(measure(arguments.steps, torch.device(arguments.device)), indent=1))
+    found = measure(arguments.steps, torch.device(arguments.device), arguments.precision)
+    print(json.dumps(found, indent=1))
