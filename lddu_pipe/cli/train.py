@@ -77,14 +77,12 @@ def train(
     result: dict[str, Any] | None
     with progress(Path(settings.output).name) as hook:
         if preset == ABLATIONS:
-            result = pipeline.ablate(settings, seeds or [settings.seed], hook)
+            result = pipeline.ablate(settings, seeds or [settings.seed], hook, draw_run)
         elif seeds:
-            result = pipeline.train_seeds(settings, seeds, hook)
+            result = pipeline.train_seeds(settings, seeds, hook, draw_run)
         else:
-            run = pipeline.train(settings, hook)
+            run = pipeline.train(settings, hook, draw_run)
             result = run.metrics if run else None
-            for protocol, found in (run.evaluations if run else {}).items():
-                draw_run(Path(settings.output) / "figures" / protocol, found)
     if result is None:  # a process that only helped another
         return
     if as_json:

@@ -21,6 +21,7 @@ from lddu_pipe.training.run import (
     MODEL_FOLDER,
     check_store,
     claim,
+    is_first,
     remove_checkpoints,
     train_model,
 )
@@ -28,6 +29,7 @@ from lddu_pipe.training.scoring import score_rows
 from lddu_pipe.training.settings import TrainSettings
 
 METRICS_FILE = "metrics.json"
+FIGURES_FOLDER = "figures"
 REPORTED = ("micro_f1", "macro_f1", "jaccard_accuracy", "gap", "ece", "brier", "aurc")
 """Figures of which several runs give mean and spread."""
 ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
@@ -41,6 +43,8 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
 """What each ablation changes, as in the paper's table."""
 
 Hook = Callable[[str, float], None]
+Show = Callable[[Path, StoreEvaluation], None]
+"""Draws an evaluation into a folder."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +58,17 @@ class Run:
     """Of the last split, by protocol; empty where the run had ended before."""
 
 
-def train(settings: TrainSettings, tell: Hook) -> Run | None:
+def train(settings: TrainSettings, tell: Hook, show: Show | None = None) -> Run | None:
     """Train, calibrate on the valid split, and touch the test split once.
 
     The run's folder then holds ``settings.json``, ``environment.json``, ``history.json``,
-    ``metrics.json``, ``tensorboard/`` and ``model/``, which pipelines load.
+    ``metrics.json``, ``tensorboard/``, ``model/``, which pipelines load, and ``figures/`` where
+    `show` draws. ``metrics.json`` comes last: a run that has it is whole.
 
     Args:
         settings: as `read_settings` checked them.
         tell: told of stages and the share that is done.
+        show: draws the last split, once a protocol; no pictures where None.
 
     Returns:
         None in a process that only helped another.
@@ -82,7 +88,9 @@ def train(settings: TrainSettings, tell: Hook) -> Run | None:
     claim(folder, settings)
     done = folder / METRICS_FILE
     if done.is_file():
-        return Run(folder, json.loads(done.read_text(encoding="utf-8")), {})
+        remove_checkpoints(settings)  # if the end came between the two
+        found = json.loads(done.read_text(encoding="utf-8"))
+        return Run(folder, found, {}) if is_first() else None
     model = train_model(settings, store, tell)
     if model is None:
         return None
@@ -101,31 +109,43 @@ def train(settings: TrainSettings, tell: Hook) -> Run | None:
             for protocol in PROTOCOLS
         }
         metrics[split] = {name: item.figures for name, item in evaluations.items()}
+    if show is not None:
+        tell("draw", 0.0)
+        for protocol, item in evaluations.items():
+            show(folder / FIGURES_FOLDER / protocol, item)
     _write_json(folder / METRICS_FILE, metrics)
     remove_checkpoints(settings)
     return Run(folder, metrics, evaluations)
 
 
 def train_seeds(
-    settings: TrainSettings, seeds: Sequence[int], tell: Hook
+    settings: TrainSettings, seeds: Sequence[int], tell: Hook, show: Show | None = None
 ) -> dict[str, Any] | None:
-    """Train once a seed, each in ``output/seed-N``; write mean and spread to ``metrics.json``."""
+    """Train once a seed, each in ``output/seed-N``; write mean and spread to ``metrics.json``.
+
+    Arguments and result are those of `train`. A process that only helps does so for every seed.
+    """
     runs: list[dict[str, Any]] = []
     for seed in seeds:
         one = deepcopy(settings)
         one.seed, one.output = seed, str(Path(settings.output) / f"seed-{seed}")
-        run = train(one, _prefixed(tell, f"seed {seed}"))
-        if run is None:
-            return None
-        runs.append(run.metrics)
+        run = train(one, _prefixed(tell, f"seed {seed}"), show)
+        if run is not None:
+            runs.append(run.metrics)
+    if not runs:
+        return None
     summary: dict[str, Any] = {"seeds": list(seeds)}
     for split in runs[0]:
-        summary[split] = {name: spread([run[split][name] for run in runs]) for name in PROTOCOLS}
+        of_split = [run[split] for run in runs]
+        summary["synthetic"] = of_split[0][PROTOCOLS[0]]["synthetic"]
+        summary[split] = {name: spread([run[name] for run in of_split]) for name in PROTOCOLS}
     _write_json(Path(settings.output) / METRICS_FILE, summary)
     return summary
 
 
-def ablate(settings: TrainSettings, seeds: Sequence[int], tell: Hook) -> dict[str, Any] | None:
+def ablate(
+    settings: TrainSettings, seeds: Sequence[int], tell: Hook, show: Show | None = None
+) -> dict[str, Any] | None:
     """Train the full model and each ablation on the same data, over the same seeds."""
     results: dict[str, Any] = {}
     for name, changes in ABLATIONS.items():
@@ -134,10 +154,11 @@ def ablate(settings: TrainSettings, seeds: Sequence[int], tell: Hook) -> dict[st
             for key, value in values.items():
                 setattr(getattr(one, part), key, value)
         one.output = str(Path(settings.output) / name.replace(" ", "-"))
-        found = train_seeds(one, seeds, _prefixed(tell, name))
-        if found is None:
-            return None
-        results[name] = found
+        found = train_seeds(one, seeds, _prefixed(tell, name), show)
+        if found is not None:
+            results[name] = found
+    if not results:
+        return None
     _write_json(Path(settings.output) / "ablations.json", results)
     return results
 

@@ -191,7 +191,7 @@ def _prevalence(split: StoreSplit) -> list[float]:
     return [float(share) for share in np.mean(split.labels >= 0.5, axis=0)]
 
 
-def _is_first() -> bool:
+def is_first() -> bool:
     """Whether this is the process that writes; known before any group of processes is made."""
     return os.environ.get("RANK", "0") == "0"
 
@@ -202,7 +202,7 @@ def claim(folder: Path, settings: TrainSettings) -> None:
     Raises:
         UnusableInputError: the folder holds something else.
     """
-    if not _is_first():
+    if not is_first():
         return
     wanted = asdict(settings)
     # A run that was moved, or goes on with other help, is no other run.

@@ -30,8 +30,7 @@ def print_run(metrics: Mapping[str, Any], folder: str, console: Console) -> None
             table.add_row(split, protocol, str(figures["n"]), *cells)
             synthetic = figures["synthetic"]
     console.print(table)
-    if synthetic:
-        console.print(Text("synthetic data: these figures say nothing about emotion", "yellow"))
+    _warn(console, synthetic=synthetic)
     console.print(Text(f"model: {printable(folder)}/model", "dim"), soft_wrap=True)
 
 
@@ -42,8 +41,8 @@ def print_seeds(summary: Mapping[str, Any], console: Console) -> None:
         for protocol, figures in summary.get(split, {}).items():
             table.add_row(split, protocol, *(_mean_and_spread(figures[key]) for key in _COLUMNS))
     console.print(table)
-    seeds = ", ".join(map(str, summary["seeds"]))
-    console.print(Text(f"mean \N{PLUS-MINUS SIGN} standard deviation over seeds {seeds}", "dim"))
+    console.print(Text(_over_seeds(summary), "dim"))
+    _warn(console, synthetic=summary["synthetic"])
 
 
 def print_ablations(results: Mapping[str, Any], console: Console) -> None:
@@ -55,7 +54,20 @@ def print_ablations(results: Mapping[str, Any], console: Console) -> None:
         figures = summary[split][protocol]
         table.add_row(name, *(_mean_and_spread(figures[key]) for key in _COLUMNS))
     console.print(table)
-    console.print(Text(f"{split} split, protocol {protocol}", "dim"))
+    console.print(Text(f"{split} split, protocol {protocol}, {_over_seeds(summary)}", "dim"))
+    _warn(console, synthetic=summary["synthetic"])
+
+
+def _warn(console: Console, *, synthetic: bool) -> None:
+    if synthetic:
+        console.print(Text("synthetic data: these figures say nothing about emotion", "yellow"))
+
+
+def _over_seeds(summary: Mapping[str, Any]) -> str:
+    seeds = summary["seeds"]
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    return f"mean \N{PLUS-MINUS SIGN} standard deviation over seeds {', '.join(map(str, seeds))}"
 
 
 def _table(*first: str) -> Table:

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from lddu_pipe.datasets.store import Steps, StoreRow, StoreWriter, open_store
 from lddu_pipe.errors import IncompatibleModelError, UnusableInputError
 from lddu_pipe.pipelines.checkpoint import load_checkpoint
-from lddu_pipe.pipelines.evaluate_store import evaluate_store
+from lddu_pipe.pipelines.evaluate_store import PROTOCOLS, StoreEvaluation, evaluate_store
 from lddu_pipe.pipelines.train import train, train_seeds
 from lddu_pipe.training.settings import read_settings
 
@@ -163,14 +163,39 @@ def test_a_run_killed_after_it_stopped_early_does_not_learn_on(
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one(toy: Path, tmp_path: Path) -> None:
-    more = ("epochs=2", "model.dropout=0.0")  # dropout is drawn in each process by itself
+def test_a_run_that_ends_while_it_draws_is_taken_up_and_draws(toy: Path, tmp_path: Path) -> None:
+    drawn: list[Path] = []
+
+    def die(folder: Path, found: StoreEvaluation) -> None:
+        raise KeyboardInterrupt
+
+    def draw(folder: Path, found: StoreEvaluation) -> None:
+        drawn.append(folder)
+
+    chosen = settings(toy, tmp_path / "runs", "epochs=2")
+    with pytest.raises(KeyboardInterrupt):
+        train_seeds(chosen, [1], ignore, die)
+    run = tmp_path / "runs" / "seed-1"
+    before = weights(run)
+    assert not (run / "metrics.json").exists()
+    assert train_seeds(chosen, [1], ignore, draw) is not None
+    assert drawn == [run / "figures" / name for name in PROTOCOLS]
+    assert (run / "metrics.json").exists()
+    assert all(torch.equal(value, before[name]) for name, value in weights(run).items())
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_seed_after_seed(toy: Path, tmp_path: Path) -> None:
+    # Dropout is drawn in each process by itself, so it is left out.
+    more = ("epochs=1", "model.dropout=0.0", "--seeds", "1,2")
     in_processes([sys.executable], command(toy, tmp_path / "one", *more))
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     in_processes(torchrun, command(toy, tmp_path / "two", *more))
-    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
-    for name, value in one.items():
-        torch.testing.assert_close(two[name], value, atol=2e-4, rtol=1e-3)
+    for seed in ("seed-1", "seed-2"):
+        one, two = weights(tmp_path / "one" / seed), weights(tmp_path / "two" / seed)
+        for name, value in one.items():
+            torch.testing.assert_close(two[name], value, atol=2e-4, rtol=1e-3)
+    assert json.loads((tmp_path / "two" / "metrics.json").read_text())["seeds"] == [1, 2]
 
 
 @pytest.mark.slow
