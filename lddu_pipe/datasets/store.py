@@ -192,6 +192,7 @@ class StoreSplit:
 
         Raises:
             IndexError: there is no such row.
+            UnusableInputError: its features hold NaN or infinity; `StoreWriter` writes none.
         """
         if not 0 <= index < len(self):
             raise IndexError(index)
@@ -199,9 +200,13 @@ class StoreSplit:
         for name in MODALITIES:
             begin, end = (int(offset) for offset in self._offsets[name][index : index + 2])
             if end > begin:
-                sequences[name] = Steps(
-                    self._values[name][begin:end], self._valid[name][begin:end]
-                )
+                steps = Steps(self._values[name][begin:end], self._valid[name][begin:end])
+                if not np.isfinite(steps.values).all():
+                    raise UnusableInputError(
+                        f"{self.path}, row {index} ({self.id_of(index)}): {name} holds "
+                        "NaN or infinity; make the store again"
+                    )
+                sequences[name] = steps
         record = self._records[index]
         return StoreRow(
             record["id"], self.labels[index], sequences, record["text"], record["speaker"]
@@ -209,6 +214,10 @@ class StoreSplit:
 
     def __iter__(self) -> Iterator[StoreRow]:
         return (self[index] for index in range(len(self)))
+
+    def id_of(self, index: int) -> str:
+        """Id of a row, without reading its features."""
+        return str(self._records[index]["id"])
 
     def lengths(self, modality: Modality) -> NDArray[np.int64]:
         """Steps of each row, (rows,) int64; 0 where the modality is absent."""
@@ -286,7 +295,27 @@ def open_store(folder: Path | str) -> FeatureStore:
                 f"{folder} is damaged: {split} has {len(rows)} names and {len(rows.labels)} label "
                 f"rows, {info.rows[split]} are announced; make the store again"
             )
+        _check_split(rows)
     return FeatureStore(folder, info, splits)
+
+
+def _check_split(split: StoreSplit) -> None:
+    """What can be told without reading features, of a store that other hands may have written."""
+    labels = split.labels
+    shaped = labels.ndim == 2 and labels.shape[1] == len(split.info.labels)
+    if not (shaped and ((labels >= 0) & (labels <= 1)).all()):  # False for NaN as well
+        raise UnusableInputError(
+            f"{split.path}: labels are not {len(split.info.labels)} numbers in 0..1 a row; make "
+            "the store again"
+        )
+    steps = sum(split.lengths(name) for name in MODALITIES)
+    empty = np.flatnonzero(steps == 0)
+    if len(empty):
+        first = int(empty[0])
+        raise UnusableInputError(
+            f"{split.path}, row {first} ({split.id_of(first)}): every modality is absent; leave "
+            "the row out"
+        )
 
 
 def _check(row: StoreRow, info: StoreInfo) -> None:

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from lddu_pipe.datasets.store import (
     STORE_FILE,
@@ -85,6 +86,44 @@ def test_a_split_travels_to_another_process_without_its_values(folder):
     assert split[0].sequences["text"].values.tobytes() not in sent
     for found, written in zip(pickle.loads(sent), ROWS, strict=True):
         same(found, written)
+
+
+def changed_by_hand(folder, name, change):
+    """The store as other hands may write it: one tensor of train is another."""
+    path = folder / "train.safetensors"
+    tensors = load_file(path)
+    tensors[name] = change(tensors[name])
+    save_file(tensors, path)
+
+
+def test_nan_that_other_hands_wrote_is_named_with_its_row(folder):
+    def spoil(values):
+        values[-1, 0] = np.nan
+        return values
+
+    changed_by_hand(folder, "text.values", spoil)
+    split = open_store(folder).split("train")
+    with pytest.raises(
+        UnusableInputError, match=r"train.*, row 3 \(.*\): text holds NaN"
+    ) as caught:
+        list(split)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_row_without_any_modality_that_other_hands_wrote_is_named(folder):
+    for name in SIZES:
+        changed_by_hand(folder, f"{name}.offsets", lambda offsets: offsets[[0, 0, 2, 3, 4]])
+    with pytest.raises(
+        UnusableInputError, match=r"train.*, row 0 \(.*\): every modality is absent"
+    ):
+        open_store(folder)
+
+
+@pytest.mark.parametrize("value", [np.nan, 1.5, -1])
+def test_labels_outside_0_to_1_are_refused(folder, value):
+    changed_by_hand(folder, "labels", lambda labels: np.full_like(labels, value))
+    with pytest.raises(UnusableInputError, match=r"labels are not \d numbers in 0..1"):
+        open_store(folder)
 
 
 @pytest.mark.parametrize("index", [-1, 4])
