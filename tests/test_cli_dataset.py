@@ -44,6 +44,7 @@ def test_data_are_made_looked_at_and_marked_synthetic(dataset, store):
     assert "synthetic data" in done.stdout
     for word in ("train", "valid", "test", "happy", "text (768)"):
         assert word in done.stdout
+    assert "share that also has the label above, train" in done.stdout
 
 
 def test_one_number_of_rows_is_shared_out_70_10_20(dataset, tmp_path):
@@ -82,6 +83,7 @@ def test_published_files_are_imported_with_their_table_of_labels(dataset, tmp_pa
     )
     assert done.exit_code == 0, done.output
     assert "train 5, valid 2, test 3" in done.stderr
+    assert "train: values not finite, set to 0: text 0, audio" in done.stderr
     assert done.stdout == ""
     assert not open_store(tmp_path / "store").info.aligned
 

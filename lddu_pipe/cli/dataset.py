@@ -74,12 +74,16 @@ def import_features(
 
     FILE is the pickle or torch file of CMU-MOSEI or M3ED features, in the present or the older
     (src-text, src-audio, src-visual) layout. It is read without running anything in it: a file
-    that holds code is refused. Infinite values become 0 and are counted.
+    that holds code is refused. Infinite and NaN values become 0 and rows without any modality are
+    left out; both are counted and told.
     """
     from lddu_pipe.datasets.official import import_official
+    from lddu_pipe.writers.datasets import cleaned_lines
 
     info = import_official(source, output, kind, labels=labels)
     if not quiet:
+        for line in cleaned_lines(info.notes):
+            click.echo(line, err=True)
         rows = ", ".join(f"{split} {count}" for split, count in info.rows.items())
         click.echo(f"{output}: {rows}; look at it with 'lddu-pipe dataset inspect'", err=True)
 

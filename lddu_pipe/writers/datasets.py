@@ -18,7 +18,7 @@ from lddu_pipe.writers.tables import plain_table
 
 
 def print_store(found: Mapping[str, Any], console: Console) -> None:
-    """Print `inspect_store`: a line on the whole, then rows, lengths and prevalence by split."""
+    """Print `inspect_store`: the whole, rows, lengths and labels by split, labels together."""
     kind = "aligned: one step a word" if found["aligned"] else "unaligned"
     console.print(Text.assemble((printable(found["name"]), "bold"), (f"  {kind}", "dim")))
     if found["synthetic"]:
@@ -38,11 +38,38 @@ def print_store(found: Mapping[str, Any], console: Console) -> None:
         table.add_row(printable(label), *(f"{share:.1%}" for share in shares))
     table.add_row("none", *(f"{part['without_label']:.1%}" for part in found["splits"].values()))
     console.print(table)
-    cleaned = found["notes"].get("cleaned", {})
-    for split, notes in cleaned.items():
-        broken = ", ".join(f"{name} {count}" for name, count in notes["infinite_or_nan"].items())
-        line = f"{split}: {notes['left_out']} rows left out; not finite, set to 0: {broken}"
+    console.print()
+    _print_co_occurrence(found, console)
+    for line in cleaned_lines(found["notes"]):
         console.print(Text(line, "dim"))
+
+
+def cleaned_lines(notes: Mapping[str, Any]) -> list[str]:
+    """What an import cleaned and left out, a line a split; none for other stores."""
+    lines = []
+    for split, of_split in notes.get("cleaned", {}).items():
+        counts = of_split["infinite_or_nan"]
+        broken = ", ".join(f"{name} {count}" for name, count in counts.items())
+        count = of_split["left_out"]
+        lines.append(
+            f"{split}: values not finite, set to 0: {broken}; "
+            f"rows without any modality, left out: {count}"
+        )
+    return lines
+
+
+def _print_co_occurrence(found: Mapping[str, Any], console: Console) -> None:
+    split, part = next(iter(found["splits"].items()))
+    labels = [printable(label) for label in found["labels"]]
+    table = plain_table("of rows with", *labels, right=range(1, len(labels) + 1))
+    for label, shares in part["co_occurrence"].items():
+        cells = [
+            "" if other == label else "-" if share is None else f"{share:.0%}"
+            for other, share in shares.items()
+        ]
+        table.add_row(printable(label), *cells)
+    console.print(table)
+    console.print(Text(f"share that also has the label above, {split}", "dim"))
 
 
 def draw_store(found: Mapping[str, Any], path: Path) -> None:
