@@ -92,6 +92,8 @@ def test_the_default_model_is_calibrated_on_a_manifest(manifest: Path, tmp_path:
     [
         (("calibrate", "-o", "x"), "give either --manifest or --data"),
         (("evaluate",), "give either --manifest or --data"),
+        (("evaluate", "--manifest", __file__, "--protocol", "paper"), "go with --data"),
+        (("evaluate", "--manifest", __file__, "--figures", "x"), "go with --data"),
         (("calibrate", "-o", "x", "--target", "recall"), "recall"),
         (("calibrate", "-o", "x", "--risk", "2"), "--risk"),
         (("train", "mosei-alinged", "data=a", "output=b"), "did you mean 'mosei-aligned'"),

@@ -86,6 +86,8 @@ def evaluate(
         return
     if manifest is None or data is not None:
         raise click.UsageError("give either --manifest or --data")
+    if protocol != "validation-selected" or pictures is not None:
+        raise click.UsageError("--protocol and --figures go with --data, not with --manifest")
     figures, count = _evaluate_manifest(
         manifest, model, device, offline, pipeline_settings(fps, aligned, window)
     )

@@ -104,7 +104,8 @@ def evaluate_manifest(
         hook: told of stages and the share of each that is done.
 
     Returns:
-        The figures of `metrics.summarise`, with ``model``, ``abstained`` (share of rows),
+        The figures of `metrics.summarise`, with ``model``, ``protocol`` (what the checkpoint's
+        calibration learned is applied, "validation-selected"), ``abstained`` (share of rows),
         ``modalities`` (rows by set) and ``skipped`` (id and error of rows left out).
 
     Raises:
@@ -123,10 +124,11 @@ def figures_of(pipeline: EmotionPipeline, scored: ScoredRows) -> dict[str, Any]:
     ]
     return {
         "model": f"{pipeline.checkpoint.config.name} {pipeline.checkpoint.config.version}",
+        "protocol": "validation-selected",
         **summarise(
             scored.truth,
             probabilities,
-            probabilities >= thresholds,
+            (probabilities >= thresholds) & (thresholds < 1),  # a threshold of 1 says never
             labels=pipeline.labels,
             thresholds=thresholds[0].tolist() if same else [None] * len(pipeline.labels),
         ),

@@ -21,8 +21,9 @@ Protocol = Literal["validation-selected", "paper"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 """Both use the weights chosen on the validation split.
 
-"validation-selected": calibrated probabilities and thresholds learned on the validation split.
-"paper": the model's own probabilities at the fixed threshold of the published run.
+"validation-selected": calibrated probabilities, and thresholds, abstention and label sets learned
+on the validation split. "paper": the model's own probabilities at the fixed threshold of the
+published run; it never abstains.
 """
 PAPER_THRESHOLD = 0.21
 PASSES = 16
@@ -102,14 +103,22 @@ def evaluate_scores(
     raw: RawScores,
     protocol: Protocol,
 ) -> StoreEvaluation:
-    """The same on scores that are there already, so that one pass serves both protocols."""
+    """The same on scores that are there already, so that one pass serves both protocols.
+
+    Decisions are counted on all rows, also where the model would abstain. What abstaining is worth
+    stands beside them: ``abstained`` (share of rows) and ``risk_of_answered`` (share of wrong
+    decisions on the others); and, where label sets were calibrated, ``label_set_coverage`` (share
+    of rows whose set holds all true labels) and ``label_set_size`` (mean).
+    """
     truth = raw.labels >= 0.5
     applied = _apply(checkpoint.calibration, raw)
     probabilities, thresholds = applied.probabilities, applied.thresholds
+    decisions, abstained, members = applied.decisions, applied.abstained, applied.label_sets
     if protocol == "paper":
         probabilities = sigmoid(raw.logits)
         thresholds = np.full_like(thresholds, PAPER_THRESHOLD)
-    decisions = probabilities >= thresholds
+        decisions = probabilities >= thresholds
+        abstained, members = np.zeros_like(abstained), None
     confidence = decision_confidence(probabilities, decisions)
     same = bool((thresholds == thresholds[0]).all())
     names = [set_name(_present(row)) for row in raw.present]
@@ -127,7 +136,9 @@ def evaluate_scores(
             thresholds=thresholds[0].tolist() if same else [None] * thresholds.shape[1],
             confidence=confidence,
         ),
-        "abstained": float(applied.abstained.mean()),
+        "abstained": float(abstained.mean()),
+        "risk_of_answered": _mean((decisions != truth)[~abstained]),
+        **({} if members is None else _of_label_sets(members, truth)),
         "modalities": {name: names.count(name) for name in sorted(set(names))},
     }
     return StoreEvaluation(
@@ -139,6 +150,9 @@ def evaluate_scores(
 class _Applied:
     probabilities: NDArray[np.float64]
     thresholds: NDArray[np.float64]
+    decisions: NDArray[np.bool_]
+    label_sets: NDArray[np.bool_] | None
+    """None where label sets were not calibrated for every row's modalities."""
     abstained: NDArray[np.bool_]
     uncertainty: dict[str, NDArray[np.float64]]
 
@@ -147,18 +161,42 @@ def _apply(calibration: Calibration, raw: RawScores) -> _Applied:
     """Calibrate each row by its set of present modalities."""
     shape = raw.logits.shape
     probabilities, thresholds, aleatoric, epistemic = np.zeros((4, *shape))
+    decisions, label_sets = np.zeros((2, *shape), np.bool_)
     abstained = np.zeros(len(raw.logits), np.bool_)
+    all_sets = True
     for pattern in np.unique(raw.present, axis=0):
         chosen = (raw.present == pattern).all(axis=1)
         of_set = calibration.of(_present(pattern))
         probabilities[chosen] = of_set.probabilities(raw.logits[chosen])
         thresholds[chosen] = of_set.threshold
+        decisions[chosen] = of_set.decide(probabilities[chosen])
         aleatoric[chosen] = of_set.aleatoric(raw.deviation[chosen])
         epistemic[chosen] = of_set.probabilities(raw.sampled[:, chosen]).std(axis=0)
         abstained[chosen] = of_set.abstains(probabilities[chosen], aleatoric[chosen])
+        members = of_set.label_set(probabilities[chosen])
+        if members is None:
+            all_sets = False
+        else:
+            label_sets[chosen] = members
     return _Applied(
-        probabilities, thresholds, abstained, {"aleatoric": aleatoric, "epistemic": epistemic}
+        probabilities,
+        thresholds,
+        decisions,
+        label_sets if all_sets else None,
+        abstained,
+        {"aleatoric": aleatoric, "epistemic": epistemic},
     )
+
+
+def _of_label_sets(members: NDArray[np.bool_], truth: NDArray[np.bool_]) -> dict[str, float]:
+    return {
+        "label_set_coverage": float((members | ~truth).all(axis=1).mean()),
+        "label_set_size": float(members.sum(axis=1).mean()),
+    }
+
+
+def _mean(values: NDArray[np.bool_]) -> float | None:
+    return float(values.mean()) if values.size else None
 
 
 def _present(pattern: NDArray[np.bool_]) -> list[Any]:

@@ -30,9 +30,10 @@ def print_evaluation(figures: Mapping[str, Any], console: Console) -> None:
     skipped = f", {len(figures['skipped'])} skipped" if figures.get("skipped") else ""
     model = printable(figures["model"])
     console.print(Text.assemble((model, "bold"), (f"  {rows}{skipped}", "dim")))
+    stored = "data" in figures  # else from a manifest, which has neither name nor split
     if "protocol" in figures:
-        source = f"{printable(figures['data'])}, {figures['split']} split, protocol "
-        console.print(Text(source + figures["protocol"], "dim"))
+        source = f"{printable(figures['data'])}, {figures['split']} split, " if stored else ""
+        console.print(Text(f"{source}protocol {figures['protocol']}", "dim"))
     if figures.get("synthetic"):
         console.print(Text("synthetic data: these figures say nothing about emotion", "yellow"))
     counts = [f"{name} {count}" for name, count in figures["modalities"].items()]

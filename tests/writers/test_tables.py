@@ -47,6 +47,19 @@ def test_evaluation_shows_every_figure():
     assert shown.count(".") >= len(overall)
 
 
+def test_an_evaluation_names_its_protocol_with_or_without_a_store():
+    out = console()
+    print_evaluation(figures() | {"protocol": "validation-selected"}, out)
+    assert out.file.getvalue().splitlines()[1] == "protocol validation-selected"
+    out = console()
+    stored = {"data": "toy", "split": "test", "protocol": "paper", "synthetic": True}
+    print_evaluation(figures() | stored, out)
+    assert out.file.getvalue().splitlines()[1:3] == [
+        "toy, test split, protocol paper",
+        "synthetic data: these figures say nothing about emotion",
+    ]
+
+
 def test_narrow_evaluation_cuts_no_figure():
     out = console(width=60)
     print_evaluation(figures(), out)

@@ -1,0 +1,89 @@
+"""What evaluation does with each part of a calibration, under each protocol."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from lddu_pipe.datasets.store import StoreInfo
+from lddu_pipe.labels import MOSEI
+from lddu_pipe.models.calibration import Calibration, SetCalibration, fit_set, sigmoid
+from lddu_pipe.pipelines.evaluate_store import (
+    PAPER_THRESHOLD,
+    StoreEvaluation,
+    evaluate_scores,
+)
+from lddu_pipe.training.scoring import RawScores
+from lddu_pipe.types import MODALITIES
+
+ROWS = 400
+
+
+@pytest.fixture(scope="module")
+def raw() -> RawScores:
+    random = np.random.default_rng(0)
+    logits = random.normal(-1, 2, (ROWS, 6)).astype(np.float32)
+    labels = (random.random((ROWS, 6)) < sigmoid(logits)).astype(np.float32)
+    present = np.tile([True, False, False], (ROWS, 1))
+    return RawScores(logits, np.abs(logits), np.stack([logits, logits + 1]), present, labels)
+
+
+@pytest.fixture(scope="module")
+def of_set(raw: RawScores) -> SetCalibration:
+    return fit_set(raw.logits, raw.labels, raw.deviation)
+
+
+def evaluated(
+    raw: RawScores, of_set: SetCalibration, protocol: str = "validation-selected"
+) -> StoreEvaluation:
+    checkpoint = SimpleNamespace(
+        config=SimpleNamespace(name="lddu", version="1"),
+        calibration=Calibration({"text": of_set}, (0.5,) * 6),
+    )
+    sizes = dict.fromkeys(MODALITIES, 1)
+    info = StoreInfo("toy", MOSEI.labels, False, sizes, dict.fromkeys(MODALITIES, "x"))
+    return evaluate_scores(checkpoint, SimpleNamespace(info=info), "test", raw, protocol)
+
+
+def test_a_label_that_is_never_to_be_decided_is_not_at_probability_1_either(
+    raw: RawScores, of_set: SetCalibration
+) -> None:
+    certain = replace(raw, logits=np.full_like(raw.logits, 1e4))
+    found = evaluated(certain, replace(of_set, threshold=(1.0,) * 6))
+    assert (found.probabilities == 1).all()
+    assert not found.decisions.any()
+
+
+def test_the_paper_protocol_knows_one_threshold_and_no_calibration(
+    raw: RawScores, of_set: SetCalibration
+) -> None:
+    careful = replace(of_set, abstain_above=0.1, coverage=0.9, conformal_threshold=0.8)
+    found = evaluated(raw, careful, "paper")
+    assert found.figures["protocol"] == "paper"
+    np.testing.assert_allclose(found.probabilities, sigmoid(raw.logits))
+    assert (found.decisions == (sigmoid(raw.logits) >= PAPER_THRESHOLD)).all()
+    assert found.figures["abstained"] == 0
+    assert found.figures["risk_of_answered"] == pytest.approx(found.figures["hamming_loss"])
+    assert "label_set_coverage" not in found.figures
+
+
+def test_abstention_and_label_sets_are_judged_on_the_rows(
+    raw: RawScores, of_set: SetCalibration
+) -> None:
+    careful = replace(of_set, abstain_above=0.1, coverage=0.9, conformal_threshold=0.8)
+    found = evaluated(raw, careful)
+    figures, truth = found.figures, found.truth
+    silent = careful.abstains(found.probabilities)
+    assert 0 < figures["abstained"] == silent.mean() < 1
+    wrong = (found.decisions != truth)[~silent].mean()
+    assert figures["risk_of_answered"] == pytest.approx(wrong)
+    assert figures["risk_of_answered"] < figures["hamming_loss"]
+    members = 1 - found.probabilities <= 0.8
+    assert figures["label_set_coverage"] == (members | ~truth).all(axis=1).mean()
+    assert figures["label_set_size"] == members.sum(axis=1).mean()
+    plain = evaluated(raw, replace(of_set, abstain_above=-1.0)).figures
+    assert (plain["abstained"], plain["risk_of_answered"]) == (1.0, None)
+    assert "label_set_size" not in plain
