@@ -15,7 +15,7 @@ from lddu_pipe.files import write_whole
 from lddu_pipe.labels import LabelSet
 from lddu_pipe.models.calibration import Calibration, Method, Target
 from lddu_pipe.pipelines.annotate import EmotionPipeline
-from lddu_pipe.pipelines.calibration import fit_calibration
+from lddu_pipe.pipelines.calibration import MINIMUM_ROWS, fit_calibration
 from lddu_pipe.pipelines.checkpoint import Checkpoint, copy_checkpoint
 from lddu_pipe.pipelines.evaluate_store import check_fit
 from lddu_pipe.pipelines.rows import samples_of_rows
@@ -104,6 +104,11 @@ def recalibrate(
         coverage=coverage,
     )
     fitted = [name for name, report in reports.items() if not report.pooled]
+    if not fitted:
+        counts = ", ".join(f"{name} {item.rows}" for name, item in reports.items() if item.rows)
+        raise UnusableInputError(
+            f"no set of modalities has the {MINIMUM_ROWS} rows that calibration needs: {counts}"
+        )
     sets = {**calibration.sets, **checkpoint.calibration.sets}
     sets |= {name: calibration.sets[name] for name in fitted}
     copy_checkpoint(checkpoint, output, Calibration(sets, calibration.base_rates))

@@ -164,7 +164,9 @@ def check_store(store: FeatureStore) -> None:
     """
     train = store.split("train")
     if len(train) < MIN_ROWS:
-        raise UnusableInputError(f"{store.folder}: train has a single row")
+        raise UnusableInputError(
+            f"{store.folder}: train has a single row of at least {MIN_ROWS}; add rows"
+        )
     for label, share in zip(store.info.labels, _prevalence(train), strict=True):
         if share in (0.0, 1.0):
             where = "never" if share == 0 else "always"

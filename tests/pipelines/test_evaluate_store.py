@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from lddu_pipe.datasets.store import StoreInfo
+from lddu_pipe.errors import IncompatibleModelError
 from lddu_pipe.labels import MOSEI
 from lddu_pipe.models.calibration import Calibration, SetCalibration, fit_set, sigmoid
+from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.pipelines.evaluate_store import (
     PAPER_THRESHOLD,
     StoreEvaluation,
+    check_fit,
     evaluate_scores,
 )
 from lddu_pipe.training.scoring import RawScores
@@ -87,3 +90,26 @@ def test_abstention_and_label_sets_are_judged_on_the_rows(
     plain = evaluated(raw, replace(of_set, abstain_above=-1.0)).figures
     assert (plain["abstained"], plain["risk_of_answered"]) == (1.0, None)
     assert "label_set_size" not in plain
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": ("happy", "sad")}, "knows the labels .*; store has happy, sad"),
+        ({"labels": MOSEI.labels[::-1]}, "knows the labels"),
+        (
+            {"fingerprints": {"text": "y", "audio": "x", "vision": "x"}},
+            "text features x .*holds y",
+        ),
+        ({"feature_sizes": {"text": 1, "audio": 2, "vision": 1}}, "audio features x of size 1"),
+        ({"aligned": True}, "trained on unaligned sequences; store is aligned"),
+    ],
+)
+def test_features_or_labels_of_another_recipe_are_refused_in_one_line(changes, message) -> None:
+    sizes, marks = dict.fromkeys(MODALITIES, 1), dict.fromkeys(MODALITIES, "x")
+    checkpoint = SimpleNamespace(config=LDDUConfig(feature_sizes=sizes, fingerprints=marks))
+    info = StoreInfo("toy", MOSEI.labels, False, sizes, marks)
+    check_fit(checkpoint, SimpleNamespace(info=info, folder="store"))
+    with pytest.raises(IncompatibleModelError, match=message) as caught:
+        check_fit(checkpoint, SimpleNamespace(info=replace(info, **changes), folder="store"))
+    assert "\n" not in str(caught.value)

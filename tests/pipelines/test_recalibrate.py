@@ -83,6 +83,10 @@ def test_a_risk_is_kept_on_rows_that_were_not_used(checkpoint, tmp_path: Path) -
 def test_what_cannot_be_done_is_one_line_and_leaves_nothing(checkpoint, tmp_path: Path) -> None:
     with pytest.raises(UnusableInputError, match="50"):
         calibrate(checkpoint, text_scores(10, 0), tmp_path / "few")
+    few_of_each = text_scores(60, 0)
+    few_of_each.present[30:] = [False, True, False]
+    with pytest.raises(UnusableInputError, match=r"50 rows .*: text 30, audio 30"):
+        calibrate(checkpoint, few_of_each, tmp_path / "few")
     with pytest.raises(UnusableInputError, match="risk"):
         calibrate(checkpoint, text_scores(200, 0), tmp_path / "strict", risk=0.0001)
     taken = tmp_path / "taken"
