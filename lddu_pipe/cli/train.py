@@ -15,8 +15,6 @@ from lddu_pipe.cli.figures import draw_run
 from lddu_pipe.cli.options import json_option, message_options
 from lddu_pipe.cli.progress import progress
 
-ABLATIONS = "ablations"
-
 
 def _seeds(context: click.Context, option: click.Parameter, value: str | None) -> list[int]:
     try:
@@ -68,9 +66,9 @@ def train(
     scored once, at the end. Several GPUs: torchrun --nproc-per-node 2 -m lddu_pipe.cli train ...
     An interrupted run goes on when the same command is given again.
     """
-    from lddu_pipe.training.settings import read_settings
+    from lddu_pipe.training.settings import ABLATIONS, read_settings
 
-    settings = read_settings("mosei-aligned" if preset == ABLATIONS else preset, overrides)
+    settings = read_settings(preset, overrides)
     from lddu_pipe.pipelines import train as pipeline  # brings torch and more
     from lddu_pipe.writers import training as writer
 

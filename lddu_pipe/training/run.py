@@ -26,6 +26,7 @@ from transformers import (
 from transformers.integrations.integration_utils import TensorBoardCallback
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.utils import logging as transformers_logging
+from transformers.utils.import_utils import is_torch_bf16_gpu_available
 
 from lddu_pipe.datasets.collate import RowCollator
 from lddu_pipe.datasets.store import FeatureStore, StoreSplit
@@ -201,6 +202,8 @@ def is_first() -> bool:
 def claim(folder: Path, settings: TrainSettings) -> None:
     """Make the run's folder, or find in it the same run begun before.
 
+    Settings with which nothing was learned, as where a device was wrong, give way to others.
+
     Raises:
         UnusableInputError: the folder holds something else.
     """
@@ -213,7 +216,7 @@ def claim(folder: Path, settings: TrainSettings) -> None:
     path = folder / SETTINGS_FILE
     if path.is_file():
         found = json.loads(path.read_text(encoding="utf-8"))
-        if found != wanted:
+        if found != wanted and _has_learned(folder):
             changed = _first_difference(found, wanted)
             raise UnusableInputError(
                 f"{folder} holds a run with other settings ({changed}); name another output"
@@ -225,8 +228,12 @@ def claim(folder: Path, settings: TrainSettings) -> None:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UnusableInputError(f"{folder} cannot be made: {error.strerror}") from error
-        write_whole(path, json.dumps(wanted, indent=1) + "\n")
+    write_whole(path, json.dumps(wanted, indent=1) + "\n")
     write_whole(folder / "environment.json", json.dumps(environment(), indent=1) + "\n")
+
+
+def _has_learned(folder: Path) -> bool:
+    return (folder / MODEL_FOLDER).exists() or last_checkpoint(folder / CHECKPOINTS) is not None
 
 
 def _first_difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
@@ -251,6 +258,10 @@ def _arguments(settings: TrainSettings, folder: Path) -> TrainingArguments:
         raise UnusableInputError("precision fp16 needs a CUDA device; use bf16 or fp32")
     if settings.device in ("cuda", "mps") and not _has(settings.device):
         raise UnusableInputError(f"device {settings.device} is not on this machine; use auto")
+    # transformers must be told where there is nothing but a CPU, or it refuses bf16.
+    on_cpu = settings.device == "cpu" or not (_has("cuda") or _has("mps"))
+    if settings.precision == "bf16" and not on_cpu and not is_torch_bf16_gpu_available():
+        raise UnusableInputError("precision bf16 is not what this GPU can do; use fp32 or fp16")
     return TrainingArguments(
         output_dir=str(folder / CHECKPOINTS),
         num_train_epochs=settings.epochs,
@@ -264,7 +275,7 @@ def _arguments(settings: TrainSettings, folder: Path) -> TrainingArguments:
         max_grad_norm=settings.clip_norm,
         bf16=settings.precision == "bf16",
         fp16=settings.precision == "fp16",
-        use_cpu=settings.device == "cpu",
+        use_cpu=on_cpu,
         eval_strategy="epoch",
         save_strategy="epoch",
         logging_strategy="epoch",

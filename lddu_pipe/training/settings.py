@@ -12,6 +12,9 @@ from typing import Any
 from lddu_pipe.errors import MissingAssetError, UnusableInputError
 
 PRESETS = Path(__file__).parents[1] / "presets"
+ABLATIONS = "ablations"
+"""No file: `ABLATED`, which the caller trains whole and with one part after the other left out."""
+ABLATED = "mosei-aligned"
 FUSIONS = ("gated", "ungated", "no_sigma", "mean_only", "direct_only")
 CALIBRATION_LOSSES = ("divergence", "ranking")
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -100,7 +103,7 @@ def read_settings(source: str, overrides: Sequence[str]) -> TrainSettings:
     """Put a run's settings together.
 
     Args:
-        source: name of a preset, or a YAML file.
+        source: name of a preset, or a YAML file; for `ABLATIONS` the settings of the whole model.
         overrides: ``key=value``, with dots for what is nested, as in ``model.dropout=0.1``.
 
     Raises:
@@ -133,11 +136,12 @@ def read_settings(source: str, overrides: Sequence[str]) -> TrainSettings:
 def _read_source(source: str) -> dict[str, Any]:
     import yaml
 
-    path = PRESETS / f"{source}.yaml"
-    if source not in preset_names():
+    preset = ABLATED if source == ABLATIONS else source
+    path = PRESETS / f"{preset}.yaml"
+    if preset not in preset_names():
         path = Path(source)
         if path.suffix not in (".yaml", ".yml"):
-            raise UnusableInputError(_unknown("preset", source, preset_names()))
+            raise UnusableInputError(_unknown("preset", source, [ABLATIONS, *preset_names()]))
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -41,7 +41,7 @@ def print_store(found: Mapping[str, Any], console: Console) -> None:
     console.print()
     _print_co_occurrence(found, console)
     for line in cleaned_lines(found["notes"]):
-        console.print(Text(line, "dim"))
+        console.print(Text(line, "dim"), soft_wrap=True)
 
 
 def cleaned_lines(notes: Mapping[str, Any]) -> list[str]:

@@ -21,6 +21,7 @@ from lddu_pipe.errors import IncompatibleModelError, UnusableInputError
 from lddu_pipe.pipelines.checkpoint import load_checkpoint
 from lddu_pipe.pipelines.evaluate_store import PROTOCOLS, StoreEvaluation, evaluate_store
 from lddu_pipe.pipelines.train import train, train_seeds
+from lddu_pipe.training.run import claim
 from lddu_pipe.training.settings import read_settings
 
 SMALL = [
@@ -208,6 +209,19 @@ def test_seeds_give_mean_and_spread_and_differ(toy: Path, tmp_path: Path) -> Non
     assert figure["std"] == pytest.approx(np.std(figure["values"], ddof=1))
 
 
+@pytest.mark.slow
+def test_lower_precision_and_accumulation_train_where_there_is_only_a_cpu(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    more = ("epochs=1", "device=auto", "precision=bf16", "accumulation=2")
+    run = train(settings(toy, tmp_path / "run", *more), ignore)
+    assert run is not None
+    assert all(value.isfinite().all() for value in weights(run.folder).values())
+    with pytest.raises(UnusableInputError, match="fp16 needs a CUDA device"):
+        train(settings(toy, tmp_path / "half", "device=auto", "precision=fp16"), ignore)
+
+
 def test_another_run_in_the_same_folder_is_refused(toy: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
@@ -216,8 +230,19 @@ def test_another_run_in_the_same_folder_is_refused(toy: Path, tmp_path: Path) ->
         train(settings(toy, run), ignore)
     (run / "notes.txt").unlink()
     (run / "settings.json").write_text(json.dumps({"epochs": 3}))
+    (run / "model").mkdir()
     with pytest.raises(UnusableInputError, match="other settings"):
         train(settings(toy, run), ignore)
+
+
+def test_a_run_that_could_not_begin_gives_way_to_one_that_can(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(UnusableInputError, match="device cuda is not on this machine"):
+        train(settings(toy, tmp_path, "device=cuda", "epochs=7"), ignore)
+    claim(tmp_path, settings(toy, tmp_path, "epochs=8"))
+    assert json.loads((tmp_path / "settings.json").read_text())["epochs"] == 8
 
 
 def rewritten(toy: Path, folder: Path, splits: dict[str, list[StoreRow]]) -> Path:

@@ -28,6 +28,10 @@ def test_the_presets_are_the_papers_hyper_parameters() -> None:
     assert read_settings("mosei-unaligned", PLACES).model.max_steps.audio == 500
 
 
+def test_ablations_start_from_the_whole_model() -> None:
+    assert read_settings("ablations", PLACES) == read_settings("mosei-aligned", PLACES)
+
+
 def test_a_file_and_then_overrides_decide(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("epochs: 7\nmodel: {dropout: 0.1, encoder_layers: {text: 2}}\n")
@@ -41,6 +45,8 @@ def test_a_file_and_then_overrides_decide(tmp_path: Path) -> None:
     ("source", "overrides", "message"),
     [
         ("mosei-alinged", PLACES, "unknown preset 'mosei-alinged'; did you mean 'mosei-aligned'"),
+        ("ablation", PLACES, "unknown preset 'ablation'; did you mean 'ablations'"),
+        ("mine", PLACES, "known are: ablations, m3ed, mosei-aligned, mosei-unaligned"),
         ("m3ed", [*PLACES, "epoch=4"], "unknown setting 'epoch'; did you mean 'epochs'"),
         ("m3ed", [*PLACES, "model.drop_out=0"], "did you mean 'dropout'"),
         ("m3ed", [*PLACES, "epochs=many"], "epochs: Value 'many'"),
