@@ -64,6 +64,7 @@ def fit_calibration(
     target: Target | None = None,
     risk: float | None = None,
     coverage: float | None = None,
+    unclear_share: float = 0.0,
     groups: ArrayLike | None = None,
     minimum_rows: int = MINIMUM_ROWS,
     seed: int = 0,
@@ -89,6 +90,7 @@ def fit_calibration(
             `abstain_for_risk`; where absent, on 5 of 100 rows.
         coverage: fit label sets that hold all true labels of this share of rows, see
             `label_set_threshold`.
+        unclear_share: see `fit_set`.
         groups: (rows,) of any values; rows of a group stay in one half. Rows that are alike (one
             utterance with other modalities, one speaker) need it, or the report is too good.
         minimum_rows: at least 2.
@@ -111,7 +113,7 @@ def fit_calibration(
     some: NDArray[np.bool_] = np.any(present, axis=1)
     rows, present, members = rows.at(some), present[some], members[some]
     _check_rows(rows, minimum_rows)
-    wanted = _Wanted(method, target or Target(), risk, coverage, seed)
+    wanted = _Wanted(method, target or Target(), risk, coverage, unclear_share, seed)
 
     sets: dict[str, SetCalibration] = {}
     reports: dict[str, SetReport] = {}
@@ -146,11 +148,17 @@ class _Wanted:
     target: Target
     risk: float | None
     coverage: float | None
+    unclear_share: float
     seed: int
 
     def fit(self, rows: _Rows) -> SetCalibration:
         return fit_set(
-            rows.logits, rows.truth, rows.deviation, method=self.method, target=self.target
+            rows.logits,
+            rows.truth,
+            rows.deviation,
+            unclear_share=self.unclear_share,
+            method=self.method,
+            target=self.target,
         )
 
 
@@ -249,9 +257,8 @@ def _seen_anew(fitted: SetCalibration, rows: _Rows) -> _SeenAnew:
     present = rows.truth >= 0.5
     probabilities = fitted.probabilities(rows.logits)
     wrong = fitted.decide(probabilities) != present
-    return _SeenAnew(
-        present, sigmoid(rows.logits), probabilities, wrong, fitted.abstains(probabilities)
-    )
+    silent = fitted.abstains(probabilities, fitted.aleatoric(rows.deviation))
+    return _SeenAnew(present, sigmoid(rows.logits), probabilities, wrong, silent)
 
 
 def _report(fitted: SetCalibration, folds: Sequence[_SeenAnew]) -> SetReport:

@@ -13,7 +13,7 @@ from lddu_pipe.datasets.store import FeatureStore
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import write_whole
 from lddu_pipe.labels import LabelSet
-from lddu_pipe.models.calibration import Calibration, Method, Target
+from lddu_pipe.models.calibration import UNCLEAR_SHARE, Calibration, Method, Target
 from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.calibration import MINIMUM_ROWS, fit_calibration
 from lddu_pipe.pipelines.checkpoint import Checkpoint, copy_checkpoint
@@ -93,6 +93,9 @@ def recalibrate(
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UnusableInputError(f"{output} exists and is not empty; name another folder")
+    shows_damage = any(
+        item.abstain_aleatoric is not None for item in checkpoint.calibration.sets.values()
+    )
     calibration, reports = fit_calibration(
         raw.logits,
         raw.labels,
@@ -102,6 +105,7 @@ def recalibrate(
         target=target,
         risk=risk,
         coverage=coverage,
+        unclear_share=UNCLEAR_SHARE if shows_damage else 0.0,
     )
     fitted = [name for name, report in reports.items() if not report.pooled]
     if not fitted:

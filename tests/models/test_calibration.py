@@ -93,7 +93,11 @@ def test_abstaining_rows_are_the_share_asked_for_and_wrong_more_often() -> None:
 
 def test_a_row_whose_distributions_are_all_wide_is_not_answered(tmp_path: Path) -> None:
     logits, truth, deviation = overconfident_rows(1000, 0)
-    fitted = replace(fit_set(logits, truth, deviation), abstain_above=1.0, abstain_aleatoric=0.9)
+    fitted = fit_set(logits, truth, deviation, unclear_share=0.1)
+    assert fitted.abstain_aleatoric is not None
+    means = fitted.aleatoric(deviation).mean(axis=1)
+    assert np.mean(means > fitted.abstain_aleatoric) == pytest.approx(0.1, abs=0.01)
+    fitted = replace(fitted, abstain_above=1.0, abstain_aleatoric=0.9)
     probabilities = fitted.probabilities(np.full((2, 2), 9.0))
     aleatoric = np.array([[0.95, 0.95], [0.95, 0.7]])
     assert fitted.abstains(probabilities, aleatoric).tolist() == [True, False]

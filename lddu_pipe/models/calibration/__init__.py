@@ -8,7 +8,7 @@ one set from its rows.
 
 from lddu_pipe.models.calibration.abstention import Abstention, abstain_for_risk, expected_error
 from lddu_pipe.models.calibration.conformal import label_set, label_set_threshold
-from lddu_pipe.models.calibration.fitting import fit_set
+from lddu_pipe.models.calibration.fitting import UNCLEAR_SHARE, fit_set
 from lddu_pipe.models.calibration.scaling import (
     METHODS,
     Curve,
@@ -41,6 +41,7 @@ __all__ = [
     "NEVER",
     "QUANTILES",
     "TARGETS",
+    "UNCLEAR_SHARE",
     "Abstention",
     "Calibration",
     "Curve",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,9 @@ from lddu_pipe.models.calibration.scaling import Method, fit_scaling
 from lddu_pipe.models.calibration.sets import QUANTILES, SetCalibration
 from lddu_pipe.models.calibration.thresholds import F1, Target, choose_thresholds
 
+UNCLEAR_SHARE = 0.02
+"""`unclear_share` of a model whose sigma was trained on rows that were spoilt on purpose."""
+
 
 def fit_set(
     logits: NDArray[np.floating],
@@ -17,6 +22,7 @@ def fit_set(
     deviation: NDArray[np.floating],
     *,
     abstain_share: float = 0.05,
+    unclear_share: float = 0.0,
     method: Method = "platt",
     target: Target = F1,
 ) -> SetCalibration:
@@ -27,6 +33,8 @@ def fit_set(
         truth: (rows, labels) in 0..1.
         deviation: (rows, labels), |sigma| as in `losses.deviation_size`.
         abstain_share: share of these rows on which the model shall not answer.
+        unclear_share: share of these rows that may be taken for ones that nobody could read, by
+            their mean aleatoric uncertainty; 0 where sigma was not trained to show that.
         method: how logits become probabilities, see `scaling.fit_scaling`.
         target: what thresholds are chosen for, see `thresholds.choose_thresholds`.
     """
@@ -35,7 +43,7 @@ def fit_set(
     threshold = choose_thresholds(scaled, truth, target=target)
     errors = expected_error(scaled, scaled >= threshold)
     quantiles = np.quantile(deviation, np.linspace(0, 1, QUANTILES), axis=0).T
-    return SetCalibration(
+    fitted = SetCalibration(
         slope=scaling.slope,
         offset=scaling.offset,
         threshold=tuple(float(value) for value in threshold),
@@ -45,3 +53,7 @@ def fit_set(
         method=method,
         curves=scaling.curves,
     )
+    if not unclear_share:
+        return fitted
+    limit = np.quantile(fitted.aleatoric(deviation).mean(axis=1), 1 - unclear_share)
+    return replace(fitted, abstain_aleatoric=float(limit))
