@@ -36,6 +36,29 @@ def test_micro_f1_is_the_best_of_the_grid() -> None:
     assert score(chosen) >= max(score([a, b]) for a in grid for b in grid) - 0.005
 
 
+def test_top_1_is_the_best_of_the_grid_for_rows_of_one_label_or_none() -> None:
+    random = np.random.default_rng(3)
+    truth = random.choice(3, 600, p=[0.2, 0.3, 0.5])  # 2 is none
+    real = np.eye(3, dtype=bool)[truth][:, :2]
+    scores = random.normal(size=(600, 2)) + 2 * real - [1.5, 0.5]
+    probabilities = 1 / (1 + np.exp(-scores))
+    chosen = choose_thresholds(probabilities, real, target=parse_target("top-1"))
+
+    def score(thresholds: object) -> float:
+        kept = np.where(probabilities >= thresholds, probabilities, 0)
+        guess = np.where(kept.any(axis=1), kept.argmax(axis=1), 2)
+        return float((guess == truth).mean() + f1_score(truth, guess, average="macro"))
+
+    grid = np.linspace(0.1, 0.7, 31)
+    assert score(chosen) >= max(score([a, b]) for a in grid for b in grid) - 0.01
+    assert score(chosen) > score(choose_thresholds(probabilities, real)) - 1e-9
+    # Rows of several labels have no single answer, and do not count.
+    both = np.concatenate([probabilities, np.full((300, 2), 0.65)])
+    marked = np.concatenate([real, np.ones((300, 2), bool)])
+    again = choose_thresholds(both, marked, target=Target("top-1"))
+    np.testing.assert_array_equal(again, chosen)
+
+
 def test_label_f1_is_the_best_of_every_cut() -> None:
     probabilities, truth = calibrated_rows(300, 1)
     probabilities = probabilities.round(2)  # with ties
@@ -111,7 +134,7 @@ def test_a_target_may_be_written_with_an_equals_sign_and_capitals() -> None:
         ("micro_f1", "did you mean 'micro-f1'"),
         ("mikro-f1", "did you mean 'micro-f1'"),
         ("lable-f1", "did you mean 'label-f1'"),
-        ("accuracy", "known are: f1, micro-f1, label-f1, precision:P"),
+        ("accuracy", "known are: f1, micro-f1, label-f1, top-1, precision:P"),
         ("", "known are"),
         ("precision", "needs a number .* 'precision:0.8'"),
         ("precision:high", "needs a number"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
@@ -12,10 +13,13 @@ from scipy.special import betaincinv
 
 from lddu_pipe.errors import UnusableInputError
 
-TargetName = Literal["f1", "micro-f1", "label-f1", "precision"]
-TARGETS = ("f1", "micro-f1", "label-f1", "precision:P")
+TargetName = Literal["f1", "micro-f1", "label-f1", "top-1", "precision"]
+PLAIN_TARGETS: tuple[TargetName, ...] = ("f1", "micro-f1", "label-f1", "top-1")
+TARGETS = (*PLAIN_TARGETS, "precision:P")
 """As people write them."""
 
+GRID = np.linspace(0.1, 0.7, 61)
+"""Thresholds that are tried where labels depend on each other."""
 NEVER = 1.0
 """A threshold that no probability reaches."""
 PRECISION_CONFIDENCE = 0.9
@@ -38,7 +42,7 @@ F1 = Target()
 
 
 def parse_target(text: str) -> Target:
-    """Read "f1", "micro-f1", "label-f1" or "precision:0.8".
+    """Read "f1", "micro-f1", "label-f1", "top-1" or "precision:0.8".
 
     Raises:
         UnusableInputError: it is none of them.
@@ -46,7 +50,7 @@ def parse_target(text: str) -> Target:
     name, colon, number = text.strip().lower().replace("=", ":").partition(":")
     if name == "precision":
         return Target("precision", _precision(text, number))
-    for known in ("f1", "micro-f1", "label-f1"):
+    for known in PLAIN_TARGETS:
         if name == known and not colon:
             return Target(known)
         if name == known:
@@ -70,6 +74,8 @@ def choose_thresholds(
     - "f1": the best sum of micro-F1 and macro-F1; "micro-f1": the best micro-F1. Labels depend on
       each other, so: coordinate ascent over a grid of 0.1 to 0.7. Each label in turn takes the
       threshold that is best given the others, starting from one common threshold.
+    - "top-1": likewise, the best sum of accuracy and macro-F1 where the answer to a row is its
+      most probable present label, or none; rows with several labels are left out.
     - "label-f1": each label's own best F1, over all cuts between its probabilities.
     - "precision": for each label the lowest threshold whose precision is at least the target
       with `PRECISION_CONFIDENCE`, by the one-sided bound of Clopper and Pearson (1934). The plain
@@ -83,7 +89,7 @@ def choose_thresholds(
         probabilities: (rows, labels), calibrated.
         truth: (rows, labels) in 0..1; 0.5 and above is present.
         target: what is wanted.
-        rounds: passes over the labels, for "f1" and "micro-f1".
+        rounds: passes over the labels, for "f1", "micro-f1" and "top-1".
 
     Returns:
         (labels,) float64 in 0..1.
@@ -93,6 +99,8 @@ def choose_thresholds(
         return _jointly(probabilities, present, macro_weight=1.0, rounds=rounds)
     if target.name == "micro-f1":
         return _jointly(probabilities, present, macro_weight=0.0, rounds=rounds)
+    if target.name == "top-1":
+        return _for_top1(np.asarray(probabilities), present, rounds)
     columns = zip(np.transpose(probabilities), np.transpose(present), strict=True)
     return np.array([_alone(score, real, target.precision) for score, real in columns])
 
@@ -144,9 +152,8 @@ def _jointly(
     macro_weight: float,
     rounds: int,
 ) -> NDArray[np.float64]:
-    grid = np.linspace(0.1, 0.7, 61)
     # Counts at every grid point, so that a candidate costs a few additions.
-    above = probabilities[None] >= grid[:, None, None]
+    above = probabilities[None] >= GRID[:, None, None]
     hits = (above & present).sum(axis=1).astype(np.float64)
     decided = above.sum(axis=1).astype(np.float64)
     actual = present.sum(axis=0).astype(np.float64)
@@ -158,14 +165,42 @@ def _jointly(
         micro = 2 * tp.sum() / max(found.sum() + actual.sum(), 1)
         return float(micro + macro_weight * macro)
 
+    return _ascend(score, present.shape[1], rounds)
+
+
+def _for_top1(
+    probabilities: NDArray[np.floating], present: NDArray[np.bool_], rounds: int
+) -> NDArray[np.float64]:
+    single = present.sum(axis=1) <= 1
+    probabilities, present = probabilities[single], present[single]
     labels = present.shape[1]
-    choice = max((np.full(labels, point) for point in range(len(grid))), key=score)
+    none = labels
+    truth = np.where(present.any(axis=1), present.argmax(axis=1), none)
+    actual = np.bincount(truth, minlength=labels + 1)
+
+    def score(choice: NDArray[np.int64]) -> float:
+        open_to = np.where(probabilities >= GRID[choice], probabilities, -1.0)
+        guess = np.where(open_to.max(axis=1) >= 0, open_to.argmax(axis=1), none)
+        right = guess == truth
+        hits = np.bincount(truth[right], minlength=labels + 1)
+        found = np.bincount(guess, minlength=labels + 1)
+        macro = np.mean(2 * hits / np.maximum(found + actual, 1))
+        return float(right.mean() + macro)
+
+    return _ascend(score, labels, rounds)
+
+
+def _ascend(
+    score: Callable[[NDArray[np.int64]], float], labels: int, rounds: int
+) -> NDArray[np.float64]:
+    """Coordinate ascent from the best common threshold; `score` takes places in `GRID`."""
+    choice = max((np.full(labels, point) for point in range(len(GRID))), key=score)
     for _ in range(rounds):
         for label in range(labels):
             options = []
-            for point in range(len(grid)):
+            for point in range(len(GRID)):
                 changed = choice.copy()
                 changed[label] = point
                 options.append(score(changed))
             choice[label] = int(np.argmax(options))
-    return np.asarray(grid[choice], dtype=np.float64)
+    return np.asarray(GRID[choice], dtype=np.float64)
