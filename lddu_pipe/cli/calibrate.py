@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     "--target",
     default="f1",
     show_default=True,
-    metavar="f1|micro-f1|label-f1|top-1|precision:P",
+    metavar="f1|micro-f1|label-f1|top-1|half|precision:P",
     help="What thresholds are chosen for; f1 is the sum of micro- and macro-F1.",
 )
 @click.option(

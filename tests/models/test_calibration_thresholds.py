@@ -59,6 +59,11 @@ def test_top_1_is_the_best_of_the_grid_for_rows_of_one_label_or_none() -> None:
     np.testing.assert_array_equal(again, chosen)
 
 
+def test_half_is_more_likely_than_not_whatever_the_rows() -> None:
+    chosen = choose_thresholds(*calibrated_rows(50, 4), target=parse_target("half"))
+    assert chosen.tolist() == [0.5, 0.5]
+
+
 def test_label_f1_is_the_best_of_every_cut() -> None:
     probabilities, truth = calibrated_rows(300, 1)
     probabilities = probabilities.round(2)  # with ties
@@ -134,7 +139,7 @@ def test_a_target_may_be_written_with_an_equals_sign_and_capitals() -> None:
         ("micro_f1", "did you mean 'micro-f1'"),
         ("mikro-f1", "did you mean 'micro-f1'"),
         ("lable-f1", "did you mean 'label-f1'"),
-        ("accuracy", "known are: f1, micro-f1, label-f1, top-1, precision:P"),
+        ("accuracy", "known are: f1, micro-f1, label-f1, top-1, half, precision:P"),
         ("", "known are"),
         ("precision", "needs a number .* 'precision:0.8'"),
         ("precision:high", "needs a number"),

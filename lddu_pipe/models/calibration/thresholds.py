@@ -13,8 +13,8 @@ from scipy.special import betaincinv
 
 from lddu_pipe.errors import UnusableInputError
 
-TargetName = Literal["f1", "micro-f1", "label-f1", "top-1", "precision"]
-PLAIN_TARGETS: tuple[TargetName, ...] = ("f1", "micro-f1", "label-f1", "top-1")
+TargetName = Literal["f1", "micro-f1", "label-f1", "top-1", "half", "precision"]
+PLAIN_TARGETS: tuple[TargetName, ...] = ("f1", "micro-f1", "label-f1", "top-1", "half")
 TARGETS = (*PLAIN_TARGETS, "precision:P")
 """As people write them."""
 
@@ -42,7 +42,7 @@ F1 = Target()
 
 
 def parse_target(text: str) -> Target:
-    """Read "f1", "micro-f1", "label-f1", "top-1" or "precision:0.8".
+    """Read "f1", "micro-f1", "label-f1", "top-1", "half" or "precision:0.8".
 
     Raises:
         UnusableInputError: it is none of them.
@@ -77,6 +77,7 @@ def choose_thresholds(
     - "top-1": likewise, the best sum of accuracy and macro-F1 where the answer to a row is its
       most probable present label, or none; rows with several labels are left out.
     - "label-f1": each label's own best F1, over all cuts between its probabilities.
+    - "half": 0.5 for all, which needs no rows: present is what is more likely than not.
     - "precision": for each label the lowest threshold whose precision is at least the target
       with `PRECISION_CONFIDENCE`, by the one-sided bound of Clopper and Pearson (1934). The plain
       share would be met by luck: a cut above which three of three rows are right says little.
@@ -99,6 +100,8 @@ def choose_thresholds(
         return _jointly(probabilities, present, macro_weight=1.0, rounds=rounds)
     if target.name == "micro-f1":
         return _jointly(probabilities, present, macro_weight=0.0, rounds=rounds)
+    if target.name == "half":
+        return np.full(present.shape[1], 0.5)
     if target.name == "top-1":
         return _for_top1(np.asarray(probabilities), present, rounds)
     columns = zip(np.transpose(probabilities), np.transpose(present), strict=True)
