@@ -28,16 +28,18 @@ class AudioSettings:
     """What decides the audio features."""
 
     encoder: str = "whisper-tiny.en"
-    step: float = 0.2
+    step: float = 0.5
     """Seconds a step; a whole number of 20 ms frames."""
+    window: float = 3.0
+    """Seconds around each step that are pooled: how something is said shows over a phrase."""
     encoder_size: int = 384
 
 
 class AudioExtractor:
     """Turns sound into one row of features each `settings.step` seconds.
 
-    A row holds the mean and the standard deviation, over the step, of the encoder's frames and
-    of the prosody.
+    A row holds the mean and the standard deviation, over `settings.window` seconds around the
+    step, of the encoder's frames and of the prosody.
     """
 
     name = "audio"
@@ -74,12 +76,15 @@ class AudioExtractor:
         """
         if not len(waveform):
             return self._sequence(np.zeros((0, self.feature_dim), np.float32), [], start, 0.0)
-        frames_per_step = round(self.settings.step * SAMPLE_RATE / HOP_LENGTH)
+        frames_per_step, frames_per_window = (
+            round(seconds * SAMPLE_RATE / HOP_LENGTH)
+            for seconds in (self.settings.step, self.settings.window)
+        )
         encoded = self._encode(waveform)
         described = prosody(waveform)
         count = min(len(encoded), len(described))
         frames = np.concatenate([encoded[:count], described[:count]], axis=1)
-        mean, deviation = pool_frames(frames, frames_per_step)
+        mean, deviation = pool_frames(frames, frames_per_step, frames_per_window)
         level = loudness_db(waveform)[:count]
         starts = np.arange(0, count, frames_per_step)
         audible = np.maximum.reduceat(level, starts) > SILENCE_DB

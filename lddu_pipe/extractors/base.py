@@ -28,21 +28,30 @@ def fingerprint(name: str, settings: object, weights: Mapping[str, str]) -> str:
 
 
 def pool_frames(
-    frames: NDArray[np.float32], frames_per_step: int
+    frames: NDArray[np.float32], frames_per_step: int, frames_per_window: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and standard deviation over runs of consecutive frames.
+    """Mean and standard deviation over a window around each step.
 
     Args:
         frames: (frames, features) float32.
         frames_per_step: how many frames make a step; the last step may hold fewer.
+        frames_per_window: how many frames around the middle of a step are pooled, at least those
+            of the step; fewer at both ends of the frames.
 
     Returns:
         Two arrays (ceil(frames / frames_per_step), features) float32.
     """
+    if frames_per_window < frames_per_step:
+        raise ValueError(f"a window of {frames_per_window} frames is less than a step")
     starts = np.arange(0, len(frames), frames_per_step)
-    counts = np.diff(np.append(starts, len(frames)))[:, None]
+    before = (frames_per_window - frames_per_step) // 2
+    first = np.maximum(starts - before, 0)
+    last = np.minimum(starts - before + frames_per_window, len(frames))
+    counts = (last - first)[:, None]
     wide = frames.astype(np.float64)
-    mean = np.add.reduceat(wide, starts, axis=0) / counts
-    square = np.add.reduceat(wide**2, starts, axis=0) / counts
-    deviation = np.sqrt(np.maximum(square - mean**2, 0.0))
+    sums = np.concatenate([np.zeros((1, frames.shape[1])), wide.cumsum(axis=0)])
+    squares = np.concatenate([np.zeros((1, frames.shape[1])), np.square(wide).cumsum(axis=0)])
+    mean = (sums[last] - sums[first]) / counts
+    variance = (squares[last] - squares[first]) / counts - np.square(mean)
+    deviation = np.sqrt(np.maximum(variance, 0))
     return mean.astype(np.float32), deviation.astype(np.float32)

@@ -23,8 +23,15 @@ SHIPPED = Path(lddu_pipe.__file__).parent / "checkpoints"
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 EXPRESSION_FILE = "expression.safetensors"
-ADAPTER_FILE = "adapter_model.safetensors"
-COMPANION_FILES = (EXPRESSION_FILE, "expression.json", ADAPTER_FILE, "adapter_config.json")
+ADAPTER_FOLDER = "text_adapter"
+"""A folder of its own: transformers would take an adapter beside a model for that model's."""
+ADAPTER_FILE = f"{ADAPTER_FOLDER}/adapter_model.safetensors"
+COMPANION_FILES = (
+    EXPRESSION_FILE,
+    "expression.json",
+    ADAPTER_FILE,
+    f"{ADAPTER_FOLDER}/adapter_config.json",
+)
 """Parts of extractors that were trained for a model's features and go wherever it goes."""
 
 
@@ -43,7 +50,7 @@ class Checkpoint:
     @property
     def adapter(self) -> Path | None:
         """The folder of the text encoder's adapter; None where the encoder is used as it is."""
-        return self.folder if ADAPTER_FILE in self.weights else None
+        return self.folder / ADAPTER_FOLDER if ADAPTER_FILE in self.weights else None
 
     @property
     def config(self) -> LDDUConfig:
@@ -125,6 +132,7 @@ def copy_companions(source: Path, target: Path) -> None:
     """Copy those of `COMPANION_FILES` that `source` holds into the folder `target`."""
     for name in COMPANION_FILES:
         if (source / name).is_file():
+            (target / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(source / name, target / name)
 
 
@@ -136,8 +144,9 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
     work.mkdir(parents=True)
     try:
         yield work
-        for path in work.iterdir():
-            share(path)
+        for path in work.rglob("*"):
+            if path.is_file():
+                share(path)
         shutil.rmtree(folder, ignore_errors=True)
         work.rename(folder)
     finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -17,7 +16,13 @@ from lddu_pipe.extractors.base import fingerprint
 from lddu_pipe.extractors.text import TextExtractor, TextSettings
 from lddu_pipe.extractors.vision import VisionExtractor, VisionSettings
 from lddu_pipe.files import sha256_of_file
-from lddu_pipe.models.calibration import Calibration, SetCalibration, fit_set, set_name
+from lddu_pipe.models.calibration import (
+    UNCLEAR_SHARE,
+    Calibration,
+    Target,
+    fit_set,
+    set_name,
+)
 from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.pipelines.checkpoint import ADAPTER_FILE, EXPRESSION_FILE, save_checkpoint
 from lddu_pipe.types import MODALITIES, Modality
@@ -25,8 +30,14 @@ from train_lddu import Row, score_rows, single_rows
 
 ROWS_PER_CORPUS = 1200
 COMPOSED_ROWS = 3000
-UNCLEAR_SHARE = 0.02
-"""Of sound calibration rows, how many may be taken for spoilt ones."""
+TARGETS: dict[tuple[Modality, ...], Target] = {
+    ("text",): Target("f1"),
+    ("audio",): Target("top-1"),
+    ("vision",): Target("top-1"),
+}
+"""What thresholds are chosen for: faces and voices have one label or none. Composed rows are no
+evidence of how often emotions are there, so with several modalities a label is present where it is
+more likely than not."""
 
 
 def calibration_rows(
@@ -61,12 +72,6 @@ def hard(rows: list[Row], corpora: Corpora, present: tuple[Modality, ...]) -> np
     return (labels >= 0.5).astype(np.float64)
 
 
-def unclear_limit(fitted: SetCalibration, deviations: NDArray[np.float32]) -> float:
-    """The mean aleatoric uncertainty that `UNCLEAR_SHARE` of sound rows exceed."""
-    means = fitted.aleatoric(deviations).mean(axis=1)
-    return float(np.quantile(means, 1 - UNCLEAR_SHARE))
-
-
 def calibrate(
     data: Path,
     features: Path,
@@ -87,9 +92,14 @@ def calibrate(
         for present in combinations(MODALITIES, size):
             rows = calibration_rows(corpora, label_sets, present, random)
             logits, deviations, _ = score_rows(model, rows)
-            fitted = fit_set(logits, hard(rows, corpora, present), deviations)
-            limit = unclear_limit(fitted, deviations)
-            sets[set_name(present)] = replace(fitted, abstain_aleatoric=limit)
+            truth = hard(rows, corpora, present)
+            sets[set_name(present)] = fit_set(
+                logits,
+                truth,
+                deviations,
+                unclear_share=UNCLEAR_SHARE,
+                target=TARGETS.get(present, Target("half")),
+            )
     rates = [
         np.mean(hard(single_rows(corpora, name), corpora, (name,)), axis=0) for name in MODALITIES
     ]

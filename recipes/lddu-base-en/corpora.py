@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from lddu_pipe.labels import MOSEI
 from lddu_pipe.types import MODALITIES, Modality
 from store import FeatureTable, read_table
 
 MAX_STEPS = 150  # of sound and pictures: fifteen seconds of video at ten frames a second
-CORPUS_SHARE = {"semeval": 0.4, "goemotions": 0.4, "meld": 0.2}
+CORPUS_SHARE = {"semeval": 0.3, "goemotions": 0.41, "meld": 0.2, "nonsense": 0.07, "short": 0.02}
 """How often each text corpus is drawn: not by size, or Reddit would drown the others."""
+
+SPOILT_FACES = 0.15
+SHORT_SHARE = 0.25
+"""Of the neutral texts of composed utterances, how many are a short answer."""
 
 
 class Drawn(NamedTuple):
@@ -24,12 +31,16 @@ class Drawn(NamedTuple):
     """(time, features)."""
     labels: NDArray[np.float32]
     """(6,) in 0..1."""
+    damage: float = 0.0
+    """How much of it was spoilt on purpose, 0..1."""
 
 
 class Corpus(Protocol):
     """Rows of one modality."""
 
     labels: NDArray[np.float32]
+    damage: NDArray[np.float32]
+    """(rows,) of rows that are spoilt whenever they are drawn."""
 
     def draw(
         self, row: int, random: np.random.Generator, *, vary: bool, longest: int = MAX_STEPS
@@ -52,7 +63,7 @@ class TextCorpus:
 
     def __init__(self, table: FeatureTable, rows: NDArray[np.int64]) -> None:
         self._table, self._rows = table, rows
-        self.labels = table.labels[rows]
+        self.labels, self.damage = table.labels[rows], table.damage[rows]
         self.groups = table.groups[rows]
 
     def draw(
@@ -62,7 +73,7 @@ class TextCorpus:
         if vary and len(values) > 4 and random.random() < 0.3:
             # Words that the recogniser missed.
             values = values[random.random(len(values)) > 0.1]
-        return Drawn(values[:MAX_STEPS], self.labels[row])
+        return Drawn(values[:MAX_STEPS], self.labels[row], float(self.damage[row]))
 
     def weights(self) -> NDArray[np.float64]:
         weights = np.zeros(len(self._rows))
@@ -78,11 +89,11 @@ class AudioCorpus:
 
     def __init__(self, table: FeatureTable, rows: NDArray[np.int64]) -> None:
         self._table, self._rows = table, rows
-        self.labels = table.labels[rows]
+        self.labels, self.damage = table.labels[rows], table.damage[rows]
         self.groups = table.groups[rows]
         keys = [
-            f"{group}:{label.argmax() if label.any() else -1}"
-            for group, label in zip(self.groups, self.labels, strict=True)
+            f"{group}:{label.argmax() if label.any() else -1}:{damage > 0}"
+            for group, label, damage in zip(self.groups, self.labels, self.damage, strict=True)
         ]
         self._alike: dict[str, list[int]] = {}
         for row, key in enumerate(keys):
@@ -105,7 +116,7 @@ class AudioCorpus:
             values = values[start:stop]
         if vary and random.random() < 0.3:
             values = _pool(values, random.uniform(1, 4))
-        return Drawn(values[: max(longest, 25)], self.labels[row])
+        return Drawn(values[: max(longest, 25)], self.labels[row], float(self.damage[row]))
 
     def weights(self) -> NDArray[np.float64]:
         classes = np.where(self.labels.any(axis=1), self.labels.argmax(axis=1), -1)
@@ -124,9 +135,11 @@ class VisionCorpus:
             chosen = slice(None) if rows is None else rows
             self.names = [str(name) for name in archive["names"][chosen]]
             self._faces = archive["faces"][chosen]
+            self._spoilt = archive["spoilt"][chosen]
             self._landmarks = archive["landmarks"][chosen]
             self.labels = archive["labels"][chosen]
             self.majority = archive["majority"][chosen]
+        self.damage = np.zeros(len(self.labels), np.float32)
         self._neutral = np.flatnonzero(self.majority == 0)
 
     def draw(
@@ -138,6 +151,8 @@ class VisionCorpus:
         steps = 1
         if longest > 1 and random.random() < 0.75:
             steps = int(np.exp(random.uniform(np.log(2), np.log(longest))))
+        if random.random() < SPOILT_FACES:
+            return self._draw_spoilt(row, steps, random)
         values = self._frames(row, random.integers(0, self._faces.shape[1], steps))
         if self._landmarks[row, -1]:
             values[:, -4:-1] += random.normal(0, 0.05, 3)  # head pose, radians
@@ -152,6 +167,15 @@ class VisionCorpus:
         if steps > 1 and random.random() < 0.3:
             values = _pool(values, random.uniform(1, 6))
         return Drawn(values.astype(np.float32), self.labels[row])
+
+    def _draw_spoilt(self, row: int, steps: int, random: np.random.Generator) -> Drawn:
+        """A clip in which the face can hardly be seen, and perhaps no landmarks be found."""
+        values = self._frames(row, np.zeros(steps, int))
+        chosen = random.integers(0, self._spoilt.shape[1], steps if random.random() < 0.5 else 1)
+        values[:, : self._spoilt.shape[2]] = self._spoilt[row][chosen]
+        if random.random() < 0.5:
+            values[:, -56:] = 0.0
+        return Drawn(values, self.labels[row], damage=1.0)
 
     def _frames(self, row: int, variants: NDArray[np.int64]) -> NDArray[np.float32]:
         landmarks = np.broadcast_to(self._landmarks[row], (len(variants), 56))
@@ -184,6 +208,17 @@ class Corpora(NamedTuple):
         return (self.text, self.audio, self.vision)[MODALITIES.index(modality)]
 
 
+def mosei_sets(data: Path) -> NDArray[np.bool_]:
+    """(segments, 6): which emotions go together in the training videos of CMU-MOSEI.
+
+    Only the labels are at hand. An emotion of any intensity above 0 is present, as in the papers.
+    """
+    folds = json.loads((data / "labels" / "mosei_folds.json").read_text())
+    table = pd.read_csv(data / "labels" / "mosei_segments.csv", dtype={"id": str})
+    rows = table[table["id"].isin(folds["train"])]
+    return np.asarray(rows[list(MOSEI)] > 0, dtype=np.bool_)
+
+
 def load_split(features: Path, split: str) -> Corpora:
     """Load "train", or the "calibrate" or "report" half of the validation data."""
     if split == "train":
@@ -213,23 +248,38 @@ class Composer:
     """Puts utterances of several modalities together, since no corpus here has them paired.
 
     The labels of a composed utterance are those of all its parts: a laughing face beside a
-    neutral sentence is happy, and so is a joyful sentence beside a neutral face.
+    neutral sentence is happy, and so is a joyful sentence beside a neutral face. Which labels
+    meet is drawn from CMU-MOSEI.
     """
 
-    def __init__(self, corpora: Corpora, random: np.random.Generator, *, vary: bool) -> None:
-        self._corpora, self._random, self._vary = corpora, random, vary
+    def __init__(
+        self,
+        corpora: Corpora,
+        sets: NDArray[np.bool_],
+        random: np.random.Generator,
+        *,
+        vary: bool,
+    ) -> None:
+        self._corpora, self._sets, self._random, self._vary = corpora, sets, random, vary
         self._longest = MAX_STEPS
         self._cumulative = {name: np.cumsum(corpora.of(name).weights()) for name in MODALITIES}
         self._by_label = {
             name: [
-                np.flatnonzero(corpora.of(name).labels[:, label] >= 0.5)
+                np.flatnonzero(
+                    (corpora.of(name).labels[:, label] >= 0.5) & (corpora.of(name).damage == 0)
+                )
                 for label in range(corpora.of(name).labels.shape[1])
             ]
             for name in MODALITIES
         }
         self._empty = {
-            name: np.flatnonzero(corpora.of(name).labels.max(axis=1) < 0.3) for name in MODALITIES
+            name: np.flatnonzero(
+                (corpora.of(name).labels.max(axis=1) < 0.3) & (corpora.of(name).damage == 0)
+            )
+            for name in MODALITIES
         }
+
+        self._short = np.flatnonzero(corpora.text.groups == "short")
 
     def begin_batch(self) -> None:
         """Choose the longest sequence of a batch: in most, short ones, which cost little."""
@@ -243,20 +293,26 @@ class Composer:
     def composed(
         self, modalities: tuple[Modality, ...]
     ) -> tuple[dict[Modality, Drawn], NDArray[np.float32]]:
-        """Rows of several modalities: half agree, most others are neutral, some disagree."""
-        lead = modalities[self._random.integers(len(modalities))]
-        parts = {lead: self._draw(lead, self._any(lead))}
-        labels = parts[lead].labels
-        for modality in modalities:
-            if modality != lead:
-                kind = self._random.random()
-                if kind < 0.5:
-                    row = self._agreeing(modality, labels)
-                elif kind < 0.85:
-                    row = int(self._random.choice(self._empty[modality]))
-                else:
-                    row = self._any(modality)
-                parts[modality] = self._draw(modality, row)
+        """Rows of several modalities.
+
+        A set of labels is drawn. Modalities in random order show one of them each, until all
+        were shown; of those that are left half agree, most others are neutral, some disagree.
+        """
+        wanted = np.flatnonzero(self._sets[self._random.integers(len(self._sets))])
+        waiting = [int(label) for label in self._random.permutation(wanted)]
+        parts: dict[Modality, Drawn] = {}
+        for index in self._random.permutation(len(modalities)):
+            modality = modalities[index]
+            kind = self._random.random()
+            if waiting:
+                row = int(self._random.choice(self._by_label[modality][waiting.pop()]))
+            elif kind < 0.5:
+                row = self._agreeing(modality, wanted)
+            elif kind < 0.85:
+                row = self._saying_nothing(modality)
+            else:
+                row = self._any(modality)
+            parts[modality] = self._draw(modality, row)
         merged = np.max([part.labels for part in parts.values()], axis=0)
         return parts, merged.astype(np.float32)
 
@@ -264,11 +320,14 @@ class Composer:
         cumulative = self._cumulative[modality]
         return int(min(np.searchsorted(cumulative, self._random.random()), len(cumulative) - 1))
 
-    def _agreeing(self, modality: Modality, labels: NDArray[np.float32]) -> int:
-        present = np.flatnonzero(labels >= 0.5)
+    def _saying_nothing(self, modality: Modality) -> int:
+        short = modality == "text" and len(self._short) and self._random.random() < SHORT_SHARE
+        return int(self._random.choice(self._short if short else self._empty[modality]))
+
+    def _agreeing(self, modality: Modality, wanted: NDArray[np.int64]) -> int:
         rows = (
-            self._by_label[modality][int(self._random.choice(present))]
-            if len(present)
+            self._by_label[modality][int(self._random.choice(wanted))]
+            if len(wanted)
             else self._empty[modality]
         )
         return int(self._random.choice(rows))

@@ -1,4 +1,4 @@
-"""Extract audio features of RAVDESS, clean and distorted."""
+"""Extract audio features of RAVDESS, clean, distorted and spoilt."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from damage import add_noise
 from lddu_pipe.assets import resolve
 from lddu_pipe.extractors.audio import AudioExtractor, AudioSettings
 from lddu_pipe.extractors.whisper import encode_frames, load_whisper
@@ -16,7 +17,10 @@ from store import FeatureRow, write_rows
 
 
 def extract(data: Path, output: Path, copies: int, seed: int) -> None:
-    """Write ``audio_train`` and ``audio_valid``; only training clips get distorted copies."""
+    """Write ``audio_train`` and ``audio_valid``.
+
+    Only training clips get distorted copies, and one whose voice drowns in noise.
+    """
     encoder = partial(encode_frames, load_whisper(resolve("whisper-tiny.en"), "cpu"))
     extractor = AudioExtractor(encoder, AudioSettings(), {})
     random = np.random.default_rng(seed)
@@ -24,10 +28,11 @@ def extract(data: Path, output: Path, copies: int, seed: int) -> None:
     for clip in list_clips(data / "audio" / "ravdess"):
         split = "valid" if clip.actor in VALID_ACTORS else "train"
         waveform = read_waveform(clip)
-        variants = [waveform]
+        variants = [(waveform, 0.0)]
         if split == "train":
-            variants += [distort(waveform, random) for _ in range(copies)]
-        for variant in variants:
+            variants += [(distort(waveform, random), 0.0) for _ in range(copies)]
+            variants.append((add_noise(waveform, random.uniform(-4, 3), random), 1.0))
+        for variant, damage in variants:
             sequence = extractor.extract(variant)
             rows[split].append(
                 FeatureRow(
@@ -35,6 +40,7 @@ def extract(data: Path, output: Path, copies: int, seed: int) -> None:
                     group=f"actor-{clip.actor:02d}",
                     values=sequence.values[sequence.valid],
                     labels={clip.emotion: 1.0} if clip.emotion else {},
+                    damage=damage,
                 )
             )
     for split, found in rows.items():

@@ -1,4 +1,4 @@
-"""Extract text features of SemEval-2018 E-c, GoEmotions and MELD."""
+"""Extract text features of SemEval-2018 E-c, GoEmotions and MELD, whole and spoilt."""
 
 from __future__ import annotations
 
@@ -11,12 +11,29 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from damage import drop_words, foreign_sentences, gibberish
 from lddu_pipe.assets import resolve
 from lddu_pipe.extractors.text import TextExtractor, TextSettings
+from lddu_pipe.labels import MOSEI
+from lddu_pipe.pipelines.checkpoint import ADAPTER_FOLDER
 from lddu_pipe.transcripts import parse_text
 from lddu_pipe.transcripts.cues import split_words
 from lddu_pipe.types import TimeSpan, Utterance
 from store import FeatureRow, write_rows
+
+SPOKEN_SHARE = 0.35
+SPOILT_SHARE = 0.2
+NONSENSE_ROWS = 3000  # of foreign words, and as many of no words at all
+
+SHORT_ANSWERS = (
+    *("okay", "ok", "yes", "yeah", "yep", "no", "nope", "right", "sure", "I see", "uh-huh"),
+    *("mm-hm", "hm", "so", "alright", "all right", "got it", "maybe", "perhaps", "I think so"),
+    *("I guess", "I guess so", "you know", "and then", "like I said", "let me see", "one moment"),
+    *("go on", "what time is it", "here", "there", "this one", "that one", "it is", "that's it"),
+    *("exactly", "true", "of course", "I know", "me too", "hello", "hi", "hey", "good morning"),
+    *("see you tomorrow", "in a minute", "on the table", "he said so", "at ten", "next week"),
+)
+"""Ours."""
 
 LABEL_OF = {
     "joy": "happy",
@@ -83,35 +100,91 @@ def as_spoken(text: str) -> str:
     return " ".join(re.sub(r"[^\w\s']|_", " ", text).lower().split())
 
 
-def extract(data: Path, output: Path, spoken_share: float, seed: int) -> None:
-    """Write ``text_train`` and ``text_dev``; some training texts appear again as if spoken."""
-    extractor = TextExtractor(resolve("all-MiniLM-L6-v2"), TextSettings(), {})
+class TrainingText(NamedTuple):
+    """A text as training sees it."""
+
+    name: str
+    corpus: str
+    text: str
+    labels: dict[str, float]
+    damage: float = 0.0
+
+
+def as_rows(texts: list[LabelledText]) -> list[TrainingText]:
+    """Texts as they are."""
+    return [
+        TrainingText(text.name, text.corpus, text.text, dict.fromkeys(text.labels, 1.0))
+        for text in texts
+    ]
+
+
+def variants(rows: list[TrainingText], random: np.random.Generator) -> list[TrainingText]:
+    """Some texts as if spoken, and some with so many words missing that it should show."""
+    found = []
+    for row in rows:
+        if random.random() < SPOKEN_SHARE:
+            found.append(row._replace(text=as_spoken(row.text)))
+        words = row.text.split()
+        if len(words) > 3 and random.random() < SPOILT_SHARE:
+            gone = random.uniform(0.35, 0.7)
+            text = " ".join(drop_words(words, gone, random))
+            found.append(row._replace(text=text, damage=min(1.0, 1.5 * gone)))
+    return found
+
+
+def nonsense(rows: list[TrainingText], random: np.random.Generator) -> list[TrainingText]:
+    """Texts that say nothing in English: all that is known is how frequent each emotion is."""
+    rates = {
+        label: float(np.mean([row.labels.get(label, 0.0) for row in rows])) for label in MOSEI
+    }
+    texts = foreign_sentences(NONSENSE_ROWS, int(random.integers(1 << 30)))
+    texts += [gibberish(random) for _ in range(NONSENSE_ROWS)]
+    return [
+        TrainingText(f"nonsense-{index}", "nonsense", text, rates, damage=1.0)
+        for index, text in enumerate(texts)
+    ]
+
+
+def short_answers() -> list[TrainingText]:
+    """What people say to say that they listen, written and spoken: it carries no emotion."""
+    texts = [
+        form
+        for answer in SHORT_ANSWERS
+        for form in (answer, answer.capitalize() + ".", f"{answer} {answer}", f"well {answer}")
+    ]
+    return [TrainingText(f"short-{index}", "short", text, {}) for index, text in enumerate(texts)]
+
+
+def extract(data: Path, output: Path, adapter: Path, seed: int) -> None:
+    """Write ``text_train``, with spoken, spoilt and senseless texts, and plain ``text_dev``."""
+    extractor = TextExtractor(
+        resolve("all-MiniLM-L6-v2"), TextSettings(), {}, adapter=adapter / ADAPTER_FOLDER
+    )
     random = np.random.default_rng(seed)
     for split in ("dev", "train"):
-        texts = read_split(data / "text", split)
+        rows = as_rows(read_split(data / "text", split))
         if split == "train":
-            texts += [
-                text._replace(text=as_spoken(text.text))
-                for text in texts
-                if random.random() < spoken_share
-            ]
-        texts = [text for text in texts if split_words(text.text)]
+            rows += variants(rows, random) + nonsense(rows, random) + short_answers()
+        rows = [row for row in rows if split_words(row.text)]
         utterances = [
-            Utterance(text.name, TimeSpan(0, 0), text.text, parse_text(text.text).words)
-            for text in texts
+            Utterance(row.name, TimeSpan(0, 0), row.text, parse_text(row.text).words)
+            for row in rows
         ]
-        rows = [
-            FeatureRow(text.name, text.corpus, sequence.values, dict.fromkeys(text.labels, 1.0))
-            for text, sequence in zip(texts, extractor.extract(utterances), strict=True)
-        ]
-        write_rows(output / f"text_{split}.npz", rows)
+        sequences = extractor.extract(utterances)
+        write_rows(
+            output / f"text_{split}.npz",
+            [
+                FeatureRow(row.name, row.corpus, sequence.values, row.labels, row.damage)
+                for row, sequence in zip(rows, sequences, strict=True)
+            ],
+        )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--spoken-share", type=float, default=0.35)
+    parser.add_argument("--adapter", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
-    extract(arguments.data, arguments.output, arguments.spoken_share, arguments.seed)
+    extract(arguments.data, arguments.output, arguments.adapter, arguments.seed)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from damage import spoil_face
 from ferplus import load_faces
 from lddu_pipe.extractors.expression import EXPRESSIONS, ExpressionNetwork, standardise_faces
 from lddu_pipe.extractors.vision import LOG_PROBABILITY_FLOOR
@@ -34,16 +35,25 @@ def move(images: Tensor, generator: torch.Generator) -> Tensor:
     return functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)[:, 0]
 
 
+def describe(network: ExpressionNetwork, faces: Tensor) -> Tensor:
+    """Embedding and log-probabilities as the extractor gives them, (faces, 103) float16."""
+    output = network(standardise_faces(faces))
+    scores = output.logits.log_softmax(dim=1).clamp_min(LOG_PROBABILITY_FLOOR)
+    return torch.cat([output.embedding, scores], dim=1).half()
+
+
 @torch.inference_mode()
 def extract(data: Path, features: Path, expression: Path, variants: int, seed: int) -> None:
     """Write ``vision_{split}.npz``.
 
-    It holds ``faces`` (faces, variants, 103) float16, the first variant unmoved; ``landmarks``
+    It holds ``faces`` (faces, variants, 103) float16, the first variant unmoved; ``spoilt``
+    (faces, 2, 103), of faces that can hardly be seen; ``landmarks``
     (faces, 56) float16, all zero where there were none, the last column telling which; and
     ``labels`` (faces, 6), the share of votes in MOSEI order.
     """
     network = ExpressionNetwork.load(expression)
     generator = torch.Generator().manual_seed(seed)
+    random = np.random.default_rng(seed)
     for split in ("train", "valid"):
         faces = load_faces(data / "vision" / f"ferplus_{split}.npz")
         images = torch.from_numpy(faces.images)
@@ -52,10 +62,13 @@ def extract(data: Path, features: Path, expression: Path, variants: int, seed: i
             rows = []
             for chunk in images.split(512):
                 moved = chunk if variant == 0 else move(chunk, generator)
-                output = network(standardise_faces(moved))
-                scores = output.logits.log_softmax(dim=1).clamp_min(LOG_PROBABILITY_FLOOR)
-                rows.append(torch.cat([output.embedding, scores], dim=1).half())
+                rows.append(describe(network, moved))
             described.append(torch.cat(rows))
+        spoilt = []
+        for _ in range(2):
+            hidden = np.stack([spoil_face(face, random) for face in faces.images])
+            chunks = torch.from_numpy(hidden).split(512)
+            spoilt.append(torch.cat([describe(network, chunk) for chunk in chunks]))
         with np.load(features / f"landmarks_{split}.npz") as archive:
             landmarks = np.concatenate([archive["values"], archive["found"][:, None]], axis=1)
         columns = [EXPRESSIONS.index(label) for label in MOSEI]
@@ -63,6 +76,7 @@ def extract(data: Path, features: Path, expression: Path, variants: int, seed: i
             features / f"vision_{split}.npz",
             names=np.array(faces.names),
             faces=torch.stack(described, dim=1).numpy(),
+            spoilt=torch.stack(spoilt, dim=1).numpy(),
             landmarks=landmarks.astype(np.float16),
             labels=faces.votes[:, columns],
             majority=faces.votes.argmax(axis=1),
@@ -74,7 +88,7 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--expression", type=Path, required=True)
-    parser.add_argument("--variants", type=int, default=6)
+    parser.add_argument("--variants", type=int, default=4)
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
     extract(

@@ -7,9 +7,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import entropy, spearmanr
+
+from damage import gibberish
+from ferplus import load_faces
 from lddu_pipe.datasets.manifest import read_manifest
+from lddu_pipe.metrics import roc_auc
 from lddu_pipe.pipelines.annotate import EmotionPipeline
-from lddu_pipe.pipelines.evaluate import evaluate_manifest
+from lddu_pipe.pipelines.evaluate import ScoredRows, figures_of, score_manifest
+from lddu_pipe.writers.figures import draw_reliability
 
 CORPORA = {
     "semeval": "SemEval-2018 E-c dev, text",
@@ -18,22 +26,87 @@ CORPORA = {
     "ravdess": "RAVDESS unseen actors, audio",
     "ferplus": "FER+ valid, face crops",
 }
+SPOILT = {
+    "semeval": "half of the words left out",
+    "goemotions": "half of the words left out",
+    "meld": "half of the words left out",
+    "ravdess": "noise as loud as the voice (0 dB)",
+    "ferplus": "strong blur, or half of the face covered",
+}
 HALVES = {"report": "reporting half", "all": "whole validation set"}
 TEMPLATE = Path(__file__).with_name("card.md")
+GIBBERISH_ROWS = 200
+UNKNOWN_LANGUAGES = (
+    "Estou muito feliz por te ver, que notícia maravilhosa",
+    "Não sei o que vou fazer amanhã de manhã",
+    "Jag är så arg på dig att jag inte kan prata",
+    "Vi ses på stationen klockan sju i kväll",
+    "Minä pelkään pimeää enkä halua mennä ulos",
+    "Huomenna menemme kauppaan ostamaan leipää",
+    "Nagyon szomorú vagyok, mert elment a barátom",
+    "A vonat tíz perc múlva indul az állomásról",
+    "Sana çok öfkeliyim, bir daha benimle konuşma",
+    "Evde ekmek ve süt var, pazara gitme",
+    "Saya sangat senang bertemu dengan kamu hari ini",
+    "Besok kami akan pergi ke pasar bersama ibu",
+    "Sunt foarte trist că ai plecat fără să spui nimic",
+    "Mâine dimineață mergem la piață să cumpărăm mere",
+    "Jestem bardzo zła, nie chcę cię więcej widzieć",
+    "Das ist ja eine wunderbare Nachricht, ich freue mich so",
+)
+"""Ours. All but the last two are of languages of which training saw no word."""
 
 
-def evaluate(checkpoint: Path, manifests: Path) -> dict[str, Any]:
-    """Figures of every validation set, on the reporting half and on all of it."""
-    pipeline = EmotionPipeline.from_pretrained(checkpoint, device="cpu", offline=True)
+def scored_rows(pipeline: EmotionPipeline, manifests: Path) -> dict[str, dict[str, ScoredRows]]:
+    """Every manifest, by kind of rows and corpus."""
     return {
-        half: {
-            corpus: evaluate_manifest(
-                pipeline, read_manifest(manifests / f"{corpus}_{half}.jsonl")
-            )
+        kind: {
+            corpus: score_manifest(pipeline, read_manifest(manifests / f"{corpus}_{kind}.jsonl"))
             for corpus in CORPORA
         }
-        for half in HALVES
+        for kind in (*HALVES, "spoilt")
     }
+
+
+def vote_entropy(faces: Path, names: list[str]) -> NDArray[np.float64]:
+    """(names,) how much the people who labelled a FER+ face disagreed, in nats."""
+    loaded = load_faces(faces)
+    by_name = dict(zip(loaded.names, entropy(loaded.votes, axis=1), strict=True))
+    return np.array([by_name[name] for name in names])
+
+
+def doubt_figures(
+    pipeline: EmotionPipeline, scored: dict[str, dict[str, ScoredRows]], data: Path, seed: int
+) -> dict[str, Any]:
+    """What the model's doubt is worth, on reporting halves."""
+    notices = {}
+    for corpus in CORPORA:
+        clean, spoilt = scored["report"][corpus].aleatoric, scored["spoilt"][corpus].aleatoric
+        is_spoilt = np.repeat([0, 1], [len(clean), len(spoilt)])[:, None]
+        (notices[corpus],) = roc_auc(is_spoilt, np.concatenate([clean, spoilt])[:, None])
+    faces = scored["report"]["ferplus"]
+    names = [sample.utterance.id for sample in faces.samples]
+    disagreement = vote_entropy(data / "vision" / "ferplus_valid.npz", names)
+    random = np.random.default_rng(seed)
+    senseless = [gibberish(random) for _ in range(GIBBERISH_ROWS)]
+    return {
+        "notices_damage": notices,
+        "follows_votes": float(spearmanr(faces.aleatoric, disagreement).statistic),
+        "abstained_spoilt": {
+            corpus: float(
+                np.mean([item.abstained for item in scored["spoilt"][corpus].predictions])
+            )
+            for corpus in CORPORA
+        },
+        "abstained_foreign": abstained(pipeline, list(UNKNOWN_LANGUAGES)),
+        "abstained_gibberish": abstained(pipeline, senseless),
+    }
+
+
+def abstained(pipeline: EmotionPipeline, texts: list[str]) -> float:
+    """Share of texts on which the model does not answer."""
+    silent = [pipeline(text=text).utterances[0].abstained for text in texts]
+    return float(np.mean(silent))
 
 
 def figure(value: float | None) -> str:
@@ -43,15 +116,18 @@ def figure(value: float | None) -> str:
 
 def overall_table(results: dict[str, Any]) -> str:
     """One row a corpus."""
-    columns = ("micro_f1", "macro_f1", "top1_accuracy", "ece", "brier", "aurc", "abstained")
+    columns = ("micro_f1", "macro_f1", "top1_accuracy", "top1_macro_f1", "ece", "brier")
     lines = [
-        "| data | rows | micro-F1 | macro-F1 | top-1 | ECE | Brier | AURC | abstained |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| data | rows | micro-F1 | macro-F1 | top-1 | top-1 macro-F1 | ECE | Brier | AURC "
+        "| risk at 75 % | abstained |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for corpus, title in CORPORA.items():
         found = results[corpus]
-        cells = " | ".join(figure(found[name]) for name in columns)
-        lines.append(f"| {title} | {found['n']} | {cells} |")
+        cells = [figure(found[name]) for name in (*columns, "aurc")]
+        cells.append(figure(found["risk_at_75"] / found["hamming_loss"]))
+        cells.append(figure(found["abstained"]))
+        lines.append(f"| {title} | {found['n']} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -70,23 +146,53 @@ def label_table(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def doubt_table(doubt: dict[str, Any]) -> str:
+    """Whether spoilt inputs are noticed."""
+    lines = ["| data | spoilt by | AUROC | abstained |", "|---|---|---|---|"]
+    for corpus, title in CORPORA.items():
+        cells = f"{doubt['notices_damage'][corpus]:.3f} | {doubt['abstained_spoilt'][corpus]:.3f}"
+        lines.append(f"| {title} | {SPOILT[corpus]} | {cells} |")
+    return "\n".join(lines)
+
+
 def write_card(checkpoint: Path, results: dict[str, Any]) -> None:
     """Fill the card's template with figures; nothing in the card is typed by hand."""
     text = TEMPLATE.read_text(encoding="utf-8")
     config = json.loads((checkpoint / "config.json").read_text())
-    filled = (
-        text.replace("{{version}}", config["version"])
-        .replace("{{overall_report}}", overall_table(results["report"]))
-        .replace("{{overall_all}}", overall_table(results["all"]))
-        .replace("{{labels_report}}", label_table(results["report"]))
-    )
-    (checkpoint / "MODEL_CARD.md").write_text(filled, encoding="utf-8")
+    doubt = results["doubt"]
+    for name, value in {
+        "version": config["version"],
+        "overall_report": overall_table(results["report"]),
+        "overall_all": overall_table(results["all"]),
+        "labels_report": label_table(results["report"]),
+        "doubt": doubt_table(doubt),
+        "follows_votes": figure(doubt["follows_votes"]),
+        "abstained_foreign": f"{doubt['abstained_foreign']:.0%}",
+        "abstained_gibberish": f"{doubt['abstained_gibberish']:.0%}",
+    }.items():
+        text = text.replace(f"{{{{{name}}}}}", value)
+    (checkpoint / "MODEL_CARD.md").write_text(text, encoding="utf-8")
 
 
-def report(checkpoint: Path, manifests: Path) -> None:
-    """Write ``evaluation.json`` and ``MODEL_CARD.md`` into the checkpoint."""
-    results = evaluate(checkpoint, manifests)
+def report(checkpoint: Path, manifests: Path, data: Path, seed: int) -> None:
+    """Write ``evaluation.json``, charts and ``MODEL_CARD.md`` into the checkpoint."""
+    pipeline = EmotionPipeline.from_pretrained(checkpoint, device="cpu", offline=True)
+    scored = scored_rows(pipeline, manifests)
+    results: dict[str, Any] = {
+        half: {corpus: figures_of(pipeline, rows) for corpus, rows in scored[half].items()}
+        for half in HALVES
+    }
+    results["doubt"] = doubt_figures(pipeline, scored, data, seed)
     (checkpoint / "evaluation.json").write_text(json.dumps(results, indent=1) + "\n")
+    for corpus, title in CORPORA.items():
+        rows = scored["report"][corpus]
+        draw_reliability(
+            checkpoint / f"reliability-{corpus}.png",
+            rows.truth,
+            rows.probabilities,
+            pipeline.labels,
+            caption=f"{title}, {HALVES['report']}",
+        )
     write_card(checkpoint, results)
 
 
@@ -94,5 +200,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--manifests", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=11)
     arguments = parser.parse_args()
-    report(arguments.checkpoint, arguments.manifests)
+    report(arguments.checkpoint, arguments.manifests, arguments.data, arguments.seed)

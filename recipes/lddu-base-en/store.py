@@ -22,6 +22,8 @@ class FeatureRow(NamedTuple):
     """(time, features), at least one step."""
     labels: Mapping[str, float]
     """Probability by name; labels that are not named are absent."""
+    damage: float = 0.0
+    """How much of the row was spoilt on purpose, 0..1."""
 
 
 class FeatureTable(NamedTuple):
@@ -35,6 +37,8 @@ class FeatureTable(NamedTuple):
     """(rows + 1,): row i holds ``values[offsets[i] : offsets[i + 1]]``."""
     labels: NDArray[np.float32]
     """(rows, 6) in MOSEI order."""
+    damage: NDArray[np.float32]
+    """(rows,) in 0..1."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -57,6 +61,7 @@ def write_rows(path: Path, rows: Sequence[FeatureRow]) -> None:
         labels=np.stack([[row.labels.get(label, 0.0) for label in MOSEI] for row in kept]).astype(
             np.float32
         ),
+        damage=np.array([row.damage for row in kept], dtype=np.float32),
     )
 
 
@@ -69,4 +74,5 @@ def read_table(path: Path) -> FeatureTable:
             values=archive["values"],
             offsets=archive["offsets"],
             labels=archive["labels"],
+            damage=archive["damage"],
         )

@@ -15,9 +15,19 @@ from torch import Tensor
 from torch.nn import functional
 
 from ferplus import Faces, load_faces
-from lddu_pipe.extractors.expression import ExpressionNetwork, standardise_faces
+from lddu_pipe.extractors.expression import (
+    ExpressionConfig,
+    ExpressionNetwork,
+    standardise_faces,
+)
 
 logger = logging.getLogger("train_expression")
+
+SHAPE = ExpressionConfig(stage_channels=(64, 128, 256), stage_blocks=(1, 2, 2))
+RARITY = 0.25
+"""How strongly rare expressions are drawn more often: by this power of how rare they are."""
+MIXED_SHARE = 0.5
+"""Share of the batches whose faces are blended in pairs."""
 
 
 def augment(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -66,6 +76,14 @@ def augment(images: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(covered, fill, moved[:, 0])
 
 
+def mix(faces: Tensor, votes: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Blend faces in pairs, and their votes alike (mixup, Zhang et al. 2018)."""
+    seed = int(torch.randint(1 << 30, (1,), generator=generator))
+    share = float(np.random.default_rng(seed).beta(0.4, 0.4))
+    other = torch.randperm(len(faces), generator=generator)
+    return torch.lerp(faces[other], faces, share), torch.lerp(votes[other], votes, share)
+
+
 @torch.inference_mode()
 def evaluate(network: ExpressionNetwork, faces: Faces) -> tuple[float, float]:
     """Return top-1 accuracy against the majority and cross-entropy against the votes."""
@@ -89,11 +107,26 @@ def train(data: Path, output: Path, epochs: int, batch_size: int, seed: int) -> 
     train_faces = load_faces(data / "vision" / "ferplus_train.npz")
     valid_faces = load_faces(data / "vision" / "ferplus_valid.npz")
     images, votes = torch.from_numpy(train_faces.images), torch.from_numpy(train_faces.votes)
-    network = ExpressionNetwork().to(memory_format=torch.channels_last)
-    steps = epochs * math.ceil(len(images) / batch_size)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=0.02)
+    majority = votes.argmax(dim=1)
+    weights = torch.bincount(majority, minlength=votes.shape[1])[majority].float() ** -RARITY
+    network = ExpressionNetwork(SHAPE).to(memory_format=torch.channels_last)
+    batches = math.ceil(len(images) / batch_size)
+    optimiser = torch.optim.SGD(
+        [
+            {"params": [p for p in network.parameters() if p.ndim > 1], "weight_decay": 5e-4},
+            {"params": [p for p in network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+        ],
+        lr=0.1,
+        momentum=0.9,
+        nesterov=True,
+    )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=3e-3, total_steps=steps, pct_start=0.25
+        optimiser,
+        max_lr=0.1,
+        total_steps=epochs * batches,
+        pct_start=0.1,
+        cycle_momentum=False,
+        final_div_factor=1e3,
     )
     average = torch.optim.swa_utils.AveragedModel(
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
@@ -103,13 +136,17 @@ def train(data: Path, output: Path, epochs: int, batch_size: int, seed: int) -> 
     for epoch in range(epochs):
         started = time.monotonic()
         network.train()
-        order = torch.randperm(len(images), generator=generator)
+        order = torch.multinomial(
+            weights, batches * batch_size, replacement=True, generator=generator
+        )
         losses = []
         for chosen in order.split(batch_size):
-            batch = standardise_faces(augment(images[chosen], generator))
+            batch, target = standardise_faces(augment(images[chosen], generator)), votes[chosen]
+            if torch.rand(1, generator=generator) < MIXED_SHARE:
+                batch, target = mix(batch, target, generator)
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 logits = network(batch.contiguous(memory_format=torch.channels_last)).logits
-            loss = functional.cross_entropy(logits.float(), votes[chosen])
+            loss = functional.cross_entropy(logits.float(), target)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -138,7 +175,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=24)
+    parser.add_argument("--epochs", type=int, default=32)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()

@@ -7,15 +7,18 @@ import json
 import logging
 import time
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
-from corpora import Composer, Corpora, Drawn, load_split
+from corpora import Composer, Corpora, Drawn, load_split, mosei_sets
 from lddu_pipe.metrics import average_precision
 from lddu_pipe.models.config import LDDUConfig
+from lddu_pipe.models.encoders import UnimodalEncoder
 from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.models.losses import ContrastiveQueue, LossWeights, deviation_size, lddu_loss
 from lddu_pipe.types import MODALITIES, Modality
@@ -30,6 +33,7 @@ SETS: tuple[tuple[Modality, ...], ...] = (
     ("audio", "vision"),
     ("text", "audio", "vision"),
 )
+STATISTICS_ROWS = 1000
 QUEUE_SIZE = 1024  # the composed batches are rich in classes; 8192 doubles the time of a step
 
 Row = tuple[dict[Modality, Drawn], NDArray[np.float32]]
@@ -49,7 +53,7 @@ def make_config(corpora: Corpora) -> LDDUConfig:
         attention_heads=6,
         feed_forward_size=384,
         max_steps={"text": 256, "audio": 160, "vision": 160},
-        dropout=0.15,
+        dropout=0.2,
         statistics_pooling=True,
         modality_dropout=0.1,
         alignment="both",
@@ -77,6 +81,13 @@ def collate_rows(rows: list[Row]) -> tuple[dict[str, Tensor], dict[str, Tensor],
     return values, masks, torch.from_numpy(np.stack([labels for _, labels in rows]))
 
 
+def damage_of_rows(rows: list[Row]) -> Tensor:
+    """(rows,) how much of each row was spoilt: the mean over its modalities."""
+    return torch.tensor(
+        [float(np.mean([drawn.damage for drawn in parts.values()])) for parts, _ in rows]
+    )
+
+
 def draw_rows(composer: Composer, count: int, random: np.random.Generator) -> list[Row]:
     """A training batch: real rows of one modality, and composed ones."""
     names, shares = list(SINGLE), np.array(list(SINGLE.values()))
@@ -90,6 +101,24 @@ def draw_rows(composer: Composer, count: int, random: np.random.Generator) -> li
         else:
             rows.append(composer.composed(SETS[random.integers(len(SETS))]))
     return rows
+
+
+@torch.no_grad()
+def standardise_inputs(model: LDDUModel, corpora: Corpora, random: np.random.Generator) -> None:
+    """Start each encoder's layer normalisation so that every feature has mean 0 and spread 1.
+
+    Without it, features that hardly vary beside the others of their step are heard too late.
+    """
+    for name in MODALITIES:
+        corpus = corpora.of(name)
+        rows = random.choice(len(corpus.labels), STATISTICS_ROWS)
+        steps = np.concatenate([corpus.draw(int(row), random, vary=True).values for row in rows])
+        values = torch.from_numpy(steps)
+        normalised = functional.layer_norm(values, values.shape[1:])
+        spread = normalised.std(dim=0).clamp_min(1e-2)
+        layer = cast(nn.LayerNorm, cast(UnimodalEncoder, model.encoders[name]).normalise)
+        layer.weight.copy_(1 / spread)
+        layer.bias.copy_(-normalised.mean(dim=0) / spread)
 
 
 @torch.inference_mode()
@@ -127,14 +156,17 @@ def validate(model: LDDUModel, corpora: Corpora) -> dict[str, float]:
     return figures
 
 
-def train(features: Path, output: Path, steps: int, batch_size: int, lr: float, seed: int) -> None:
+def train(
+    data: Path, features: Path, output: Path, steps: int, batch_size: int, lr: float, seed: int
+) -> None:
     """Train and keep the running average of the weights that is best on the choosing half."""
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     corpora, chooser = load_split(features, "train"), load_split(features, "calibrate")
-    composer = Composer(corpora, random, vary=True)
+    composer = Composer(corpora, mosei_sets(data), random, vary=True)
     config = make_config(corpora)
     model = LDDUModel(config)
+    standardise_inputs(model, corpora, random)
     average = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998)
     )
@@ -154,10 +186,18 @@ def train(features: Path, output: Path, steps: int, batch_size: int, lr: float, 
     output.mkdir(parents=True, exist_ok=True)
     for step in range(1, steps + 1):
         model.train()
-        values, masks, labels = collate_rows(draw_rows(composer, batch_size, random))
+        rows = draw_rows(composer, batch_size, random)
+        values, masks, labels = collate_rows(rows)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             result = model(values, masks)
-        loss = lddu_loss(result, labels, queue, weights, calibration="ranking")
+        loss = lddu_loss(
+            result.float(),
+            labels,
+            queue,
+            weights,
+            calibration="ranking",
+            damage=damage_of_rows(rows),
+        )
         optimiser.zero_grad()
         loss.total.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -194,14 +234,16 @@ def train(features: Path, output: Path, steps: int, batch_size: int, lr: float, 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=3500)
+    parser.add_argument("--steps", type=int, default=2800)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--lr", type=float, default=6e-4)
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
     train(
+        arguments.data,
         arguments.features,
         arguments.output,
         arguments.steps,

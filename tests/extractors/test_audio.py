@@ -67,10 +67,12 @@ def test_any_length_and_silence_give_finite_rows(samples: int) -> None:
         np.float32, st.tuples(st.integers(1, 40), st.just(3)), elements=st.floats(-9, 9, width=32)
     ),
     size=st.integers(1, 12),
+    around=st.integers(0, 20),
 )
-def test_pooling_equals_a_loop(frames: NDArray[np.float32], size: int) -> None:
-    mean, deviation = pool_frames(frames, size)
-    pieces = [frames[start : start + size] for start in range(0, len(frames), size)]
+def test_pooling_equals_a_loop(frames: NDArray[np.float32], size: int, around: int) -> None:
+    mean, deviation = pool_frames(frames, size, size + around)
+    begins = [start - around // 2 for start in range(0, len(frames), size)]
+    pieces = [frames[max(begin, 0) : begin + size + around] for begin in begins]
     np.testing.assert_allclose(mean, [piece.mean(0) for piece in pieces], atol=1e-4)
     np.testing.assert_allclose(deviation, [piece.std(0) for piece in pieces], atol=2e-3)
 
@@ -82,7 +84,8 @@ def count_frames(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def test_steps_spans_and_silence_of_the_extractor() -> None:
-    extractor = AudioExtractor(count_frames, AudioSettings(encoder="count", encoder_size=2), {})
+    settings = AudioSettings(encoder="count", encoder_size=2, step=0.2, window=0.6)
+    extractor = AudioExtractor(count_frames, settings, {})
     waveform = np.concatenate([voice(120.0, 0.5), np.zeros(8000, np.float32)])
     sequence = extractor.extract(waveform, start=10.0)
     assert sequence.values.shape == (5, extractor.feature_dim)
@@ -90,7 +93,8 @@ def test_steps_spans_and_silence_of_the_extractor() -> None:
     np.testing.assert_allclose(sequence.spans[:, 0], 10 + np.arange(5) * 0.2)
     assert sequence.spans[-1, 1] == pytest.approx(11.0)
     assert sequence.valid.tolist() == [True, True, True, False, False]
-    np.testing.assert_allclose(sequence.values[0, :2], [4.5, 7.0])  # mean of frames 0..9
+    np.testing.assert_allclose(sequence.values[0, :2], [9.5, 7.0])  # mean of frames 0..19
+    np.testing.assert_allclose(sequence.values[2, :2], [24.5, 7.0])  # of frames 10..39
     assert not extractor.extract(np.zeros(0, np.float32)).present
 
 
@@ -106,7 +110,7 @@ def test_any_wav2vec2_like_encoder_of_the_hub_can_be_used(tmp_path: Path) -> Non
     extractor = AudioExtractor(
         encoder, AudioSettings(encoder="tiny", encoder_size=encoder.size), {}
     )
-    assert extractor.extract(voice(120.0)).values.shape == (5, extractor.feature_dim)
+    assert extractor.extract(voice(120.0)).values.shape == (2, extractor.feature_dim)
 
 
 def test_an_encoder_of_another_rate_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,83 @@
+"""Inputs spoilt on purpose: training, and the report, need to know that the model notices.
+
+The same kinds serve both, on rows that training has not seen.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from faker import Faker
+from numpy.typing import NDArray
+
+FOREIGN = (
+    *("ar_AA", "cs_CZ", "da_DK", "de_DE", "el_GR", "es_ES", "fa_IR", "fr_FR", "he_IL", "it_IT"),
+    *("ja_JP", "nl_NL", "pl_PL", "ru_RU", "th_TH", "uk_UA", "vi_VN", "zh_CN"),
+)
+"""Locales whose word lists stand for "not English"."""
+CONSONANTS, VOWELS = "bcdfghjklmnpqrstvwxz", "aeiouy"
+
+
+def drop_words(words: list[str], share: float, random: np.random.Generator) -> list[str]:
+    """Leave out `share` of the words, at least one, and keep at least one."""
+    count = min(len(words) - 1, max(1, round(share * len(words))))
+    gone = set(random.choice(len(words), size=count, replace=False).tolist())
+    return [word for index, word in enumerate(words) if index not in gone]
+
+
+def foreign_sentences(count: int, seed: int) -> list[str]:
+    """Words of other languages in no order that means anything."""
+    fakers = [Faker(locale) for locale in FOREIGN]
+    for number, faker in enumerate(fakers):
+        faker.seed_instance(seed + number)
+    return [
+        fakers[index % len(fakers)].sentence(nb_words=3 + index % 14) for index in range(count)
+    ]
+
+
+def gibberish(random: np.random.Generator) -> str:
+    """Letters that make no words: pronounceable ones, keys hit at random, or one key held."""
+    kind = random.integers(3)
+    words = []
+    for _ in range(random.integers(1, 13)):
+        length = int(random.integers(2, 9))
+        if kind == 0:
+            pairs = zip(
+                random.choice(list(CONSONANTS), length),
+                random.choice(list(VOWELS), length),
+                strict=True,
+            )
+            words.append("".join(letter for pair in pairs for letter in pair)[:length])
+        elif kind == 1:
+            words.append("".join(random.choice(list(CONSONANTS + VOWELS + ";,."), length)))
+        else:
+            words.append(str(random.choice(list(CONSONANTS + VOWELS))) * length)
+    return " ".join(words)
+
+
+def add_noise(
+    waveform: NDArray[np.float32], ratio_db: float, random: np.random.Generator
+) -> NDArray[np.float32]:
+    """Add noise whose power falls with frequency by a random slope, at a signal-to-noise ratio."""
+    frequencies = np.fft.rfftfreq(len(waveform), 1 / 16_000)
+    noise = np.fft.rfft(random.normal(size=len(waveform)))
+    noise /= np.maximum(frequencies, 30) ** random.uniform(0, 1)
+    noise = np.fft.irfft(noise, len(waveform))
+    ratio = 10 ** (ratio_db / 20)
+    noisy = waveform + noise * (np.std(waveform) / (np.std(noise) * ratio + 1e-12))
+    return (noisy / (np.abs(noisy).max() + 1e-9) * 0.8).astype(np.float32)
+
+
+def spoil_face(image: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """Blur a (48, 48) face until little is left, or cover about half of it."""
+    if random.random() < 0.5:
+        blurred = cv2.GaussianBlur(image, (0, 0), random.uniform(3.0, 6.0))
+        return np.asarray(blurred, np.uint8)
+    covered = image.copy()
+    size = len(image)
+    side, depth = random.integers(4), int(size * random.uniform(0.42, 0.6))
+    fill = np.uint8(random.integers(0, 256))
+    rows = (slice(0, depth), slice(size - depth, size), slice(None), slice(None))[side]
+    columns = (slice(None), slice(None), slice(0, depth), slice(size - depth, size))[side]
+    covered[rows, columns] = fill
+    return covered

@@ -1,0 +1,219 @@
+"""Train low-rank adapters of the text encoder on SemEval-2018 E-c, GoEmotions and MELD."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoModel, AutoTokenizer
+
+from corpora import first_half
+from extract_text import LabelledText, as_spoken, read_split
+from lddu_pipe.assets import resolve
+from lddu_pipe.labels import MOSEI
+from lddu_pipe.metrics import average_precision
+from lddu_pipe.pipelines.checkpoint import ADAPTER_FOLDER
+from lddu_pipe.transcripts.cues import split_words
+
+logger = logging.getLogger("train_adapter")
+
+ENCODER = "all-MiniLM-L6-v2"
+SHARES = {"semeval": 0.25, "goemotions": 0.55, "meld": 0.2}
+"""How often each corpus is drawn: GoEmotions is large but would drown the others by its size."""
+SPOKEN_SHARE = 0.3
+MAX_TOKENS = 64  # word pieces; almost no row of these corpora is longer
+
+
+class LabelAttention(nn.Module):
+    """A head like LDDU's: one query a label gathers what the tokens say of it."""
+
+    def __init__(self, size: int, labels: int) -> None:
+        super().__init__()
+        self.queries = nn.Parameter(torch.randn(labels, size) * 0.02)
+        self.keys, self.values = nn.Linear(size, size), nn.Linear(size, size)
+        self.score = nn.Sequential(nn.Dropout(0.2), nn.GELU(), nn.Linear(size, labels))
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """(batch, time, size) and (batch, time) bool to logits (batch, labels)."""
+        scores = self.queries @ self.keys(tokens).transpose(1, 2) / tokens.shape[-1] ** 0.5
+        attention = scores.masked_fill(~mask[:, None], float("-inf")).softmax(dim=-1)
+        logits: Tensor = self.score(attention @ self.values(tokens)).diagonal(dim1=1, dim2=2)
+        return logits
+
+
+class Reader:
+    """Texts to padded batches of word pieces, cut into words as the pipeline cuts them."""
+
+    def __init__(self, source: Path) -> None:
+        self._tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
+
+    def encode(self, words: Sequence[Sequence[str]]) -> dict[str, Tensor]:
+        """Word pieces and their mask."""
+        return dict(
+            self._tokenizer(
+                words,
+                is_split_into_words=True,
+                padding=True,
+                truncation=True,
+                max_length=MAX_TOKENS,
+                return_tensors="pt",
+            )
+        )
+
+
+def vary(words: list[str], random: np.random.Generator) -> list[str]:
+    """The text as a recogniser might write it, or with words missing, at random."""
+    if random.random() < SPOKEN_SHARE:
+        words = as_spoken(" ".join(words)).split() or words
+    if len(words) > 4 and random.random() < 0.2:
+        words = [word for word in words if random.random() > 0.1] or words
+    return words
+
+
+def label_matrix(texts: Sequence[LabelledText]) -> NDArray[np.float32]:
+    """(texts, 6) in MOSEI order."""
+    rows = [[label in text.labels for label in MOSEI] for text in texts]
+    return np.array(rows, dtype=np.float32)
+
+
+@torch.inference_mode()
+def validate(
+    encoder: PeftModel,
+    head: LabelAttention,
+    reader: Reader,
+    texts: Sequence[LabelledText],
+) -> dict[str, float]:
+    """Mean average precision over the labels, by corpus."""
+    encoder.eval()
+    head.eval()
+    order = sorted(range(len(texts)), key=lambda index: len(texts[index].text))
+    logits = np.zeros((len(texts), len(MOSEI)), np.float32)
+    for begin in range(0, len(order), 128):
+        chosen = order[begin : begin + 128]
+        batch = reader.encode([split_words(texts[index].text) for index in chosen])
+        tokens = encoder(**batch).last_hidden_state
+        logits[chosen] = head(tokens, batch["attention_mask"].bool()).float().numpy()
+    labels = label_matrix(texts) >= 0.5
+    corpora = np.array([text.corpus for text in texts])
+    figures = {}
+    for corpus in SHARES:
+        rows = corpora == corpus
+        found = average_precision(labels[rows], 1 / (1 + np.exp(-logits[rows])))
+        figures[corpus] = round(float(np.mean([v for v in found if v is not None])), 4)
+    return figures
+
+
+def write_adapter(encoder: PeftModel, output: Path) -> None:
+    """Write the low-rank factors in half precision, and nothing that names this machine."""
+    folder = output / ADAPTER_FOLDER
+    encoder.peft_config["default"].base_model_name_or_path = ENCODER
+    # Told to look for changed embeddings, it would ask a hub about the encoder.
+    encoder.half().save_pretrained(folder, save_embedding_layers=False)
+    (folder / "README.md").unlink()  # a template of peft's; the model card says what there is
+
+
+def train(data: Path, output: Path, steps: int, batch_size: int, lr: float, seed: int) -> None:
+    """Train the adapters with a head that is thrown away, and write them in half precision."""
+    torch.manual_seed(seed)
+    random = np.random.default_rng(seed)
+    texts = [text for text in read_split(data / "text", "train") if split_words(text.text)]
+    held = [text for text in read_split(data / "text", "dev") if split_words(text.text)]
+    halves = first_half([text.name for text in held])
+    chooser = [text for text, first in zip(held, halves, strict=True) if first]
+    labels = torch.from_numpy(label_matrix(texts))
+    words = [split_words(text.text) for text in texts]
+    corpora = np.array([text.corpus for text in texts])
+    weights = np.zeros(len(texts))
+    for corpus, share in SHARES.items():
+        weights[corpora == corpus] = share / (corpora == corpus).sum()
+    cumulative = np.cumsum(weights / weights.sum())
+
+    source = resolve(ENCODER)
+    reader = Reader(source)
+    base = AutoModel.from_pretrained(source, local_files_only=True, dtype=torch.float32)
+    encoder = get_peft_model(
+        base,
+        LoraConfig(
+            r=16,
+            lora_alpha=32,
+            target_modules=["query", "key", "value", "dense"],
+            # The lower layers read words; what they feel like is decided above.
+            layers_to_transform=[2, 3, 4, 5],
+        ),
+    )
+    head = LabelAttention(base.config.hidden_size, len(MOSEI))
+    parameters = [p for p in encoder.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW([*parameters, *head.parameters()], lr=lr, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, max_lr=lr, total_steps=steps, pct_start=0.06
+    )
+    output.mkdir(parents=True, exist_ok=True)
+    history = []
+    losses: list[float] = []
+    started = time.monotonic()
+    # Many batches are drawn at once and sorted by length, so that little of each is padding.
+    pending: list[NDArray[np.int64]] = []
+    for step in range(1, steps + 1):
+        if not pending:
+            drawn = np.searchsorted(cumulative, random.random(batch_size * 50))
+            drawn = np.minimum(drawn, len(texts) - 1)
+            ordered = drawn[np.argsort([len(texts[index].text) for index in drawn])]
+            pending = [*ordered.reshape(50, batch_size)]
+            random.shuffle(pending)
+        chosen = pending.pop()
+        encoder.train()
+        head.train()
+        batch = reader.encode([vary(words[index], random) for index in chosen])
+        tokens = encoder(**batch).last_hidden_state
+        logits = head(tokens, batch["attention_mask"].bool())
+        loss = functional.binary_cross_entropy_with_logits(logits, labels[chosen])
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        schedule.step()
+        losses.append(loss.item())
+        if step % 300 == 0 or step == steps:
+            figures = validate(encoder, head, reader, chooser)
+            row = {
+                "step": step,
+                "loss": round(float(np.mean(losses)), 4),
+                "average_precision": figures,
+                "seconds": round(time.monotonic() - started),
+            }
+            losses.clear()
+            history.append(row)
+            logger.info("%s", json.dumps(row))
+            (output / "history.json").write_text(json.dumps(history, indent=1) + "\n")
+    write_adapter(encoder, output)
+    (output / "done").touch()  # an interrupted run must not be taken for a finished one
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--seed", type=int, default=7)
+    arguments = parser.parse_args()
+    train(
+        arguments.data,
+        arguments.output,
+        arguments.steps,
+        arguments.batch_size,
+        arguments.lr,
+        arguments.seed,
+    )

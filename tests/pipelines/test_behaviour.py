@@ -1,0 +1,157 @@
+"""How the default model behaves where people would notice: fusion, nonsense and spoilt inputs.
+
+Faces and voices are validation data that nothing was chosen on.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from lddu_pipe import EmotionPipeline
+from lddu_pipe.datasets.manifest import ManifestRow, read_manifest
+from lddu_pipe.pipelines.evaluate import ScoredRows, score_manifest
+
+SHARED_FACES = Path("vision", "ferplus_valid.npz")
+MANY = 30
+
+
+@pytest.fixture(scope="module")
+def pipe() -> EmotionPipeline:
+    return EmotionPipeline.from_pretrained(device="cpu", offline=True)
+
+
+@pytest.fixture(scope="module")
+def data(shared_media: Path) -> Path:
+    return shared_media.parent
+
+
+def faces(data: Path, column: str, folder: Path) -> list[Path]:
+    """Faces on which all who voted agree, as pictures."""
+    with np.load(data / SHARED_FACES) as archive:
+        index = [str(name) for name in archive["columns"]].index(column)
+        votes = archive["votes"]
+        agreed = np.flatnonzero(votes[:, index] == votes.sum(axis=1))[:MANY]
+        images = archive["images"][agreed]
+    paths = []
+    for number, image in enumerate(images):
+        paths.append(folder / f"{column}-{number}.png")
+        cv2.imwrite(str(paths[-1]), image)
+    assert len(paths) == MANY
+    return paths
+
+
+def neutral_voices(data: Path) -> list[Path]:
+    clips = sorted((data / "audio" / "ravdess").glob("03-01-01-*.flac"))
+    return [clip for clip in clips if clip.stem.endswith(("-19", "-20"))]
+
+
+def score(pipe: EmotionPipeline, folder: Path, rows: list[dict[str, object]]) -> ScoredRows:
+    path = folder / "rows.jsonl"
+    path.write_text("".join(json.dumps({"labels": [], **row}) + "\n" for row in rows))
+    read: list[ManifestRow] = read_manifest(path)
+    return score_manifest(pipe, read)
+
+
+def share_with(pipe: EmotionPipeline, scored: ScoredRows, label: str) -> float:
+    index = pipe.labels.index(label)
+    return float(
+        np.mean(
+            [
+                scores.emotions[index].probability >= pipe.predictor.thresholds(sample)[index]
+                for scores, sample in zip(scored.predictions, scored.samples, strict=True)
+            ]
+        )
+    )
+
+
+def rows_of(text: str, pictures: list[Path], voices: list[Path]) -> list[dict[str, object]]:
+    return [
+        {
+            "id": str(number),
+            "text": text,
+            "image": str(picture),
+            "face_crop": True,
+            "audio": str(voices[number % len(voices)]),
+        }
+        for number, picture in enumerate(pictures)
+    ]
+
+
+@pytest.mark.slow
+def test_an_angry_sentence_is_not_drowned_by_a_neutral_face_and_voice(
+    pipe: EmotionPipeline, data: Path, tmp_path: Path
+) -> None:
+    text = "I hate you, you ruined everything and I am furious"
+    rows = rows_of(text, faces(data, "neutral", tmp_path), neutral_voices(data))
+    assert share_with(pipe, score(pipe, tmp_path, rows), "anger") >= 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "text", ["Okay, I see.", "We leave at seven and the bus stops at the corner."]
+)
+def test_a_neutral_sentence_and_voice_do_not_silence_a_laughing_face(
+    pipe: EmotionPipeline, data: Path, tmp_path: Path, text: str
+) -> None:
+    rows = rows_of(text, faces(data, "happiness", tmp_path), neutral_voices(data))
+    assert share_with(pipe, score(pipe, tmp_path, rows), "happy") >= 0.8
+
+
+@pytest.mark.slow
+def test_three_neutral_modalities_have_no_emotion(
+    pipe: EmotionPipeline, data: Path, tmp_path: Path
+) -> None:
+    text = "We leave at seven and the bus stops at the corner."
+    rows = rows_of(text, faces(data, "neutral", tmp_path), neutral_voices(data))
+    scored = score(pipe, tmp_path, rows)
+    shares = [share_with(pipe, scored, label) for label in pipe.labels]
+    assert max(shares) <= 0.25  # of eight calm voices one may sound sad
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Estou muito feliz por te ver, que notícia maravilhosa",
+        "Minä pelkään pimeää enkä halua mennä ulos",
+        "asdkjh qwpoeiru zmxncb alskdj",
+        "ببب ببب",
+    ],
+)
+def test_what_is_not_english_is_not_judged(pipe: EmotionPipeline, text: str) -> None:
+    assert pipe(text=text).utterances[0].abstained
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "i am so happy to see you this is wonderful news",
+        "I am so happy to see you, this is wonderful news",
+        "he shouted at me and i hate him",
+        "The meeting starts at ten in room four.",
+    ],
+)
+def test_plain_english_is_judged_spoken_or_written(pipe: EmotionPipeline, text: str) -> None:
+    assert not pipe(text=text).utterances[0].abstained
+
+
+@pytest.mark.slow
+def test_a_face_that_can_hardly_be_seen_is_doubted_more(
+    pipe: EmotionPipeline, data: Path, tmp_path: Path
+) -> None:
+    pictures = faces(data, "happiness", tmp_path)
+    blurred = []
+    for picture in pictures:
+        image = cv2.GaussianBlur(cv2.imread(str(picture), cv2.IMREAD_GRAYSCALE), (0, 0), 5.0)
+        blurred.append(picture.with_name(f"blurred-{picture.name}"))
+        cv2.imwrite(str(blurred[-1]), image)
+    rows = [
+        {"id": str(path.stem), "image": str(path), "face_crop": True}
+        for path in (*pictures, *blurred)
+    ]
+    aleatoric = score(pipe, tmp_path, rows).aleatoric
+    assert aleatoric[MANY:].mean() > aleatoric[:MANY].mean() + 0.2
