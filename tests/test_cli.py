@@ -538,7 +538,9 @@ def test_models_list(weights):
 
 
 def test_models_list_knows_the_licence_of_the_model_that_ships():
-    assert inventory.describe_checkpoint(DEFAULT_CHECKPOINT)["licence"] == "CC BY-NC-SA 4.0"
+    described = inventory.describe_checkpoint(DEFAULT_CHECKPOINT)
+    assert described["licence"] == "CC BY-NC-SA 4.0"
+    assert "text_adapter/adapter_model.safetensors" in described["sha256"]
 
 
 def test_models_verify_names_what_is_missing(weights):

@@ -35,8 +35,12 @@ def describe_checkpoint(folder: Path) -> dict[str, Any]:
     """
     from lddu_pipe.files import sha256_of_file
 
-    files = sorted(path for path in folder.glob("*") if path.is_file())
-    digests = {path.name: sha256_of_file(path) for path in files if path.suffix == ".safetensors"}
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    digests = {
+        path.relative_to(folder).as_posix(): sha256_of_file(path)
+        for path in files
+        if path.suffix == ".safetensors"
+    }
     return _description(
         folder.name,
         description="The emotion model of this package",
@@ -128,17 +132,16 @@ def installed_digests(distribution: str, folder: Path) -> dict[str, str]:
     """Return what pip noted when it installed a distribution.
 
     Returns:
-        sha256, in hexadecimal, by name, of the files of `distribution` that are in `folder`;
+        sha256, in hexadecimal, by path inside `folder`, of the files of `distribution` there;
         nothing where it was installed from elsewhere, as in a checkout.
     """
     try:
         files = importlib.metadata.files(distribution) or []
     except importlib.metadata.PackageNotFoundError:
         return {}
+    placed = {Path(str(file.locate())): file for file in files}
     return {
-        file.name: base64.urlsafe_b64decode(file.hash.value + "==").hex()
-        for file in files
-        if file.hash is not None
-        and file.hash.mode == "sha256"
-        and Path(str(file.locate())).parent == folder
+        path.relative_to(folder).as_posix(): base64.urlsafe_b64decode(file.hash.value + "==").hex()
+        for path, file in placed.items()
+        if file.hash is not None and file.hash.mode == "sha256" and path.is_relative_to(folder)
     }
