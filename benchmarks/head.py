@@ -22,7 +22,7 @@ from lddu_pipe.pipelines.checkpoint import load_checkpoint
 from lddu_pipe.pipelines.settings import PipelineSettings
 
 WORDS = "I am so happy to see you here, this is wonderful news"
-STEPS = {"text": 12, "audio": 20, "vision": 40}
+STEPS = {"text": 12, "audio": 8, "vision": 40}
 
 
 @torch.inference_mode()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from corpora import Composer, Corpora, load_split, mosei_sets
+from corpora import TEXT_CORPORA, Composer, Corpora, load_split, mosei_sets
 from lddu_pipe.assets import ASSETS
 from lddu_pipe.extractors.audio import AudioExtractor, AudioSettings
 from lddu_pipe.extractors.base import fingerprint
@@ -56,8 +56,7 @@ def calibration_rows(
     # Every text corpus counts the same, whatever its size.
     groups = corpora.text.groups
     chosen = [
-        random.choice(np.flatnonzero(groups == corpus), ROWS_PER_CORPUS)
-        for corpus in ("semeval", "goemotions", "meld")
+        random.choice(np.flatnonzero(groups == corpus), ROWS_PER_CORPUS) for corpus in TEXT_CORPORA
     ]
     return [rows[index] for index in np.concatenate(chosen)]
 

@@ -16,6 +16,7 @@ from lddu_pipe.types import MODALITIES, Modality
 from store import FeatureTable, read_table
 
 MAX_STEPS = 150  # of sound and pictures: fifteen seconds of video at ten frames a second
+TEXT_CORPORA = ("semeval", "goemotions", "meld")
 CORPUS_SHARE = {"semeval": 0.3, "goemotions": 0.41, "meld": 0.2, "nonsense": 0.07, "short": 0.02}
 """How often each text corpus is drawn: not by size, or Reddit would drown the others."""
 
@@ -278,7 +279,6 @@ class Composer:
             )
             for name in MODALITIES
         }
-
         self._short = np.flatnonzero(corpora.text.groups == "short")
 
     def begin_batch(self) -> None:

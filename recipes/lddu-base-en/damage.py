@@ -10,6 +10,8 @@ import numpy as np
 from faker import Faker
 from numpy.typing import NDArray
 
+from ravdess import coloured_noise, mix_noise
+
 FOREIGN = (
     *("ar_AA", "cs_CZ", "da_DK", "de_DE", "el_GR", "es_ES", "fa_IR", "fr_FR", "he_IL", "it_IT"),
     *("ja_JP", "nl_NL", "pl_PL", "ru_RU", "th_TH", "uk_UA", "vi_VN", "zh_CN"),
@@ -58,13 +60,8 @@ def gibberish(random: np.random.Generator) -> str:
 def add_noise(
     waveform: NDArray[np.float32], ratio_db: float, random: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Add noise whose power falls with frequency by a random slope, at a signal-to-noise ratio."""
-    frequencies = np.fft.rfftfreq(len(waveform), 1 / 16_000)
-    noise = np.fft.rfft(random.normal(size=len(waveform)))
-    noise /= np.maximum(frequencies, 30) ** random.uniform(0, 1)
-    noise = np.fft.irfft(noise, len(waveform))
-    ratio = 10 ** (ratio_db / 20)
-    noisy = waveform + noise * (np.std(waveform) / (np.std(noise) * ratio + 1e-12))
+    """Add coloured noise at a signal-to-noise ratio in decibels."""
+    noisy = mix_noise(waveform, coloured_noise(len(waveform), random), ratio_db)
     return (noisy / (np.abs(noisy).max() + 1e-9) * 0.8).astype(np.float32)
 
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import soundfile
 
-from corpora import first_half
+from corpora import TEXT_CORPORA, first_half
 from damage import add_noise, drop_words, spoil_face
 from extract_text import read_split
 from ferplus import load_faces
@@ -44,7 +44,7 @@ def write_manifests(data: Path, output: Path, seed: int) -> None:
     """Write the manifests of every validation set; FER+ faces become PNG files beside them."""
     random = np.random.default_rng(seed)
     texts = read_split(data / "text", "dev")
-    for corpus in ("semeval", "goemotions", "meld"):
+    for corpus in TEXT_CORPORA:
         chosen = [text for text in texts if text.corpus == corpus]
         rows = [
             {"id": f"{index}-{text.name}", "text": text.text, "labels": sorted(set(text.labels))}

@@ -50,6 +50,22 @@ def read_waveform(clip: Clip) -> NDArray[np.float32]:
     return np.asarray(waveform, dtype=np.float32)
 
 
+def coloured_noise(samples: int, random: np.random.Generator) -> NDArray[np.float64]:
+    """Noise whose power falls with frequency by a random slope, (samples,)."""
+    frequencies = np.fft.rfftfreq(samples, 1 / SAMPLE_RATE)
+    noise = np.fft.rfft(random.normal(size=samples))
+    noise /= np.maximum(frequencies, 30) ** random.uniform(0, 1)
+    return np.asarray(np.fft.irfft(noise, samples), dtype=np.float64)
+
+
+def mix_noise(
+    waveform: NDArray[np.floating], noise: NDArray[np.float64], ratio_db: float
+) -> NDArray[np.float64]:
+    """Add noise at a signal-to-noise ratio in decibels."""
+    ratio = 10 ** (ratio_db / 20)
+    return waveform + noise * (np.std(waveform) / (np.std(noise) * ratio + 1e-12))
+
+
 def distort(waveform: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
     """Trim, change speed, band-limit, reverberate and add noise, each with some probability."""
     result, _ = librosa.effects.trim(waveform, top_db=random.uniform(30, 55))
@@ -75,10 +91,7 @@ def distort(waveform: NDArray[np.float32], random: np.random.Generator) -> NDArr
         wet = np.fft.irfft(np.fft.rfft(result, size) * np.fft.rfft(response, size), size)
         result = wet[: len(result)]
     if random.random() < 0.6:
-        noise = np.fft.rfft(random.normal(size=len(result)))
-        noise /= np.maximum(frequencies, 30) ** random.uniform(0, 1)
-        noise = np.fft.irfft(noise, len(result))
-        ratio = 10 ** (random.uniform(5, 35) / 20)
-        result = result + noise * (np.std(result) / (np.std(noise) * ratio + 1e-12))
+        noise = coloured_noise(len(result), random)
+        result = mix_noise(result, noise, random.uniform(5, 35))
     peak = np.abs(result).max() + 1e-9
     return (result / peak * random.uniform(0.1, 0.95)).astype(np.float32)
