@@ -8,8 +8,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import write_whole
-from lddu_pipe.types import MODALITIES, EmotionScore, Prediction
+from lddu_pipe.types import (
+    MODALITIES,
+    EmotionScore,
+    Prediction,
+    TimeSpan,
+    Uncertainty,
+    Utterance,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,6 +101,50 @@ class Annotation:
         write_whole(target, self.to_json())
         return target
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Annotation:
+        """The annotation that `to_dict` made `values` from; its words' own times are not in it.
+
+        Raises:
+            UnusableInputError: `values` are not laid out as the JSON contract says.
+        """
+        known = (SCHEMA_VERSION, SCHEMA_VERSION_WITH_LABEL_SETS)
+        version = values.get("schema_version")
+        if version not in known:
+            raise UnusableInputError(
+                f"not an annotation of schema {' or '.join(known)}"
+                + ("" if version is None else f", but of {version!r}")
+            )
+        try:
+            return cls(
+                media=SourceInfo(**values["media"]),
+                model=ModelInfo(**{**values["model"], "labels": tuple(values["model"]["labels"])}),
+                utterances=[_prediction(item) for item in values["utterances"]],
+                provenance=Provenance(**values["provenance"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            # The parts check themselves; whatever they miss or refuse, the layout is not ours.
+            cause = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise UnusableInputError(f"a damaged annotation: {cause}") from None
+
+    @classmethod
+    def load(cls, path: str | Path) -> Annotation:
+        """Read the JSON that `save` wrote.
+
+        Raises:
+            UnusableInputError: the file is missing or not an annotation.
+        """
+        try:
+            values = json.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UnusableInputError(f"{path}: {error.strerror or error}") from None
+        except ValueError:  # UnicodeDecodeError and JSONDecodeError are both
+            raise UnusableInputError(f"{path} is not JSON; give what annotate wrote") from None
+        try:
+            return cls.from_dict(values if isinstance(values, dict) else {})
+        except UnusableInputError as error:
+            raise UnusableInputError(f"{path} is {error}") from None
+
     def to_dataframe(self) -> pd.DataFrame:
         """One row an utterance and label, sorted by time, as a pandas table.
 
@@ -148,3 +200,27 @@ def _emotion(score: EmotionScore, flat: bool = False) -> dict[str, Any]:
         "confidence": round(score.confidence, 4),
         **(uncertainty if flat else {"uncertainty": uncertainty}),
     }
+
+
+def _prediction(values: Mapping[str, Any]) -> Prediction:
+    """The opposite of `_utterance`."""
+    sets = values.get("label_set")
+    return Prediction(
+        Utterance(
+            str(values["id"]),
+            TimeSpan(float(values["start"]), float(values["end"])),
+            str(values["text"]),
+            speaker=values["speaker"],
+        ),
+        tuple(
+            EmotionScore(**{**score, "uncertainty": Uncertainty(**score["uncertainty"])})
+            for score in values["emotions"]
+        ),
+        {
+            name: str(values["modalities"][name]["reason"])
+            for name in MODALITIES
+            if not values["modalities"][name]["present"]
+        },
+        bool(values["abstained"]),
+        None if sets is None else tuple(sets),
+    )

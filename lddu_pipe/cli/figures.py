@@ -10,11 +10,7 @@ if TYPE_CHECKING:
 
 
 def draw_run(folder: Path, found: StoreEvaluation) -> None:
-    """Draw every picture of an evaluation into `folder`.
-
-    Raises:
-        MissingAssetError: matplotlib is not installed.
-    """
+    """Draw every picture of an evaluation into `folder`."""
     from lddu_pipe.writers.figures import draw_evaluation
 
     figures = found.figures

@@ -11,7 +11,6 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from lddu_pipe.errors import MissingAssetError
 from lddu_pipe.files import write_whole
 from lddu_pipe.writers.escaping import printable
 from lddu_pipe.writers.tables import plain_table
@@ -73,18 +72,10 @@ def _print_co_occurrence(found: Mapping[str, Any], console: Console) -> None:
 
 
 def draw_store(found: Mapping[str, Any], path: Path) -> None:
-    """Draw prevalence by split, and co-occurrence in the first split, as a PNG.
+    """Draw prevalence by split, and co-occurrence in the first split, as a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
-    Raises:
-        MissingAssetError: matplotlib is not installed.
-    """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingAssetError(
-            'pictures need matplotlib; run: pip install "lddu-pipe[train]"'
-        ) from None
     labels, splits = found["labels"], found["splits"]
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     FigureCanvasAgg(figure)

@@ -4,8 +4,7 @@ Arrays are those of `lddu_pipe.metrics`: ``truth`` (rows, labels) of 0 and 1, ``
 (rows, labels) in 0..1, ``decisions`` (rows, labels) bool; what these functions refuse, the
 metrics refuse with a `ValueError`. The folder of a file must exist. The same input gives the same
 bytes. ``caption`` is a line below the chart that says what was measured; ``synthetic`` says there
-that the data is made up. matplotlib belongs to the extra `train`; without it each function raises
-`MissingAssetError`.
+that the data is made up.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lddu_pipe import metrics
-from lddu_pipe.errors import MissingAssetError
 from lddu_pipe.files import write_whole
 
 if TYPE_CHECKING:
@@ -183,14 +181,8 @@ def draw_evaluation(
 
 def _write(path: Path, chart: str, *arguments: Any, caption: str, synthetic: bool) -> Path:
     """Draw the chart of that name and put it into place as a whole."""
-    try:
-        import matplotlib  # noqa: F401 (charts may be loaded already)
+    from lddu_pipe.writers import charts  # brings matplotlib
 
-        from lddu_pipe.writers import charts
-    except ImportError:
-        raise MissingAssetError(
-            'drawing charts needs matplotlib; run: pip install "lddu-pipe[train]"'
-        ) from None
     content = io.BytesIO()
     with charts.shared_style():
         figure: Figure = getattr(charts, chart)(*arguments, caption=caption, synthetic=synthetic)

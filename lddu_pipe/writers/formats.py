@@ -1,0 +1,88 @@
+"""The formats in which an annotation can be written."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from lddu_pipe.annotation import Annotation
+from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.files import write_whole
+
+Render = Callable[[Annotation, Path | None], bytes]
+"""Gives the bytes of a file; the second argument is the folder it will stand in, if any, from
+which links to the media are made."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """One way to write an annotation."""
+
+    name: str
+    """As ``-f`` takes it."""
+    suffix: str
+    """Of its files, with the dot."""
+    opens_in: str
+    """What reads it, for people."""
+    module: str
+    """Of `lddu_pipe.writers`: has a function ``render``. Imported when it is first needed."""
+
+    def render(self, annotation: Annotation, folder: Path | None = None) -> bytes:
+        """Return the bytes of the file.
+
+        Args:
+            annotation: what to write.
+            folder: where the file will stand; links to the media are relative to it. Without it
+                they are as the annotation names the media.
+        """
+        module = importlib.import_module(f"lddu_pipe.writers.{self.module}")
+        return cast(Render, module.render)(annotation, folder)
+
+    def save(self, annotation: Annotation, path: Path) -> Path:
+        """Write the file, whole or not at all.
+
+        Raises:
+            OSError: the folder does not exist or cannot be written.
+        """
+        write_whole(path, self.render(annotation, path.parent))
+        return path
+
+
+FORMATS: dict[str, Format] = {
+    item.name: item
+    for item in (
+        Format("json", ".json", "anything; the contract", "contract"),
+        Format("jsonl", ".jsonl", "anything, a line an utterance", "lines"),
+        Format("csv", ".csv", "spreadsheets, pandas, R", "table"),
+    )
+}
+"""Every format, by name, in the order in which the help lists them."""
+
+
+def choose_formats(names: str) -> tuple[Format, ...]:
+    """Return the formats of a list with commas, each once; case and dashes do not matter.
+
+    Raises:
+        UnusableInputError: a name is none of a format.
+    """
+    by_key = {_key(name): item for name, item in FORMATS.items()}
+    chosen: dict[str, Format] = {}
+    for name in names.split(","):
+        if not name.strip():
+            continue
+        found = by_key.get(_key(name))
+        if found is None:
+            raise UnusableInputError(
+                f"{name.strip()!r} is not a format; choose from {', '.join(FORMATS)}"
+            )
+        chosen[found.name] = found
+    if not chosen:
+        raise UnusableInputError(f"no format given; choose from {', '.join(FORMATS)}")
+    return tuple(chosen.values())
+
+
+def _key(name: str) -> str:
+    return name.strip().casefold().replace("-", "").replace("_", "").lstrip(".")
