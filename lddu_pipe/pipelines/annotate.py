@@ -20,7 +20,7 @@ from lddu_pipe.pipelines.settings import Hook, PipelineSettings
 from lddu_pipe.pipelines.sources import Pictures, Sound, Source, open_file, open_memory
 from lddu_pipe.segmentation import segment
 from lddu_pipe.transcripts import read_transcript
-from lddu_pipe.types import Modality, ModalitySequence, Transcript, Utterance
+from lddu_pipe.types import Modality, ModalitySequence, Transcript
 
 VERSIONED = ("lddu-pipe", "torch", "transformers", "faster-whisper", "mediapipe", "librosa")
 
@@ -169,6 +169,8 @@ class EmotionPipeline:
         return self._annotate(opened, tell)
 
     def _annotate(self, source: Source, tell: Hook) -> Annotation:
+        # What an annotation says it was made with must not depend on what was annotated before.
+        self.extractors.used_assets.clear()
         missing: dict[Modality, str] = dict(source.missing)
         transcript, recognised = source.transcript, False
         if transcript is None and source.waveform is not None:
@@ -207,9 +209,9 @@ class EmotionPipeline:
         tell("score", 1.0)
         return Annotation(
             media=source.info,
-            model=self._model_info(),
+            model=self.model_info,
             utterances=predictions,
-            provenance=self._provenance(transcript, utterances),
+            provenance=self.provenance(transcript),
         )
 
     def _look(self, source: Source, tell: Hook) -> ModalitySequence | None:
@@ -222,13 +224,14 @@ class EmotionPipeline:
         frames = _counted(source.frames, source.info.duration, tell)
         return self.extractors.vision.extract(frames, source.info.duration)
 
-    def _model_info(self) -> ModelInfo:
+    @property
+    def model_info(self) -> ModelInfo:
+        """Which model speaks."""
         config = self.checkpoint.config
         return ModelInfo(config.name, config.version, self.labels, self.settings.aligned)
 
-    def _provenance(
-        self, transcript: Transcript | None, utterances: Iterable[Utterance]
-    ) -> Provenance:
+    def provenance(self, transcript: Transcript | None) -> Provenance:
+        """What an annotation that was just made was made with."""
         weights = dict(self.checkpoint.weights)
         for name in self.extractors.used_assets:
             weights |= {f"{name}/{file}": sha for file, sha in ASSETS[name].files.items()}

@@ -51,11 +51,36 @@ class Extractors:
         self._text_encoder = text_encoder
         self._audio_encoder = audio_encoder
         self.used_assets: list[str] = []
-        """Names of the third-party weights that were loaded so far."""
+        """Names of the third-party weights that were used since the list was last cleared."""
 
-    @cached_property
+    @property
     def text(self) -> TextExtractor:
         """Token vectors grouped into words, of the encoder with the checkpoint's adapter."""
+        if self._text_encoder is None:
+            self._note(MINILM)
+        return self._text
+
+    @property
+    def audio(self) -> AudioExtractor:
+        """Encoder frames and prosody."""
+        if self._audio_encoder is None:
+            self._note(WHISPER)
+        return self._audio
+
+    @property
+    def vision(self) -> VisionExtractor:
+        """Faces, their expression, blendshapes and pose."""
+        self._note(LANDMARKER)
+        return self._vision
+
+    @property
+    def speech(self) -> SpeechRecogniser:
+        """Words with times, by the same Whisper that the default audio features come from."""
+        self._note(WHISPER)
+        return self._speech
+
+    @cached_property
+    def _text(self) -> TextExtractor:
         adapter: Path | None = None
         if self._text_encoder is None:
             source: str | Path = self._resolve(MINILM)
@@ -78,8 +103,7 @@ class Extractors:
         return extractor
 
     @cached_property
-    def audio(self) -> AudioExtractor:
-        """Encoder frames and prosody."""
+    def _audio(self) -> AudioExtractor:
         if self._audio_encoder is None:
             encoder = partial(encode_frames, self._whisper)
             extractor = AudioExtractor(encoder, AudioSettings(), dict(ASSETS[WHISPER].files))
@@ -95,8 +119,7 @@ class Extractors:
         return extractor
 
     @cached_property
-    def vision(self) -> VisionExtractor:
-        """Faces, their expression, blendshapes and pose."""
+    def _vision(self) -> VisionExtractor:
         if self._checkpoint.expression is None:
             raise IncompatibleModelError(
                 f"{self._checkpoint.config.name} has no expression network: it was trained on "
@@ -116,8 +139,7 @@ class Extractors:
         return extractor
 
     @cached_property
-    def speech(self) -> SpeechRecogniser:
-        """Words with times, by the same Whisper that the default audio features come from."""
+    def _speech(self) -> SpeechRecogniser:
         return SpeechRecogniser(self._whisper, WHISPER)
 
     @cached_property
@@ -126,9 +148,11 @@ class Extractors:
         return load_whisper(self._resolve(WHISPER), device)
 
     def _resolve(self, name: str) -> Path:
-        path = resolve(name, offline=self._offline)
-        self.used_assets.append(name)
-        return path
+        return resolve(name, offline=self._offline)
+
+    def _note(self, name: str) -> None:
+        if name not in self.used_assets:
+            self.used_assets.append(name)
 
     def _check(self, modality: Modality, fingerprint: str) -> None:
         """Refuse features of another recipe than the model was trained on."""

@@ -355,3 +355,13 @@ def test_features_of_another_recipe_are_refused() -> None:
 def test_settings_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="fps lies in"):
         PipelineSettings(fps=0)
+
+
+def test_an_annotation_does_not_depend_on_what_came_before(
+    pipe: EmotionPipeline, sample_video: Path
+) -> None:
+    alone = EmotionPipeline.from_pretrained(device="cpu", offline=True)(text="What a day!")
+    pipe(sample_video)
+    after = pipe(text="What a day!")
+    assert after.provenance.weights == alone.provenance.weights
+    assert after.utterances == alone.utterances
