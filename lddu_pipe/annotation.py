@@ -135,15 +135,29 @@ class Annotation:
             UnusableInputError: the file is missing or not an annotation.
         """
         try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
+            return cls.from_json(Path(path).read_bytes(), str(path))
         except OSError as error:
             raise UnusableInputError(f"{path}: {error.strerror or error}") from None
+
+    @classmethod
+    def from_json(cls, content: str | bytes, name: str) -> Annotation:
+        """Read the text that `to_json` gave.
+
+        Args:
+            content: the text, or its bytes.
+            name: of what it comes from, for messages.
+
+        Raises:
+            UnusableInputError: it is not JSON or not an annotation.
+        """
+        try:
+            values = json.loads(content)
         except ValueError:  # UnicodeDecodeError and JSONDecodeError are both
-            raise UnusableInputError(f"{path} is not JSON; give what annotate wrote") from None
+            raise UnusableInputError(f"{name} is not JSON; give what annotate wrote") from None
         try:
             return cls.from_dict(values if isinstance(values, dict) else {})
         except UnusableInputError as error:
-            raise UnusableInputError(f"{path} is {error}") from None
+            raise UnusableInputError(f"{name} is {error}") from None
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row an utterance and label, sorted by time, as a pandas table.

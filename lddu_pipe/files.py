@@ -47,6 +47,15 @@ def write_whole(path: Path, data: str | bytes) -> None:
         raise
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove what `write_whole` left below a folder where it was killed.
+
+    Nothing may be writing there.
+    """
+    for path in folder.rglob(f".{'?' * 8}.part"):
+        path.unlink(missing_ok=True)
+
+
 def share(path: Path) -> None:
     """Give a file the permissions of any new one; some libraries write for the owner alone.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from lddu_pipe.cli.annotate import annotate
+from lddu_pipe.cli.batch import batch
 from lddu_pipe.cli.calibrate import calibrate
 from lddu_pipe.cli.commands import Group
 from lddu_pipe.cli.dataset import dataset
@@ -34,5 +35,5 @@ def main() -> None:
     """
 
 
-for _command in (annotate, evaluate, calibrate, extract, dataset, train, models, doctor):
+for _command in (annotate, batch, evaluate, calibrate, extract, dataset, train, models, doctor):
     main.add_command(_command)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from lddu_pipe.pipelines.settings import PipelineSettings
+from lddu_pipe.writers.formats import FORMATS
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -25,6 +26,19 @@ def _together(*options: Callable[[Any], Any]) -> Callable[[_Function], _Function
         return function
 
     return decorate
+
+
+def format_option(*, default: str | None) -> Callable[[_Function], _Function]:
+    """The option of a command that writes annotations; see `choose_formats`."""
+    return click.option(
+        "-f",
+        "--format",
+        "formats",
+        default=default,
+        show_default=default is not None,
+        metavar="NAME,NAME,...",
+        help=f"Formats of the results: {', '.join(FORMATS)}.",
+    )
 
 
 json_option = click.option(

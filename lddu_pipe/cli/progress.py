@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from lddu_pipe.pipelines.settings import Hook
 
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from lddu_pipe.pipelines.batch.work import Job, Outcome
+
 
 def _is_watched() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()  # None: started with a closed one
+
+
+def _is_wanted() -> bool:
+    options = click.get_current_context().params
+    return not (options["quiet"] or options["verbose"] or options["debug"]) and _is_watched()
 
 
 @contextmanager
@@ -22,8 +34,7 @@ def progress(subject: str) -> Iterator[Hook]:
     Nothing is shown where standard error is no terminal, or with ``-q``, ``-v`` or ``--debug``:
     a moving bar and a log would write over each other.
     """
-    options = click.get_current_context().params
-    if options["quiet"] or options["verbose"] or options["debug"] or not _is_watched():
+    if not _is_wanted():
         yield lambda stage, share: None
         return
     from rich.console import Console
@@ -48,3 +59,78 @@ def progress(subject: str) -> Iterator[Hook]:
             bar.update(task, description=f"{subject} · {stage}", total=1.0, completed=share)
 
         yield hook
+
+
+class BatchProgress:
+    """One line for a whole batch: files, failures, speed and the time that is left.
+
+    The time left goes by the bytes of the files, as their durations are not known before.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        """Show nothing yet.
+
+        Args:
+            quiet: say nothing at all but errors.
+        """
+        self._quiet = quiet
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._total = self._done = self._failed = 0
+        self._media = 0.0  # s
+        self._begun = time.monotonic()
+
+    def __enter__(self) -> BatchProgress:
+        if _is_wanted():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._bar = Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=20),
+                TimeRemainingColumn(),
+                TextColumn("left"),
+                console=Console(stderr=True),
+                transient=True,
+                redirect_stdout=False,
+                # One long file may take minutes: an estimate from the last few would jump.
+                speed_estimate_period=3600,
+            )
+            self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def begin(self, total: int, size: int) -> None:
+        """Files to do, and their bytes."""
+        self._total, self._begun = total, time.monotonic()
+        if self._bar is not None:
+            self._task = self._bar.add_task(self._description(), total=max(size, 1))
+
+    def start(self, job: Job) -> None:
+        """A file is begun; the line changes when it is done."""
+
+    def end(self, job: Job, outcome: Outcome) -> None:
+        """A file is done or failed."""
+        self._done += 1
+        self._failed += outcome.kind == "failed"
+        self._media += outcome.statistics.get("duration", 0.0)
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, advance=job.item.size, description=self._description())
+
+    def stopping(self, running: int) -> None:
+        """A person wants to stop."""
+        if not self._quiet:
+            files = "file" if running == 1 else "files"
+            click.echo(
+                f"finishing {running} {files}; press Ctrl-C again to give them up", err=True
+            )
+
+    def _description(self) -> str:
+        speed = self._media / max(time.monotonic() - self._begun, 1e-9)
+        parts = [f"{self._done}/{self._total} files"]
+        parts += [f"{self._failed} failed"] if self._failed else []
+        parts += [f"{speed:.1f} x real time"] if self._media else []
+        return " · ".join(parts)

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lddu_pipe.annotation import Annotation, SourceInfo
 from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.files import sha256_of_file
 from lddu_pipe.media import decode_audio, decode_frames, probe
 from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.samples import (
@@ -22,7 +24,16 @@ from lddu_pipe.pipelines.samples import (
 )
 from lddu_pipe.pipelines.settings import Hook
 from lddu_pipe.transcripts import parse_text, read_transcript
-from lddu_pipe.types import Media, Modality, ModalitySequence, Sample, TimeSpan, Utterance, Word
+from lddu_pipe.types import (
+    Media,
+    Modality,
+    ModalitySequence,
+    Sample,
+    TimeSpan,
+    Transcript,
+    Utterance,
+    Word,
+)
 
 Found = dict[Modality, ModalitySequence | str]
 
@@ -58,6 +69,47 @@ def samples_of_rows(
             yield item
         else:
             yield make_sample(utterance, item, {}, config, aligned=aligned)
+
+
+def annotate_row(pipeline: EmotionPipeline, row: ManifestRow) -> Annotation:
+    """Annotate one row.
+
+    A row that names one file, all of it, is annotated as the file itself, and so cut into
+    utterances, with words recognised where it brings none. A row with a start or an end, a face
+    that is cut out, or sound apart from its pictures is one utterance, of which only what it names
+    is used.
+
+    Raises:
+        UnusableInputError: the row's file cannot be used.
+    """
+    given = [path for path in (row.video, row.audio, row.image) if path is not None]
+    cut = row.start is not None or row.end is not None or row.face_crop
+    if not given:
+        if row.transcript is not None:
+            return pipeline(row.transcript)
+        return pipeline(text=row.text or "")
+    if len(given) == 1 and not cut:
+        words: Path | Transcript | None = row.transcript
+        if words is None and row.text is not None and row.text.strip():
+            words = parse_text(row.text)
+        return pipeline(given[0], transcript=words)
+    pipeline.extractors.used_assets.clear()
+    (sample,) = samples_of_rows(pipeline, [row], lambda stage, share: None)
+    if isinstance(sample, str):
+        raise UnusableInputError(sample)
+    media = [probe(path) for path in given]
+    return Annotation(
+        media=SourceInfo(
+            str(given[0]),
+            sha256_of_file(given[0]),
+            media[0].duration,
+            has_audio=any(item.audio is not None for item in media),
+            has_video=any(item.video is not None for item in media),
+        ),
+        model=pipeline.model_info,
+        utterances=pipeline.predictor.predict([sample]),
+        provenance=pipeline.provenance(None),
+    )
 
 
 def _open(row: ManifestRow) -> tuple[Utterance, dict[str, Media]]:

@@ -1,0 +1,256 @@
+"""``lddu-pipe batch``: whole folders, each file exactly once."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from contextlib import nullcontext
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.exceptions import Exit
+
+from lddu_pipe.cli.commands import INTERRUPTED, SOME_FAILED, Command, print_error
+from lddu_pipe.cli.options import (
+    format_option,
+    json_option,
+    message_options,
+    pipeline_options,
+    pipeline_settings,
+)
+from lddu_pipe.cli.progress import BatchProgress, progress
+from lddu_pipe.writers.escaping import printable
+from lddu_pipe.writers.formats import choose_formats
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lddu_pipe.pipelines.batch.run import Batch, Result, Todo
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "lddu-pipe batch videos -o annotations",
+        "lddu-pipe batch videos -o annotations -f json,eaf --exclude 'raw/*'",
+        "lddu-pipe batch 'talks/**/*.mp4' -o annotations --workers 4",
+        "lddu-pipe batch list.txt -o annotations --retry-failed",
+    ],
+    exit_codes={
+        0: "done",
+        1: "some files failed",
+        2: "stopped, as by a full disk, or wrong use",
+        130: "interrupted; the same command goes on",
+    },
+)
+@click.argument("inputs", nargs=-1, required=True)
+@click.option(
+    "-o", "--output", required=True, metavar="DIR", help="Where results and the ledger go."
+)
+@format_option(default="json")
+@json_option
+@click.option(
+    "--include",
+    multiple=True,
+    metavar="PATTERN",
+    help="Take only files whose path or name fits; may be repeated. '*.txt' brings in a kind that "
+    "a folder is not searched for.",
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    help="Leave out files whose path or name fits; may be repeated.",
+)
+@click.option(
+    "--sidecars/--no-sidecars",
+    default=True,
+    help="Take the words from a transcript of the same name beside a file.  [default: sidecars]",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 1024),
+    metavar="N",
+    help="Files worked on at once.  [default: half the processor cores]",
+)
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(1),
+    default=3600.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds after which a file has failed.",
+)
+@click.option("--retry-failed", is_flag=True, help="Do again what failed before.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and why; do nothing.")
+@click.option(
+    "--limit", type=click.IntRange(1), metavar="N", help="Do at most so many files in this run."
+)
+@click.option("--shuffle", is_flag=True, help="Do the files in random order.")
+@pipeline_options
+@message_options
+def batch(
+    inputs: Sequence[str],
+    output: str,
+    formats: str,
+    as_json: bool,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    sidecars: bool,
+    workers: int | None,
+    time_limit: float,
+    retry_failed: bool,
+    dry_run: bool,
+    limit: int | None,
+    shuffle: bool,
+    model: str,
+    device: str,
+    offline: bool,
+    fps: float,
+    aligned: bool,
+    window: float,
+    verbose: int,
+    quiet: bool,
+    debug: bool,
+) -> None:
+    """Annotate everything that INPUTS name, each file exactly once.
+
+    An input is a folder, a file, a pattern in quotes, a manifest (.jsonl, .csv, .tsv), a list of
+    files (.txt, a line each), or a remote folder (s3://...). Results mirror the folder; a ledger
+    beside them (ledger.sqlite) holds what became of every file. Given again, the command does what
+    is new or has changed, what was not finished, and what another configuration had made; with
+    --retry-failed also what had failed. It may be interrupted or killed at any moment.
+
+    Failures are listed in failures.csv, and the whole corpus in summary.json and summary.png.
+    """
+    from lddu_pipe.pipelines.batch import inputs as finding
+    from lddu_pipe.pipelines.batch import run as running
+    from lddu_pipe.pipelines.batch.storage import is_remote
+    from lddu_pipe.pipelines.batch.work import Plan, order_of_formats
+
+    settings = pipeline_settings(fps, aligned, window)
+    names = order_of_formats([item.name for item in choose_formats(formats)])
+    plan = Plan(output, names, model, device, offline, settings)
+    with progress("looking for files"):
+        items = finding.find_items(
+            inputs,
+            include=include,
+            exclude=exclude,
+            sidecars=sidecars,
+            skip=None if is_remote(output) else Path(output),
+        )
+        config = running.describe_configuration(plan)
+    state = _state_folder(output)
+    # A dry run makes no folder: without a ledger everything is new.
+    unmade = dry_run and not (state / running.LEDGER_FILE).exists() and not is_remote(output)
+    with (
+        tempfile.TemporaryDirectory() if unmade else nullcontext(state) as folder,
+        running.Batch(plan, config, Path(folder)) as held,
+    ):
+        todo, notes = held.survey(items, retry_failed=retry_failed)
+        for note in () if quiet else notes:
+            click.echo(note, err=True)
+        chosen = running.choose(todo, limit=limit, shuffle=shuffle)
+        if dry_run:
+            _print_plan(chosen, len(items), as_json)
+            return
+        result = _run(held, chosen, workers, time_limit, quiet)
+        result.entries = held.entries(items)
+        _report(held, result, len(todo) - len(chosen), as_json=as_json, quiet=quiet)
+
+
+def _run(
+    held: Batch, chosen: Sequence[Todo], workers: int | None, time_limit: float, quiet: bool
+) -> Result:
+    from lddu_pipe.pipelines.batch.engine import LocalEngine
+
+    cores = len(os.sched_getaffinity(0))
+    count = workers or max(1, cores // 2)
+    make = partial(
+        LocalEngine,
+        held.plan,
+        workers=min(count, max(len(chosen), 1)),
+        threads=max(1, cores // count),
+        time_limit=time_limit,
+        scratch=held.scratch,
+    )
+    with BatchProgress(quiet=quiet) as watcher:
+        return held.run(chosen, make, watcher)
+
+
+def _report(held: Batch, result: Result, left_out: int, *, as_json: bool, quiet: bool) -> None:
+    """Write the files that speak of the whole corpus, print it, and leave with the exit code."""
+    from lddu_pipe.pipelines.batch.summary import summarise
+    from lddu_pipe.writers import corpus
+    from lddu_pipe.writers.terminal import open_console
+
+    labels = sorted_labels(result)
+    found = summarise(result.entries, labels)
+    failures = [(entry.source, entry.error or "") for entry in result.failures]
+    text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+    held.output.write("summary.json", text.encode())
+    held.output.write("summary.png", corpus.draw_corpus(found))
+    if failures:
+        held.output.write("failures.csv", corpus.failures_table(failures))
+    else:
+        held.output.remove("failures.csv")
+    if as_json:
+        click.echo(text, nl=False)
+    else:
+        corpus.print_corpus(found, open_console(sys.stdout))
+    if not quiet:
+        errors = open_console(sys.stderr)
+        if failures:
+            errors.print()
+            corpus.print_failures(failures, errors)
+        if left_out:
+            click.echo(f"{left_out} more were left for another run (--limit)", err=True)
+    if result.interrupted:
+        print_error(f"interrupted; {result.left} files are left: the same command goes on")
+        raise Exit(INTERRUPTED)
+    raise Exit(SOME_FAILED if failures else 0)
+
+
+def sorted_labels(result: Result) -> list[str]:
+    """Every label that was looked for, in the order of the model."""
+    labels: dict[str, None] = {}
+    for entry in result.entries:
+        labels |= dict.fromkeys((entry.statistics or {}).get("present", {}))
+    return list(labels)
+
+
+def _print_plan(chosen: Sequence[Todo], total: int, as_json: bool) -> None:
+    """Say what would be done and why."""
+    rows: list[dict[str, Any]] = [
+        {
+            "source": item.job.item.source,
+            "name": item.job.name,
+            "reason": item.reason,
+            "transcript": item.job.item.transcript,
+        }
+        for item in chosen
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    for row in rows:
+        words = f"  with {printable(row['transcript'])}" if row["transcript"] else ""
+        click.echo(f"{row['reason']:22}  {printable(row['source'] or row['name'])}{words}")
+    click.echo(f"{len(rows)} of {total} files would be done", err=True)
+
+
+def _state_folder(output: str) -> Path:
+    """Where ledger and lock of an output are: in it, or for a remote one in the cache."""
+    from lddu_pipe.pipelines.batch.storage import is_remote, shown
+
+    if not is_remote(output):
+        return Path(output)
+    import platformdirs
+
+    digest = sha256(shown(output).rstrip("/").encode()).hexdigest()[:16]
+    return platformdirs.user_cache_path("lddu-pipe") / "batch" / digest

@@ -1,0 +1,1 @@
+"""Many inputs, each annotated exactly once, whatever happens on the way."""

@@ -1,0 +1,111 @@
+"""Where the work of a batch is done: processes of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from concurrent import futures
+from pathlib import Path
+from typing import Protocol
+
+import pebble
+
+from lddu_pipe.pipelines.batch.work import Job, Outcome, Plan, do_in_process, prepare_process
+
+
+class Engine(Protocol):
+    """Does jobs side by side, in any order."""
+
+    size: int
+    """Jobs that can be worked on at once."""
+
+    def submit(self, job: Job) -> None:
+        """Begin a job."""
+
+    def wait(self, seconds: float) -> list[Outcome]:
+        """Return what was finished, waiting for at most so long where nothing is."""
+
+    def abandon(self) -> None:
+        """End at once whatever is being worked on."""
+
+    def close(self) -> None:
+        """Give back what the engine holds, once nothing is being worked on."""
+
+
+class LocalEngine:
+    """Worker processes, each with its own models; one that dies fails only its job."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        workers: int,
+        threads: int,
+        time_limit: float,
+        scratch: Path,
+        work: Callable[[Job], Outcome] = do_in_process,
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            plan: of the batch.
+            workers: processes.
+            threads: of each.
+            time_limit: seconds for one job, the loading of models among them in its first.
+            scratch: a folder for temporary files, removed by the caller.
+            work: what a process does with a job.
+        """
+        self.size = workers
+        self._time_limit = time_limit
+        self._work = work
+        self._running: dict[futures.Future[Outcome], Job] = {}
+        # spawn: a fork would share torch's and OpenMP's locked locks with the child.
+        self._pool = pebble.ProcessPool(
+            max_workers=workers,
+            initializer=prepare_process,
+            initargs=(plan, threads, scratch),
+            context=multiprocessing.get_context("spawn"),
+        )
+
+    def submit(self, job: Job) -> None:
+        """Begin a job."""
+        future = self._pool.schedule(self._work, args=(job,), timeout=self._time_limit)
+        self._running[future] = job
+
+    def wait(self, seconds: float) -> list[Outcome]:
+        """Return what was finished, waiting for at most so long where nothing is."""
+        done, _ = futures.wait(self._running, seconds, return_when=futures.FIRST_COMPLETED)
+        return [self._outcome(future, self._running.pop(future)) for future in done]
+
+    def abandon(self) -> None:
+        """Kill the workers."""
+        self._running.clear()
+        self._pool.stop()
+        self._pool.join()
+
+    def close(self) -> None:
+        """Let the workers go."""
+        self._pool.close()
+        self._pool.join()
+
+    def _outcome(self, future: futures.Future[Outcome], job: Job) -> Outcome:
+        try:
+            return future.result()
+        except TimeoutError:
+            return Outcome(
+                job.item.key,
+                "failed",
+                f"not done after {self._time_limit:g} s, the limit; see --time-limit",
+                seconds=self._time_limit,
+            )
+        except pebble.ProcessExpired as error:
+            return Outcome(job.item.key, "failed", _death(error.exitcode))
+
+
+def _death(exit_code: int | None) -> str:
+    """Why a worker is gone, as far as its exit code tells."""
+    if exit_code is not None and exit_code < 0:
+        number = -exit_code
+        names = {9: "killed, as a system short of memory does", 11: "a crash in a library"}
+        return f"the worker died of signal {number} ({names.get(number, 'see signal(7)')})"
+    return f"the worker ended with exit code {exit_code}"

@@ -1,0 +1,333 @@
+"""Find what a batch is to annotate, and what its results are to be called."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+
+from lddu_pipe.datasets.manifest import ManifestRow, read_manifest
+from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.pipelines.batch.storage import is_remote, list_remote, shown
+from lddu_pipe.transcripts import TRANSCRIPT_SUFFIXES
+
+_VIDEO = (
+    "3gp", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "mxf", "ogv",
+    "ts", "webm", "wmv",
+)  # fmt: skip
+_SOUND = ("aac", "aif", "aiff", "flac", "m4a", "mka", "mp3", "oga", "ogg", "opus", "wav", "wma")
+_PICTURES = ("bmp", "jpeg", "jpg", "png", "webp")
+MEDIA_SUFFIXES = frozenset(f".{name}" for name in (*_VIDEO, *_SOUND, *_PICTURES))
+"""Of files that a folder is searched for; a file that is named itself may be called anything."""
+SUBTITLE_SUFFIXES = frozenset({".srt", ".vtt", ".eaf", ".textgrid"})
+"""Transcripts that are annotated where no media of the same name stands beside them.
+
+Text and JSON are not among them: in a folder they are more often notes than transcripts.
+"""
+MANIFEST_SUFFIXES = (".jsonl", ".ndjson", ".csv", ".tsv")
+RESERVED_NAMES = frozenset({"failures", "ledger", "summary", "utterances"})
+"""Of files that speak of the whole batch; no item's results are called so."""
+_WILD = "*?["
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing to annotate."""
+
+    source: str
+    """Path as given, or remote address; of a row, the file it names (empty: text alone)."""
+    name: str
+    """What its results are called below the output: forward slashes, suffix of the source."""
+    size: int
+    """Bytes, of the source."""
+    version: str
+    """Changes when the source does: time of the last change, or what an object store tells."""
+    transcript: str | None = None
+    """What is said in it, where there is a file of it."""
+    row: ManifestRow | None = None
+    """Where it comes from a manifest."""
+
+    @property
+    def key(self) -> str:
+        """Tells it from every other item, whatever folder the batch is started in."""
+        place = shown(self.source) if is_remote(self.source) else str(Path(self.source).absolute())
+        if self.row is None:
+            return place
+        manifest = Path(self.row.origin.rpartition(", line ")[0]).absolute()
+        return f"{manifest}#{self.row.id}"
+
+
+def find_items(
+    given: Sequence[str],
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    sidecars: bool = True,
+    skip: Path | None = None,
+) -> list[Item]:
+    """Return what the inputs name, sorted by name.
+
+    Args:
+        given: folders, files, patterns, manifests (.jsonl, .csv, .tsv), lists of files (.txt),
+            or remote folders and files.
+        include: patterns of relative paths or names; others are left out. One that ends in a
+            suffix also brings in files of that kind for which a folder is not searched by itself.
+        exclude: patterns of what is left out.
+        sidecars: take a transcript of the same name beside a file for what is said in it.
+        skip: a folder that is never searched: the output.
+
+    Raises:
+        UnusableInputError: an input is missing, cannot be read, or there is nothing in it.
+    """
+    several = sum(_is_folder(place) for place in given) > 1
+    items: dict[str, Item] = {}
+    for place in given:
+        for item in _expand(place, several, include, exclude, sidecars, skip):
+            items.setdefault(item.key, item)
+    chosen = [item for item in items.values() if _wanted(item.name, include, exclude)]
+    if not chosen:
+        looked = ", ".join(shown(place) for place in given)
+        raise UnusableInputError(f"nothing to annotate in {looked}; see --include and --exclude")
+    return sorted(chosen, key=lambda item: item.name)
+
+
+def result_names(items: Sequence[Item], kept: dict[str, str]) -> dict[str, str]:
+    """Return the name of the results of each item, by key, no two alike whatever their case.
+
+    The suffix of the source is left out where no other item has the same name without it.
+
+    Args:
+        items: all of them.
+        kept: names that earlier runs gave, by key; they stay.
+    """
+    names = {item.key: kept[item.key] for item in items if item.key in kept}
+    taken = {*RESERVED_NAMES, *(name.casefold() for name in kept.values())}
+    stems = Counter(_stem(item).casefold() for item in items)
+    for item in items:
+        if item.key in names:
+            continue
+        short = _stem(item)
+        alone = stems[short.casefold()] == 1 and short.casefold() not in taken
+        base = name = short if alone else item.name
+        number = 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{base}-{number}"
+        taken.add(name.casefold())
+        names[item.key] = name
+    return names
+
+
+def _expand(
+    place: str,
+    several: bool,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    sidecars: bool,
+    skip: Path | None,
+) -> Iterator[Item]:
+    """What one input names."""
+    if is_remote(place):
+        yield from _remote(place, include, sidecars)
+        return
+    path = Path(place)
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        files = _walk(path, skip)
+        found = [str(file.relative_to(path)) for file in files]
+        prefix = path.resolve().name if several else ""
+        yield from _of_folder(path, found, prefix, include, sidecars)
+    elif path.is_file() and suffix in MANIFEST_SUFFIXES:
+        yield from _of_manifest(path)
+    elif path.is_file() and suffix == ".txt":
+        yield from _of_list(path, sidecars)
+    elif path.is_file():
+        yield _local(path, path.name, _beside(path) if sidecars else None)
+    elif any(sign in place for sign in _WILD):
+        yield from _of_pattern(place, include, sidecars, skip)
+    else:
+        raise UnusableInputError(f"{place}: there is no such file or folder")
+
+
+def _walk(folder: Path, skip: Path | None) -> Iterator[Path]:
+    """Every file below a folder, links to folders not followed; hidden ones are left alone."""
+    avoided = skip.resolve() if skip else None
+    for root, folders, files in os.walk(folder):
+        here = Path(root)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and (here / name).resolve() != avoided
+        )
+        yield from (here / name for name in sorted(files) if not name.startswith("."))
+
+
+def _of_folder(
+    root: Path, found: Sequence[str], prefix: str, include: Sequence[str], sidecars: bool
+) -> Iterator[Item]:
+    for relative, transcript in _paired(found, include, sidecars):
+        name = (PurePosixPath(prefix) / Path(relative).as_posix()).as_posix()
+        yield _local(root / relative, name, str(root / transcript) if transcript else None)
+
+
+def _paired(
+    found: Sequence[str], include: Sequence[str], sidecars: bool
+) -> Iterator[tuple[str, str | None]]:
+    """The files of a folder that are annotated, each with its transcript."""
+    media = [name for name in found if _suffix(name) in MEDIA_SUFFIXES]
+    beside = _transcripts(found) if sidecars else {}
+    spoken_for = set(map(_without_suffix, media)) if sidecars else set()
+    for name in media:
+        yield name, beside.get(_without_suffix(name))
+    for name in sorted(set(found) - set(media)):
+        alone = _suffix(name) in SUBTITLE_SUFFIXES and _without_suffix(name) not in spoken_for
+        # A pattern that ends in a file's own suffix asks for files of that kind.
+        asked = [pattern for pattern in include if pattern.lower().endswith(_suffix(name) or "/")]
+        if alone or _matches(name, asked):
+            yield name, None
+
+
+def _transcripts(found: Iterable[str]) -> dict[str, str]:
+    """The transcript of each stem; where there are several, the first kind that is read."""
+    order = {suffix: place for place, suffix in enumerate(TRANSCRIPT_SUFFIXES)}
+    best: dict[str, str] = {}
+    known = [name for name in found if _suffix(name) in order]
+    for name in sorted(known, key=lambda name: (order[_suffix(name)], name)):
+        best.setdefault(_without_suffix(name), name)
+    return best
+
+
+def _beside(path: Path) -> str | None:
+    """The transcript beside a file, unless it is one itself."""
+    if path.suffix.lower() in TRANSCRIPT_SUFFIXES:
+        return None
+    names = [entry.name for entry in path.parent.iterdir() if entry.stem == path.stem]
+    found = _transcripts(names).get(_without_suffix(path.name))
+    return str(path.parent / found) if found else None
+
+
+def _of_pattern(
+    pattern: str, include: Sequence[str], sidecars: bool, skip: Path | None
+) -> Iterator[Item]:
+    fixed = pattern[: min(pattern.index(sign) for sign in _WILD if sign in pattern)]
+    root = Path(fixed) if not fixed or fixed.endswith("/") else Path(fixed).parent
+    avoided = skip.resolve() if skip else None
+    rest = pattern[len(fixed) if fixed.endswith("/") else len(fixed) - len(Path(fixed).name) :]
+    paths = [
+        path
+        for path in sorted(root.glob(rest))
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(root).parts)
+        and (avoided is None or avoided not in path.resolve().parents)
+    ]
+    for path in paths:
+        # A pattern such as clips/* names transcripts too, which belong to their media.
+        transcript = path.suffix.lower() in TRANSCRIPT_SUFFIXES
+        media = transcript and any(
+            other != path
+            and other.with_suffix("") == path.with_suffix("")
+            and other.suffix.lower() in MEDIA_SUFFIXES
+            for other in paths
+        )
+        if not (media and sidecars):
+            relative = path.relative_to(root).as_posix()
+            yield _local(path, relative, _beside(path) if sidecars else None)
+
+
+def _of_list(path: Path, sidecars: bool) -> Iterator[Item]:
+    """One path or address a line, relative to the folder of the list."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnusableInputError(f"{path} is not a list of files in UTF-8: {error}") from None
+    places = [line.strip() for line in lines if line.strip()]
+    if not places:
+        raise UnusableInputError(f"{path} names no file")
+    local = [path.parent / place for place in places if not is_remote(place)]
+    for file in local:
+        if not file.is_file():
+            raise UnusableInputError(f"{path} names {file}, and there is no such file")
+    top = os.path.commonpath([file.absolute().parent for file in local]) if local else ""
+    for file in local:
+        relative = file.absolute().relative_to(top).as_posix()
+        yield _local(file, relative, _beside(file) if sidecars else None)
+    for place in filter(is_remote, places):
+        yield from _remote(place, (), sidecars)
+
+
+def _of_manifest(path: Path) -> Iterator[Item]:
+    for row in read_manifest(path):
+        source = row.video or row.audio or row.image or row.transcript
+        name = "/".join(part for part in row.id.split("/") if part not in ("", ".", ".."))
+        size, version = _state(source) if source else (len(row.text or ""), "")
+        yield Item(
+            source=str(source) if source else "",
+            name=name or "row",
+            size=size,
+            # A row that changed is another one, as a file is; where it stands does not matter.
+            version=f"{version} {replace(row, origin='')!r}",
+            transcript=str(row.transcript)
+            if row.transcript and row.transcript != source
+            else None,
+            row=row,
+        )
+
+
+def _local(path: Path, name: str, transcript: str | None) -> Item:
+    size, version = _state(path)
+    return Item(str(path), name, size, version, transcript)
+
+
+def _remote(place: str, include: Sequence[str], sidecars: bool) -> Iterator[Item]:
+    found = list_remote(place)
+    if not found:
+        raise UnusableInputError(f"{shown(place)}: there is no such file or folder")
+    details = {name: (size, version) for name, size, version in found}
+    names = list(details)
+    if names == [place]:
+        yield Item(place, PurePosixPath(shown(place)).name, *details[place])
+        return
+    wild = min((place.index(sign) for sign in _WILD if sign in place), default=len(place))
+    root = place[:wild].rpartition("/")[0] if wild < len(place) else place.rstrip("/")
+    for name, transcript in _paired(names, include, sidecars):
+        relative = name[len(root) :].lstrip("/")
+        yield Item(name, relative, *details[name], transcript)
+
+
+def _state(path: Path) -> tuple[int, str]:
+    """Bytes of a file, and the nanosecond of its last change."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, ""  # a broken link, say: annotating it will tell
+    return found.st_size, str(found.st_mtime_ns)
+
+
+def _stem(item: Item) -> str:
+    """A row's id is its name; a file's loses the suffix."""
+    return item.name if item.row is not None else _without_suffix(item.name)
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def _without_suffix(name: str) -> str:
+    return name[: len(name) - len(PurePosixPath(name).suffix)]
+
+
+def _is_folder(place: str) -> bool:
+    return not is_remote(place) and Path(place).is_dir()
+
+
+def _wanted(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
+    return (not include or _matches(name, include)) and not _matches(name, exclude)
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    """True where a pattern fits the relative path, or the name alone."""
+    last = name.rpartition("/")[2]
+    return any(fnmatch(name, pattern) or fnmatch(last, pattern) for pattern in patterns)

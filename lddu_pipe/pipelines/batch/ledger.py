@@ -1,0 +1,226 @@
+"""What became of every item of a batch: a SQLite file that survives being killed."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from lddu_pipe.errors import UnusableInputError
+
+State = Literal["waiting", "running", "done", "failed"]
+
+LEDGER_VERSION = 1
+_TABLE = """
+CREATE TABLE items (
+    key TEXT PRIMARY KEY,          -- absolute path or address of the source; of a row, with its id
+    name TEXT NOT NULL UNIQUE COLLATE NOCASE,  -- of the results, without suffix
+    source TEXT NOT NULL,          -- as given
+    size INTEGER,                  -- bytes of the source
+    version TEXT,                  -- changes when the source does
+    sha256 TEXT,                   -- of the source
+    transcript TEXT,               -- what was taken for what is said, with its state
+    config TEXT,                   -- sha256 of what the results depend on beside the source
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed')),
+    error TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    outputs TEXT NOT NULL DEFAULT '[]',        -- names of the files written, JSON
+    statistics TEXT,               -- what the corpus summary is made of, JSON
+    started TEXT,                  -- ISO 8601, UTC
+    finished TEXT,
+    seconds REAL                   -- the work took
+) STRICT;
+CREATE TABLE configs (
+    config TEXT PRIMARY KEY,
+    description TEXT NOT NULL      -- JSON
+) STRICT;
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the ledger."""
+
+    key: str
+    name: str
+    source: str
+    size: int
+    version: str
+    sha256: str | None
+    transcript: str | None
+    config: str | None
+    state: State
+    error: str | None
+    attempts: int
+    outputs: tuple[str, ...]
+    """Relative to the output, with suffix."""
+    statistics: Mapping[str, Any] | None
+    started: str | None
+    finished: str | None
+    seconds: float | None
+
+
+class Ledger:
+    """The ledger of one output folder. One process writes it; others may read."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make it.
+
+        Raises:
+            UnusableInputError: the file is of another version or no ledger.
+            sqlite3.OperationalError: the folder cannot be written to, or its disk is full.
+        """
+        self.path = path
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database.row_factory = sqlite3.Row
+        try:
+            # A committed row outlives a power cut: the default of this journal mode.
+            self._database.execute("PRAGMA journal_mode = DELETE")
+            self._database.execute("PRAGMA synchronous = FULL")
+            version = self._database.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                self._database.executescript(
+                    f"BEGIN; {_TABLE} PRAGMA user_version = {LEDGER_VERSION}; COMMIT;"
+                )
+            elif version != LEDGER_VERSION:
+                raise UnusableInputError(
+                    f"{path} is a ledger of version {version}, and this program writes "
+                    f"{LEDGER_VERSION}; use another output folder"
+                )
+        except sqlite3.DatabaseError as error:
+            self.close()
+            if isinstance(error, sqlite3.OperationalError):
+                raise
+            raise UnusableInputError(f"{path} is no ledger of a batch ({error})") from None
+        except UnusableInputError:
+            self.close()
+            raise
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; nothing is lost without it."""
+        self._database.close()
+
+    def entries(self) -> dict[str, Entry]:
+        """Every row, by key, in order of name."""
+        rows = self._database.execute("SELECT * FROM items ORDER BY name")
+        return {row["key"]: _entry(row) for row in rows}
+
+    def entry(self, key: str) -> Entry:
+        """One row.
+
+        Raises:
+            KeyError: there is none of that key.
+        """
+        row = self._database.execute("SELECT * FROM items WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            raise KeyError(key)
+        return _entry(row)
+
+    def add(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Put in new items, and what changed about known ones; all of them wait.
+
+        Args:
+            entries: key, name, source, size, version and transcript of each.
+        """
+        with self._database:
+            self._database.execute("BEGIN")
+            self._database.executemany(
+                "INSERT INTO items (key, name, source, size, version, transcript, state) "
+                "VALUES (:key, :name, :source, :size, :version, :transcript, 'waiting') "
+                "ON CONFLICT (key) DO UPDATE SET source = excluded.source, size = excluded.size, "
+                "version = excluded.version, transcript = excluded.transcript, state = 'waiting', "
+                "error = NULL",
+                list(entries),
+            )
+
+    def confirm(self, key: str, size: int, version: str) -> None:
+        """Note that a source was touched and holds the same bytes as before."""
+        self._change(key, "size = ?, version = ?", (size, version))
+
+    def start(self, key: str) -> None:
+        """Note that an item is being worked on."""
+        self._change(
+            key,
+            "state = 'running', started = ?, finished = NULL, error = NULL, "
+            "attempts = attempts + 1",
+            (_now(),),
+        )
+
+    def finish(
+        self,
+        key: str,
+        *,
+        config: str,
+        sha256: str,
+        outputs: Sequence[str],
+        statistics: Mapping[str, Any],
+        seconds: float,
+    ) -> None:
+        """Note that all files of an item are in place."""
+        self._change(
+            key,
+            "state = 'done', config = ?, sha256 = ?, outputs = ?, statistics = ?, seconds = ?, "
+            "finished = ?, error = NULL",
+            (config, sha256, json.dumps(outputs), json.dumps(statistics), seconds, _now()),
+        )
+
+    def extend(self, key: str, outputs: Sequence[str]) -> None:
+        """Note that there are more files of an item that is done."""
+        self._change(key, "outputs = ?", (json.dumps(outputs),))
+
+    def fail(self, key: str, *, config: str, error: str, seconds: float) -> None:
+        """Note why an item could not be annotated."""
+        self._change(
+            key,
+            "state = 'failed', config = ?, error = ?, seconds = ?, finished = ?, "
+            "outputs = '[]', statistics = NULL",
+            (config, error, seconds, _now()),
+        )
+
+    def wait(self, key: str) -> None:
+        """Note that an item was given up and is to be done another time."""
+        self._change(key, "state = 'waiting', started = NULL", ())
+
+    def describe(self, config: str, description: Mapping[str, Any]) -> None:
+        """Keep what a configuration is, to be able to say what changed."""
+        self._database.execute(
+            "INSERT OR IGNORE INTO configs VALUES (?, ?)",
+            (config, json.dumps(description, sort_keys=True)),
+        )
+
+    def description(self, config: str) -> dict[str, Any]:
+        """What a configuration is; empty where it is not known."""
+        row = self._database.execute(
+            "SELECT description FROM configs WHERE config = ?", (config,)
+        ).fetchone()
+        return {} if row is None else dict(json.loads(row["description"]))
+
+    def copy(self, path: Path) -> None:
+        """Write a copy that is consistent whatever is being changed."""
+        with closing(sqlite3.connect(path)) as target:
+            self._database.backup(target)
+
+    def _change(self, key: str, assignments: str, values: Sequence[Any]) -> None:
+        self._database.execute(f"UPDATE items SET {assignments} WHERE key = ?", (*values, key))
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    values = dict(row)
+    values["outputs"] = tuple(json.loads(values["outputs"]))
+    values["statistics"] = json.loads(values["statistics"]) if values["statistics"] else None
+    return Entry(**values)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

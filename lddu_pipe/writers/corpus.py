@@ -1,0 +1,107 @@
+"""What a batch found in a whole corpus: a table for people, a picture, and a list of failures."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from lddu_pipe.writers.escaping import printable
+from lddu_pipe.writers.tables import plain_table
+
+_BAR = 24  # columns
+
+
+def print_corpus(found: Mapping[str, Any], console: Console) -> None:
+    """Print the summary that `lddu_pipe.pipelines.batch.summary.summarise` makes."""
+    files = found["files"]
+    counts = [f"{files['done']} of {files['total']} files done"]
+    counts += [f"{files[state]} {state}" for state in ("failed", "waiting") if files[state]]
+    console.print(Text(" · ".join(counts), "bold"))
+    facts = [_length(found["hours"]), f"{found['utterances']:,} utterances"]
+    if found["real_time_factor"]:
+        facts.append(f"{found['real_time_factor']:.1f} x real time a worker")
+    console.print(Text(" · ".join(facts), "dim"))
+    if not found["utterances"]:
+        return
+    console.print()
+    table = plain_table("of all utterances", "", "", right=(1,))
+    for name, share, style in _rows(found):
+        bar = "\N{BOX DRAWINGS HEAVY HORIZONTAL}" * round(share * _BAR)
+        table.add_row(printable(name), f"{share:.1%}", Text(bar, style))
+    console.print(table)
+
+
+def print_failures(failures: Sequence[tuple[str, str]], console: Console) -> None:
+    """Print the source and the reason of each failure.
+
+    Args:
+        failures: source and reason.
+        console: to print to.
+    """
+    for source, reason in failures:
+        console.print(Text(printable(source), "red"), soft_wrap=True)
+        without = reason.removeprefix(f"{source}: ")
+        console.print(Text(f"  {printable(without)}", "dim"), soft_wrap=True)
+
+
+def failures_table(failures: Iterable[tuple[str, str]]) -> bytes:
+    """Return a CSV of failures: ``source``, ``error``; UTF-8 with a byte order mark."""
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(("source", "error"))
+    rows.writerows(failures)
+    return text.getvalue().encode("utf-8-sig", "backslashreplace")
+
+
+def draw_corpus(found: Mapping[str, Any]) -> bytes:
+    """Return a PNG of how often each label is present, and what was abstained from or missing."""
+    from matplotlib.figure import Figure
+
+    from lddu_pipe.writers import charts
+
+    rows = list(_rows(found))
+    with charts.shared_style():
+        figure = Figure(figsize=(charts.WIDTH, 1.3 + 0.33 * max(len(rows), 1)))
+        axes = figure.subplots()
+        names = [printable(name) for name, _, _ in rows]
+        shares = [share for _, share, _ in rows]
+        colours = [charts.GREY if style else charts.BLUE for _, _, style in rows]
+        bars = axes.barh(names, shares, color=colours, height=0.62)
+        axes.bar_label(bars, [f"{share:.1%}" for share in shares], padding=4, fontsize=9)
+        axes.set_xlim(0, min(1.0, max([*shares, 0.05]) * 1.15))
+        axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+        axes.invert_yaxis()
+        axes.grid(axis="x")
+        axes.tick_params(axis="y", length=0)
+        files = found["files"]
+        axes.set_title(
+            f"{found['utterances']:,} utterances in {files['done']:,} files, "
+            f"{_length(found['hours'])}",
+            loc="left",
+        )
+        axes.set_xlabel("share of utterances; several labels may be present in one")
+        content = io.BytesIO()
+        figure.savefig(content, format="png", metadata={"Software": None})
+    return content.getvalue()
+
+
+def _rows(found: Mapping[str, Any]) -> Iterable[tuple[str, float, str]]:
+    """Name, share and style of each bar; what is no label is dim."""
+    if not found["utterances"]:
+        return
+    for label, share in found["prevalence"].items():
+        yield label, share, ""
+    yield "abstained", found["abstained"], "dim"
+    for name, share in found["missing"].items():
+        yield f"without {name}", share, "dim"
+
+
+def _length(hours: float) -> str:
+    if hours >= 1:
+        return f"{hours:,.1f} hours"
+    return f"{hours * 60:.1f} minutes" if hours >= 1 / 60 else f"{hours * 3600:.0f} s"

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import importlib
+import time
+
+import pytest
+
+from lddu_pipe.pipelines.batch.engine import LocalEngine
+from lddu_pipe.pipelines.batch.inputs import Item
+from lddu_pipe.pipelines.batch.work import Job, Outcome, Plan
+
+WORK = """
+import os, time
+from lddu_pipe.pipelines.batch.work import Outcome
+
+def work(job):
+    if job.name == "dies":
+        os._exit(7)
+    if job.name == "is killed":
+        os.kill(os.getpid(), 9)
+    if job.name == "hangs":
+        time.sleep(60)
+    return Outcome(job.item.key, "done", sha256=str(os.getpid()))
+"""
+
+
+@pytest.fixture
+def make_engine(tmp_path, monkeypatch):
+    (tmp_path / "work_of_test.py").write_text(WORK)
+    monkeypatch.syspath_prepend(tmp_path)
+    work = importlib.import_module("work_of_test").work
+    scratch = tmp_path / "scratch"
+
+    def make(**options):
+        options = {"workers": 2, "threads": 1, "time_limit": 30.0, **options}
+        plan = Plan(str(tmp_path / "out"), ("json",))
+        return LocalEngine(plan, scratch=scratch, work=work, **options)
+
+    return make
+
+
+def job(name: str) -> Job:
+    return Job(Item(f"/{name}", name, 1, "1"), name)
+
+
+def collect(engine, count: int) -> dict[str, Outcome]:
+    found: dict[str, Outcome] = {}
+    limit = time.monotonic() + 30
+    while len(found) < count and time.monotonic() < limit:
+        found |= {outcome.key[1:]: outcome for outcome in engine.wait(0.1)}
+    return found
+
+
+def test_a_worker_that_dies_fails_only_its_job(make_engine):
+    engine = make_engine()
+    names = ["a", "dies", "b", "is killed", "c"]
+    for name in names:
+        engine.submit(job(name))
+    found = collect(engine, len(names))
+    engine.close()
+    assert {name: outcome.kind for name, outcome in found.items()} == {
+        "a": "done", "b": "done", "c": "done", "dies": "failed", "is killed": "failed",
+    }  # fmt: skip
+    assert found["dies"].error == "the worker ended with exit code 7"
+    assert found["is killed"].error.startswith("the worker died of signal 9 (killed, as")
+
+
+def test_a_job_that_hangs_fails_at_its_limit_and_its_worker_is_replaced(make_engine):
+    engine = make_engine(workers=1, time_limit=2.0)
+    engine.submit(job("hangs"))
+    engine.submit(job("a"))
+    found = collect(engine, 2)
+    engine.close()
+    assert found["hangs"].error == "not done after 2 s, the limit; see --time-limit"
+    assert found["a"].kind == "done"
+
+
+def test_one_worker_does_job_after_job(make_engine):
+    engine = make_engine(workers=1)
+    for name in "abc":
+        engine.submit(job(name))
+    found = collect(engine, 3)
+    engine.close()
+    assert len({outcome.sha256 for outcome in found.values()}) == 1
+
+
+def test_abandoned_work_ends_at_once(make_engine):
+    engine = make_engine()
+    engine.submit(job("hangs"))
+    assert engine.wait(2.0) == []
+    begun = time.monotonic()
+    engine.abandon()
+    assert time.monotonic() - begun < 10
