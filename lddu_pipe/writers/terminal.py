@@ -45,6 +45,7 @@ def open_console(file: IO[str]) -> Console:
 def print_timeline(annotation: Annotation, console: Console) -> None:
     """Print a header and, for each utterance, its time, words, emotions and what was missing."""
     for line in _timeline(annotation, console):
+        line.rstrip()  # where nothing fits beside a margin, the margin is left
         console.print(line, no_wrap=True, overflow="ignore", crop=False)
 
 
