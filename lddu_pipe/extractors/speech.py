@@ -52,6 +52,8 @@ class SpeechRecogniser:
             word_timestamps=True,
             vad_filter=True,
             condition_on_previous_text=False,
+            # No sampling where the best guess looks wrong: the same sound gives the same words.
+            temperature=0.0,
         )
         cues = []
         for segment in segments:
