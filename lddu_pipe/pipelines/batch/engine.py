@@ -5,12 +5,15 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable
 from concurrent import futures
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Protocol
 
 import pebble
 
 from lddu_pipe.pipelines.batch.work import Job, Outcome, Plan, do_in_process, prepare_process
+
+_MAX_RESTARTS = 3  # in a row, without a job done in between
 
 
 class Engine(Protocol):
@@ -59,22 +62,23 @@ class LocalEngine:
         self._time_limit = time_limit
         self._work = work
         self._running: dict[futures.Future[Outcome], Job] = {}
-        # spawn: a fork would share torch's and OpenMP's locked locks with the child.
-        self._pool = pebble.ProcessPool(
-            max_workers=workers,
-            initializer=prepare_process,
-            initargs=(plan, threads, scratch),
-            context=multiprocessing.get_context("spawn"),
-        )
+        self._prepared = (plan, threads, scratch)
+        self._pool = self._start()
+        self._restarts = 0
 
     def submit(self, job: Job) -> None:
         """Begin a job."""
+        if not self._pool.active:
+            self._restart()
         future = self._pool.schedule(self._work, args=(job,), timeout=self._time_limit)
         self._running[future] = job
 
     def wait(self, seconds: float) -> list[Outcome]:
         """Return what was finished, waiting for at most so long where nothing is."""
         done, _ = futures.wait(self._running, seconds, return_when=futures.FIRST_COMPLETED)
+        if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
+            return self._restart()
+        self._restarts = 0 if done else self._restarts
         return [self._outcome(future, self._running.pop(future)) for future in done]
 
     def abandon(self) -> None:
@@ -87,6 +91,28 @@ class LocalEngine:
         """Let the workers go."""
         self._pool.close()
         self._pool.join()
+
+    def _start(self) -> pebble.ProcessPool:
+        # spawn: a fork would share torch's and OpenMP's locked locks with the child.
+        return pebble.ProcessPool(
+            max_workers=self.size,
+            initializer=prepare_process,
+            initargs=self._prepared,
+            context=multiprocessing.get_context("spawn"),
+        )
+
+    def _restart(self) -> list[Outcome]:
+        """Begin all jobs again: the pool broke, as it does when a worker dies without a job."""
+        jobs = list(self._running.values())
+        self.abandon()
+        self._restarts += 1
+        if self._restarts > _MAX_RESTARTS:
+            message = "workers die before they begin to work; see --debug"
+            return [Outcome(job.item.key, "stop", message) for job in jobs[:1]]
+        self._pool = self._start()
+        for job in jobs:
+            self.submit(job)
+        return []
 
     def _outcome(self, future: futures.Future[Outcome], job: Job) -> Outcome:
         try:

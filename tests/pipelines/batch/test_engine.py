@@ -10,7 +10,7 @@ from lddu_pipe.pipelines.batch.inputs import Item
 from lddu_pipe.pipelines.batch.work import Job, Outcome, Plan
 
 WORK = """
-import os, time
+import os, threading, time
 from lddu_pipe.pipelines.batch.work import Outcome
 
 def work(job):
@@ -18,6 +18,8 @@ def work(job):
         os._exit(7)
     if job.name == "is killed":
         os.kill(os.getpid(), 9)
+    if job.name == "dies after":
+        threading.Timer(0.3, os._exit, (1,)).start()
     if job.name == "hangs":
         time.sleep(60)
     return Outcome(job.item.key, "done", sha256=str(os.getpid()))
@@ -91,3 +93,26 @@ def test_abandoned_work_ends_at_once(make_engine):
     begun = time.monotonic()
     engine.abandon()
     assert time.monotonic() - begun < 10
+
+
+def test_a_worker_that_dies_between_two_jobs_fails_none(make_engine):
+    engine = make_engine(workers=1)
+    engine.submit(job("dies after"))
+    assert collect(engine, 1)["dies after"].kind == "done"
+    time.sleep(1)
+    engine.submit(job("a"))
+    assert collect(engine, 1)["a"].kind == "done"
+    engine.close()
+
+
+def test_workers_that_cannot_start_stop_the_batch(make_engine, monkeypatch):
+    # Set after this process read it: its children end while they look for what they import.
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+    engine = make_engine(workers=1)
+    engine.submit(job("a"))
+    outcome = collect(engine, 1)["a"]
+    engine.close()
+    assert (outcome.kind, outcome.error.split(";")[0]) == (
+        "stop",
+        "workers die before they begin to work",
+    )
