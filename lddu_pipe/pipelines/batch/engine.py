@@ -68,9 +68,12 @@ class LocalEngine:
 
     def submit(self, job: Job) -> None:
         """Begin a job."""
-        if not self._pool.active:
-            self._restart()
-        future = self._pool.schedule(self._work, args=(job,), timeout=self._time_limit)
+        future: futures.Future[Outcome]
+        try:
+            future = self._pool.schedule(self._work, args=(job,), timeout=self._time_limit)
+        except RuntimeError:  # broken since the last look at it
+            future = futures.Future()
+            future.set_exception(BrokenProcessPool())
         self._running[future] = job
 
     def wait(self, seconds: float) -> list[Outcome]:
