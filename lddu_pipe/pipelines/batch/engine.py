@@ -79,10 +79,13 @@ class LocalEngine:
     def wait(self, seconds: float) -> list[Outcome]:
         """Return what was finished, waiting for at most so long where nothing is."""
         done, _ = futures.wait(self._running, seconds, return_when=futures.FIRST_COMPLETED)
-        if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
-            return self._restart()
-        self._restarts = 0 if done else self._restarts
-        return [self._outcome(future, self._running.pop(future)) for future in done]
+        sound = [f for f in done if not isinstance(f.exception(), BrokenProcessPool)]
+        found = [self._outcome(future, self._running.pop(future)) for future in sound]
+        self._restarts = 0 if found else self._restarts
+        # A pool may break without a word to the job that it had just been given.
+        if len(sound) < len(done) or (self._running and not self._pool.active):
+            found += self._restart()
+        return found
 
     def abandon(self) -> None:
         """Kill the workers."""
