@@ -29,6 +29,8 @@ class Format:
     """What reads it, for people."""
     module: str
     """Of `lddu_pipe.writers`: has a function ``render``. Imported when it is first needed."""
+    binary: bool = False
+    """True where the bytes are no text, and so nothing for a terminal."""
 
     def render(self, annotation: Annotation, folder: Path | None = None) -> bytes:
         """Return the bytes of the file.
@@ -57,6 +59,13 @@ FORMATS: dict[str, Format] = {
         Format("json", ".json", "anything; the contract", "contract"),
         Format("jsonl", ".jsonl", "anything, a line an utterance", "lines"),
         Format("csv", ".csv", "spreadsheets, pandas, R", "table"),
+        Format("parquet", ".parquet", "pandas, Polars, DuckDB, Spark", "parquet", binary=True),
+        Format("srt", ".srt", "video players", "subrip"),
+        Format("vtt", ".vtt", "browsers, video players", "webvtt"),
+        Format("eaf", ".eaf", "ELAN", "elan"),
+        Format("TextGrid", ".TextGrid", "Praat", "praat"),
+        Format("label-studio", ".label-studio.json", "Label Studio", "label_studio"),
+        Format("png", ".png", "anything that shows pictures", "picture", binary=True),
     )
 }
 """Every format, by name, in the order in which the help lists them."""
