@@ -6,13 +6,15 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
-from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import write_whole
 
-Render = Callable[[Annotation, Path | None], bytes]
+if TYPE_CHECKING:
+    from lddu_pipe.annotation import Annotation  # brings numpy, which the help can do without
+
+Render: TypeAlias = "Callable[[Annotation, Path | None], bytes]"
 """Gives the bytes of a file; the second argument is the folder it will stand in, if any, from
 which links to the media are made."""
 
