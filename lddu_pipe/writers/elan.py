@@ -6,7 +6,6 @@ ELAN's tiers may not overlap, so what a speaker says over himself stands on furt
 
 from __future__ import annotations
 
-import mimetypes
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,11 +13,31 @@ from pathlib import Path
 
 from pympi.Elan import Eaf, to_string
 
-from lddu_pipe.annotation import Annotation
+from lddu_pipe.annotation import Annotation, SourceInfo
 from lddu_pipe.writers.escaping import xml_text
 from lddu_pipe.writers.lanes import Lane, Placed, lanes, whole_milliseconds
 from lddu_pipe.writers.wording import confidence, emotion
 
+# Those that ELAN knows, and the common ones beside them; the system's own list is not the same
+# everywhere.
+_MIME_TYPES = {
+    ".wav": "audio/x-wav",
+    ".mp3": "audio/mpeg",
+    ".m4a": "audio/mp4",
+    ".ogg": "audio/ogg",
+    ".flac": "audio/flac",
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/quicktime",
+    ".mpg": "video/mpeg",
+    ".mpeg": "video/mpeg",
+    ".avi": "video/x-msvideo",
+    ".mkv": "video/x-matroska",
+    ".webm": "video/webm",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+}
 _ASSOCIATION = "Symbolic_Association"
 
 
@@ -37,8 +56,9 @@ def render(annotation: Annotation, folder: Path | None = None) -> bytes:
         "xsi:noNamespaceSchemaLocation": "http://www.mpi.nl/tools/elan/EAFv3.0.xsd",
     }
     eaf.header = {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"}
-    if annotation.media.path:
-        _link(eaf, annotation.media.path, folder)
+    media = annotation.media
+    if media.path and (media.has_audio or media.has_video):
+        _link(eaf, media, folder)
     eaf.add_linguistic_type("text")
     for kind in ("emotion", "confidence"):
         eaf.add_linguistic_type(kind, constraints=_ASSOCIATION, timealignable=False)
@@ -61,20 +81,15 @@ def _date(created: str) -> str:
         return datetime.fromtimestamp(0, UTC).isoformat()
 
 
-def _link(eaf: Eaf, path: str, folder: Path | None) -> None:
+def _link(eaf: Eaf, media: SourceInfo, folder: Path | None) -> None:
     """Link the media. ELAN only takes ``file:`` off: percent signs would not be found."""
-    media = Path(path).absolute()
+    path = Path(media.path).absolute()
     relative = None
     if folder is not None:
-        steps = Path(os.path.relpath(media, folder.absolute())).as_posix()
+        steps = Path(os.path.relpath(path, folder.absolute())).as_posix()
         relative = xml_text(steps if steps.startswith("../") else f"./{steps}")
-    # Not all systems list the types of the same files; ELAN knows wav by this name only.
-    kind = "audio/x-wav" if media.suffix.lower() == ".wav" else mimetypes.guess_type(media.name)[0]
-    eaf.add_linked_file(
-        xml_text(f"file://{media.as_posix()}"),
-        relpath=relative,
-        mimetype=kind or "unknown",
-    )
+    kind = _MIME_TYPES.get(path.suffix.lower(), "video/*" if media.has_video else "audio/*")
+    eaf.add_linked_file(xml_text(f"file://{path.as_posix()}"), relpath=relative, mimetype=kind)
 
 
 def _slots(eaf: Eaf, all_lanes: Sequence[Lane]) -> dict[tuple[str, int, bool], str]:

@@ -158,11 +158,11 @@ def _write_percent(axes: Axes, middle: float, floor: float, probability: float) 
 def _draw_uncertainty(
     axes: Axes, predictions: Sequence[Prediction], spans: Sequence[tuple[float, float]]
 ) -> None:
-    """Draw the greatest uncertainty over the labels: darker is more, orange is flagged."""
+    """Draw the uncertainty of what was decided: darker is more, orange is flagged."""
     kinds = {"data": ("aleatoric", HIGH_ALEATORIC), "model": ("epistemic", HIGH_EPISTEMIC)}
     for floor, (kind, high) in zip((1, 0), kinds.values(), strict=True):
         values = [
-            max((getattr(score.uncertainty, kind) for score in item.emotions), default=0.0)
+            max((getattr(score.uncertainty, kind) for score in _telling(item)), default=0.0)
             for item in predictions
         ]
         for (start, end), value in zip(spans, values, strict=True):
@@ -173,6 +173,12 @@ def _draw_uncertainty(
     axes.set(ylim=(-0.1, 2), yticks=[1 + _LANE / 2, _LANE / 2])
     axes.set_yticklabels([f"unsure: {name}" for name in kinds])
     _clear(axes)
+
+
+def _telling(prediction: Prediction) -> Sequence[EmotionScore]:
+    """The labels that are present or undecided, else the most probable one, as on a terminal."""
+    shown = [score for score in prediction.emotions if score.decision != "absent"]
+    return shown or sorted(prediction.emotions, key=lambda score: -score.probability)[:1]
 
 
 def _draw_missing(

@@ -124,7 +124,7 @@ def test_the_date_is_that_of_the_annotation(make_annotation, tmp_path):
         ("Größe & 100%.wav", "audio/x-wav"),
         ("b.MP3", "audio/mpeg"),
         ("c.mkv", "video/x-matroska"),
-        ("without", "unknown"),
+        ("without", "video/*"),
     ],
 )
 def test_the_media_are_linked_as_elan_links_them(make_annotation, tmp_path, name, mime):
@@ -141,6 +141,10 @@ def test_the_media_are_linked_as_elan_links_them(make_annotation, tmp_path, name
 
 
 def test_data_in_memory_and_standard_output_have_fewer_links(make_annotation, tmp_path):
+    transcript = make_annotation(path="a.srt", has_audio=False, has_video=False)
+    assert opened(WRITER.render(transcript), tmp_path).get_linked_files() == []
+    sound = WRITER.render(make_annotation(path="/a.opus", has_video=False))
+    assert opened(sound, tmp_path).get_linked_files()[0]["MIME_TYPE"] == "audio/*"
     assert opened(WRITER.render(make_annotation(path="")), tmp_path).get_linked_files() == []
     (link,) = opened(WRITER.render(make_annotation(path="/a.mp4")), tmp_path).get_linked_files()
     assert link == {"MEDIA_URL": "file:///a.mp4", "MIME_TYPE": "video/mp4"}
