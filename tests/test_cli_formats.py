@@ -133,6 +133,23 @@ def test_a_terminal_gets_text(loaded, monkeypatch):
     assert terminal.buffer.getvalue() == FORMATS["srt"].render(annotation("a.wav"))
 
 
+def test_annotate_never_overwrites_what_it_reads(loaded, tmp_path):
+    for options in (
+        [tmp_path / "a.srt", "-f", "srt"],
+        [tmp_path / "a.mp4", "-f", "json,TextGrid", "--transcript", tmp_path / "a.TextGrid"],
+        [tmp_path / "b.wav", tmp_path / "a.png", "-f", "png"],
+    ):
+        for name in ("a.srt", "a.TextGrid", "a.png"):
+            (tmp_path / name).write_text("made by hand")
+        result = run("annotate", *options, "-o", tmp_path)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "is to be read and written; give another -o DIR\n" in result.stderr
+        assert result.stderr.count("\n") == 1
+        assert suffixes(tmp_path) == [".TextGrid", ".png", ".srt"]
+        assert {path.read_text() for path in tmp_path.iterdir()} == {"made by hand"}
+    assert not loaded
+
+
 # --- convert -----------------------------------------------------------------------------------
 
 
@@ -173,7 +190,7 @@ def test_convert_never_overwrites_what_it_reads(tmp_path):
     before = [file.read_bytes() for file in files]
     result = run("convert", *files, "-f", "json,label-studio")
     assert result.exit_code == 2
-    assert result.stderr.count("is to be read and written; give -o DIR\n") == 3
+    assert result.stderr.count("is to be read and written; give another -o DIR\n") == 3
     (tmp_path / "link").symlink_to(tmp_path)
     again = run("convert", files[0], "-f", "json", "-o", tmp_path / "link")
     assert "is to be read and written" in again.stderr

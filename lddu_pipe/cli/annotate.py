@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from lddu_pipe.cli.options import (
     pipeline_settings,
 )
 from lddu_pipe.cli.progress import progress
-from lddu_pipe.cli.saving import make_folder, output_names, save, targets
+from lddu_pipe.cli.saving import make_folder, output_names, save, spare_inputs, targets
 from lddu_pipe.writers.escaping import printable
 from lddu_pipe.writers.formats import FORMATS, Format
 
@@ -89,15 +90,19 @@ def annotate(
     if transcript and len(files) > 1:
         raise click.UsageError("--transcript belongs to one file; give one FILE")
     settings = pipeline_settings(fps, aligned, window)
+    results: list[dict[Path, Format]] = [{} for _ in files]
     if output:
         make_folder(output)
+        chosen = formats or (FORMATS["json"],)
+        results = [targets(output, name, chosen) for name in output_names(files)]
+        spare_inputs(chain(*results), files if transcript is None else (*files, transcript))
         shown = FORMATS["json"] if as_json else None
     else:
         shown = _format_to_print(formats, files, as_json=as_json)
     with progress(f"loading {model}"):
         pipeline = loading.load_pipeline(model, device=device, offline=offline, settings=settings)
     failed = 0
-    for number, (file, name) in enumerate(zip(files, output_names(files), strict=True), start=1):
+    for number, (file, new) in enumerate(zip(files, results, strict=True), start=1):
         subject = (f"{number}/{len(files)} " if len(files) > 1 else "") + printable(file.name)
         try:
             with progress(subject) as hook:
@@ -105,9 +110,7 @@ def annotate(
             content = None
             if shown is not None:
                 content = _rendered(annotation, shown, compact=len(files) > 1)
-            if output:
-                new = targets(output, name, formats or (FORMATS["json"],))
-                list(save(annotation, new, quiet=quiet))
+            list(save(annotation, new, quiet=quiet))
         except Exception as error:
             # Whatever is wrong with one file, the others can still be annotated.
             report(error, debug=debug, subject=str(file))

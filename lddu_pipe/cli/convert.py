@@ -11,8 +11,7 @@ import click
 
 from lddu_pipe.cli.commands import Command, finish, report
 from lddu_pipe.cli.options import format_option, json_option, message_options, output_option
-from lddu_pipe.cli.saving import make_folder, output_names, save, targets
-from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.cli.saving import make_folder, output_names, save, spare_inputs, targets
 from lddu_pipe.writers.formats import Format
 
 
@@ -48,15 +47,12 @@ def convert(
 
     if output:
         make_folder(output)
-    inputs = {file.resolve() for file in files}
     written: list[str] = []
     failed = 0
     for file, (folder, name) in zip(files, _places(files, output), strict=True):
         try:
             new = targets(folder, name, formats)
-            for path in new:
-                if path.resolve() in inputs:
-                    raise UnusableInputError(f"{path} is to be read and written; give -o DIR")
+            spare_inputs(new, files)
             annotation = Annotation.load(file)
             for path in save(annotation, new, quiet=quiet):
                 written.append(str(path))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +52,18 @@ def make_folder(folder: Path) -> None:
 def targets(folder: Path, name: str, formats: Sequence[Format]) -> dict[Path, Format]:
     """The files that an annotation of this name gets, with the format of each."""
     return {folder / f"{name}{item.suffix}": item for item in formats}
+
+
+def spare_inputs(results: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Make sure that nothing which is read, as a transcript made by hand, is written over.
+
+    Raises:
+        UnusableInputError: a result would be an input.
+    """
+    read = {path.resolve() for path in inputs}
+    for path in results:
+        if path.resolve() in read:
+            raise UnusableInputError(f"{path} is to be read and written; give another -o DIR")
 
 
 def save(annotation: Annotation, files: dict[Path, Format], *, quiet: bool) -> Iterator[Path]:
