@@ -26,6 +26,13 @@ SCHEMA_VERSION = "1.0"
 SCHEMA_VERSION_WITH_LABEL_SETS = "1.1"
 """1.1 adds ``label_set`` to utterances, and is written only where the model makes such sets."""
 
+COLUMNS = (
+    *("utterance", "start", "end", "speaker", "text"),
+    *(f"has_{name}" for name in MODALITIES),
+    *("label", "probability", "decision", "confidence", "aleatoric", "epistemic"),
+)
+"""Of an annotation as a table, in order; times are seconds."""
+
 
 @dataclass(frozen=True)
 class SourceInfo:
@@ -159,15 +166,9 @@ class Annotation:
         except UnusableInputError as error:
             raise UnusableInputError(f"{name} is {error}") from None
 
-    def to_dataframe(self) -> pd.DataFrame:
-        """One row an utterance and label, sorted by time, as a pandas table.
-
-        Columns: utterance, start, end, speaker, text, label, probability, decision, confidence,
-        aleatoric, epistemic, and one ``has_...`` column a modality.
-        """
-        import pandas as pd  # a slow import that only this method needs
-
-        rows = [
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One row an utterance and label, sorted by time, with the values of `COLUMNS`."""
+        return [
             {
                 "utterance": prediction.id,
                 "start": prediction.start,
@@ -180,7 +181,12 @@ class Annotation:
             for prediction in self.utterances
             for score in prediction.emotions
         ]
-        return pd.DataFrame(rows)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """`to_rows` as a pandas table whose columns are `COLUMNS`, also without a row."""
+        import pandas as pd  # a slow import that only this method needs
+
+        return pd.DataFrame(self.to_rows(), columns=list(COLUMNS))
 
 
 def _utterance(prediction: Prediction) -> dict[str, Any]:

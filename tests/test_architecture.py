@@ -32,6 +32,10 @@ HEAVY = {
     "mediapipe",
     "onnxruntime",
     "pandas",
+    "praatio",
+    "pyarrow",
+    "pympi",
+    "pysubs2",
     "scipy",
     "sklearn",
     "torch",
@@ -149,7 +153,12 @@ def third_party_imports(path: Path) -> set[str]:
 
 
 def test_package_imports_only_what_it_declares():
-    distributions = {"cv2": "opencv-python", "ffmpeg": "ffmpeg-python", "yaml": "pyyaml"}
+    distributions = {
+        "cv2": "opencv-python",
+        "ffmpeg": "ffmpeg-python",
+        "pympi": "pympi-ling",
+        "yaml": "pyyaml",
+    }
     imported = set().union(*(third_party_imports(path) for path in MODULES))
     needed = {canonicalize_name(distributions.get(name, name)) for name in imported}
     declared, optional = (

@@ -22,15 +22,16 @@ from lddu_pipe import assets, diagnostics
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
 from lddu_pipe.assets import Asset
 from lddu_pipe.cli import inventory, loading, main
-from lddu_pipe.cli.annotate import output_names
 from lddu_pipe.cli.commands import Group
 from lddu_pipe.cli.noise import only_our_messages
 from lddu_pipe.cli.reference import reference
+from lddu_pipe.cli.saving import output_names
 from lddu_pipe.diagnostics import DEFAULT_CHECKPOINT, Check
 from lddu_pipe.errors import MissingAssetError, UnusableInputError
 from lddu_pipe.files import sha256_of_file
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.types import EmotionScore, Prediction, TimeSpan, Uncertainty, Utterance
+from lddu_pipe.writers import formats
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = [sys.executable, "-m", "lddu_pipe.cli"]
@@ -182,10 +183,10 @@ def test_folder_that_cannot_be_made_stops_before_the_work(pipeline, tmp_path):
 
 
 def test_annotation_that_cannot_be_written_is_a_failed_file(pipeline, tmp_path, monkeypatch):
-    def full(self, path):
+    def full(path, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Annotation, "save", full)
+    monkeypatch.setattr(formats, "write_whole", full)
     result = annotate("a.mp4", "-o", tmp_path)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (

@@ -313,7 +313,7 @@ def test_empty_and_binary_files_are_refused(tmp_path: Path, name: str, content: 
         ("a.srt", srt("[music]"), "no words"),
         ("a.txt", "... --- ...", "no words"),
         ("a.json", "[]", "no words"),
-        ("a.docx", "hello", r"\.srt, \.vtt, \.json, \.txt"),
+        ("a.docx", "hello", r"\.srt, \.vtt, \.json, \.eaf, \.textgrid, \.txt"),
     ],
 )
 def test_names_what_is_wrong(tmp_path: Path, name: str, content: str, message: str) -> None:

@@ -8,6 +8,7 @@ from lddu_pipe.cli.annotate import annotate
 from lddu_pipe.cli.batch import batch
 from lddu_pipe.cli.calibrate import calibrate
 from lddu_pipe.cli.commands import Group
+from lddu_pipe.cli.convert import convert
 from lddu_pipe.cli.dataset import dataset
 from lddu_pipe.cli.doctor import doctor
 from lddu_pipe.cli.evaluate import evaluate
@@ -35,5 +36,8 @@ def main() -> None:
     """
 
 
-for _command in (annotate, batch, evaluate, calibrate, extract, dataset, train, models, doctor):
+for _command in (
+    *(annotate, batch, convert, evaluate, calibrate, extract, dataset, train),
+    *(models, doctor),
+):
     main.add_command(_command)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,14 +15,17 @@ from lddu_pipe.cli import loading
 from lddu_pipe.cli.commands import Command, finish, report
 from lddu_pipe.cli.options import (
     EXISTING_FILE,
+    format_option,
     json_option,
     message_options,
+    output_option,
     pipeline_options,
     pipeline_settings,
 )
 from lddu_pipe.cli.progress import progress
-from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.cli.saving import make_folder, output_names, save, spare_inputs, targets
 from lddu_pipe.writers.escaping import printable
+from lddu_pipe.writers.formats import FORMATS, Format
 
 if TYPE_CHECKING:
     from lddu_pipe.annotation import Annotation
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
         "lddu-pipe annotate interview.mp4",
         "lddu-pipe annotate interview.mp4 --transcript interview.srt --json",
         "lddu-pipe annotate clips/*.mp4 -o annotations",
+        "lddu-pipe annotate interview.mp4 -f json,eaf,srt -o annotations",
     ],
     exit_codes={
         0: "done",
@@ -43,33 +47,24 @@ if TYPE_CHECKING:
     },
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Write DIR/<name>.json for each file; DIR is made if need be.",
-)
-@click.option(
-    "-f",
-    "--format",
-    "file_format",
-    type=click.Choice(["json"]),
-    help="Format of the files in DIR, or of standard output without -o.",
+@output_option("Write DIR/<name>.json, or in the formats of -f; DIR is made if need be.")
+@format_option(
+    "Formats of the files in DIR, with commas between them, or the one of standard output"
 )
 @json_option
 @click.option(
     "--transcript",
     type=EXISTING_FILE,
     metavar="FILE",
-    help="Words of the one FILE, in place of speech recognition: .srt, .vtt, .json or .txt.",
+    help="Words of the one FILE, in place of speech recognition: "
+    ".srt, .vtt, .json, .eaf, .TextGrid or .txt.",
 )
 @pipeline_options
 @message_options
 def annotate(
     files: Sequence[Path],
     output: Path | None,
-    file_format: str | None,
+    formats: tuple[Format, ...],
     as_json: bool,
     transcript: Path | None,
     model: str,
@@ -84,9 +79,10 @@ def annotate(
 ) -> None:
     """Find the emotions in FILES.
 
-    A file is a video, sound, a picture, subtitles or plain text. Prints a timeline of utterances
-    with their emotions, how probable and how sure each is, and what was missing. With --json it
-    prints one object for one file, and one line a file for several.
+    A file is a video, sound, a picture, a transcript or plain text. Prints a timeline of
+    utterances with their emotions, how probable and how sure each is, and what was missing. With
+    --json it prints one object for one file, and one line a file for several; with -f and no -o,
+    that format.
 
     With -o, files of one call that share a name keep their suffix: a.mp4 and a.wav become
     a.mp4.json and a.wav.json; where that is not enough they are numbered.
@@ -94,78 +90,71 @@ def annotate(
     if transcript and len(files) > 1:
         raise click.UsageError("--transcript belongs to one file; give one FILE")
     settings = pipeline_settings(fps, aligned, window)
+    results: list[dict[Path, Format]] = [{} for _ in files]
     if output:
-        _make_folder(output)
-    as_json = as_json or (file_format == "json" and output is None)
+        make_folder(output)
+        chosen = formats or (FORMATS["json"],)
+        results = [targets(output, name, chosen) for name in output_names(files)]
+        spare_inputs(chain(*results), files if transcript is None else (*files, transcript))
+        shown = FORMATS["json"] if as_json else None
+    else:
+        shown = _format_to_print(formats, files, as_json=as_json)
     with progress(f"loading {model}"):
         pipeline = loading.load_pipeline(model, device=device, offline=offline, settings=settings)
     failed = 0
-    for number, (file, name) in enumerate(zip(files, output_names(files), strict=True), start=1):
+    for number, (file, new) in enumerate(zip(files, results, strict=True), start=1):
         subject = (f"{number}/{len(files)} " if len(files) > 1 else "") + printable(file.name)
         try:
             with progress(subject) as hook:
                 annotation = pipeline(file, transcript=transcript, hook=hook)
-            text = _json(annotation, compact=len(files) > 1) if as_json else ""
-            if output:
-                _save(annotation, output / f"{name}.json", quiet)
+            content = None
+            if shown is not None:
+                content = _rendered(annotation, shown, compact=len(files) > 1)
+            list(save(annotation, new, quiet=quiet))
         except Exception as error:
             # Whatever is wrong with one file, the others can still be annotated.
             report(error, debug=debug, subject=str(file))
             failed += 1
             continue
-        _print(annotation, text, first=number == failed + 1)
+        _print(annotation, content, first=number == failed + 1)
     finish(failed=failed, total=len(files))
 
 
-def output_names(files: Sequence[Path]) -> list[str]:
-    """Return a name without ``.json`` for each file, no two alike whatever their case.
+def _format_to_print(
+    formats: Sequence[Format], files: Sequence[Path], *, as_json: bool
+) -> Format | None:
+    """Return the format that goes to standard output where there is no ``-o``, or None.
 
-    It is the stem where only one file has it, else the name with its suffix, and with a number
-    where that was used too.
+    Raises:
+        click.UsageError: what is asked for does not fit on standard output.
     """
-    stems = Counter(file.stem.casefold() for file in files)
-    names: list[str] = []
-    taken: set[str] = set()
-    for file in files:
-        name = base = file.stem if stems[file.stem.casefold()] == 1 else file.name
-        number = 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{base}-{number}"
-        taken.add(name.casefold())
-        names.append(name)
-    return names
+    if len(formats) > 1:
+        raise click.UsageError("several formats need a folder; give -o DIR")
+    chosen = formats[0] if formats else FORMATS["json"] if as_json else None
+    if chosen is None:
+        return None
+    if as_json and chosen.name != "json":
+        raise click.UsageError(f"--json and {chosen.name} both want standard output; give -o DIR")
+    if len(files) > 1 and chosen.name not in {"json", "jsonl"}:
+        raise click.UsageError(f"{chosen.name} of several files needs a folder; give -o DIR")
+    if chosen.binary and sys.stdout.isatty():
+        raise click.UsageError(f"{chosen.name} is nothing for a terminal; give -o DIR")
+    return chosen
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnusableInputError(f"{folder}: cannot make the folder: {error.strerror}") from None
-
-
-def _save(annotation: Annotation, target: Path, quiet: bool) -> None:
-    try:
-        annotation.save(target)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise UnusableInputError(f"{target}: cannot write the annotation: {reason}") from None
-    if not quiet:
-        click.echo(f"wrote {printable(str(target))}", err=True)
-
-
-def _json(annotation: Annotation, *, compact: bool) -> str:
-    if not compact:
-        return annotation.to_json()
+def _rendered(annotation: Annotation, chosen: Format, *, compact: bool) -> bytes:
+    """The bytes for standard output; `compact` is one line of JSON."""
+    if not compact or chosen.name != "json":
+        return chosen.render(annotation)
     values = annotation.to_dict()
     line = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return line + "\n"
+    # Undecodable bytes of a file name become \udc.., which is how JSON writes them.
+    return f"{line}\n".encode("utf-8", "backslashreplace")
 
 
-def _print(annotation: Annotation, text: str, *, first: bool) -> None:
-    if text:
-        # Undecodable bytes of a file name become \udc.., which is how JSON writes them.
-        click.echo(text.encode("utf-8", "backslashreplace"), nl=False)
+def _print(annotation: Annotation, content: bytes | None, *, first: bool) -> None:
+    if content is not None:
+        click.echo(content, nl=False)
         return
     from lddu_pipe.writers.terminal import open_console, print_timeline
 

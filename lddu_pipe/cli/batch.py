@@ -25,12 +25,12 @@ from lddu_pipe.cli.options import (
 )
 from lddu_pipe.cli.progress import BatchProgress, progress
 from lddu_pipe.writers.escaping import printable
-from lddu_pipe.writers.formats import choose_formats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lddu_pipe.pipelines.batch.run import Batch, Result, Todo
+    from lddu_pipe.writers.formats import Format
 
 
 @click.command(
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 @click.option(
     "-o", "--output", required=True, metavar="DIR", help="Where results and the ledger go."
 )
-@format_option(default="json")
+@format_option("Formats of the results, with commas between them", default="json")
 @json_option
 @click.option(
     "--include",
@@ -97,7 +97,7 @@ if TYPE_CHECKING:
 def batch(
     inputs: Sequence[str],
     output: str,
-    formats: str,
+    formats: tuple[Format, ...],
     as_json: bool,
     include: Sequence[str],
     exclude: Sequence[str],
@@ -134,7 +134,7 @@ def batch(
     from lddu_pipe.pipelines.batch.work import Plan, order_of_formats
 
     settings = pipeline_settings(fps, aligned, window)
-    names = order_of_formats([item.name for item in choose_formats(formats)])
+    names = order_of_formats([item.name for item in formats])
     plan = Plan(output, names, model, device, offline, settings)
     with progress("looking for files"):
         items = finding.find_items(

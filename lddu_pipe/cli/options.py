@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
+from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.pipelines.settings import PipelineSettings
-from lddu_pipe.writers.formats import FORMATS
+from lddu_pipe.writers.formats import FORMATS, Format, choose_formats
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -28,19 +29,6 @@ def _together(*options: Callable[[Any], Any]) -> Callable[[_Function], _Function
     return decorate
 
 
-def format_option(*, default: str | None) -> Callable[[_Function], _Function]:
-    """The option of a command that writes annotations; see `choose_formats`."""
-    return click.option(
-        "-f",
-        "--format",
-        "formats",
-        default=default,
-        show_default=default is not None,
-        metavar="NAME,NAME,...",
-        help=f"Formats of the results: {', '.join(FORMATS)}.",
-    )
-
-
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON on standard output."
 )
@@ -50,6 +38,44 @@ message_options = _together(
     click.option("-q", "--quiet", is_flag=True, help="No progress and no notes, only errors."),
     click.option("--debug", is_flag=True, help="Print tracebacks."),
 )
+
+
+def output_option(text: str) -> Callable[[_Function], _Function]:
+    """The option that names a folder for results."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIR",
+        help=text,
+    )
+
+
+def format_option(
+    text: str, *, default: str | None = None, required: bool = False
+) -> Callable[[_Function], _Function]:
+    """The option that names formats of annotations; without a default an empty tuple."""
+    return click.option(
+        "-f",
+        "--format",
+        "formats",
+        multiple=True,
+        default=None if default is None else [default],
+        show_default=default is not None,
+        required=required,
+        callback=_chosen,
+        metavar="NAME,...",
+        help=f"{text}: {', '.join(FORMATS)}.",
+    )
+
+
+def _chosen(
+    context: click.Context, parameter: click.Parameter, names: tuple[str, ...]
+) -> tuple[Format, ...]:
+    try:
+        return choose_formats(",".join(names)) if names else ()
+    except UnusableInputError as error:
+        raise click.BadParameter(str(error), context, parameter) from None
 
 
 def manifest_option(*, required: bool) -> Callable[[_Function], _Function]:

@@ -135,7 +135,7 @@ class EmotionPipeline:
         Args:
             source: a video, sound, picture or transcript file.
             transcript: what is said in `source`, in place of speech recognition: a file
-                (.srt, .vtt, .json, .txt) or a `Transcript`.
+                (.srt, .vtt, .json, .eaf, .TextGrid, .txt) or a `Transcript`.
             text: what is said, where there is no file; with `audio` or `frames`, plain text is
                 spread evenly over their time.
             audio: (waveform, sample_rate), where there is no file.

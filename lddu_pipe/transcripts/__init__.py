@@ -1,4 +1,4 @@
-"""Read what was said and when: SRT, WebVTT, JSON of a speech recogniser, and plain text."""
+"""Read what was said and when: subtitles, recognisers' JSON, ELAN, Praat and plain text."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.transcripts.cues import join_words, merge_pieces
+from lddu_pipe.transcripts.elan import parse_eaf
 from lddu_pipe.transcripts.encoding import read_text
 from lddu_pipe.transcripts.plain import parse_plain
+from lddu_pipe.transcripts.praat import parse_textgrid
 from lddu_pipe.transcripts.recognised import parse_json
 from lddu_pipe.transcripts.subtitles import parse_subtitles
 from lddu_pipe.types import Transcript
@@ -19,6 +21,8 @@ _PARSERS: dict[str, Callable[[str, Path], Transcript]] = {
     ".srt": parse_subtitles,
     ".vtt": parse_subtitles,
     ".json": parse_json,
+    ".eaf": parse_eaf,
+    ".textgrid": parse_textgrid,
     ".txt": lambda text, path: parse_plain(text, path.name),
 }
 
@@ -35,7 +39,8 @@ def read_transcript(path: Path) -> Transcript:
     are kept.
 
     Args:
-        path: A .srt, .vtt, .json or .txt file in UTF-8, UTF-16 or a common national encoding.
+        path: A .srt, .vtt, .json, .eaf, .TextGrid or .txt file in UTF-8, UTF-16 or a common
+            national encoding.
 
     Returns:
         The cues in order of start, at least one word among them. Plain text comes back with

@@ -1,4 +1,4 @@
-"""What people read: annotations as a timeline, figures as tables and charts, names safe to print.
+"""What people and other programs read: annotations in many formats, figures as tables and charts.
 
-JSON needs no writer of its own: it is `lddu_pipe.annotation.Annotation.save`.
+`lddu_pipe.writers.formats` names the formats of annotations, each a module with ``render``.
 """

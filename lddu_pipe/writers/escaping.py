@@ -1,9 +1,13 @@
-"""Text from files and file names, made safe for one line of a terminal."""
+"""Text from files and file names, made safe for one line of a terminal, and for formats."""
 
 from __future__ import annotations
 
+import re
+
 _JOINERS_AND_MARKS = "\u200c\u200d\u200e\u200f"
 """Invisible, but part of correct Persian, Hindi, Hebrew, Arabic and emoji."""
+_NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""All but ``Char`` of XML 1.0, section 2.2, and CR, which parsers turn into a line feed."""
 
 
 def printable(text: str) -> str:
@@ -18,3 +22,13 @@ def printable(text: str) -> str:
         else ascii(character)[1:-1]
         for character in " ".join(text.split())
     )
+
+
+def encodable(text: str) -> str:
+    r"""Return `text` with bytes of undecodable file names as ``\udcff``, for UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def xml_text(text: str) -> str:
+    """Return `text` with the sign for a lost character in place of those XML cannot hold."""
+    return _NOT_XML.sub("\ufffd", text)

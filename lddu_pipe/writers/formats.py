@@ -6,13 +6,15 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
-from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import write_whole
 
-Render = Callable[[Annotation, Path | None], bytes]
+if TYPE_CHECKING:
+    from lddu_pipe.annotation import Annotation  # brings numpy, which the help can do without
+
+Render: TypeAlias = "Callable[[Annotation, Path | None], bytes]"
 """Gives the bytes of a file; the second argument is the folder it will stand in, if any, from
 which links to the media are made."""
 
@@ -29,6 +31,8 @@ class Format:
     """What reads it, for people."""
     module: str
     """Of `lddu_pipe.writers`: has a function ``render``. Imported when it is first needed."""
+    binary: bool = False
+    """True where the bytes are no text, and so nothing for a terminal."""
 
     def render(self, annotation: Annotation, folder: Path | None = None) -> bytes:
         """Return the bytes of the file.
@@ -57,6 +61,13 @@ FORMATS: dict[str, Format] = {
         Format("json", ".json", "anything; the contract", "contract"),
         Format("jsonl", ".jsonl", "anything, a line an utterance", "lines"),
         Format("csv", ".csv", "spreadsheets, pandas, R", "table"),
+        Format("parquet", ".parquet", "pandas, Polars, DuckDB, Spark", "parquet", binary=True),
+        Format("srt", ".srt", "video players", "subrip"),
+        Format("vtt", ".vtt", "browsers, video players", "webvtt"),
+        Format("eaf", ".eaf", "ELAN", "elan"),
+        Format("TextGrid", ".TextGrid", "Praat", "praat"),
+        Format("label-studio", ".label-studio.json", "Label Studio", "label_studio"),
+        Format("png", ".png", "anything that shows pictures", "picture", binary=True),
     )
 }
 """Every format, by name, in the order in which the help lists them."""

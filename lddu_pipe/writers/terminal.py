@@ -13,6 +13,7 @@ from rich.text import Text
 from lddu_pipe.annotation import Annotation, SourceInfo
 from lddu_pipe.types import MODALITIES, EmotionScore, Modality, Prediction, Uncertainty
 from lddu_pipe.writers.escaping import printable
+from lddu_pipe.writers.wording import percent
 
 HIGH_ALEATORIC = 0.9
 """Flagged from here: the distribution is wider than those of nine of ten calibration rows."""
@@ -151,7 +152,7 @@ def _emotions(prediction: Prediction, console: Console, width: int) -> Iterator[
     line = Text(why, "yellow" if prediction.abstained else "dim")
     if prediction.emotions:
         best = max(prediction.emotions, key=lambda score: score.probability)
-        most = f"; most probable is {printable(best.label)}, {_percent(best.probability).strip()}"
+        most = f"; most probable is {printable(best.label)}, {percent(best.probability)}"
         line.append(most, "dim")
         line.append(_flag(best.uncertainty), "yellow")
     yield line
@@ -179,17 +180,10 @@ def _bar(probability: float, width: int, colour: str, console: Console) -> Text:
 def _tail(score: EmotionScore) -> Text:
     undecided = "  undecided" if score.decision == "abstain" else ""
     return Text.assemble(
-        (f" {_percent(score.probability)}", "bold"),
-        (f"  confidence {_percent(score.confidence)}", "dim"),
+        (f" {percent(score.probability):>5}", "bold"),
+        (f"  confidence {percent(score.confidence):>5}", "dim"),
         (undecided + _flag(score.uncertainty), "yellow"),
     )
-
-
-def _percent(probability: float) -> str:
-    """Five columns; only 0 and 1 themselves are called 0 % and 100 %."""
-    whole = min(max(round(probability * 100), 1), 99) if 0 < probability < 1 else 100 * probability
-    sign = "<" if 0 < probability < 0.005 else ">" if 0.995 <= probability < 1 else ""
-    return f"{sign}{whole:.0f} %".rjust(5)
 
 
 def _flag(uncertainty: Uncertainty) -> str:

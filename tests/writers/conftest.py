@@ -28,7 +28,13 @@ def make_prediction(name, start, end, text, probabilities, *, speaker=None, abst
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def predict() -> Callable[..., Prediction]:
+    """Makes a prediction for one utterance."""
+    return make_prediction
+
+
+@pytest.fixture(scope="session")
 def make_annotation() -> Callable[..., Annotation]:
     """Makes an annotation with overlaps, two speakers, an abstention, silence and Unicode."""
     talk = (
@@ -61,10 +67,15 @@ def make_annotation() -> Callable[..., Annotation]:
     )
 
     def make(
-        utterances: Sequence[Prediction] = talk, *, path="clips/a talk.mp4", duration=12.5
+        utterances: Sequence[Prediction] = talk,
+        *,
+        path="clips/a talk.mp4",
+        duration=12.5,
+        has_audio=True,
+        has_video=True,
     ) -> Annotation:
         return Annotation(
-            SourceInfo(path, "ab" * 32, duration, True, True),
+            SourceInfo(path, "ab" * 32, duration, has_audio, has_video),
             ModelInfo("lddu-base-en", "0.2.0", LABELS, False),
             utterances,
             Provenance("2026-01-01T00:00:00+00:00", {"lddu-pipe": "0.1.0"}, {}, {"fps": 10.0}),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -59,6 +60,12 @@ def test_formats_are_chosen_whatever_their_case_and_dashes():
         choose_formats("json,doc")
     with pytest.raises(UnusableInputError, match="no format given"):
         choose_formats(" , ")
+
+
+@pytest.mark.parametrize("item", FORMATS.values(), ids=FORMATS)
+def test_every_format_is_described(item):
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text("utf-8")
+    assert f"| `{item.name}` | `{item.suffix}` |" in page
 
 
 @pytest.mark.parametrize("item", FORMATS.values(), ids=FORMATS)

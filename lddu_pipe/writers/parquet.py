@@ -1,0 +1,56 @@
+"""One row an utterance and label, as Parquet: `Annotation.to_dataframe` with fixed types."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from lddu_pipe.annotation import COLUMNS, Annotation
+from lddu_pipe.types import MODALITIES
+from lddu_pipe.writers.escaping import encodable
+
+_TYPES = {
+    **dict.fromkeys(("start", "end", "probability", "confidence"), pa.float64()),
+    **dict.fromkeys(("aleatoric", "epistemic"), pa.float64()),
+    **{f"has_{name}": pa.bool_() for name in MODALITIES},
+}
+"""Of the columns that are no text."""
+
+SCHEMA = pa.schema(
+    [
+        pa.field(name, _TYPES.get(name, pa.string()), nullable=name == "speaker")
+        for name in ("media", *COLUMNS)
+    ]
+)
+"""Columns of every such file, so that a folder of them opens as one data set. Times in seconds."""
+
+
+def to_table(annotation: Annotation) -> pa.Table:
+    """Return the rows of an annotation, none where it has no utterances, in `SCHEMA`.
+
+    The table's metadata name the model and its version, and the schema of the JSON contract.
+    """
+    rows = [{"media": annotation.media.path, **row} for row in annotation.to_rows()]
+    table = pa.Table.from_pylist(
+        [
+            {key: encodable(item) if isinstance(item, str) else item for key, item in row.items()}
+            for row in rows
+        ],
+        schema=SCHEMA,
+    )
+    return table.replace_schema_metadata(
+        {
+            "model": f"{annotation.model.name} {annotation.model.version}",
+            "schema_version": annotation.to_dict()["schema_version"],
+        }
+    )
+
+
+def render(annotation: Annotation, folder: Path | None = None) -> bytes:
+    """Return a Parquet file of `to_table`."""
+    sink = pa.BufferOutputStream()
+    parquet.write_table(to_table(annotation), sink)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content

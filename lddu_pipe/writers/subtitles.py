@@ -1,0 +1,44 @@
+"""Subtitles whose cues show the words and, on a line of their own, the emotions.
+
+pysubs2 writes the times and numbers, and passes text through as it is: what is markup to a player
+is escaped by the modules of the two formats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+from pysubs2 import SSAEvent, SSAFile
+
+from lddu_pipe.annotation import Annotation
+from lddu_pipe.types import Prediction
+from lddu_pipe.writers.escaping import encodable
+from lddu_pipe.writers.lanes import whole_milliseconds
+
+
+def write_cues(
+    annotation: Annotation,
+    file_format: Literal["srt", "vtt"],
+    lines: Callable[[Prediction], Iterable[str]],
+) -> bytes:
+    """Return the bytes of a subtitle file with a cue an utterance.
+
+    Args:
+        annotation: what to write; times are whole milliseconds, and no cue is without length.
+        file_format: as pysubs2 names it.
+        lines: gives the escaped lines of a cue; blank ones, which would end it, are left out.
+    """
+    subtitles = SSAFile()
+    for prediction in annotation.utterances:
+        start, end = whole_milliseconds(prediction)
+        text = "\n".join(line for line in lines(prediction) if line.strip())
+        subtitles.append(SSAEvent(start=start, end=end, text=text))
+    # Tags of the SSA format are kept, for there are none: words in braces are words.
+    content = subtitles.to_string(file_format, keep_ssa_tags=True)
+    return encodable(content).encode()
+
+
+def one_line(speaker: str | None) -> str:
+    """Return a speaker's name without line breaks, empty where nobody is named."""
+    return " ".join((speaker or "").split())
