@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 import os
 import tempfile
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -45,6 +47,30 @@ def write_whole(path: Path, data: str | bytes) -> None:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
         raise
+
+
+def distinct_names(names: Iterable[tuple[str, str]], taken: Iterable[str] = ()) -> list[str]:
+    """Return a name for each result, no two alike whatever their case.
+
+    Args:
+        names: short name and full name of each; the short one is used where no other has it, else
+            the full one, and with a number where that was used too.
+        taken: names that are used already.
+    """
+    pairs = list(names)
+    short_names = Counter(short.casefold() for short, _ in pairs)
+    used = {name.casefold() for name in taken}
+    chosen: list[str] = []
+    for short, full in pairs:
+        alone = short_names[short.casefold()] == 1 and short.casefold() not in used
+        base = name = short if alone else full
+        number = 1
+        while name.casefold() in used:
+            number += 1
+            name = f"{base}-{number}"
+        used.add(name.casefold())
+        chosen.append(name)
+    return chosen
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -126,7 +126,8 @@ def batch(
     is new or has changed, what was not finished, and what another configuration had made; with
     --retry-failed also what had failed. It may be interrupted or killed at any moment.
 
-    Failures are listed in failures.csv, and the whole corpus in summary.json and summary.png.
+    Failures are listed in failures.csv, and the whole corpus in summary.json and summary.png; with
+    the format parquet, all rows are also in utterances.parquet.
     """
     from lddu_pipe.pipelines.batch import inputs as finding
     from lddu_pipe.pipelines.batch import run as running
@@ -161,6 +162,8 @@ def batch(
             return
         result = _run(held, chosen, workers, time_limit, quiet)
         result.entries = held.entries(items)
+        if "parquet" in plan.formats:
+            held.write_dataset(result.entries)
         _report(held, result, len(todo) - len(chosen), as_json=as_json, quiet=quiet)
 
 

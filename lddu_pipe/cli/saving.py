@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.files import distinct_names
 from lddu_pipe.writers.escaping import printable
 from lddu_pipe.writers.formats import Format
 
@@ -23,18 +23,7 @@ def output_names(files: Sequence[Path]) -> list[str]:
     It is the stem where only one file has it, else the name with its suffix, and with a number
     where that was used too.
     """
-    stems = Counter(file.stem.casefold() for file in files)
-    names: list[str] = []
-    taken: set[str] = set()
-    for file in files:
-        name = base = file.stem if stems[file.stem.casefold()] == 1 else file.name
-        number = 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{base}-{number}"
-        taken.add(name.casefold())
-        names.append(name)
-    return names
+    return distinct_names((file.stem, file.name) for file in files)
 
 
 def make_folder(folder: Path) -> None:

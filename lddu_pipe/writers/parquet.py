@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -54,3 +55,17 @@ def render(annotation: Annotation, folder: Path | None = None) -> bytes:
     parquet.write_table(to_table(annotation), sink)
     content: bytes = sink.getvalue().to_pybytes()
     return content
+
+
+def join(files: Iterable[bytes], target: Path) -> None:
+    """Write one file with the rows of several, a row group each, holding one of them in memory.
+
+    Args:
+        files: from `render`.
+        target: written in place: put it where readers look when it is whole.
+    """
+    with parquet.ParquetWriter(target, SCHEMA) as writer:
+        for content in files:
+            table = parquet.read_table(pa.BufferReader(content))
+            if table.num_rows:
+                writer.write_table(table.replace_schema_metadata(None))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
@@ -11,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from lddu_pipe.datasets.manifest import ManifestRow, read_manifest
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.files import distinct_names
 from lddu_pipe.pipelines.batch.storage import is_remote, list_remote, shown
 from lddu_pipe.transcripts import TRANSCRIPT_SUFFIXES
 
@@ -103,22 +103,13 @@ def result_names(items: Sequence[Item], kept: dict[str, str]) -> dict[str, str]:
         items: all of them.
         kept: names that earlier runs gave, by key; they stay.
     """
-    names = {item.key: kept[item.key] for item in items if item.key in kept}
-    taken = {*RESERVED_NAMES, *(name.casefold() for name in kept.values())}
-    stems = Counter(_stem(item).casefold() for item in items)
-    for item in items:
-        if item.key in names:
-            continue
-        short = _stem(item)
-        alone = stems[short.casefold()] == 1 and short.casefold() not in taken
-        base = name = short if alone else item.name
-        number = 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{base}-{number}"
-        taken.add(name.casefold())
-        names[item.key] = name
-    return names
+    new = [item for item in items if item.key not in kept]
+    chosen = distinct_names(
+        ((_stem(item), item.name) for item in new), {*RESERVED_NAMES, *kept.values()}
+    )
+    return {item.key: kept[item.key] for item in items if item.key in kept} | {
+        item.key: name for item, name in zip(new, chosen, strict=True)
+    }
 
 
 def _expand(

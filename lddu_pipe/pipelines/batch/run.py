@@ -32,6 +32,7 @@ from lddu_pipe.pipelines.batch.work import Job, Outcome, Plan
 from lddu_pipe.writers.formats import FORMATS
 
 LEDGER_FILE = "ledger.sqlite"
+DATASET_FILE = "utterances.parquet"
 LOCK_FILE = ".lddu-pipe.lock"
 _POLL = 0.2  # s between two looks at whether a person wants to stop
 _SAVE_EVERY = 60.0  # s between copies of a ledger whose output is remote
@@ -249,6 +250,24 @@ class Batch:
         """What the ledger holds of these items, in order of name."""
         keys = {item.key for item in items}
         return [entry for key, entry in self.ledger.entries().items() if key in keys]
+
+    def write_dataset(self, entries: Sequence[Entry]) -> None:
+        """Put the Parquet files of all items together as one, beside the ledger."""
+        from lddu_pipe.writers.parquet import join  # brings pyarrow
+
+        names = [
+            name
+            for entry in entries
+            for name in entry.outputs
+            if name == entry.name + FORMATS["parquet"].suffix
+        ]
+        self.scratch.mkdir(exist_ok=True)
+        try:
+            path = self.scratch / DATASET_FILE
+            join(filter(None, map(self.output.read, names)), path)
+            self.output.put(DATASET_FILE, path)
+        finally:
+            self._tidy()
 
     def _reason(self, item: Item, entry: Entry | None, retry_failed: bool) -> Reason | None:
         """Why an item is to be done; None where it is not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -135,6 +136,20 @@ class Output:
         target = Path(self.place) / name
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, content)
+
+    def put(self, name: str, path: Path) -> None:
+        """Copy a file of this machine to the place, whole or not at all.
+
+        Raises:
+            OSError: the place cannot be written to.
+        """
+        if self._filesystem:
+            self._filesystem.put_file(str(path), self._remote(name))
+            return
+        target = Path(self.place) / name
+        part = target.with_name(f".{secrets.token_hex(4)}.part")
+        shutil.copyfile(path, part)
+        part.replace(target)
 
     def read(self, name: str) -> bytes | None:
         """Return what a file holds, None where there is no such file."""

@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from lddu_pipe.annotation import Annotation
@@ -290,6 +291,17 @@ def test_the_summary_adds_up(batch):
     assert found["real_time_factor"] is None
     assert summarise([], ["happy"])["prevalence"] == {"happy": None}
     json.dumps(found, allow_nan=False)
+
+
+def test_a_dataset_holds_the_rows_of_all_items(batch, folder, tmp_path):
+    batch(formats=("json", "parquet"))
+    plan = Plan(str(tmp_path / "out"), ("json", "parquet"))
+    with Batch(plan, describe_configuration(plan), tmp_path / "out") as held:
+        held.write_dataset(held.entries(find_items([str(folder)])))
+    table = pd.read_parquet(tmp_path / "out" / "utterances.parquet")
+    assert sorted(set(table["media"])) == [str(folder / "a.srt"), str(folder / "deep" / "b.srt")]
+    assert len(table) == 2 * 6
+    assert not held.scratch.exists()
 
 
 def test_rows_of_a_manifest_are_annotated(tmp_path, sample_video, pipe):
