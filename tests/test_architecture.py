@@ -161,9 +161,10 @@ def test_package_imports_only_what_it_declares():
     }
     imported = set().union(*(third_party_imports(path) for path in MODULES))
     needed = {canonicalize_name(distributions.get(name, name)) for name in imported}
+    extras = PROJECT["optional-dependencies"]
     declared, optional = (
         {canonicalize_name(Requirement(line).name) for line in lines}
-        for lines in (PROJECT["dependencies"], PROJECT["optional-dependencies"]["train"])
+        for lines in (PROJECT["dependencies"], [*extras["train"], *extras["ray"]])
     )
     # mediapipe brings the contrib build; it is listed only to hold its version.
     assert needed - optional == declared - {"opencv-contrib-python"}

@@ -7,7 +7,6 @@ import os
 import sys
 import tempfile
 from contextlib import nullcontext
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +26,9 @@ from lddu_pipe.cli.progress import BatchProgress, progress
 from lddu_pipe.writers.escaping import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from lddu_pipe.pipelines.batch.engine import Engine
     from lddu_pipe.pipelines.batch.run import Batch, Result, Todo
     from lddu_pipe.writers.formats import Format
 
@@ -86,6 +86,26 @@ if TYPE_CHECKING:
     metavar="S",
     help="Seconds after which a file has failed.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Processes of this machine, or actors of a Ray cluster.",
+)
+@click.option(
+    "--address",
+    metavar="ADDRESS",
+    help="Of a Ray cluster: auto, or ray://host:port.  [default: one is started here]",
+)
+@click.option(
+    "--gpus-per-worker",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    metavar="N",
+    help="GPUs that a worker of Ray asks for; 0.25 lets four share one.",
+)
 @click.option("--retry-failed", is_flag=True, help="Do again what failed before.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and why; do nothing.")
 @click.option(
@@ -104,6 +124,9 @@ def batch(
     sidecars: bool,
     workers: int | None,
     time_limit: float,
+    engine: str,
+    address: str | None,
+    gpus_per_worker: float,
     retry_failed: bool,
     dry_run: bool,
     limit: int | None,
@@ -134,6 +157,8 @@ def batch(
     from lddu_pipe.pipelines.batch.storage import is_remote
     from lddu_pipe.pipelines.batch.work import Plan, order_of_formats
 
+    if engine != "ray" and (address or gpus_per_worker):
+        raise click.UsageError("--address and --gpus-per-worker belong to --engine ray")
     settings = pipeline_settings(fps, aligned, window)
     names = order_of_formats([item.name for item in formats])
     plan = Plan(output, names, model, device, offline, settings)
@@ -160,30 +185,49 @@ def batch(
         if dry_run:
             _print_plan(chosen, len(items), as_json)
             return
-        result = _run(held, chosen, workers, time_limit, quiet)
+        make = _engine(held, len(chosen), workers, time_limit, engine, address, gpus_per_worker)
+        with BatchProgress(quiet=quiet) as watcher:
+            result = held.run(chosen, make, watcher)
         result.entries = held.entries(items)
         if "parquet" in plan.formats:
             held.write_dataset(result.entries)
         _report(held, result, len(todo) - len(chosen), as_json=as_json, quiet=quiet)
 
 
-def _run(
-    held: Batch, chosen: Sequence[Todo], workers: int | None, time_limit: float, quiet: bool
-) -> Result:
-    from lddu_pipe.pipelines.batch.engine import LocalEngine
-
+def _engine(
+    held: Batch,
+    jobs: int,
+    workers: int | None,
+    time_limit: float,
+    engine: str,
+    address: str | None,
+    gpus: float,
+) -> Callable[[], Engine]:
+    """What starts the workers, once there is something to do."""
     cores = len(os.sched_getaffinity(0))
     count = workers or max(1, cores // 2)
-    make = partial(
-        LocalEngine,
+    threads = max(1, cores // count)
+    count = min(count, max(jobs, 1))
+    if engine == "ray":
+        from lddu_pipe.pipelines.batch.cluster import RayEngine
+
+        return lambda: RayEngine(
+            held.plan,
+            workers=count,
+            threads=threads,
+            time_limit=time_limit,
+            address=address,
+            gpus=gpus,
+        )
+    from lddu_pipe.pipelines.batch.engine import LocalEngine
+
+    return lambda: LocalEngine(
         held.plan,
-        workers=min(count, max(len(chosen), 1)),
-        threads=max(1, cores // count),
+        workers=count,
+        threads=threads,
         time_limit=time_limit,
         scratch=held.scratch,
     )
-    with BatchProgress(quiet=quiet) as watcher:
-        return held.run(chosen, make, watcher)
 
 
 def _report(held: Batch, result: Result, left_out: int, *, as_json: bool, quiet: bool) -> None:

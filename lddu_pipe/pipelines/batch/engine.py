@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Callable
 from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
@@ -11,8 +12,16 @@ from typing import Protocol
 
 import pebble
 
-from lddu_pipe.pipelines.batch.work import Job, Outcome, Plan, do_in_process, prepare_process
+from lddu_pipe.pipelines.batch.work import (
+    Job,
+    Outcome,
+    Plan,
+    do_in_process,
+    overtime,
+    prepare_process,
+)
 
+_THREADS = "OMP_NUM_THREADS"
 _MAX_RESTARTS = 3  # in a row, without a job done in between
 
 
@@ -62,7 +71,10 @@ class LocalEngine:
         self._time_limit = time_limit
         self._work = work
         self._running: dict[futures.Future[Outcome], Job] = {}
-        self._prepared = (plan, threads, scratch)
+        self._prepared = (plan, scratch)
+        # Numeric libraries read it when they are loaded, so before a child does anything at all.
+        self._environment = os.environ.get(_THREADS)
+        os.environ[_THREADS] = str(threads)
         self._pool = self._start()
         self._restarts = 0
 
@@ -89,14 +101,25 @@ class LocalEngine:
 
     def abandon(self) -> None:
         """Kill the workers."""
-        self._running.clear()
-        self._pool.stop()
-        self._pool.join()
+        self._stop()
+        self._restore()
 
     def close(self) -> None:
         """Let the workers go."""
         self._pool.close()
         self._pool.join()
+        self._restore()
+
+    def _stop(self) -> None:
+        self._running.clear()
+        self._pool.stop()
+        self._pool.join()
+
+    def _restore(self) -> None:
+        if self._environment is None:
+            os.environ.pop(_THREADS, None)
+        else:
+            os.environ[_THREADS] = self._environment
 
     def _start(self) -> pebble.ProcessPool:
         # spawn: a fork would share torch's and OpenMP's locked locks with the child.
@@ -110,7 +133,7 @@ class LocalEngine:
     def _restart(self) -> list[Outcome]:
         """Begin all jobs again: the pool broke, as it does when a worker dies without a job."""
         jobs = list(self._running.values())
-        self.abandon()
+        self._stop()
         self._restarts += 1
         if self._restarts > _MAX_RESTARTS:
             message = "workers die before they begin to work; see --debug"
@@ -124,12 +147,7 @@ class LocalEngine:
         try:
             return future.result()
         except TimeoutError:
-            return Outcome(
-                job.item.key,
-                "failed",
-                f"not done after {self._time_limit:g} s, the limit; see --time-limit",
-                seconds=self._time_limit,
-            )
+            return overtime(job, self._time_limit)
         except pebble.ProcessExpired as error:
             return Outcome(job.item.key, "failed", _death(error.exitcode))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import os
 import signal
 import sys
 import tempfile
@@ -70,6 +69,12 @@ class Outcome:
     outputs: tuple[str, ...] = ()
     statistics: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+
+
+def overtime(job: Job, limit: float) -> Outcome:
+    """What became of a job that took longer than `limit` seconds."""
+    message = f"not done after {limit:g} s, the limit; see --time-limit"
+    return Outcome(job.item.key, "failed", message, seconds=limit)
 
 
 class Worker:
@@ -182,12 +187,11 @@ _worker: Worker | None = None
 """Of this process, where it is one of several."""
 
 
-def prepare_process(plan: Plan, threads: int, scratch: Path) -> None:
+def prepare_process(plan: Plan, scratch: Path) -> None:
     """Get a new process ready to work; heavy libraries are loaded with its first item.
 
     Args:
         plan: of the batch.
-        threads: that libraries may use in it.
         scratch: a folder for temporary files; made here.
     """
     global _worker  # noqa: PLW0603 - a process has one worker, and a pool has no other place
@@ -196,7 +200,6 @@ def prepare_process(plan: Plan, threads: int, scratch: Path) -> None:
     if sys.platform == "linux":
         # Whatever ends the parent, kill -9 too: nobody goes on writing behind a new batch's back.
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch and others are loaded
     scratch.mkdir(exist_ok=True)
     tempfile.tempdir = str(scratch)
     _worker = Worker(plan)

@@ -1,0 +1,197 @@
+"""The work of a batch on a Ray cluster: the same workers, as actors on any of its machines."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lddu_pipe.errors import MissingAssetError, UnusableInputError
+from lddu_pipe.pipelines.batch.work import Job, Outcome, Plan, Worker, overtime
+
+_MAX_LOSSES = 2  # of one job's workers; machines of a cluster come and go, but a file may kill too
+_KNOCK = 5.0  # s
+_STORE = 100_000_000  # bytes of a local cluster's object store: jobs and outcomes are small
+
+
+class ClusterWorker:
+    """What an actor is: a worker in the folder that the batch was started in."""
+
+    def __init__(self, plan: Plan, folder: str) -> None:
+        """Go to the folder, which every machine must see under the same path."""
+        os.chdir(folder)
+        self._worker = Worker(plan)
+
+    def ready(self) -> bool:
+        """Answer, once the actor runs."""
+        return True
+
+    def do(self, job: Job) -> Outcome:
+        """Annotate one item."""
+        return self._worker.do(job)
+
+
+@dataclass(frozen=True)
+class _Task:
+    job: Job
+    actor: tuple[Any, Any]
+    losses: int = 0
+    """Workers that this job has outlived."""
+    begun: float | None = None
+    """Seconds of the monotonic clock; None while the actor waits for a place in the cluster."""
+
+
+class RayEngine:
+    """A pool of actors, each with its own models; a job whose actor is lost goes to another."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        workers: int,
+        threads: int,
+        time_limit: float,
+        address: str | None = None,
+        gpus: float = 0.0,
+    ) -> None:
+        """Join a cluster, or start one on this machine.
+
+        Args:
+            plan: of the batch.
+            workers: actors.
+            threads: processor cores of each.
+            time_limit: seconds for one job, the loading of models among them in its first.
+            address: of a cluster, as Ray takes it: "auto" or "ray://host:port"; None starts one
+                on this machine.
+            gpus: of each actor; a part of one will do.
+
+        Raises:
+            MissingAssetError: Ray is not installed.
+            UnusableInputError: there is no cluster at the address.
+        """
+        # Before the import, which reads it: a tool that looks at faces tells nobody that it ran.
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        try:
+            import ray
+        except ImportError:
+            raise MissingAssetError(
+                'the engine ray needs one more package; run: pip install "lddu-pipe[ray]"'
+            ) from None
+        if address is not None:
+            _look_for(address)
+        local: dict[str, Any] = {"num_cpus": workers * threads, "object_store_memory": _STORE}
+        try:
+            ray.init(
+                address=address,
+                ignore_reinit_error=True,
+                include_dashboard=None if address else False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                **({} if address else local),
+            )
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise UnusableInputError(f"no Ray cluster at {address}: {reason}") from None
+        self.size = workers
+        self._ray = ray
+        self._time_limit = time_limit
+        self._folder = str(Path.cwd())
+        self._plan = plan
+        make: Any = ray.remote(ClusterWorker)
+        self._kind = make.options(
+            num_cpus=threads,
+            num_gpus=gpus,
+            runtime_env={"env_vars": {"OMP_NUM_THREADS": str(threads)}},
+        )
+        self._idle = [self._start() for _ in range(workers)]
+        self._running: dict[Any, _Task] = {}
+
+    def submit(self, job: Job) -> None:
+        """Give a job to an actor that has none; there are no more jobs than actors."""
+        self._give(_Task(job, self._idle.pop()))
+
+    def wait(self, seconds: float) -> list[Outcome]:
+        """Return what was finished, waiting for at most so long where nothing is."""
+        if not self._running:
+            return []
+        done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=seconds)
+        found = [self._outcome(answer, self._running.pop(answer)) for answer in done]
+        return [outcome for outcome in (*found, *self._overdue()) if outcome is not None]
+
+    def abandon(self) -> None:
+        """Kill the actors."""
+        self._idle.extend(task.actor for task in self._running.values())
+        self._running.clear()
+        self.close()
+
+    def close(self) -> None:
+        """Let the actors go, and leave the cluster."""
+        for actor, _ in self._idle:
+            self._ray.kill(actor)
+        self._ray.shutdown()
+
+    def _start(self) -> tuple[Any, Any]:
+        """A new actor, and what is answered once it runs."""
+        actor: Any = self._kind.remote(self._plan, self._folder)
+        return actor, actor.ready.remote()
+
+    def _give(self, task: _Task) -> None:
+        actor, _ = task.actor
+        self._running[actor.do.remote(task.job)] = task
+
+    def _outcome(self, answer: Any, task: _Task) -> Outcome | None:  # noqa: ANN401
+        """What became of a job; None where another actor has it now."""
+        try:
+            outcome: Outcome = self._ray.get(answer)
+        except self._ray.exceptions.RayActorError:
+            self._idle.append(self._start())
+            if task.losses < _MAX_LOSSES:
+                self._give(_Task(task.job, self._idle.pop(), task.losses + 1))
+                return None
+            return Outcome(
+                task.job.item.key,
+                "failed",
+                f"{task.losses + 1} workers died over it, as they do where memory is short or a "
+                "library crashes",
+            )
+        except self._ray.exceptions.RayTaskError as error:
+            self._idle.append(task.actor)
+            reason = str(error.cause or error).splitlines()[0]
+            return Outcome(task.job.item.key, "failed", reason)
+        self._idle.append(task.actor)
+        return outcome
+
+    def _overdue(self) -> list[Outcome]:
+        """End jobs that take too long; the clock runs from when their actor does."""
+        found = []
+        for answer, task in list(self._running.items()):
+            actor, ready = task.actor
+            if task.begun is None:
+                if self._ray.wait([ready], timeout=0)[0]:
+                    self._running[answer] = replace(task, begun=time.monotonic())
+            elif time.monotonic() - task.begun > self._time_limit:
+                del self._running[answer]
+                self._ray.kill(actor)
+                self._idle.append(self._start())
+                found.append(overtime(task.job, self._time_limit))
+        return found
+
+
+def _look_for(address: str) -> None:
+    """Make sure that somebody listens there: Ray itself would go on knocking for minutes.
+
+    Raises:
+        UnusableInputError: nobody does.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return  # "auto" and the like, which Ray looks up
+    try:
+        socket.create_connection((host, int(port)), timeout=_KNOCK).close()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UnusableInputError(f"no Ray cluster at {address}: {reason}") from None
