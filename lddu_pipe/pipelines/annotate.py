@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance
 from lddu_pipe.assets import ASSETS
-from lddu_pipe.errors import IncompatibleModelError, UnusableInputError
+from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
 from lddu_pipe.media import Frame
 from lddu_pipe.pipelines.checkpoint import Checkpoint, load_checkpoint
 from lddu_pipe.pipelines.components import Extractors, choose_device
@@ -167,6 +167,42 @@ class EmotionPipeline:
                 raise UnusableInputError("a transcript goes with a file; use text for memory")
             opened = open_memory(text, audio, frames, self.settings)
         return self._annotate(opened, tell)
+
+    def batch(
+        self,
+        sources: Iterable[str | Path],
+        *,
+        transcripts: Mapping[str | Path, str | Path | Transcript] | None = None,
+        hook: Hook | None = None,
+    ) -> Iterator[tuple[str | Path, Annotation | Exception]]:
+        """Annotate files one after the other; one that cannot be annotated stops nothing.
+
+        For more files than an afternoon's, with several processes and a ledger that survives
+        being killed, there is ``lddu-pipe batch``.
+
+        Args:
+            sources: video, sound, picture or transcript files.
+            transcripts: what is said in a source, by the source as it is given.
+            hook: told of stages and the share of each that is done.
+
+        Yields:
+            Each source with its annotation, or with the error that stands in its place: an
+            `LdduPipeError`, whose text is for people, or something unexpected.
+
+        Raises:
+            MissingAssetError: weights are not on this machine, so that no file could be done.
+            IncompatibleModelError: the model was trained on other features.
+        """
+        known = transcripts or {}
+        for source in sources:
+            try:
+                found = self(source, transcript=known.get(source), hook=hook)
+            except (MissingAssetError, IncompatibleModelError):
+                raise
+            except Exception as error:
+                yield source, error
+            else:
+                yield source, found
 
     def _annotate(self, source: Source, tell: Hook) -> Annotation:
         # What an annotation says it was made with must not depend on what was annotated before.

@@ -365,3 +365,27 @@ def test_an_annotation_does_not_depend_on_what_came_before(
     after = pipe(text="What a day!")
     assert after.provenance.weights == alone.provenance.weights
     assert after.utterances == alone.utterances
+
+
+def test_a_batch_gives_annotations_and_errors_in_turn(
+    pipe: EmotionPipeline, sample_video: Path, tmp_path: Path
+) -> None:
+    words = tmp_path / "words.srt"
+    words.write_text("1\n00:00:00,000 --> 00:00:02,000\nI am so happy!\n")
+    sources = [words, tmp_path / "gone.mp4", sample_video]
+    found = list(pipe.batch(sources, transcripts={sample_video: words}))
+    assert [source for source, _ in found] == sources
+    first, second, third = (item for _, item in found)
+    assert isinstance(first, Annotation)
+    assert isinstance(second, UnusableInputError)
+    assert isinstance(third, Annotation)
+    assert third.utterances[0].text == "I am so happy!"
+
+
+def test_a_batch_that_no_weights_are_there_for_raises(pipe: EmotionPipeline, monkeypatch) -> None:
+    def missing(*arguments: object, **options: object) -> Annotation:
+        raise MissingAssetError("whisper-tiny.en was not found")
+
+    monkeypatch.setattr(EmotionPipeline, "__call__", missing)
+    with pytest.raises(MissingAssetError):
+        list(pipe.batch(["a.mp4"]))
