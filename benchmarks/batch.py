@@ -101,4 +101,4 @@ if __name__ == "__main__":
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--files", type=int, default=0)
     arguments = parser.parse_args()
-    measure(arguments.media, arguments.seconds, arguments.count, arguments.pairs, arguments.files)
+    measure(arguments.media, arguments.lengths, arguments.pairs, arguments.files)

@@ -11,17 +11,14 @@ from pathlib import Path
 import torch
 from transformers.utils import logging as transformers_logging
 
-import lddu_pipe
-from lddu_pipe.errors import IncompatibleModelError, MissingAssetError
+from lddu_pipe.errors import IncompatibleModelError
 from lddu_pipe.extractors.expression import ExpressionNetwork
 from lddu_pipe.files import sha256_of_file, share
 from lddu_pipe.models.calibration import Calibration
 from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.models.lddu import LDDUModel
+from lddu_pipe.pipelines.folder import CONFIG_FILE, WEIGHTS_FILE, find_checkpoint
 
-SHIPPED = Path(lddu_pipe.__file__).parent / "checkpoints"
-WEIGHTS_FILE = "model.safetensors"
-CONFIG_FILE = "config.json"
 EXPRESSION_FILE = "expression.safetensors"
 ADAPTER_FOLDER = "text_adapter"
 """A folder of its own: transformers would take an adapter beside a model for that model's."""
@@ -57,22 +54,6 @@ class Checkpoint:
         """The model's configuration."""
         config: LDDUConfig = self.model.config
         return config
-
-
-def find_checkpoint(model: str | Path) -> Path:
-    """Return the folder of a checkpoint: a folder as it is, a run's, or one that ships.
-
-    Raises:
-        MissingAssetError: there is no such folder or name.
-    """
-    for folder in (Path(model), Path(model) / "model", SHIPPED / str(model)):
-        if (folder / CONFIG_FILE).is_file():
-            return folder
-    shipped = ", ".join(sorted(path.name for path in SHIPPED.iterdir() if path.is_dir()))
-    raise MissingAssetError(
-        f"no model {str(model)!r}: give a folder that holds config.json and {WEIGHTS_FILE}, "
-        f"or one of: {shipped}"
-    )
 
 
 def load_checkpoint(model: str | Path) -> Checkpoint:

@@ -29,6 +29,7 @@ from lddu_pipe.pipelines.batch.inputs import Item, result_names
 from lddu_pipe.pipelines.batch.ledger import Entry, Ledger
 from lddu_pipe.pipelines.batch.storage import Output, is_remote, shown
 from lddu_pipe.pipelines.batch.work import Job, Outcome, Plan
+from lddu_pipe.pipelines.folder import find_checkpoint
 from lddu_pipe.writers.formats import FORMATS
 
 LEDGER_FILE = "ledger.sqlite"
@@ -380,9 +381,6 @@ def describe_configuration(plan: Plan) -> dict[str, str | float]:
     Raises:
         MissingAssetError: there is no such model.
     """
-    # Brings torch: what a configuration is made of must not differ from what workers load.
-    from lddu_pipe.pipelines.checkpoint import find_checkpoint
-
     folder = find_checkpoint(plan.model)
     weights = {
         path.relative_to(folder).as_posix(): sha256_of_file(path)

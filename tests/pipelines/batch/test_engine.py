@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 import time
 
 import pytest
@@ -51,6 +53,18 @@ def collect(engine, count: int) -> dict[str, Outcome]:
     while len(found) < count and time.monotonic() < limit:
         found |= {outcome.key[1:]: outcome for outcome in engine.wait(0.1)}
     return found
+
+
+def test_what_watches_the_workers_loads_none_of_their_libraries():
+    """A batch starts at once, and costs the memory of its workers alone."""
+    look = (
+        "import sys, lddu_pipe.pipelines.batch.run, lddu_pipe.pipelines.batch.engine; "
+        "print({'torch', 'cv2', 'transformers', 'faster_whisper'} & set(sys.modules))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", look], capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "set()\n"
 
 
 def test_a_worker_that_dies_fails_only_its_job(make_engine):
