@@ -57,6 +57,7 @@ FORMATS: dict[str, Format] = {
         Format("json", ".json", "anything; the contract", "contract"),
         Format("jsonl", ".jsonl", "anything, a line an utterance", "lines"),
         Format("csv", ".csv", "spreadsheets, pandas, R", "table"),
+        Format("html", ".html", "any browser", "page"),
     )
 }
 """Every format, by name, in the order in which the help lists them."""
