@@ -87,7 +87,7 @@ function nowNotes(utterance) {
   return [
     verdict(utterance),
     doubted.length ? `uncertain: ${doubted.join(", ")}` : "",
-    ...utterance.missing.map((name) => reason(utterance, name)),
+    ...ownReasons(utterance),
     set ? `label set: ${set.join(", ") || "empty"}` : "",
   ]
     .filter(Boolean)
@@ -232,7 +232,7 @@ function fillHeader() {
     timed ? clock(duration, duration < 60 ? 1 : 0) : null,
     kinds.join(" and ") || "text",
     `${model.name} ${model.version}${model.aligned ? ", aligned" : ""}`,
-    ...missingThroughout.map((name) => `${reason(utterances[0], name)} (throughout)`),
+    throughout(),
   ];
   document.getElementById("facts").textContent = facts.filter(Boolean).join(" · ");
   const abstained = utterances.filter((utterance) => utterance.abstained).length;
@@ -250,6 +250,17 @@ function fillHeader() {
   for (const [name, value] of rows) {
     if (value) origin.append(make("dt", {}, name), make("dd", { dir: "auto" }, value));
   }
+}
+
+/* What every utterance lacks, modalities of one reason together. */
+function throughout() {
+  const byReason = new Map();
+  for (const name of missingThroughout) {
+    const why = utterances[0].modalities[name].reason;
+    byReason.set(why, [...(byReason.get(why) ?? []), name]);
+  }
+  const parts = [...byReason].map(([why, names]) => `${names.join(" and ")} (${why})`);
+  return parts.length ? `missing throughout: ${parts.join("; ")}` : null;
 }
 
 function motion() {

@@ -29,10 +29,12 @@ const rows = (() => {
   return { of, count: Math.max(ends.length, 1), names: bySpeaker ? names : [] };
 })();
 
-/* Corners of a rectangle, closed, with a gap after it: many make one path. */
+/* Corners of a rectangle. The way to and from it runs along y = 0 and up its left side and back, so
+ * that any number of them are one outline, which encloses nothing else. (With gaps between them
+ * plotly.js keeps an element for each, and a thousand utterances stutter.) */
 function addBox(shape, left, right, low, high) {
-  shape.x.push(left, left, right, right, left, null);
-  shape.y.push(low, high, high, low, low, null);
+  shape.x.push(left, left, right, right, left, left);
+  shape.y.push(0, high, high, low, low, 0);
 }
 
 class Timeline {
@@ -51,7 +53,9 @@ class Timeline {
     this.moving = make("div", { class: "moving" });
     this.names = make("div", { class: "names" });
     this.words = make("div", { class: "words" });
-    this.overlay.append(this.focus, this.words, this.names, this.moving, this.playhead);
+    // The tint of the utterance in view lies under the shapes, so that their colours stay true.
+    this.plot.before(this.focus);
+    this.overlay.append(this.words, this.names, this.moving, this.playhead);
     this.listen();
     new ResizeObserver(() => this.draw()).observe(element);
   }
@@ -61,6 +65,7 @@ class Timeline {
     const width = this.element.clientWidth;
     const narrow = width < 640;
     const shown = labels.filter((label) => !hidden.has(label));
+    const laneHeight = narrow ? 40 : 48;
     const tracks = [];
     let top = narrow ? 18 : 4;
     const add = (kind, height, gap, name = kind) => {
@@ -68,10 +73,11 @@ class Timeline {
       top += height + gap;
     };
     add("words", rows.count * (narrow ? 26 : 24), narrow ? 20 : 10);
-    for (const label of shown) add("label", narrow ? 40 : 48, narrow ? 18 : 8, label);
+    for (const label of shown) add("label", laneHeight, narrow ? 18 : 8, label);
     add("missing", MODALITIES.length * 9, 0);
     this.box = {
       narrow,
+      laneHeight,
       tracks,
       left: narrow ? 6 : 92,
       right: narrow ? 36 : 44,
@@ -96,6 +102,10 @@ class Timeline {
   draw() {
     if (!this.element.clientWidth) return;
     this.measure();
+    // What is far outside the view is left out, so that moving through long media stays smooth.
+    const margin = this.view[1] - this.view[0];
+    this.drawn = [this.view[0] - margin, this.view[1] + margin];
+    this.near = utterances.filter(({ start, end }) => end >= this.drawn[0] && start <= this.drawn[1]);
     const { tracks, height, width, left, right, bottom } = this.box;
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(name).trim();
@@ -131,17 +141,18 @@ class Timeline {
         anchor: "x",
         side: "right",
         fixedrange: true,
-        zeroline: false,
+        zeroline: isLabel,
+        zerolinecolor: colour("--base"),
         showgrid: isLabel,
         gridcolor: colour("--rule"),
         showticklabels: isLabel,
-        tickvals: isLabel ? [0, 0.5, 1] : [],
-        ticktext: ["0", "", "100 %"],
-        tickfont: { size: 9 },
+        tickvals: isLabel ? [0, 0.5] : [],
+        ticktext: ["", "50 %"],
+        tickfont: { size: 10 },
       };
       const add = (shape, look) => {
         if (!shape.x.length) return;
-        traces.push({ ...shape, yaxis: axis, mode: "lines", line: { width: 0 }, ...look });
+        traces.push({ ...shape, yaxis: axis, mode: "none", fill: "toself", ...look });
       };
       if (track.kind === "words") this.addWords(add, colour);
       if (track.kind === "label") this.addLabel(track.name, add, colour);
@@ -157,13 +168,13 @@ class Timeline {
     const blocks = { x: [], y: [] };
     const silent = { x: [], y: [] };
     const pad = (this.view[1] - this.view[0]) / this.inner / 2; // half a pixel between neighbours
-    for (const { index, start, end, text } of utterances) {
+    for (const { index, start, end, text } of this.near) {
       const low = rows.count - 1 - rows.of[index];
       const right = Math.max(end - pad, start + pad);
       addBox(text ? blocks : silent, start + pad, right, low + 0.06, low + 0.94);
     }
-    add(blocks, { fill: "toself", fillcolor: colour("--block") });
-    add(silent, { fill: "toself", fillcolor: colour("--silent") });
+    add(blocks, { fillcolor: colour("--block") });
+    add(silent, { fillcolor: colour("--silent") });
   }
 
   addLabel(label, add, colour) {
@@ -172,7 +183,8 @@ class Timeline {
     const band = { x: [], y: [] };
     const line = { x: [], y: [] };
     const leaning = { x: [], y: [] };
-    for (const utterance of utterances) {
+    const half = 1 / this.box.laneHeight; // a line is two pixels high
+    for (const utterance of this.near) {
       const score = utterance.scores.get(label);
       if (!score) continue;
       const { start, end } = utterance;
@@ -185,47 +197,42 @@ class Timeline {
       }
       const low = clamp(level - spread(score));
       addBox(band, start, end, low, clamp(level + spread(score)));
-      const path = undecided ? leaning : line;
-      path.x.push(start, end, null);
-      path.y.push(level, level, null);
+      addBox(undecided ? leaning : line, start, end, level - half, level + half);
     }
     const own = colours.get(label);
     const grey = colour("--hatch");
     add(hatched, {
-      fill: "toself",
       fillcolor: "rgba(0,0,0,0)",
       fillpattern: { shape: "/", fgcolor: grey, bgcolor: "rgba(0,0,0,0)", size: 6, solidity: 0.25 },
     });
     steps.forEach((shape, step) => {
-      add(shape, { fill: "toself", fillcolor: faded(own, AMBIGUITY_STEPS[step].opacity) });
+      add(shape, { fillcolor: faded(own, AMBIGUITY_STEPS[step].opacity) });
     });
-    add(band, { fill: "toself", fillcolor: faded(own, 0.45) });
-    add(line, { line: { width: 2, color: own } });
-    add(leaning, { line: { width: 1.5, color: colour("--quiet"), dash: "2px,2px" } });
+    add(band, { fillcolor: faded(own, 0.45) });
+    add(line, { fillcolor: own });
+    add(leaning, { fillcolor: colour("--quiet") });
   }
 
   addMissing(add, colour) {
     const there = { x: [], y: [] };
     const gone = { x: [], y: [] };
-    for (const { start, end, modalities } of utterances) {
+    for (const { start, end, modalities } of this.near) {
       MODALITIES.forEach((name, place) => {
         const low = MODALITIES.length - 1 - place;
         if (modalities[name].present) addBox(there, start, end, low + 0.35, low + 0.65);
         else addBox(gone, start, end, low + 0.08, low + 0.92);
       });
     }
-    add(there, { fill: "toself", fillcolor: colour("--there") });
+    add(there, { fillcolor: colour("--there") });
     add(gone, {
-      fill: "toself",
       fillcolor: "rgba(0,0,0,0)",
-      line: { width: 1, color: colour("--gone") },
       fillpattern: { shape: "x", fgcolor: colour("--gone"), bgcolor: "rgba(0,0,0,0)", size: 4 },
     });
   }
 
   ticks() {
     const [from, to] = this.view;
-    const wanted = (to - from) / Math.max(this.inner / 80, 2);
+    const wanted = (to - from) / Math.max(this.inner / 64, 2);
     const step = TICKS.find((candidate) => candidate >= wanted) ?? TICKS[TICKS.length - 1];
     const tickvals = [];
     for (let place = Math.ceil(from / step); place * step <= to + 1e-9; place += 1) {
@@ -241,7 +248,7 @@ class Timeline {
       const name = make("span", { class: `name ${className}`, title: text, dir: "auto" }, text);
       name.style.top = `${narrow ? top - 17 : top}px`;
       name.style.height = `${narrow ? 16 : height}px`;
-      name.style.width = narrow ? "60%" : `${left - 10}px`;
+      name.style.width = narrow ? "100%" : `${left - 10}px`;
       this.names.append(name);
       return name;
     };
@@ -311,10 +318,10 @@ class Timeline {
     const { left, tracks, narrow } = this.box;
     const each = tracks[0].height / rows.count;
     const blocks = [];
-    for (const utterance of utterances) {
+    for (const utterance of this.near) {
       const from = Math.max(this.x(utterance.start), left);
       const to = Math.min(this.x(utterance.end), right);
-      if (to - from < 24 || !utterance.text) continue;
+      if (to - from < 34 || !utterance.text) continue;
       const speaker = narrow && utterance.speaker ? `${utterance.speaker}: ` : "";
       const block = make("span", { class: "word-block", dir: "auto" }, speaker + utterance.text);
       block.style.left = `${from}px`;
@@ -371,15 +378,27 @@ class Timeline {
     this.pending = requestAnimationFrame(() => {
       this.pending = null;
       if (!this.box) return;
-      const { tickvals, ticktext } = this.ticks();
-      Plotly.relayout(this.plot, {
-        "xaxis.range": this.view,
-        "xaxis.tickvals": tickvals,
-        "xaxis.ticktext": ticktext,
-      });
-      this.place();
+      if (this.isDrawn()) this.slide();
+      else this.draw();
       this.onView(this.view);
     });
+  }
+
+  /* Whether what was drawn last holds the view, and not much that lies outside of it. */
+  isDrawn() {
+    const [from, to] = this.view;
+    const [first, last] = this.drawn;
+    return from >= first && to <= last && last - first < 6 * (to - from);
+  }
+
+  slide() {
+    const { tickvals, ticktext } = this.ticks();
+    Plotly.relayout(this.plot, {
+      "xaxis.range": this.view,
+      "xaxis.tickvals": tickvals,
+      "xaxis.ticktext": ticktext,
+    });
+    this.place();
   }
 
   isZoomed() {

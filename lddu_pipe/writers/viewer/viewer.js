@@ -35,9 +35,17 @@ class Player {
         this.follow();
       });
     }
+    media.addEventListener("loadedmetadata", () => this.notice(media));
     media.src = link;
     media.currentTime = this.moment;
     this.stage.replaceChildren(media);
+  }
+
+  /* A browser that knows the sound of a video but not its pictures plays it without a word. */
+  notice(media) {
+    if (source.kind !== "video" || media.videoWidth) return;
+    const text = "This browser plays the sound of this video and cannot show its pictures.";
+    this.stage.append(make("p", { class: "absent", role: "status" }, text));
   }
 
   /* Say that the media cannot be shown, and let the reader point at it. */
