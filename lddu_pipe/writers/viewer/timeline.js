@@ -8,6 +8,8 @@ const AMBIGUITY_STEPS = [
   { below: 0.9, opacity: 0.38 },
   { below: Infinity, opacity: 0.2 },
 ];
+/* plotly.js thins out points that lie within a pixel, which is where short utterances live. */
+const EXACT = { simplify: false };
 const TICKS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
 
 /* Each utterance's row in the track of words: a row a speaker; where there are none, or the same
@@ -15,18 +17,20 @@ const TICKS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800,
 const rows = (() => {
   const speakers = [...new Set(utterances.map(({ speaker }) => speaker ?? ""))];
   const bySpeaker = speakers.length > 1 && speakers.length <= 6;
-  const ends = [];
-  const names = [];
-  const of = utterances.map(({ start, end, speaker }) => {
-    let row = ends.findIndex(
-      (busy, place) => busy <= start + 0.001 && (!bySpeaker || names[place] === (speaker ?? "")),
-    );
-    if (row < 0) row = ends.push(0) - 1;
-    ends[row] = end;
-    names[row] = speaker ?? "";
+  const taken = []; // by row: whose it is, and until when
+  const found = utterances.map(({ start, end, speaker }) => {
+    const name = bySpeaker ? (speaker ?? "") : "";
+    let row = taken.find((other) => other.until <= start + 0.001 && other.name === name);
+    if (!row) taken.push((row = { name }));
+    row.until = end;
     return row;
   });
-  return { of, count: Math.max(ends.length, 1), names: bySpeaker ? names : [] };
+  taken.sort((one, other) => speakers.indexOf(one.name) - speakers.indexOf(other.name));
+  return {
+    of: found.map((row) => taken.indexOf(row)),
+    count: Math.max(taken.length, 1),
+    names: bySpeaker ? taken.map(({ name }) => name) : [],
+  };
 })();
 
 /* Corners of a rectangle. The way to and from it runs along y = 0 and up its left side and back, so
@@ -152,7 +156,7 @@ class Timeline {
       };
       const add = (shape, look) => {
         if (!shape.x.length) return;
-        traces.push({ ...shape, yaxis: axis, mode: "none", fill: "toself", ...look });
+        traces.push({ ...shape, yaxis: axis, mode: "none", fill: "toself", line: EXACT, ...look });
       };
       if (track.kind === "words") this.addWords(add, colour);
       if (track.kind === "label") this.addLabel(track.name, add, colour);
@@ -167,11 +171,11 @@ class Timeline {
   addWords(add, colour) {
     const blocks = { x: [], y: [] };
     const silent = { x: [], y: [] };
-    const pad = (this.view[1] - this.view[0]) / this.inner / 2; // half a pixel between neighbours
+    const pixel = (this.view[1] - this.view[0]) / this.inner;
     for (const { index, start, end, text } of this.near) {
       const low = rows.count - 1 - rows.of[index];
-      const right = Math.max(end - pad, start + pad);
-      addBox(text ? blocks : silent, start + pad, right, low + 0.06, low + 0.94);
+      const pad = Math.min(pixel / 2, (end - start) / 10); // keeps neighbours apart
+      addBox(text ? blocks : silent, start + pad, end - pad, low + 0.06, low + 0.94);
     }
     add(blocks, { fillcolor: colour("--block") });
     add(silent, { fillcolor: colour("--silent") });
