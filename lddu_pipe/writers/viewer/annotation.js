@@ -1,6 +1,6 @@
-/* The annotation as the page needs it, decisions under the reader's thresholds, words for numbers.
+/* The annotation as the page needs it, decisions under the reader's thresholds, numbers in words.
  *
- * Every text of the annotation is untrusted: it reaches the page as textContent and in no other way.
+ * Every text of the annotation is untrusted: it reaches the page as text, never as markup.
  */
 const input = JSON.parse(document.getElementById("annotation").textContent);
 const { annotation, media: source, high } = input;
@@ -117,7 +117,8 @@ const missingThroughout = MODALITIES.filter(
     utterances.length > 0 &&
     utterances.every(
       ({ modalities }) =>
-        !modalities[name].present && modalities[name].reason === utterances[0].modalities[name].reason,
+        !modalities[name].present &&
+        modalities[name].reason === utterances[0].modalities[name].reason,
     ),
 );
 

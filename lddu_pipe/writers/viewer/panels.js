@@ -63,9 +63,9 @@ class UtterancePanel {
   showScore(parts, score) {
     const low = clamp(score.probability - spread(score));
     const wide = clamp(score.probability + spread(score)) - low;
-    for (const [name, share] of [["--share", score.probability], ["--low", low], ["--wide", wide]]) {
-      parts.row.style.setProperty(name, share);
-    }
+    parts.row.style.setProperty("--share", score.probability);
+    parts.row.style.setProperty("--low", low);
+    parts.row.style.setProperty("--wide", wide);
     parts.value.textContent = percent(score.probability);
     const decision = decide(score);
     parts.row.dataset.decision = decision;
@@ -99,10 +99,11 @@ class UtteranceList {
     this.place = document.getElementById("utterances");
     this.items = utterances.map((utterance) => {
       const chips = make("span", { class: "chips" });
+      const number = String(utterance.index + 1);
       const button = make(
         "button",
         { type: "button", class: "utterance" },
-        make("span", { class: "time quiet" }, timed ? clock(utterance.start, 1) : utterance.index + 1),
+        make("span", { class: "time quiet" }, timed ? clock(utterance.start, 1) : number),
         make(
           "span",
           { class: "said", dir: "auto" },
@@ -138,11 +139,15 @@ class UtteranceList {
     });
     for (const score of utterance.emotions) {
       if (decide(score) !== "absent" || !isYours(score)) continue;
-      chips.push(make("span", { class: "chip is-yours is-out" }, `not ${score.label}`, make("small", {}, " yours")));
+      const yours = make("small", {}, " yours");
+      chips.push(make("span", { class: "chip is-yours is-out" }, `not ${score.label}`, yours));
     }
     const why = verdict(utterance);
-    if (why) chips.push(make("span", { class: `chip ${utterance.abstained ? "abstained" : "plain"}` }, why));
-    for (const text of ownReasons(utterance)) chips.push(make("span", { class: "chip gone" }, text));
+    const look = utterance.abstained ? "abstained" : "plain";
+    if (why) chips.push(make("span", { class: `chip ${look}` }, why));
+    for (const text of ownReasons(utterance)) {
+      chips.push(make("span", { class: "chip gone" }, text));
+    }
     item.chips.replaceChildren(...chips);
     item.told = this.decisions(utterance);
   }
@@ -174,7 +179,9 @@ class UtteranceList {
   }
 
   setSpeaking(speaking) {
-    if (speaking.length === this.speaking.length && speaking.every((u, at) => u === this.speaking[at])) return;
+    const { length: count } = speaking;
+    const same = speaking.every((utterance, at) => utterance === this.speaking[at]);
+    if (same && count === this.speaking.length) return;
     for (const { index } of this.speaking) this.items[index].row.classList.remove("is-speaking");
     for (const { index } of speaking) this.items[index].row.classList.add("is-speaking");
     this.speaking = speaking;
@@ -205,7 +212,8 @@ class ValueTable {
         const score = utterance.scores.get(label);
         row.append(make("td", {}, score ? this.cell(score) : ""));
       }
-      row.append(make("td", {}, utterance.missing.map((name) => reason(utterance, name)).join("; ")));
+      const reasons = utterance.missing.map((name) => reason(utterance, name));
+      row.append(make("td", {}, reasons.join("; ")));
       row.append(make("td", {}, verdict(utterance)));
       body.append(row);
     }

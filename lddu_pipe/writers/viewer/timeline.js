@@ -59,6 +59,8 @@ class Timeline {
     this.words = make("div", { class: "words" });
     // The tint of the utterance in view lies under the shapes, so that their colours stay true.
     this.plot.before(this.focus);
+    this.probe = make("i", { hidden: "" });
+    this.plot.before(this.probe);
     this.overlay.append(this.words, this.names, this.moving, this.playhead);
     this.listen();
     new ResizeObserver(() => this.draw()).observe(element);
@@ -109,10 +111,15 @@ class Timeline {
     // What is far outside the view is left out, so that moving through long media stays smooth.
     const margin = this.view[1] - this.view[0];
     this.drawn = [this.view[0] - margin, this.view[1] + margin];
-    this.near = utterances.filter(({ start, end }) => end >= this.drawn[0] && start <= this.drawn[1]);
+    const [first, last] = this.drawn;
+    this.near = utterances.filter(({ start, end }) => end >= first && start <= last);
     const { tracks, height, width, left, right, bottom } = this.box;
-    const style = getComputedStyle(document.documentElement);
-    const colour = (name) => style.getPropertyValue(name).trim();
+    // Of light-dark() only an element's own colour tells which half holds.
+    const style = getComputedStyle(this.probe);
+    const colour = (name) => {
+      this.probe.style.color = `var(${name})`;
+      return style.color;
+    };
     const inner = height - bottom;
     const layout = {
       width,
@@ -512,7 +519,8 @@ class Timeline {
     const left = Math.min(event.clientX + 14, document.documentElement.clientWidth - width - 8);
     const below = event.clientY + 18 + this.tip.offsetHeight < window.innerHeight;
     this.tip.style.left = `${Math.max(left, 8)}px`;
-    this.tip.style.top = `${below ? event.clientY + 18 : event.clientY - this.tip.offsetHeight - 10}px`;
+    const above = event.clientY - this.tip.offsetHeight - 10;
+    this.tip.style.top = `${below ? event.clientY + 18 : above}px`;
   }
 }
 

@@ -35,14 +35,15 @@ class Player {
         this.follow();
       });
     }
-    media.addEventListener("loadedmetadata", () => this.notice(media));
+    media.addEventListener("loadedmetadata", () => this.onLoaded(media));
     media.src = link;
     media.currentTime = this.moment;
     this.stage.replaceChildren(media);
   }
 
   /* A browser that knows the sound of a video but not its pictures plays it without a word. */
-  notice(media) {
+  onLoaded(media) {
+    this.onState(this.isPlaying());
     if (source.kind !== "video" || media.videoWidth) return;
     const text = "This browser plays the sound of this video and cannot show its pictures.";
     this.stage.append(make("p", { class: "absent", role: "status" }, text));
@@ -61,8 +62,8 @@ class Player {
         "div",
         { class: "absent", role: "status" },
         make("b", {}, "The media cannot be shown."),
-        make("span", { dir: "auto" }, `It was expected at ${decoded(source.link)}, beside this page, in a `
-          + "format that this browser plays. Everything else works without it."),
+        make("span", {}, "It was expected at ", make("span", { dir: "auto" }, decoded(source.link)),
+          ", as seen from this page, and in a format that this browser plays. All else works."),
         make("label", { for: "chooser", class: "button" }, "Choose the file…"),
         chooser,
       ),
@@ -128,7 +129,9 @@ function goTo(utterance, { announce = false } = {}) {
 }
 
 function spoken(utterance) {
-  const found = presentScores(utterance).map(({ label, probability }) => `${label} ${percent(probability)}`);
+  const found = presentScores(utterance).map(
+    ({ label, probability }) => `${label} ${percent(probability)}`,
+  );
   return [utterance.speaker, utterance.text || "no words", ...found, verdict(utterance)]
     .filter(Boolean)
     .join(", ");
@@ -151,7 +154,8 @@ function onTime(moment, playing) {
   byId("clock").textContent = `${clock(moment, 1)} / ${clock(length)}`;
   const element = byId("timeline");
   element.setAttribute("aria-valuenow", moment.toFixed(1));
-  element.setAttribute("aria-valuetext", found ? `${clock(moment)}, ${spoken(found)}` : clock(moment));
+  const words = found ? `, ${spoken(found)}` : "";
+  element.setAttribute("aria-valuetext", clock(moment) + words);
 }
 
 function onState(playing) {
