@@ -50,12 +50,13 @@ function presentScores(utterance) {
     .sort((one, other) => other.probability - one.probability);
 }
 
-/* As on the terminal: only 0 and 1 themselves are called 0 % and 100 %. */
+/* As on the terminal: only 0 and 1 themselves are called 0 % and 100 %. The sign stays with its
+ * number, whatever the width. */
 function percent(share) {
-  if (share <= 0) return "0 %";
-  if (share >= 1) return "100 %";
-  const whole = Math.min(Math.max(Math.round(share * 100), 1), 99);
-  return `${share < 0.005 ? "<" : share >= 0.995 ? ">" : ""}${whole} %`;
+  const rounded = Math.round(share * 100);
+  const whole = share <= 0 ? 0 : share >= 1 ? 100 : Math.min(Math.max(rounded, 1), 99);
+  const near = share > 0 && share < 0.005 ? "<" : share < 1 && share >= 0.995 ? ">" : "";
+  return `${near}${whole}\u00a0%`;
 }
 
 /* Seconds as m:ss, or h:mm:ss in long media; with tenths where they are asked for. */

@@ -170,11 +170,12 @@ class UtteranceList {
     this.current.button.setAttribute("aria-current", "true");
     // Only the list scrolls: the page stays where the reader put it.
     const { row } = this.current;
-    const top = row.offsetTop - this.place.offsetTop;
+    const top = row.offsetTop;
     const bottom = top + row.offsetHeight;
     const { scrollTop, clientHeight } = this.place;
     if (top < scrollTop || bottom > scrollTop + clientHeight) {
-      this.place.scrollTo({ top: top - clientHeight / 3, behavior: motion() });
+      const far = Math.abs(top - scrollTop) > 3 * clientHeight;
+      this.place.scrollTo({ top: top - clientHeight / 3, behavior: far ? "auto" : motion() });
     }
   }
 

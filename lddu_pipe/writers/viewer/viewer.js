@@ -290,6 +290,7 @@ const CLICKS = {
 for (const [id, action] of Object.entries(CLICKS)) byId(id).addEventListener("click", action);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme);
 document.addEventListener("keydown", onKey);
+panel.show(null);
 onState(false);
 showTheme();
 byId("zoom-all").disabled = byId("zoom-out").disabled = true;
