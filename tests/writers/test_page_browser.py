@@ -312,7 +312,7 @@ def test_a_thousand_utterances_are_a_few_shapes(open_page, make_annotation):
         )
         for at in range(1000)
     ]
-    page = open_page(make_annotation(many, duration=3000.0))
+    page = open_page(make_annotation(many, path="b.mp4", duration=3000.0), gone="b.mp4")
     assert page.locator("#utterances li").count() == 1000
     assert page.locator("#plot *").count() < 1000
     page.locator("#timeline").focus()
