@@ -32,6 +32,7 @@ HEAVY = {
     "mediapipe",
     "onnxruntime",
     "pandas",
+    "plotly",
     "praatio",
     "pyarrow",
     "pympi",

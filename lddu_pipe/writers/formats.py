@@ -68,6 +68,7 @@ FORMATS: dict[str, Format] = {
         Format("TextGrid", ".TextGrid", "Praat", "praat"),
         Format("label-studio", ".label-studio.json", "Label Studio", "label_studio"),
         Format("png", ".png", "anything that shows pictures", "picture", binary=True),
+        Format("html", ".html", "any browser", "page"),
     )
 }
 """Every format, by name, in the order in which the help lists them."""

@@ -1,0 +1,277 @@
+/* The parts that read as text: the utterance in view with its scales, the list, the table. */
+class UtterancePanel {
+  constructor({ onThreshold, onHide }) {
+    this.rows = new Map();
+    const list = document.getElementById("emotions");
+    for (const label of labels) {
+      const parts = {
+        shown: make("input", { type: "checkbox", "aria-label": `Show the lane of ${label}` }),
+        bar: make("div", { class: "bar" }),
+        band: make("div", { class: "band" }),
+        slider: make("input", {
+          type: "range",
+          min: 0,
+          max: 100,
+          step: 1,
+          value: 50,
+          "aria-label": `Threshold of ${label}, per cent`,
+        }),
+        value: make("span", { class: "value" }),
+        decision: make("span", { class: "decision" }),
+      };
+      parts.shown.checked = true;
+      parts.shown.addEventListener("change", () => onHide(label, !parts.shown.checked));
+      parts.slider.addEventListener("input", () => onThreshold(label, parts.slider.value / 100));
+      const name = make("span", { class: "label-name", dir: "auto", title: label }, label);
+      parts.row = make(
+        "li",
+        { class: "emotion" },
+        make("label", {}, parts.shown, make("i", { class: "swatch" }), name),
+        make("div", { class: "scale" }, parts.bar, parts.band, parts.slider),
+        parts.value,
+        parts.decision,
+      );
+      parts.row.style.setProperty("--colour", colours.get(label));
+      this.rows.set(label, parts);
+      list.append(parts.row);
+    }
+  }
+
+  show(utterance) {
+    for (const [label, parts] of this.rows) {
+      const threshold = thresholds.get(label);
+      const isSet = threshold !== undefined;
+      parts.row.classList.toggle("is-hidden", hidden.has(label));
+      parts.row.classList.toggle("is-set", isSet);
+      if (!isSet) parts.slider.value = 50;
+      parts.slider.setAttribute(
+        "aria-valuetext",
+        isSet ? `${percent(threshold)}, yours` : "not set: the model decides",
+      );
+      const score = utterance?.scores.get(label);
+      if (score) this.showScore(parts, score);
+    }
+    const put = (id, text) => {
+      document.getElementById(id).textContent = text;
+    };
+    put("now-time", utterance ? nowLine(utterance) : "no utterances");
+    put("now-text", utterance?.text || (utterance ? "no words" : ""));
+    document.getElementById("now-text").classList.toggle("quiet", !utterance?.text);
+    put("now-notes", utterance ? nowNotes(utterance) : "");
+  }
+
+  showScore(parts, score) {
+    const low = clamp(score.probability - spread(score));
+    const wide = clamp(score.probability + spread(score)) - low;
+    parts.row.style.setProperty("--share", score.probability);
+    parts.row.style.setProperty("--low", low);
+    parts.row.style.setProperty("--wide", wide);
+    parts.value.textContent = percent(score.probability);
+    const decision = decide(score);
+    parts.row.dataset.decision = decision;
+    parts.row.classList.toggle("is-yours", isYours(score));
+    parts.decision.textContent = decision === "abstain" ? "undecided" : decision;
+    parts.row.title = described(score);
+  }
+}
+
+function nowLine(utterance) {
+  return [when(utterance), utterance.speaker].filter(Boolean).join(" · ");
+}
+
+function nowNotes(utterance) {
+  const doubted = utterance.emotions
+    .filter((score) => doubts(score).length)
+    .map((score) => `${score.label} (${doubts(score).join(", ")})`);
+  const set = utterance.label_set;
+  return [
+    verdict(utterance),
+    doubted.length ? `uncertain: ${doubted.join(", ")}` : "",
+    ...ownReasons(utterance),
+    set ? `label set: ${set.join(", ") || "empty"}` : "",
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+class UtteranceList {
+  constructor({ onChoose }) {
+    this.place = document.getElementById("utterances");
+    this.items = utterances.map((utterance) => {
+      const chips = make("span", { class: "chips" });
+      const number = String(utterance.index + 1);
+      const button = make(
+        "button",
+        { type: "button", class: "utterance" },
+        make("span", { class: "time quiet" }, timed ? clock(utterance.start, 1) : number),
+        make(
+          "span",
+          { class: "said", dir: "auto" },
+          utterance.speaker ? make("b", { class: "speaker" }, `${utterance.speaker}: `) : null,
+          utterance.text || make("span", { class: "quiet" }, "no words"),
+        ),
+        chips,
+      );
+      button.addEventListener("click", () => onChoose(utterance));
+      const item = { utterance, chips, button, row: make("li", {}, button) };
+      this.fill(item);
+      return item;
+    });
+    this.place.append(...this.items.map(({ row }) => row));
+    if (!utterances.length) this.place.append(make("li", { class: "quiet none" }, "no utterances"));
+    this.current = null;
+    this.speaking = [];
+  }
+
+  fill(item) {
+    const { utterance } = item;
+    const chips = presentScores(utterance).map((score) => {
+      const chip = make(
+        "span",
+        { class: isYours(score) ? "chip is-yours" : "chip" },
+        make("i", { class: "swatch" }),
+        `${score.label} ${percent(score.probability)}`,
+        doubts(score).length ? make("small", {}, ` uncertain: ${doubts(score).join(", ")}`) : "",
+        isYours(score) ? make("small", {}, " yours") : "",
+      );
+      chip.style.setProperty("--colour", colours.get(score.label));
+      return chip;
+    });
+    for (const score of utterance.emotions) {
+      if (decide(score) !== "absent" || !isYours(score)) continue;
+      const yours = make("small", {}, " yours");
+      chips.push(make("span", { class: "chip is-yours is-out" }, `not ${score.label}`, yours));
+    }
+    const why = verdict(utterance);
+    const look = utterance.abstained ? "abstained" : "plain";
+    if (why) chips.push(make("span", { class: `chip ${look}` }, why));
+    for (const text of ownReasons(utterance)) {
+      chips.push(make("span", { class: "chip gone" }, text));
+    }
+    item.chips.replaceChildren(...chips);
+    item.told = this.decisions(utterance);
+  }
+
+  decisions(utterance) {
+    return utterance.emotions.map(decide).join();
+  }
+
+  /* Rewrite the items whose decisions changed. */
+  refresh() {
+    for (const item of this.items) {
+      if (item.told !== this.decisions(item.utterance)) this.fill(item);
+    }
+  }
+
+  setCurrent(utterance) {
+    this.current?.button.removeAttribute("aria-current");
+    this.current = utterance ? this.items[utterance.index] : null;
+    if (!this.current) return;
+    this.current.button.setAttribute("aria-current", "true");
+    // Only the list scrolls: the page stays where the reader put it.
+    const { row } = this.current;
+    const top = row.offsetTop;
+    const bottom = top + row.offsetHeight;
+    const { scrollTop, clientHeight } = this.place;
+    if (top < scrollTop || bottom > scrollTop + clientHeight) {
+      const far = Math.abs(top - scrollTop) > 3 * clientHeight;
+      this.place.scrollTo({ top: top - clientHeight / 3, behavior: far ? "auto" : motion() });
+    }
+  }
+
+  setSpeaking(speaking) {
+    const { length: count } = speaking;
+    const same = speaking.every((utterance, at) => utterance === this.speaking[at]);
+    if (same && count === this.speaking.length) return;
+    for (const { index } of this.speaking) this.items[index].row.classList.remove("is-speaking");
+    for (const { index } of speaking) this.items[index].row.classList.add("is-speaking");
+    this.speaking = speaking;
+  }
+
+  focusCurrent() {
+    this.current?.button.focus({ preventScroll: true });
+  }
+}
+
+/* Everything once more as a table, made when it is first asked for. */
+class ValueTable {
+  constructor() {
+    this.details = document.getElementById("table");
+    this.place = document.getElementById("table-place");
+    this.details.addEventListener("toggle", () => this.refresh());
+  }
+
+  refresh() {
+    if (!this.details.open) return;
+    const heads = ["Time", "Speaker", "Words", ...labels, "Missing", "Note"];
+    const body = make("tbody");
+    for (const utterance of utterances) {
+      const row = make("tr", {}, make("th", { scope: "row" }, when(utterance)));
+      row.append(make("td", { dir: "auto" }, utterance.speaker ?? ""));
+      row.append(make("td", { dir: "auto", class: "said" }, utterance.text));
+      for (const label of labels) {
+        const score = utterance.scores.get(label);
+        row.append(make("td", {}, score ? this.cell(score) : ""));
+      }
+      const reasons = utterance.missing.map((name) => reason(utterance, name));
+      row.append(make("td", {}, reasons.join("; ")));
+      row.append(make("td", {}, verdict(utterance)));
+      body.append(row);
+    }
+    const head = make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text)));
+    const caption = "Probability ± its spread, the decision, and the ambiguity, of each emotion";
+    this.place.replaceChildren(
+      make("table", {}, make("caption", {}, caption), make("thead", {}, head), body),
+    );
+  }
+
+  cell(score) {
+    const shown = `${percent(score.probability)} ± ${percent(spread(score))}`;
+    return `${shown}, ${decisionInWords(score)}, ambiguity ${percent(ambiguity(score))}`;
+  }
+}
+
+function fillHeader() {
+  const { model, media } = annotation;
+  document.getElementById("title").textContent = source.name;
+  const kinds = [];
+  if (media.has_audio) kinds.push("sound");
+  if (media.has_video) kinds.push(timed ? "pictures" : "picture");
+  const facts = [
+    timed ? clock(duration, duration < 60 ? 1 : 0) : null,
+    kinds.join(" and ") || "text",
+    `${model.name} ${model.version}${model.aligned ? ", aligned" : ""}`,
+    throughout(),
+  ];
+  document.getElementById("facts").textContent = facts.filter(Boolean).join(" · ");
+  const abstained = utterances.filter((utterance) => utterance.abstained).length;
+  document.getElementById("utterances-facts").textContent =
+    `${utterances.length} in all` + (abstained ? `, ${abstained} abstained` : "");
+  const origin = document.getElementById("origin");
+  const { created, versions, weights } = annotation.provenance;
+  const rows = [
+    ["Media", media.path || "data in memory"],
+    ["SHA-256 of the media", media.sha256],
+    ["Annotated", created],
+    ["Versions", Object.entries(versions).map((pair) => pair.join(" ")).join(", ")],
+    ["Weights", Object.keys(weights).join(", ")],
+  ];
+  for (const [name, value] of rows) {
+    if (value) origin.append(make("dt", {}, name), make("dd", { dir: "auto" }, value));
+  }
+}
+
+/* What every utterance lacks, modalities of one reason together. */
+function throughout() {
+  const byReason = new Map();
+  for (const name of missingThroughout) {
+    const why = utterances[0].modalities[name].reason;
+    byReason.set(why, [...(byReason.get(why) ?? []), name]);
+  }
+  const parts = [...byReason].map(([why, names]) => `${names.join(" and ")} (${why})`);
+  return parts.length ? `missing throughout: ${parts.join("; ")}` : null;
+}
+
+function motion() {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
+}

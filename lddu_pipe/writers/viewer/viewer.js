@@ -1,0 +1,298 @@
+/* The page at work: the media and its clock, what is in view, keys and buttons. */
+class Player {
+  /* A clock that follows the media, or stands where it was put when there is none to follow. */
+  constructor({ onTime, onState }) {
+    this.onTime = onTime;
+    this.onState = onState;
+    this.moment = 0;
+    this.media = null;
+    this.works = false;
+    this.stage = document.getElementById("stage");
+    if (source.kind === "none") return;
+    this.stage.hidden = false;
+    this.load(source.link);
+  }
+
+  load(link) {
+    if (source.kind === "picture") {
+      const picture = make("img", { alt: `The picture ${source.name}` });
+      picture.addEventListener("error", () => this.explain());
+      picture.src = link;
+      this.stage.replaceChildren(picture);
+      return;
+    }
+    const media = make(source.kind, { controls: "", preload: "metadata", playsinline: "" });
+    media.setAttribute("aria-label", source.name);
+    // The keys of the page move through it, those of the browser's own controls would fight them.
+    media.tabIndex = -1;
+    this.media = media;
+    this.works = true;
+    media.addEventListener("error", () => this.explain());
+    for (const name of ["timeupdate", "seeked"]) media.addEventListener(name, () => this.read());
+    for (const name of ["play", "pause", "ended"]) {
+      media.addEventListener(name, () => {
+        this.onState(this.isPlaying());
+        this.follow();
+      });
+    }
+    media.addEventListener("loadedmetadata", () => this.onLoaded(media));
+    media.src = link;
+    media.currentTime = this.moment;
+    this.stage.replaceChildren(media);
+  }
+
+  /* A browser that knows the sound of a video but not its pictures plays it without a word. */
+  onLoaded(media) {
+    this.onState(this.isPlaying());
+    if (source.kind !== "video" || media.videoWidth) return;
+    const text = "This browser plays the sound of this video and cannot show its pictures.";
+    this.stage.append(make("p", { class: "absent", role: "status" }, text));
+  }
+
+  /* Say that the media cannot be shown, and let the reader point at it. */
+  explain() {
+    this.works = false;
+    this.onState(false);
+    const chooser = make("input", { type: "file", class: "unseen", id: "chooser" });
+    chooser.addEventListener("change", () => {
+      if (chooser.files.length) this.load(URL.createObjectURL(chooser.files[0]));
+    });
+    this.stage.replaceChildren(
+      make(
+        "div",
+        { class: "absent", role: "status" },
+        make("b", {}, "The media cannot be shown."),
+        make("span", {}, "It was expected at ", make("span", { dir: "auto" }, decoded(source.link)),
+          ", as seen from this page, and in a format that this browser plays. All else works."),
+        make("label", { for: "chooser", class: "button" }, "Choose the file…"),
+        chooser,
+      ),
+    );
+  }
+
+  isPlaying() {
+    return this.works && this.media !== null && !this.media.paused && !this.media.ended;
+  }
+
+  /* While it plays the clock is read with every frame: events come but four times a second. */
+  follow() {
+    if (!this.isPlaying()) return;
+    this.read();
+    requestAnimationFrame(() => this.follow());
+  }
+
+  read() {
+    this.moment = this.media.currentTime;
+    this.onTime(this.moment, this.isPlaying());
+  }
+
+  seek(moment) {
+    this.moment = Math.min(Math.max(moment, 0), length);
+    if (this.works && this.media) this.media.currentTime = this.moment;
+    this.onTime(this.moment, false);
+  }
+
+  toggle() {
+    if (!this.works || !this.media) return;
+    // A browser may refuse to play; it then stays paused, and says so by its state.
+    if (this.media.paused || this.media.ended) this.media.play().catch(() => {});
+    else this.media.pause();
+  }
+}
+
+function decoded(link) {
+  try {
+    return decodeURIComponent(link);
+  } catch {
+    return link; // a name that is not UTF-8
+  }
+}
+
+const view = { current: null, chosen: null };
+const byId = (id) => document.getElementById(id);
+
+function seekTo(moment, utterance) {
+  view.chosen = utterance;
+  player.seek(moment);
+}
+
+/* Go to an utterance; where there is no time, it alone is what is in view. */
+function goTo(utterance, { announce = false } = {}) {
+  if (!utterance) return;
+  if (timed) {
+    seekTo(utterance.start, utterance);
+    timeline.reveal(utterance);
+  } else {
+    setCurrent(utterance);
+  }
+  if (announce) byId("announcer").textContent = spoken(utterance);
+}
+
+function spoken(utterance) {
+  const found = presentScores(utterance).map(
+    ({ label, probability }) => `${label} ${percent(probability)}`,
+  );
+  return [utterance.speaker, utterance.text || "no words", ...found, verdict(utterance)]
+    .filter(Boolean)
+    .join(", ");
+}
+
+function setCurrent(utterance) {
+  if (utterance === view.current) return;
+  view.current = utterance;
+  panel.show(utterance);
+  list.setCurrent(utterance);
+  timeline?.setCurrent(utterance);
+}
+
+function onTime(moment, playing) {
+  const found = utteranceAt(moment, view.chosen);
+  if (found !== view.chosen) view.chosen = null;
+  timeline?.setMoment(moment, playing);
+  setCurrent(found);
+  list.setSpeaking(speakingAt(moment));
+  byId("clock").textContent = `${clock(moment, 1)} / ${clock(length)}`;
+  const element = byId("timeline");
+  element.setAttribute("aria-valuenow", moment.toFixed(1));
+  const words = found ? `, ${spoken(found)}` : "";
+  element.setAttribute("aria-valuetext", clock(moment) + words);
+}
+
+function onState(playing) {
+  const button = byId("play");
+  const words = playing ? "Pause" : "Play";
+  button.textContent = words;
+  button.setAttribute("aria-label", words);
+  button.disabled = !player?.works;
+}
+
+let redraw = null;
+
+/* Decide anew, at most once a frame: a slider tells more often than a screen shows. */
+function onThreshold(label, share) {
+  thresholds.set(label, share);
+  redraw ??= requestAnimationFrame(showDecisions);
+}
+
+function showDecisions() {
+  redraw = null;
+  const set = [...thresholds].map(([label, share]) => `${label} ${percent(share)}`);
+  byId("yours").hidden = !set.length;
+  byId("yours-text").textContent = set.length ? `Your thresholds: ${set.join(", ")}.` : "";
+  panel.show(view.current);
+  list.refresh();
+  table.refresh();
+  timeline?.draw();
+}
+
+function move(step, wanted = () => true) {
+  const from = view.current ? view.current.index : -1;
+  for (let at = from + step; at >= 0 && at < utterances.length; at += step) {
+    if (wanted(utterances[at])) {
+      goTo(utterances[at], { announce: true });
+      return;
+    }
+  }
+}
+
+const hasEmotion = (utterance) => presentScores(utterance).some(({ label }) => !hidden.has(label));
+
+function toggleTheme() {
+  const dark = !isDark();
+  document.documentElement.dataset.theme = dark ? "dark" : "light";
+  showTheme();
+}
+
+function isDark() {
+  const { theme } = document.documentElement.dataset;
+  return theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+function showTheme() {
+  byId("theme").setAttribute("aria-pressed", String(isDark()));
+  timeline?.draw();
+}
+
+const KEYS = {
+  " ": () => player.toggle(),
+  ArrowLeft: () => move(-1),
+  ArrowRight: () => move(1),
+  j: () => seekTo(player.moment - 5, null),
+  l: () => seekTo(player.moment + 5, null),
+  "+": () => timeline?.zoom(0.5),
+  "=": () => timeline?.zoom(0.5),
+  "-": () => timeline?.zoom(2),
+  0: () => timeline?.show(0, length),
+  "?": () => byId("help").showModal(),
+};
+/* These scroll a page, so they are taken only where they move through something. */
+const KEYS_WITHIN = {
+  ArrowUp: () => move(-1, hasEmotion),
+  ArrowDown: () => move(1, hasEmotion),
+  Home: () => goTo(utterances[0], { announce: true }),
+  End: () => goTo(utterances[utterances.length - 1], { announce: true }),
+};
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || byId("help").open) return;
+  if (!byId("keys-on").checked) return;
+  const { target } = event;
+  if (target.matches("input, select, textarea")) return;
+  const isControl = target.matches("button, summary, video, audio");
+  const inList = target.closest("#utterances") !== null;
+  if (event.key === " " && isControl) return;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const within = inList || target.id === "timeline";
+  const action = KEYS[key] ?? (within ? KEYS_WITHIN[key] : undefined);
+  if (!action) return;
+  event.preventDefault();
+  action();
+  if (inList) list.focusCurrent();
+}
+
+fillHeader();
+const panel = new UtterancePanel({
+  onThreshold,
+  onHide(label, hide) {
+    if (hide) hidden.add(label);
+    else hidden.delete(label);
+    panel.show(view.current);
+    timeline?.draw();
+  },
+});
+const list = new UtteranceList({ onChoose: (utterance) => goTo(utterance) });
+const table = new ValueTable();
+const timeline = timed
+  ? new Timeline(byId("timeline"), {
+      onSeek: seekTo,
+      onView() {
+        byId("zoom-all").disabled = byId("zoom-out").disabled = !timeline.isZoomed();
+      },
+    })
+  : null;
+const player = new Player({ onTime, onState });
+document.body.classList.toggle("is-untimed", !timed);
+byId("timeline").setAttribute("aria-valuemax", length.toFixed(1));
+byId("reset").addEventListener("click", () => {
+  thresholds.clear();
+  showDecisions();
+});
+const CLICKS = {
+  theme: toggleTheme,
+  "help-button": () => byId("help").showModal(),
+  play: () => player.toggle(),
+  previous: () => move(-1),
+  next: () => move(1),
+  "zoom-in": () => timeline?.zoom(0.5),
+  "zoom-out": () => timeline?.zoom(2),
+  "zoom-all": () => timeline?.show(0, length),
+};
+for (const [id, action] of Object.entries(CLICKS)) byId(id).addEventListener("click", action);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme);
+document.addEventListener("keydown", onKey);
+panel.show(null);
+onState(false);
+showTheme();
+byId("zoom-all").disabled = byId("zoom-out").disabled = true;
+if (timed) onTime(0, false);
+else setCurrent(utterances[0] ?? null);

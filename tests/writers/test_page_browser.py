@@ -1,0 +1,328 @@
+"""The page at work, in headless Chromium, from a file and without a network."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from lddu_pipe.annotation import Annotation
+from lddu_pipe.types import TimeSpan, Utterance
+from lddu_pipe.writers.formats import FORMATS
+
+pytestmark = pytest.mark.browser
+
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
+DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium on PATH (on Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, run_ffmpeg):
+    """Holds media of 12.5 s under the name that annotations give it."""
+    folder = tmp_path_factory.mktemp("page")
+    (folder / "clips").mkdir()
+    run_ffmpeg(
+        *("-f", "lavfi", "-i", "testsrc=s=64x48:d=12.5:r=10", "-f", "lavfi"),
+        *("-i", "sine=d=12.5", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"),
+        folder / "clips" / "a talk.mp4",
+    )
+    return folder
+
+
+@pytest.fixture
+def open_page(browser, folder, make_annotation, monkeypatch):
+    """Open the page of an annotation; afterwards, check that it asked for no other file."""
+    monkeypatch.chdir(folder)
+    pages, problems, requests, allowed, expected = [], [], [], set(), set()
+
+    def open_page(annotation=None, *, viewport=DESK, gone=None, **options):
+        path = FORMATS["html"].save(annotation or make_annotation(), folder / "page.html")
+        page = browser.new_context(viewport=viewport, offline=True, **options).new_page()
+        pages.append(page)
+        page.set_default_timeout(15_000)
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        allowed.update((path.as_uri(), (folder / (gone or "clips/a talk.mp4")).as_uri()))
+        if gone:
+            expected.add("Failed to load resource: net::ERR_FILE_NOT_FOUND")
+        page.goto(path.as_uri())
+        until(page, "document.querySelector('.emotion .value').textContent !== ''")
+        return page
+
+    yield open_page
+    for page in pages:
+        page.context.close()
+    assert set(problems) <= expected
+    assert {url for url in requests if not url.startswith("blob:")} <= allowed
+
+
+def until(page, condition: str, seconds=15.0):
+    """Wait for a condition; Playwright's own way needs what the policy of the page forbids."""
+    for _ in range(int(seconds * 20)):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(50)
+    pytest.fail(f"never true: {condition}")
+
+
+def moment(page) -> float:
+    return page.evaluate("document.querySelector('video, audio').currentTime")
+
+
+def is_loaded(page):
+    until(page, "document.querySelector('video, audio').readyState >= 2")
+
+
+def words_of(locator) -> str:
+    return " ".join(locator.inner_text().split())  # the spaces before signs do not break
+
+
+def current(page) -> str:
+    return words_of(page.locator("#utterances [aria-current]"))
+
+
+def chips(page, utterance: int) -> str:
+    return words_of(page.locator("#utterances .chips").nth(utterance))
+
+
+def set_threshold(page, label: str, per_cent: int):
+    page.get_by_label(f"Threshold of {label}, per cent").fill(str(per_cent))
+    page.wait_for_timeout(100)  # decisions are shown with the next frame
+
+
+def test_space_plays_and_the_page_follows(open_page):
+    page = open_page()
+    is_loaded(page)
+    page.keyboard.press("Space")
+    until(page, "document.querySelector('video').currentTime > 0.4")
+    assert page.locator("#play").inner_text() == "Pause"
+    page.keyboard.press("Space")
+    assert page.evaluate("document.querySelector('video').paused")
+    until(page, "!document.getElementById('clock').textContent.startsWith('0:00.0')")
+
+
+def test_arrows_move_through_utterances(open_page):
+    page = open_page()
+    is_loaded(page)
+    for text, start in (("わかりました", 2.5), ("no words", 5.0), ("Well…", 10.001)):
+        page.keyboard.press("ArrowRight")
+        assert text in current(page)
+        assert moment(page) == pytest.approx(start, abs=0.05)
+    page.keyboard.press("ArrowRight")
+    assert "Well…" in current(page)
+    page.keyboard.press("ArrowLeft")
+    assert "no words" in current(page)
+    page.locator("#timeline").focus()
+    page.keyboard.press("ArrowUp")  # past the one without an emotion to the one that has some
+    assert "わかりました" in current(page)
+    assert "わかりました" in page.locator("#timeline").get_attribute("aria-valuetext")
+    assert "わかりました" in page.locator("#announcer").text_content()
+
+
+def test_of_two_who_speak_at_once_either_can_be_chosen(open_page):
+    page = open_page()
+    is_loaded(page)
+    page.locator("#utterances button").nth(0).click()
+    page.keyboard.press("l")  # 5 s on
+    page.keyboard.press("j")
+    words = page.locator(".word-block")
+    first, second = (words.nth(at).bounding_box() for at in range(2))
+    assert first["y"] != second["y"]
+    in_both = (second["x"] + min(first["x"] + first["width"], second["x"] + second["width"])) / 2
+    for box, text in ((first, "Größe"), (second, "わかりました")):
+        page.mouse.click(in_both, box["y"] + box["height"] / 2)
+        assert text in current(page)
+        assert 2.5 <= moment(page) <= 3.104
+    assert page.locator(".is-speaking").count() == 2
+
+
+def test_a_click_on_the_timeline_or_the_list_seeks(open_page):
+    page = open_page()
+    is_loaded(page)
+    box = page.locator("#timeline").bounding_box()
+    page.mouse.click(box["x"] + 92 + (box["width"] - 92 - 44) * 7 / 12.5, box["y"] + 150)
+    until(page, "Math.abs(document.querySelector('video').currentTime - 7) < 0.1")
+    assert "no words" in current(page)
+    page.locator("#utterances button").nth(3).click()
+    assert moment(page) == pytest.approx(10.001, abs=0.05)
+
+
+def test_zoom_and_back(open_page):
+    page = open_page()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("+")
+    page.keyboard.press("+")
+    until(page, "!document.getElementById('zoom-all').disabled")
+    wide = page.locator(".word-block", has_text="わかりました").bounding_box()["width"]
+    page.keyboard.press("0")
+    until(page, "document.getElementById('zoom-all').disabled")
+    assert page.locator(".word-block", has_text="わか").bounding_box()["width"] < wide / 3
+
+
+def test_a_threshold_decides_anew_and_says_whose_it_is(open_page):
+    page = open_page()
+    assert page.locator(".threshold").count() == 0
+    assert "anger" not in chips(page, 0)
+    set_threshold(page, "anger", 8)
+    assert "anger 10 % yours" in chips(page, 0)
+    assert "abstained" in chips(page, 3)
+    assert page.locator(".threshold").count() == 1
+    assert "anger 8 %" in words_of(page.locator("#yours"))
+    set_threshold(page, "happy", 90)
+    assert "not happy yours" in chips(page, 0)
+    page.locator("#table summary").click()
+    assert "absent by your threshold (model: present)" in words_of(
+        page.locator("#table tbody tr").first
+    )
+    page.locator("#reset").click()
+    until(page, "document.getElementById('yours').hidden")
+    assert "happy 81 %" in chips(page, 0)
+    assert "yours" not in chips(page, 0)
+
+
+def test_a_lane_hides_and_comes_back(open_page):
+    page = open_page()
+    lanes = page.locator("#timeline .of-label")
+    assert lanes.all_inner_texts() == ["happy", "sad", "anger", "surprise", "disgust", "fear"]
+    page.get_by_label("Show the lane of sad").uncheck()
+    assert "sad" not in lanes.all_inner_texts()
+    page.get_by_label("Show the lane of sad").check()
+    assert lanes.count() == 6
+
+
+def test_the_table_holds_every_value(open_page, make_annotation):
+    page = open_page()
+    page.locator("#table summary").click()
+    rows = page.locator("#table tbody tr")
+    rows.first.wait_for()
+    assert rows.count() == 4
+    assert "81 % ± 3 %, present, ambiguity 61 %" in words_of(rows.nth(0))
+    assert "no vision: no face found" in words_of(rows.nth(0))
+    assert "abstained: too unsure to decide" in words_of(rows.nth(3))
+
+
+def test_keys_can_be_read_about_and_switched_off(open_page):
+    page = open_page()
+    page.keyboard.press("?")
+    assert page.locator("dialog").is_visible()
+    page.locator("#keys-on").uncheck()
+    page.keyboard.press("Escape")
+    before = current(page)
+    page.keyboard.press("ArrowRight")
+    assert current(page) == before
+
+
+def test_missing_media_is_told_and_can_be_chosen(open_page, make_annotation, folder):
+    page = open_page(make_annotation(path="gone/b.mp4"), gone="gone/b.mp4")
+    page.wait_for_selector(".absent")
+    assert "gone/b.mp4" in page.locator("#stage").inner_text()
+    assert page.locator("#play").is_disabled()
+    page.keyboard.press("ArrowRight")
+    assert "わかりました" in current(page)
+    page.locator("#chooser").set_input_files(folder / "clips" / "a talk.mp4")
+    is_loaded(page)
+    assert moment(page) == pytest.approx(2.5, abs=0.05)
+    assert page.locator("#play").is_enabled()
+
+
+def test_text_is_read_in_order_without_a_timeline(open_page, make_annotation):
+    values = json.loads(make_annotation().to_json())
+    values["media"] |= {"duration": 0.0, "has_audio": False, "has_video": False}
+    page = open_page(Annotation.from_dict(values))
+    assert page.locator("#timeline").is_hidden()
+    assert page.locator("#stage").is_hidden()
+    page.keyboard.press("ArrowRight")
+    assert "わかりました" in current(page)
+    assert page.locator("#now-time").inner_text() == "2 of 4 · Bo"
+
+
+def test_sound_gets_a_player_and_no_utterance_is_no_error(open_page, make_annotation):
+    values = json.loads(make_annotation().to_json())
+    values["media"]["has_video"] = False
+    page = open_page(Annotation.from_dict(values))
+    is_loaded(page)
+    assert page.locator("audio").count() == 1
+    values["utterances"] = []
+    values["model"]["labels"] = ["happy"]
+    path = FORMATS["html"].save(Annotation.from_dict(values), Path("page.html"))
+    page.goto(path.resolve().as_uri())
+    page.wait_for_selector(".none")
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#now-time").inner_text() == "no utterances"
+
+
+def test_hostile_texts_run_nothing(open_page, make_annotation):
+    hostile = "<img src=x onerror=hacked=1></script><script>hacked=1</script><b>\u2028"
+    values = json.loads(make_annotation().to_json())
+    values["model"]["name"] = values["model"]["version"] = hostile
+    values["provenance"]["versions"] = {hostile: hostile}
+    values["model"]["labels"][0] = hostile
+    for utterance in values["utterances"]:
+        utterance["text"] = hostile
+        utterance["speaker"] = hostile + utterance["id"]
+        utterance["emotions"][0]["label"] = hostile
+        utterance["modalities"]["vision"] = {"present": False, "reason": hostile}
+    page = open_page(Annotation.from_dict(values))
+    page.locator("#table summary").click()
+    page.mouse.move(500, 300)
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("window.hacked === undefined")
+    assert page.locator("body img, body b b").count() == 0
+    assert hostile.rstrip("\u2028") in page.locator("#now-text").text_content()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+def test_nothing_is_wider_than_the_screen(open_page, viewport, scheme):
+    page = open_page(viewport=viewport, color_scheme=scheme, has_touch=viewport is PHONE)
+    page.locator("#table summary").click()
+    assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
+    dark = "getComputedStyle(document.body).backgroundColor === 'rgb(13, 16, 19)'"
+    assert page.evaluate(dark) == (scheme == "dark")
+    page.locator("#theme").click()
+    assert page.evaluate(dark) == (scheme == "light")
+
+
+def test_a_thousand_utterances_are_a_few_shapes(open_page, make_annotation):
+    pattern = make_annotation().utterances
+    many = [
+        type(pattern[at % 4])(
+            Utterance(f"{at:04}", TimeSpan(at * 3.0, at * 3.0 + 2.5), "Hello", (), "Ana"),
+            pattern[at % 4].emotions,
+            pattern[at % 4].missing,
+            pattern[at % 4].abstained,
+        )
+        for at in range(1000)
+    ]
+    page = open_page(make_annotation(many, path="b.mp4", duration=3000.0), gone="b.mp4")
+    assert page.locator("#utterances li").count() == 1000
+    assert page.locator("#plot *").count() < 1000
+    page.locator("#timeline").focus()
+    page.keyboard.press("End")
+    until(page, "document.querySelector('[aria-current]').innerText.startsWith('49:57.0')")
+    until(
+        page,
+        """(() => {
+            const list = document.querySelector('#utterances').getBoundingClientRect();
+            const row = document.querySelector('#utterances [aria-current]').getBoundingClientRect();
+            return list.top <= row.top && row.bottom <= list.bottom;
+        })()""",
+    )
