@@ -322,7 +322,8 @@ def test_a_thousand_utterances_are_a_few_shapes(open_page, make_annotation):
         page,
         """(() => {
             const list = document.querySelector('#utterances').getBoundingClientRect();
-            const row = document.querySelector('#utterances [aria-current]').getBoundingClientRect();
+            const current = document.querySelector("#utterances [aria-current]");
+            const row = current.getBoundingClientRect();
             return list.top <= row.top && row.bottom <= list.bottom;
         })()""",
     )
