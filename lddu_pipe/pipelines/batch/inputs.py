@@ -127,6 +127,9 @@ def _expand(
     path = Path(place)
     suffix = path.suffix.lower()
     if path.is_dir():
+        if skip is not None and path.resolve() == skip.resolve():
+            # Its results would be taken for transcripts beside the media.
+            raise UnusableInputError(f"{place} is input and output; give another -o DIR")
         files = _walk(path, skip)
         found = [str(file.relative_to(path)) for file in files]
         prefix = path.resolve().name if several else ""
@@ -182,8 +185,8 @@ def _paired(
 
 
 def _transcripts(found: Iterable[str]) -> dict[str, str]:
-    """The transcript of each stem; where there are several, the first kind that is read."""
-    order = {suffix: place for place, suffix in enumerate(TRANSCRIPT_SUFFIXES)}
+    """The transcript of each stem; of several, one that can be nothing else."""
+    order = {suffix: suffix not in SUBTITLE_SUFFIXES for suffix in TRANSCRIPT_SUFFIXES}
     best: dict[str, str] = {}
     known = [name for name in found if _suffix(name) in order]
     for name in sorted(known, key=lambda name: (order[_suffix(name)], name)):

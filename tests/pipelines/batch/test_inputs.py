@@ -70,6 +70,19 @@ def test_the_output_is_not_searched(corpus):
     assert "out/a.mp4" in found(corpus)
 
 
+def test_a_folder_is_not_its_own_output(corpus):
+    with pytest.raises(UnusableInputError, match="is input and output; give another -o DIR"):
+        found(corpus, skip=corpus)
+
+
+@pytest.mark.parametrize("suffix", [".srt", ".vtt", ".eaf", ".TextGrid"])
+def test_what_can_only_be_a_transcript_goes_first(tmp_path, suffix):
+    for name in ("a.mp4", "a.json", "a.txt", f"a{suffix}"):
+        (tmp_path / name).touch()
+    assert found(tmp_path) == {"a.mp4": f"a{suffix}"}
+    assert found(tmp_path / "a.mp4") == {"a.mp4": f"a{suffix}"}
+
+
 def test_a_pattern_names_files(corpus, monkeypatch):
     assert set(found(f"{corpus}/**/*.mp4")) == {"a.mp4", "deep/er/a.mp4"}
     monkeypatch.chdir(corpus)
