@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.labels import LabelSet
 from lddu_pipe.metrics import summarise
+from lddu_pipe.models.calibration import decide
 from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.rows import samples_of_rows
 from lddu_pipe.pipelines.settings import Hook
@@ -48,6 +49,16 @@ class ScoredRows:
                 np.mean([score.uncertainty.aleatoric for score in item.emotions])
                 for item in self.predictions
             ]
+        )
+
+    def only(self, ids: Collection[str]) -> ScoredRows:
+        """Those of the rows, in the same order, that `ids` names."""
+        kept = [index for index, sample in enumerate(self.samples) if sample.utterance.id in ids]
+        return ScoredRows(
+            [self.samples[index] for index in kept],
+            [self.predictions[index] for index in kept],
+            self.truth[kept],
+            [row for row in self.skipped if row["id"] in ids],
         )
 
 
@@ -128,7 +139,7 @@ def figures_of(pipeline: EmotionPipeline, scored: ScoredRows) -> dict[str, Any]:
         **summarise(
             scored.truth,
             probabilities,
-            (probabilities >= thresholds) & (thresholds < 1),  # a threshold of 1 says never
+            decide(probabilities, thresholds),
             labels=pipeline.labels,
             thresholds=thresholds[0].tolist() if same else [None] * len(pipeline.labels),
         ),

@@ -58,14 +58,17 @@ UNKNOWN_LANGUAGES = (
 
 
 def scored_rows(pipeline: EmotionPipeline, manifests: Path) -> dict[str, dict[str, ScoredRows]]:
-    """Every manifest, by kind of rows and corpus."""
-    return {
-        kind: {
-            corpus: score_manifest(pipeline, read_manifest(manifests / f"{corpus}_{kind}.jsonl"))
-            for corpus in CORPORA
+    """Every manifest, by kind of rows and corpus; the reporting half is cut out of the whole."""
+    found: dict[str, dict[str, ScoredRows]] = {kind: {} for kind in (*HALVES, "spoilt")}
+    for corpus in CORPORA:
+        rows = {
+            kind: read_manifest(manifests / f"{corpus}_{kind}.jsonl")
+            for kind in (*HALVES, "spoilt")
         }
-        for kind in (*HALVES, "spoilt")
-    }
+        found["all"][corpus] = score_manifest(pipeline, rows["all"])
+        found["report"][corpus] = found["all"][corpus].only({row.id for row in rows["report"]})
+        found["spoilt"][corpus] = score_manifest(pipeline, rows["spoilt"])
+    return found
 
 
 def vote_entropy(faces: Path, names: list[str]) -> NDArray[np.float64]:
@@ -81,9 +84,12 @@ def doubt_figures(
     """What the model's doubt is worth, on reporting halves."""
     notices = {}
     for corpus in CORPORA:
-        clean, spoilt = scored["report"][corpus].aleatoric, scored["spoilt"][corpus].aleatoric
-        is_spoilt = np.repeat([0, 1], [len(clean), len(spoilt)])[:, None]
-        (notices[corpus],) = roc_auc(is_spoilt, np.concatenate([clean, spoilt])[:, None])
+        spoilt = scored["spoilt"][corpus]
+        # A text of one word cannot be spoilt: the same rows as they are, no others.
+        clean = scored["report"][corpus].only({sample.utterance.id for sample in spoilt.samples})
+        doubts = np.concatenate([clean.aleatoric, spoilt.aleatoric])[:, None]
+        is_spoilt = np.repeat([0, 1], [len(clean.samples), len(spoilt.samples)])[:, None]
+        (notices[corpus],) = roc_auc(is_spoilt, doubts)
     faces = scored["report"]["ferplus"]
     names = [sample.utterance.id for sample in faces.samples]
     disagreement = vote_entropy(data / "vision" / "ferplus_valid.npz", names)

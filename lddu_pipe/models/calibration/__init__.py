@@ -32,6 +32,7 @@ from lddu_pipe.models.calibration.thresholds import (
     TARGETS,
     Target,
     choose_thresholds,
+    decide,
     parse_target,
 )
 
@@ -51,6 +52,7 @@ __all__ = [
     "Target",
     "abstain_for_risk",
     "choose_thresholds",
+    "decide",
     "expected_error",
     "fit_isotonic",
     "fit_platt",

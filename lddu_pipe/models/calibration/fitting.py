@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lddu_pipe.models.calibration.abstention import expected_error
 from lddu_pipe.models.calibration.scaling import Method, fit_scaling
 from lddu_pipe.models.calibration.sets import QUANTILES, SetCalibration
-from lddu_pipe.models.calibration.thresholds import F1, Target, choose_thresholds
+from lddu_pipe.models.calibration.thresholds import F1, Target, choose_thresholds, decide
 
 UNCLEAR_SHARE = 0.02
 """`unclear_share` of a model whose sigma was trained on rows that were spoilt on purpose."""
@@ -41,7 +41,7 @@ def fit_set(
     scaling = fit_scaling(logits, truth, method)
     scaled = scaling.probabilities(logits)
     threshold = choose_thresholds(scaled, truth, target=target)
-    errors = expected_error(scaled, scaled >= threshold)
+    errors = expected_error(scaled, decide(scaled, threshold))
     quantiles = np.quantile(deviation, np.linspace(0, 1, QUANTILES), axis=0).T
     fitted = SetCalibration(
         slope=scaling.slope,

@@ -15,6 +15,7 @@ from lddu_pipe.errors import IncompatibleModelError
 from lddu_pipe.models.calibration.abstention import expected_error
 from lddu_pipe.models.calibration.conformal import label_set
 from lddu_pipe.models.calibration.scaling import METHODS, Curve, Method, Scaling
+from lddu_pipe.models.calibration.thresholds import decide
 from lddu_pipe.types import MODALITIES, Modality
 
 FILE_NAME = "calibration.json"
@@ -60,10 +61,7 @@ class SetCalibration:
 
     def decide(self, probabilities: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Which labels are present, (..., labels) bool."""
-        limits = np.array(self.threshold)
-        # A limit of 1 says never, and a sigmoid of 40 is rounded to 1.
-        decided: NDArray[np.bool_] = (probabilities >= limits) & (limits < 1)
-        return decided
+        return decide(probabilities, self.threshold)
 
     def aleatoric(self, deviation: NDArray[np.floating]) -> NDArray[np.float64]:
         """Place of |sigma| among the calibration rows, (batch, labels) in 0..1.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
@@ -60,6 +60,21 @@ def parse_target(text: str) -> Target:
         meant = nearest[0] + (f":{number or 0.8}" if nearest[0] == "precision" else "")
         raise UnusableInputError(f"unknown target {text!r}; did you mean {meant!r}?")
     raise UnusableInputError(f"unknown target {text!r}; known are: {', '.join(TARGETS)}")
+
+
+def decide(
+    probabilities: NDArray[np.floating], thresholds: NDArray[np.floating] | Sequence[float]
+) -> NDArray[np.bool_]:
+    """Which labels are present, of the shape of `probabilities`: those that reach a threshold.
+
+    Args:
+        probabilities: (..., labels), calibrated.
+        thresholds: (labels,), or one for each probability.
+    """
+    limits = np.asarray(thresholds)
+    # A sigmoid of 40 is rounded to 1, and `NEVER` shall mean never.
+    present: NDArray[np.bool_] = (probabilities >= limits) & (limits < NEVER)
+    return present
 
 
 def choose_thresholds(
