@@ -179,13 +179,15 @@ class Ledger:
         """Note that there are more files of an item that is done."""
         self._change(key, "outputs = ?", (json.dumps(outputs),))
 
-    def fail(self, key: str, *, config: str, error: str, seconds: float) -> None:
-        """Note why an item could not be annotated."""
+    def fail(
+        self, key: str, *, config: str, error: str, seconds: float, outputs: Sequence[str] = ()
+    ) -> None:
+        """Note why an item could not be annotated, and which files of it are there still."""
         self._change(
             key,
             "state = 'failed', config = ?, error = ?, seconds = ?, finished = ?, "
-            "outputs = '[]', statistics = NULL",
-            (config, error, seconds, _now()),
+            "outputs = ?, statistics = NULL",
+            (config, error, seconds, _now(), json.dumps(outputs)),
         )
 
     def wait(self, key: str) -> None:

@@ -233,6 +233,7 @@ class Batch:
                 self._tidy()
                 self._keep_ledger()
         result.seconds = time.monotonic() - begun
+        result.interrupted = result.interrupted and result.left > 0
         return result
 
     def _feed(
@@ -308,26 +309,32 @@ class Batch:
             raise StopBatchError(outcome.error)
         result.left -= 1
         before = set(self.ledger.entry(outcome.key).outputs)
+        # A format that cannot be made takes nothing from the annotation it was to be made from.
+        kept = sorted(before.union(outcome.outputs)) if job.rewrite else list(outcome.outputs)
         if outcome.kind == "failed":
             result.failed += 1
             self.ledger.fail(
-                outcome.key, config=self.config, error=outcome.error, seconds=outcome.seconds
+                outcome.key,
+                config=self.config,
+                error=outcome.error,
+                seconds=outcome.seconds,
+                outputs=kept,
             )
         else:
             result.done += 1
             if job.rewrite:
-                self.ledger.extend(outcome.key, sorted(before.union(outcome.outputs)))
-                return
-            self.ledger.finish(
-                outcome.key,
-                config=self.config,
-                sha256=outcome.sha256,
-                outputs=outcome.outputs,
-                statistics=outcome.statistics,
-                seconds=outcome.seconds,
-            )
+                self.ledger.extend(outcome.key, kept)
+            else:
+                self.ledger.finish(
+                    outcome.key,
+                    config=self.config,
+                    sha256=outcome.sha256,
+                    outputs=kept,
+                    statistics=outcome.statistics,
+                    seconds=outcome.seconds,
+                )
         # Results of an older source or configuration must not be taken for those of this one.
-        for name in before.difference(outcome.outputs):
+        for name in before.difference(kept):
             self.output.remove(name)
 
     def _give_up(self, job: Job) -> None:

@@ -21,6 +21,7 @@ from lddu_pipe.pipelines.batch.storage import Output
 from lddu_pipe.pipelines.batch.summary import summarise
 from lddu_pipe.pipelines.batch.work import Plan, Worker
 from lddu_pipe.pipelines.settings import PipelineSettings
+from lddu_pipe.writers.formats import Format
 
 CUE = "1\n00:00:00,000 --> 00:00:02,000\n{}\n"
 
@@ -210,6 +211,19 @@ def test_a_new_format_is_written_without_annotating_again(batch, tmp_path, monke
     assert (tmp_path / "out" / "a.json").read_bytes() == before
     assert result.entries[0].outputs == ("a.csv", "a.json", "a.jsonl")
     assert batch(formats=("json", "csv"))[0] == {}
+
+
+def test_a_format_that_cannot_be_made_takes_nothing_away(batch, tmp_path, monkeypatch):
+    batch()
+
+    def broken(self, annotation, folder=None):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Format, "render", broken)
+    _, result, _, _ = batch(formats=("json", "csv"))
+    assert result.failed == 2
+    assert {"a.json", "deep/b.json"} <= files(tmp_path)
+    monkeypatch.undo()
 
 
 def test_a_second_batch_on_the_same_output_is_refused(batch, tmp_path):
