@@ -37,16 +37,15 @@ def print_corpus(found: Mapping[str, Any], console: Console) -> None:
 
 
 def print_failures(failures: Sequence[tuple[str, str]], console: Console) -> None:
-    """Print the source and the reason of each failure.
+    """Print what could not be annotated and why, a line each.
 
     Args:
         failures: source and reason.
         console: to print to.
     """
     for source, reason in failures:
-        console.print(Text(printable(source), "red"), soft_wrap=True)
-        without = reason.removeprefix(f"{source}: ")
-        console.print(Text(f"  {printable(without)}", "dim"), soft_wrap=True)
+        line = reason if source in reason else f"{source}: {reason}"
+        console.print(Text.assemble(("failed  ", "red"), printable(line)), soft_wrap=True)
 
 
 def failures_table(failures: Iterable[tuple[str, str]]) -> bytes:
