@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--method",
-    type=click.Choice(["temperature", "platt", "isotonic"]),
+    type=click.Choice(["temperature", "platt", "isotonic", "matrix"]),
     default="platt",
     show_default=True,
     help="From logits to probabilities, per label and set of present modalities.",

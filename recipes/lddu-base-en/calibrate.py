@@ -19,6 +19,7 @@ from lddu_pipe.files import sha256_of_file
 from lddu_pipe.models.calibration import (
     UNCLEAR_SHARE,
     Calibration,
+    Method,
     Target,
     fit_set,
     set_name,
@@ -38,6 +39,9 @@ TARGETS: dict[tuple[Modality, ...], Target] = {
 """What thresholds are chosen for: faces and voices have one label or none. Composed rows are no
 evidence of how often emotions are there, so with several modalities a label is present where it is
 more likely than not."""
+METHODS: dict[tuple[Modality, ...], Method] = {("vision",): "matrix"}
+"""Faces seldom show two emotions, so one speaks against the others; of voices there are too few to
+learn how much. Platt scaling everywhere else."""
 
 
 def calibration_rows(
@@ -97,6 +101,7 @@ def calibrate(
                 truth,
                 deviations,
                 unclear_share=UNCLEAR_SHARE,
+                method=METHODS.get(present, "platt"),
                 target=TARGETS.get(present, Target("half")),
             )
     rates = [
@@ -117,7 +122,7 @@ def calibrate(
             | {EXPRESSION_FILE: sha256_of_file(expression / EXPRESSION_FILE)},
         ),
     }
-    model.config.version = "0.2.0"
+    model.config.version = "0.2.1"
     base_rates = tuple(float(rate) for rate in np.mean(rates, axis=0))
     save_checkpoint(output, model.half(), Calibration(sets, base_rates), [expression, adapter])
 

@@ -156,3 +156,24 @@ def test_what_is_no_curve_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match="curve"):
         Curve(logits, probabilities)
+
+
+def test_matrix_hears_what_rivals_say_and_platt_cannot() -> None:
+    random = np.random.default_rng(5)
+    truth = np.eye(3)[random.integers(0, 3, 3000)][:, :2]
+    logits = 3 * truth - 1.5 + random.normal(scale=1.5, size=truth.shape)
+    held, fitted = slice(1500, None), slice(1500)
+    likelihood = {}
+    for method in ("platt", "matrix"):
+        scaling = fit_scaling(logits[fitted], truth[fitted], method)
+        found = scaling.probabilities(logits[held])
+        likelihood[method] = np.log(np.where(truth[held] == 1, found, 1 - found)).mean()
+    assert likelihood["matrix"] > likelihood["platt"] + 0.01
+    assert np.all(np.diag(np.array(scaling.others)) == 0)
+    assert np.array(scaling.others)[0, 1] < 0
+
+
+def test_matrix_learns_little_from_few_rows() -> None:
+    random = np.random.default_rng(6)
+    logits, truth = random.normal(size=(30, 4)), random.integers(0, 2, (30, 4)).astype(float)
+    assert np.abs(fit_scaling(logits, truth, "matrix").others).max() < 0.7

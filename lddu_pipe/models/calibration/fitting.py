@@ -52,6 +52,7 @@ def fit_set(
         rows=len(truth),
         method=method,
         curves=scaling.curves,
+        others=scaling.others,
     )
     if not unclear_share:
         return fitted

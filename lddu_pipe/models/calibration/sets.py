@@ -48,6 +48,8 @@ class SetCalibration:
     curves: tuple[Curve | None, ...] = ()
     """One a label where `method` is "isotonic"; None where the label was too rare for a curve
     and keeps its slope and offset."""
+    others: tuple[tuple[float, ...], ...] = ()
+    """(labels, labels) where `method` is "matrix": see `Scaling.others`."""
     coverage: float | None = None
     """Share of rows whose `label_set` holds all of their true labels; None where not fitted."""
     conformal_threshold: float | None = None
@@ -57,7 +59,8 @@ class SetCalibration:
 
     def probabilities(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
         """Calibrated probabilities of logits, (..., labels)."""
-        return Scaling(self.slope, self.offset, self.curves).probabilities(logits)
+        scaling = Scaling(self.slope, self.offset, self.curves, self.others)
+        return scaling.probabilities(logits)
 
     def decide(self, probabilities: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Which labels are present, (..., labels) bool."""
@@ -175,6 +178,7 @@ def _from_json(item: Mapping[str, Any]) -> SetCalibration:
         None if curve is None else Curve(_floats(curve["logits"]), _floats(curve["probabilities"]))
         for curve in content.get("curves", ())
     )
+    content["others"] = tuple(map(_floats, content.get("others", ())))
     if content.get("method", "platt") not in METHODS:
         raise ValueError(f"unknown method {content['method']!r}")
     return SetCalibration(**content)

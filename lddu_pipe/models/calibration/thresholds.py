@@ -89,8 +89,9 @@ def choose_thresholds(
     - "f1": the best sum of micro-F1 and macro-F1; "micro-f1": the best micro-F1. Labels depend on
       each other, so: coordinate ascent over a grid of 0.1 to 0.7. Each label in turn takes the
       threshold that is best given the others, starting from one common threshold.
-    - "top-1": likewise, the best sum of accuracy and macro-F1 where the answer to a row is its
-      most probable present label, or none; rows with several labels are left out.
+    - "top-1": one threshold for all, with the best sum of accuracy and macro-F1 where the answer
+      to a row is its most probable present label, or none; rows with several labels are left out.
+      Labels compete for a row, so what each gains by a threshold of its own is mostly accident.
     - "label-f1": each label's own best F1, over all cuts between its probabilities.
     - "half": 0.5 for all, which needs no rows: present is what is more likely than not.
     - "precision": for each label the lowest threshold whose precision is at least the target
@@ -105,7 +106,7 @@ def choose_thresholds(
         probabilities: (rows, labels), calibrated.
         truth: (rows, labels) in 0..1; 0.5 and above is present.
         target: what is wanted.
-        rounds: passes over the labels, for "f1", "micro-f1" and "top-1".
+        rounds: passes over the labels, for "f1" and "micro-f1".
 
     Returns:
         (labels,) float64 in 0..1.
@@ -118,7 +119,7 @@ def choose_thresholds(
     if target.name == "half":
         return np.full(present.shape[1], 0.5)
     if target.name == "top-1":
-        return _for_top1(np.asarray(probabilities), present, rounds)
+        return _for_top1(np.asarray(probabilities), present)
     columns = zip(np.transpose(probabilities), np.transpose(present), strict=True)
     return np.array([_alone(score, real, target.precision) for score, real in columns])
 
@@ -187,7 +188,7 @@ def _jointly(
 
 
 def _for_top1(
-    probabilities: NDArray[np.floating], present: NDArray[np.bool_], rounds: int
+    probabilities: NDArray[np.floating], present: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     single = present.sum(axis=1) <= 1
     probabilities, present = probabilities[single], present[single]
@@ -196,8 +197,8 @@ def _for_top1(
     truth = np.where(present.any(axis=1), present.argmax(axis=1), none)
     actual = np.bincount(truth, minlength=labels + 1)
 
-    def score(choice: NDArray[np.int64]) -> float:
-        open_to = np.where(probabilities >= GRID[choice], probabilities, -1.0)
+    def score(threshold: float) -> float:
+        open_to = np.where(probabilities >= threshold, probabilities, -1.0)
         guess = np.where(open_to.max(axis=1) >= 0, open_to.argmax(axis=1), none)
         right = guess == truth
         hits = np.bincount(truth[right], minlength=labels + 1)
@@ -205,7 +206,8 @@ def _for_top1(
         macro = np.mean(2 * hits / np.maximum(found + actual, 1))
         return float(right.mean() + macro)
 
-    return _ascend(score, labels, rounds)
+    # Of thresholds that are equally good, the one nearest to "more likely than not".
+    return np.full(labels, max(GRID, key=lambda limit: (score(limit), -abs(limit - 0.5))))
 
 
 def _ascend(
