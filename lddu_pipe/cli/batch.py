@@ -183,7 +183,7 @@ def batch(
             click.echo(note, err=True)
         chosen = running.choose(todo, limit=limit, shuffle=shuffle)
         if dry_run:
-            _print_plan(chosen, len(items), as_json)
+            _print_plan(chosen, len(items), as_json=as_json, quiet=quiet)
             return
         make = _engine(held, len(chosen), workers, time_limit, engine, address, gpus_per_worker)
         with BatchProgress(quiet=quiet) as watcher:
@@ -271,7 +271,7 @@ def sorted_labels(result: Result) -> list[str]:
     return list(labels)
 
 
-def _print_plan(chosen: Sequence[Todo], total: int, as_json: bool) -> None:
+def _print_plan(chosen: Sequence[Todo], total: int, *, as_json: bool, quiet: bool) -> None:
     """Say what would be done and why."""
     rows: list[dict[str, Any]] = [
         {
@@ -288,7 +288,8 @@ def _print_plan(chosen: Sequence[Todo], total: int, as_json: bool) -> None:
     for row in rows:
         words = f"  with {printable(row['transcript'])}" if row["transcript"] else ""
         click.echo(f"{row['reason']:22}  {printable(row['source'] or row['name'])}{words}")
-    click.echo(f"{len(rows)} of {total} files would be done", err=True)
+    if not quiet:
+        click.echo(f"{len(rows)} of {total} files would be done", err=True)
 
 
 def _state_folder(output: str) -> Path:

@@ -139,7 +139,7 @@ def _expand(
     elif path.is_file() and suffix == ".txt":
         yield from _of_list(path, sidecars)
     elif path.is_file():
-        yield _local(path, path.name, _beside(path) if sidecars else None)
+        yield _local(path, path.name, _beside(path, {}) if sidecars else None)
     elif any(sign in place for sign in _WILD):
         yield from _of_pattern(place, include, sidecars, skip)
     else:
@@ -194,12 +194,18 @@ def _transcripts(found: Iterable[str]) -> dict[str, str]:
     return best
 
 
-def _beside(path: Path) -> str | None:
-    """The transcript beside a file, unless it is one itself."""
+def _beside(path: Path, folders: dict[Path, dict[str, str]]) -> str | None:
+    """The transcript beside a file, unless it is one itself.
+
+    Args:
+        path: of the file.
+        folders: transcripts by stem of each folder that was looked at; grows.
+    """
     if path.suffix.lower() in TRANSCRIPT_SUFFIXES:
         return None
-    names = [entry.name for entry in path.parent.iterdir() if entry.stem == path.stem]
-    found = _transcripts(names).get(_without_suffix(path.name))
+    if path.parent not in folders:
+        folders[path.parent] = _transcripts([entry.name for entry in path.parent.iterdir()])
+    found = folders[path.parent].get(_without_suffix(path.name))
     return str(path.parent / found) if found else None
 
 
@@ -217,18 +223,14 @@ def _of_pattern(
         and not any(part.startswith(".") for part in path.relative_to(root).parts)
         and (avoided is None or avoided not in path.resolve().parents)
     ]
+    # A pattern such as clips/* names transcripts too, which belong to their media.
+    media = {path.with_suffix("") for path in paths if path.suffix.lower() in MEDIA_SUFFIXES}
+    folders: dict[Path, dict[str, str]] = {}
     for path in paths:
-        # A pattern such as clips/* names transcripts too, which belong to their media.
         transcript = path.suffix.lower() in TRANSCRIPT_SUFFIXES
-        media = transcript and any(
-            other != path
-            and other.with_suffix("") == path.with_suffix("")
-            and other.suffix.lower() in MEDIA_SUFFIXES
-            for other in paths
-        )
-        if not (media and sidecars):
+        if not (sidecars and transcript and path.with_suffix("") in media):
             relative = path.relative_to(root).as_posix()
-            yield _local(path, relative, _beside(path) if sidecars else None)
+            yield _local(path, relative, _beside(path, folders) if sidecars else None)
 
 
 def _of_list(path: Path, sidecars: bool) -> Iterator[Item]:
@@ -245,9 +247,10 @@ def _of_list(path: Path, sidecars: bool) -> Iterator[Item]:
         if not file.is_file():
             raise UnusableInputError(f"{path} names {file}, and there is no such file")
     top = os.path.commonpath([file.absolute().parent for file in local]) if local else ""
+    folders: dict[Path, dict[str, str]] = {}
     for file in local:
         relative = file.absolute().relative_to(top).as_posix()
-        yield _local(file, relative, _beside(file) if sidecars else None)
+        yield _local(file, relative, _beside(file, folders) if sidecars else None)
     for place in filter(is_remote, places):
         yield from _remote(place, (), sidecars)
 
