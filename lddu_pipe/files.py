@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 
 def sha256_of_file(path: Path) -> str:
@@ -33,11 +35,28 @@ def write_whole(path: Path, data: str | bytes) -> None:
         OSError: the folder is missing or the disk refuses; `path` is as it was before.
     """
     content = data.encode("utf-8") if isinstance(data, str) else data
+    with _whole(path) as file:
+        file.write(content)
+
+
+def copy_whole(source: Path, path: Path) -> None:
+    """Copy a file of any size as `write_whole` writes one, without holding it in memory.
+
+    Raises:
+        OSError: a file or folder is missing or the disk refuses; `path` is as it was before.
+    """
+    with source.open("rb") as data, _whole(path) as file:
+        shutil.copyfileobj(data, file)
+
+
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write into, which takes the place of `path` if nothing is raised."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(_permissions(path))

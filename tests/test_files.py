@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lddu_pipe.files import sha256_of_file, share, write_whole
+from lddu_pipe.files import copy_whole, sha256_of_file, share, write_whole
 
 
 @pytest.mark.parametrize("size", [0, 1, 3_000_001])
@@ -79,3 +79,14 @@ def test_a_file_for_the_owner_alone_is_shared_as_the_umask_says(tmp_path: Path) 
         assert path.stat().st_mode & 0o777 == 0o640
     finally:
         os.umask(before)
+
+
+def test_a_copy_is_whole_or_not_there(tmp_path):
+    source, target = tmp_path / "a", tmp_path / "b"
+    source.write_bytes(b"x" * 3_000_000)
+    copy_whole(source, target)
+    assert target.read_bytes() == source.read_bytes()
+    with pytest.raises(OSError, match="No such file"):
+        copy_whole(tmp_path / "gone", target)
+    assert target.read_bytes() == source.read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b"}

@@ -154,6 +154,7 @@ def batch(
     """
     from lddu_pipe.pipelines.batch import inputs as finding
     from lddu_pipe.pipelines.batch import run as running
+    from lddu_pipe.pipelines.batch.configuration import describe_configuration
     from lddu_pipe.pipelines.batch.storage import is_remote
     from lddu_pipe.pipelines.batch.work import Plan, order_of_formats
 
@@ -170,7 +171,7 @@ def batch(
             sidecars=sidecars,
             skip=None if is_remote(output) else Path(output),
         )
-        config = running.describe_configuration(plan)
+        config = describe_configuration(plan)
     state = _state_folder(output)
     # A dry run makes no folder: without a ledger everything is new.
     unmade = dry_run and not (state / running.LEDGER_FILE).exists() and not is_remote(output)
@@ -236,7 +237,7 @@ def _report(held: Batch, result: Result, left_out: int, *, as_json: bool, quiet:
     from lddu_pipe.writers import corpus
     from lddu_pipe.writers.terminal import open_console
 
-    labels = sorted_labels(result)
+    labels = _labels(result)
     found = summarise(result.entries, labels)
     failures = [(entry.source, entry.error or "") for entry in result.failures]
     text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
@@ -263,7 +264,7 @@ def _report(held: Batch, result: Result, left_out: int, *, as_json: bool, quiet:
     raise Exit(SOME_FAILED if failures else 0)
 
 
-def sorted_labels(result: Result) -> list[str]:
+def _labels(result: Result) -> list[str]:
     """Every label that was looked for, in the order of the model."""
     labels: dict[str, None] = {}
     for entry in result.entries:

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
-import signal
 import sqlite3
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import Any, Literal, Protocol
 
 from filelock import FileLock, Timeout
 
-from lddu_pipe.assets import ASSETS
 from lddu_pipe.errors import LdduPipeError, UnusableInputError
 from lddu_pipe.files import remove_unfinished, sha256_of_file
+from lddu_pipe.pipelines.batch.configuration import digest
 from lddu_pipe.pipelines.batch.engine import Engine
 from lddu_pipe.pipelines.batch.inputs import Item, result_names
+from lddu_pipe.pipelines.batch.interruption import interruptible
 from lddu_pipe.pipelines.batch.ledger import Entry, Ledger
 from lddu_pipe.pipelines.batch.storage import Output, is_remote, shown
 from lddu_pipe.pipelines.batch.work import Job, Outcome, Plan
-from lddu_pipe.pipelines.folder import find_checkpoint
 from lddu_pipe.writers.formats import FORMATS
 
 LEDGER_FILE = "ledger.sqlite"
@@ -105,14 +101,14 @@ class Batch:
 
         Args:
             plan: what is done with every item.
-            config: what results depend on beside their source, see `describe_configuration`.
+            config: what results depend on beside their source, see `configuration`.
             state: the folder of ledger and lock: the output, where it is on this machine.
 
         Raises:
             UnusableInputError: another batch works on the folder, or it cannot be written to.
         """
         self.plan = plan
-        self.config = digest_of_configuration(config)
+        self.config = digest(config)
         self.output = Output(plan.output)
         self._state = state
         try:
@@ -205,7 +201,7 @@ class Batch:
         watcher.begin(len(queue), sum(job.item.size for job in queue))
         if not queue:
             return result
-        with _interruptible() as wishes:
+        with interruptible() as wishes:
             engine = make_engine()
             try:
                 while queue or running:
@@ -382,69 +378,12 @@ class Batch:
             copy.unlink()
 
 
-def describe_configuration(plan: Plan) -> dict[str, str | float]:
-    """Name everything results depend on beside their source.
-
-    Raises:
-        MissingAssetError: there is no such model.
-    """
-    folder = find_checkpoint(plan.model)
-    weights = {
-        path.relative_to(folder).as_posix(): sha256_of_file(path)
-        for path in sorted(folder.rglob("*"))
-        if path.suffix in (".safetensors", ".json") and path.name != "evaluation.json"
-    }
-    assets = {name: dict(asset.files) for name, asset in ASSETS.items()}
-    return {
-        **{name: value for name, value in asdict(plan.settings).items() if name != "batch_size"},
-        "model": f"{folder.name} {_digest(weights)[:12]}",
-        "extractors": _digest(assets)[:12],
-        "lddu-pipe": version("lddu-pipe"),
-    }
-
-
-def digest_of_configuration(config: Mapping[str, Any]) -> str:
-    """Return the sha256 of a configuration, 64 hexadecimal digits."""
-    return _digest(config)
-
-
 def choose(todo: Sequence[Todo], *, limit: int | None = None, shuffle: bool = False) -> list[Todo]:
     """Some of what is to be done, or all of it in another order."""
     chosen = list(todo)
     if shuffle:
         random.shuffle(chosen)
     return chosen[:limit]
-
-
-class _Wishes:
-    """How often a person asked to stop."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __bool__(self) -> bool:
-        return self.count > 0
-
-    def ask(self, signal_number: int, frame: FrameType | None) -> None:
-        """Take a signal; SIGTERM counts twice."""
-        self.count += 2 if signal_number == signal.SIGTERM else 1
-
-
-@contextmanager
-def _interruptible() -> Iterator[_Wishes]:
-    """Count signals instead of raising wherever the program happens to be."""
-    wishes = _Wishes()
-    before = {}
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, wishes.ask)
-    except ValueError:
-        pass  # not in the main thread, where signals are somebody else's
-    try:
-        yield wishes
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _facts(job: Job) -> dict[str, Any]:
@@ -468,10 +407,6 @@ def _state_of_transcript(item: Item) -> str | None:
         return f"{Path(item.transcript).absolute()} {sha256_of_file(Path(item.transcript))}"
     except OSError:
         return item.transcript
-
-
-def _digest(values: Mapping[str, Any]) -> str:
-    return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _short(value: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from lddu_pipe.errors import MissingAssetError, UnusableInputError
-from lddu_pipe.files import write_whole
+from lddu_pipe.files import copy_whole, write_whole
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -146,10 +145,7 @@ class Output:
         if self._filesystem:
             self._filesystem.put_file(str(path), self._remote(name))
             return
-        target = Path(self.place) / name
-        part = target.with_name(f".{secrets.token_hex(4)}.part")
-        shutil.copyfile(path, part)
-        part.replace(target)
+        copy_whole(path, Path(self.place) / name)
 
     def read(self, name: str) -> bytes | None:
         """Return what a file holds, None where there is no such file."""

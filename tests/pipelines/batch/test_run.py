@@ -15,8 +15,9 @@ from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import MissingAssetError, UnusableInputError
 from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.batch import work
+from lddu_pipe.pipelines.batch.configuration import describe_configuration
 from lddu_pipe.pipelines.batch.inputs import find_items
-from lddu_pipe.pipelines.batch.run import Batch, StopBatchError, choose, describe_configuration
+from lddu_pipe.pipelines.batch.run import Batch, StopBatchError, choose
 from lddu_pipe.pipelines.batch.storage import Output
 from lddu_pipe.pipelines.batch.summary import summarise
 from lddu_pipe.pipelines.batch.work import Plan, Worker

@@ -1,0 +1,41 @@
+"""What results depend on beside their source, and its name in the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from hashlib import sha256
+from importlib.metadata import version
+from typing import Any
+
+from lddu_pipe.assets import ASSETS
+from lddu_pipe.files import sha256_of_file
+from lddu_pipe.pipelines.batch.work import Plan
+from lddu_pipe.pipelines.folder import find_checkpoint
+
+
+def describe_configuration(plan: Plan) -> dict[str, str | float]:
+    """Name everything results depend on beside their source.
+
+    Raises:
+        MissingAssetError: there is no such model.
+    """
+    folder = find_checkpoint(plan.model)
+    weights = {
+        path.relative_to(folder).as_posix(): sha256_of_file(path)
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in (".safetensors", ".json") and path.name != "evaluation.json"
+    }
+    assets = {name: dict(asset.files) for name, asset in ASSETS.items()}
+    return {
+        **{name: value for name, value in asdict(plan.settings).items() if name != "batch_size"},
+        "model": f"{folder.name} {digest(weights)[:12]}",
+        "extractors": digest(assets)[:12],
+        "lddu-pipe": version("lddu-pipe"),
+    }
+
+
+def digest(values: Mapping[str, Any]) -> str:
+    """Return the sha256 of plain values, 64 hexadecimal digits."""
+    return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
