@@ -8,6 +8,7 @@ Crowd-Sourced Label Distribution"), so its outputs follow how often people chose
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -156,3 +157,14 @@ def standardise_faces(faces: Tensor) -> Tensor:
     centred = values - values.mean(dim=1, keepdim=True)
     spread = centred.std(dim=1, keepdim=True, correction=0).clamp_min(1e-3)
     return (centred / spread).view(-1, 1, faces.shape[-2], faces.shape[-1])
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Tell whether a device multiplies in bfloat16 itself: there it is fast, elsewhere slow."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        # Older torch cannot tell, and then computes as it always did.
+        able: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+        return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+    return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ SWITCH_RATIO = 1.5  # how much larger another face must be to take over
 
 BLENDSHAPE_NAMES = tuple(shape.name.lower() for shape in Blendshapes)
 """The 52 expressions of MediaPipe's blendshape model, in its order."""
+
+_BLANK = np.zeros((64, 64, 3), np.uint8)
+_native_log = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,7 @@ class FaceLandmarker:
         self._last_time = -1
         with _quiet_native_log():
             self._landmarker = vision.FaceLandmarker.create_from_options(options)
-            blank = np.zeros((64, 64, 3), np.uint8)
-            self.detect(blank, 0.0)
+            self.detect(_BLANK)
 
     def __enter__(self) -> FaceLandmarker:
         return self
@@ -96,12 +99,17 @@ class FaceLandmarker:
         """Free the native graph."""
         self._landmarker.close()
 
+    def forget(self) -> None:
+        """Follow no face of the frames before: what comes next may be another part of a video."""
+        self.detect(_BLANK)
+
     def detect(self, image: NDArray[np.uint8], time: float = 0.0) -> list[Face]:
         """Find faces.
 
         Args:
             image: (height, width, 3) uint8 RGB.
-            time: seconds, larger than at the call before; only a video needs it.
+            time: seconds; of a video, a frame that is not later than the one before it, as after
+                `forget`, is taken to follow at once.
         """
         picture = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(image))
         if self._video:
@@ -151,6 +159,7 @@ def crop_face(image: NDArray[np.uint8], face: Face, size: int) -> NDArray[np.uin
         (size, size) uint8; beyond the picture its edge is repeated.
     """
     left, top, right, bottom = face.box
+    grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
     side = max(right - left, bottom - top) * CROP_SCALE
     scale = size / side
     shift = size / 2 - np.array([(left + right) / 2, (top + bottom) / 2]) * scale
@@ -158,11 +167,11 @@ def crop_face(image: NDArray[np.uint8], face: Face, size: int) -> NDArray[np.uin
         # Averaging over areas keeps a large face from turning into aliased noise; warpAffine
         # cannot do that, so shrink first and warp by what is left.
         whole = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-        image = np.asarray(cv2.resize(image, whole, interpolation=cv2.INTER_AREA), np.uint8)
+        grey = np.asarray(cv2.resize(grey, whole, interpolation=cv2.INTER_AREA), np.uint8)
         scale = 1.0
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], dtype=np.float32)
     crop = cv2.warpAffine(
-        cv2.cvtColor(image, cv2.COLOR_RGB2GRAY),
+        grey,
         matrix,
         (size, size),
         flags=cv2.INTER_LINEAR,
@@ -198,12 +207,13 @@ def _quiet_native_log() -> Iterator[None]:
     Its settings for that (GLOG_minloglevel) come too late for the first lines, so the file
     descriptor itself is turned away. Errors still arrive as exceptions.
     """
-    saved = os.dup(2)
-    sink = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(sink)
+    with _native_log:  # two at once would each restore what the other had turned away
+        saved = os.dup(2)
+        sink = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(sink, 2)
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+            os.close(sink)

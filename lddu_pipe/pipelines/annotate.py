@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,13 +15,20 @@ from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, Unusable
 from lddu_pipe.media import Frame
 from lddu_pipe.pipelines.checkpoint import Checkpoint, load_checkpoint
 from lddu_pipe.pipelines.components import Extractors, choose_device
+from lddu_pipe.pipelines.looking import Looking
 from lddu_pipe.pipelines.predict import Predictor
-from lddu_pipe.pipelines.samples import NO_SPEECH, Raw, build_samples, show_throughout
+from lddu_pipe.pipelines.samples import (
+    NO_SPEECH,
+    look_up,
+    make_sample,
+    read_and_listen,
+    show_throughout,
+)
 from lddu_pipe.pipelines.settings import Hook, PipelineSettings
 from lddu_pipe.pipelines.sources import Pictures, Sound, Source, open_file, open_memory
 from lddu_pipe.segmentation import segment
 from lddu_pipe.transcripts import read_transcript
-from lddu_pipe.types import Modality, ModalitySequence, Transcript
+from lddu_pipe.types import Modality, ModalitySequence, Transcript, Utterance
 
 VERSIONED = ("lddu-pipe", "torch", "transformers", "faster-whisper", "mediapipe", "librosa")
 
@@ -28,7 +36,8 @@ VERSIONED = ("lddu-pipe", "torch", "transformers", "faster-whisper", "mediapipe"
 class EmotionPipeline:
     """Media, text or arrays in; emotions with calibrated probabilities out.
 
-    Weights of an extractor are loaded when its modality is first met, once.
+    Weights of an extractor are loaded when its modality is first met, once. Several threads may
+    use one pipeline: their inputs are annotated one after the other, each with all processors.
 
     Example:
         >>> from lddu_pipe import EmotionPipeline
@@ -59,6 +68,7 @@ class EmotionPipeline:
             )
         self._offline = offline
         self._encoders = {"text_encoder": text_encoder, "audio_encoder": audio_encoder}
+        self._busy = threading.RLock()
         self.to(device)
 
     @classmethod
@@ -150,7 +160,21 @@ class EmotionPipeline:
             MissingAssetError: weights that the input needs are not on this machine.
             IncompatibleModelError: the model was trained on other features.
         """
-        tell = hook or _ignore
+        with self._busy:
+            return self._annotate(
+                self._open(source, transcript, text, audio, frames, hook or _ignore),
+                hook or _ignore,
+            )
+
+    def _open(
+        self,
+        source: str | Path | None,
+        transcript: str | Path | Transcript | None,
+        text: str | Transcript | None,
+        audio: Sound | None,
+        frames: Pictures | None,
+        tell: Hook,
+    ) -> Source:
         if source is not None:
             if text is not None or audio is not None or frames is not None:
                 raise UnusableInputError("give either a file or text, audio and frames, not both")
@@ -161,12 +185,10 @@ class EmotionPipeline:
                 else read_transcript(Path(transcript))
             )
             tell("decode sound", 0.0)
-            opened = open_file(path, given, self.settings, str(source))
-        else:
-            if transcript is not None:
-                raise UnusableInputError("a transcript goes with a file; use text for memory")
-            opened = open_memory(text, audio, frames, self.settings)
-        return self._annotate(opened, tell)
+            return open_file(path, given, self.settings, str(source))
+        if transcript is not None:
+            raise UnusableInputError("a transcript goes with a file; use text for memory")
+        return open_memory(text, audio, frames, self.settings)
 
     def batch(
         self,
@@ -208,39 +230,24 @@ class EmotionPipeline:
         # What an annotation says it was made with must not depend on what was annotated before.
         self.extractors.used_assets.clear()
         missing: dict[Modality, str] = dict(source.missing)
-        transcript, recognised = source.transcript, False
-        if transcript is None and source.waveform is not None:
-            tell("transcribe", 0.0)
-            transcript = self.extractors.speech.transcribe(
-                source.waveform, lambda share: tell("transcribe", share)
-            )
-            recognised = True
-            if not transcript.words:
-                missing["text"] = NO_SPEECH
-        elif transcript is None:
-            missing["text"] = "no sound to recognise words in"
-        utterances = segment(
-            transcript,
-            source.info.duration,
-            cut="sentences" if recognised else "cues",
-            window=self.settings.window,
-            max_duration=self.settings.max_duration,
-            # Between the cues of a transcript that was given alone there is nothing to go by.
-            cover_silence=source.waveform is not None or source.frames is not None,
-        )
-        vision = self._look(source, tell)
+        with self._looking(source, tell) as looking:
+            transcript, utterances = self._words(source, missing, tell, looking.check)
+            tell("read and listen", 0.0)
+            found = read_and_listen(self.extractors, utterances, source.waveform)
+            vision = looking.result()
         if vision is not None and source.still:
             vision = show_throughout(vision, utterances)
-        raw = Raw(source.waveform, vision, missing, speech_only=True)
-        tell("read and listen", 0.0)
-        samples = build_samples(
-            self.extractors,
-            self.checkpoint.config,
-            utterances,
-            raw,
-            aligned=self.settings.aligned,
-        )
         tell("score", 0.0)
+        samples = [
+            make_sample(
+                utterance,
+                item | {"vision": look_up(vision, utterance)},
+                missing,
+                self.checkpoint.config,
+                aligned=self.settings.aligned,
+            )
+            for utterance, item in zip(utterances, found, strict=True)
+        ]
         predictions = self.predictor.predict(samples)
         tell("score", 1.0)
         return Annotation(
@@ -250,15 +257,48 @@ class EmotionPipeline:
             provenance=self.provenance(transcript),
         )
 
-    def _look(self, source: Source, tell: Hook) -> ModalitySequence | None:
-        if source.frames is None:
-            return None
-        tell("look at faces", 0.0)
-        if source.still:
-            images = (frame.image for frame in source.frames)
+    def _words(
+        self,
+        source: Source,
+        missing: dict[Modality, str],
+        tell: Hook,
+        check: Callable[[], None],
+    ) -> tuple[Transcript | None, list[Utterance]]:
+        """What is said, and the utterances it is cut into; notes why nothing is."""
+        transcript, recognised = source.transcript, False
+        if transcript is None and source.waveform is not None:
+
+            def progress(share: float) -> None:
+                check()
+                tell("transcribe", share)
+
+            progress(0.0)
+            transcript = self.extractors.speech.transcribe(source.waveform, progress)
+            recognised = True
+            if not transcript.words:
+                missing["text"] = NO_SPEECH
+        elif transcript is None:
+            missing["text"] = "no sound to recognise words in"
+        return transcript, segment(
+            transcript,
+            source.info.duration,
+            cut="sentences" if recognised else "cues",
+            window=self.settings.window,
+            max_duration=self.settings.max_duration,
+            # Between the cues of a transcript that was given alone there is nothing to go by.
+            cover_silence=source.waveform is not None or source.frames is not None,
+        )
+
+    def _looking(self, source: Source, tell: Hook) -> Looking:
+        """What looks at the pictures of a source while its sound is listened to."""
+
+        def look(frames: Iterator[Frame]) -> ModalitySequence:
+            if not source.still:
+                return self.extractors.vision.extract(frames, source.info.duration)
+            images = (frame.image for frame in frames)
             return self.extractors.vision.extract_stills(images, face_crops=False)[0]
-        frames = _counted(source.frames, source.info.duration, tell)
-        return self.extractors.vision.extract(frames, source.info.duration)
+
+        return Looking(source.frames, source.info.duration, look, tell)
 
     @property
     def model_info(self) -> ModelInfo:
@@ -286,11 +326,3 @@ class EmotionPipeline:
 
 def _ignore(stage: str, share: float) -> None:
     """The hook of a caller who does not want one."""
-
-
-def _counted(frames: Iterable[Frame], duration: float, tell: Hook) -> Iterator[Frame]:
-    """Pass frames on and tell how far in the video they are."""
-    for frame in frames:
-        yield frame
-        if duration > 0:
-            tell("look at faces", min(1.0, frame.time / duration))

@@ -21,6 +21,7 @@ from lddu_pipe.types import Modality
 WHISPER = "whisper-tiny.en"
 MINILM = "all-MiniLM-L6-v2"
 LANDMARKER = "face-landmarker"
+MAX_LANDMARKERS = 8  # each holds 20 MB and a few pictures
 
 
 class Extractors:
@@ -134,6 +135,7 @@ class Extractors:
                 EXPRESSION_FILE: self._checkpoint.weights[EXPRESSION_FILE],
             },
             device=self._device.type,
+            threads=min(MAX_LANDMARKERS, torch.get_num_threads()),
         )
         self._check("vision", extractor.fingerprint)
         return extractor
@@ -145,7 +147,9 @@ class Extractors:
     @cached_property
     def _whisper(self) -> WhisperModel:
         device = "cuda" if self._device.type == "cuda" else "cpu"
-        return load_whisper(self._resolve(WHISPER), device)
+        return load_whisper(
+            self._resolve(WHISPER), device, threads=max(1, torch.get_num_threads() // 2)
+        )
 
     def _resolve(self, name: str) -> Path:
         return resolve(name, offline=self._offline)

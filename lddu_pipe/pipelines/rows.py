@@ -18,6 +18,7 @@ from lddu_pipe.pipelines.samples import (
     NO_FACE,
     NO_WORDS,
     SILENCE,
+    Found,
     cut_sequence,
     make_sample,
     show_throughout,
@@ -26,16 +27,12 @@ from lddu_pipe.pipelines.settings import Hook
 from lddu_pipe.transcripts import parse_text, read_transcript
 from lddu_pipe.types import (
     Media,
-    Modality,
-    ModalitySequence,
     Sample,
     TimeSpan,
     Transcript,
     Utterance,
     Word,
 )
-
-Found = dict[Modality, ModalitySequence | str]
 
 
 def samples_of_rows(

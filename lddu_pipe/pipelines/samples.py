@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from lddu_pipe.alignment import align_to_words, limit_steps
 from lddu_pipe.extractors.prosody import SAMPLE_RATE
 from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.pipelines.components import Extractors
-from lddu_pipe.types import MODALITIES, Modality, ModalitySequence, Sample, Utterance
+from lddu_pipe.types import Modality, ModalitySequence, Sample, Utterance
 
 NO_WORDS = "no words"
 SILENCE = "silence"
@@ -20,52 +20,46 @@ NO_SPEECH = "no speech found"
 NO_FACE = "no face found"
 
 
-@dataclass(frozen=True)
-class Raw:
-    """What there is to look at and listen to, before it is cut into utterances."""
-
-    waveform: NDArray[np.float32] | None = None
-    """(samples,) float32 mono at 16 kHz from moment 0, or None."""
-    vision: ModalitySequence | None = None
-    """Features of all frames, or None."""
-    missing: Mapping[Modality, str] = field(default_factory=dict)
-    """Why a modality is absent everywhere."""
-    speech_only: bool = False
-    """Listen only where there are words: the rest is music or noise, which says nothing."""
+Found = dict[Modality, ModalitySequence | str]
+"""What was found of each modality of an utterance, or why nothing was."""
 
 
-def build_samples(
+def read_and_listen(
     extractors: Extractors,
-    config: LDDUConfig,
     utterances: Sequence[Utterance],
-    raw: Raw,
-    *,
-    aligned: bool = False,
-) -> list[Sample]:
-    """Extract every modality of every utterance.
+    waveform: NDArray[np.float32] | None,
+) -> list[Found]:
+    """Extract the text and the audio of every utterance.
+
+    Sound is listened to only where there are words: the rest is music or noise, which says
+    nothing.
 
     Args:
         extractors: loaded as they are needed.
-        config: of the model, for the longest sequences it takes.
         utterances: in order.
-        raw: the media they were cut from.
-        aligned: pool to one step a word; an utterance without words is one step.
+        waveform: (samples,) float32 mono at 16 kHz from moment 0 of the media, or None.
 
     Returns:
-        One sample an utterance, in the same order.
+        One item an utterance, in the same order.
     """
     texts: Sequence[ModalitySequence | None] = [None] * len(utterances)
     if any(utterance.words for utterance in utterances):
         texts = extractors.text.extract(utterances)
-    samples = []
-    for utterance, text in zip(utterances, texts, strict=True):
-        found: dict[Modality, ModalitySequence | str] = {
+    return [
+        {
             "text": text if text is not None and text.present else NO_WORDS,
-            "audio": _audio(extractors, utterance, raw),
-            "vision": _vision(utterance, raw),
+            "audio": _audio(extractors, utterance, waveform),
         }
-        samples.append(make_sample(utterance, found, raw.missing, config, aligned=aligned))
-    return samples
+        for utterance, text in zip(utterances, texts, strict=True)
+    ]
+
+
+def look_up(vision: ModalitySequence | None, utterance: Utterance) -> ModalitySequence | str:
+    """The frames of an utterance, or why there are none."""
+    if vision is None:
+        return "no pictures given"
+    sequence = cut_sequence(vision, utterance)
+    return sequence if sequence.present else NO_FACE
 
 
 def make_sample(
@@ -105,23 +99,18 @@ def make_sample(
     return Sample(utterance, limited, reasons, aligned=aligned)
 
 
-def _audio(extractors: Extractors, utterance: Utterance, raw: Raw) -> ModalitySequence | str:
-    if raw.waveform is None:
-        return raw.missing.get("audio", "no sound given")
-    if raw.speech_only and not utterance.words:
+def _audio(
+    extractors: Extractors, utterance: Utterance, waveform: NDArray[np.float32] | None
+) -> ModalitySequence | str:
+    if waveform is None:
+        return "no sound given"
+    if not utterance.words:
         return NO_SPEECH
     start, end = (
         round(moment * SAMPLE_RATE) for moment in (utterance.span.start, utterance.span.end)
     )
-    sequence = extractors.audio.extract(raw.waveform[start:end], utterance.span.start)
+    sequence = extractors.audio.extract(waveform[start:end], utterance.span.start)
     return sequence if sequence.present else SILENCE
-
-
-def _vision(utterance: Utterance, raw: Raw) -> ModalitySequence | str:
-    if raw.vision is None:
-        return raw.missing.get("vision", "no pictures given")
-    sequence = cut_sequence(raw.vision, utterance)
-    return sequence if sequence.present else NO_FACE
 
 
 def cut_sequence(sequence: ModalitySequence, utterance: Utterance) -> ModalitySequence:
@@ -150,8 +139,3 @@ def show_throughout(still: ModalitySequence, utterances: Sequence[Utterance]) ->
     ends = [utterance.span.end for utterance in utterances]
     ends += [word.span.end for utterance in utterances for word in utterance.words]
     return replace(still, spans=np.array([[0.0, max(ends, default=0.0)]]))
-
-
-def missing_everywhere(reason: str) -> dict[Modality, str]:
-    """The same reason for every modality."""
-    return dict.fromkeys(MODALITIES, reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -229,9 +230,26 @@ def test_stages_are_told_in_order_and_to_the_end(
     told: list[tuple[str, float]] = []
     pipe(sample_video, hook=lambda stage, share: told.append((stage, share)))
     stages = list(dict.fromkeys(stage for stage, _ in told))
-    assert stages == ["decode sound", "transcribe", "look at faces", "read and listen", "score"]
+    assert stages == ["decode sound", "transcribe", "read and listen", "look at faces", "score"]
     assert told[-1] == ("score", 1.0)
     assert all(0 <= share <= 1 for _, share in told)
+
+
+def test_several_threads_may_use_one_pipeline(pipe: EmotionPipeline, sample_video: Path) -> None:
+    """Each gets the answer to its own question, as if it had asked alone."""
+    texts = ["What wonderful news!", "I am so angry with you!", "He died, and I miss him so much."]
+
+    def ask(number: int) -> dict[str, Any]:
+        annotation = pipe(sample_video) if number == 1 else pipe(text=texts[number % 3])
+        found = annotation.to_dict()
+        del found["provenance"]["created"]
+        return found
+
+    alone = [ask(number) for number in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(ask, range(6)))
+    assert together == alone
+    assert alone[0]["provenance"]["weights"] != alone[1]["provenance"]["weights"]
 
 
 def test_silence_and_black_give_no_decision(

@@ -1,0 +1,90 @@
+"""The faces of a video, looked for in several stretches of it at once."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from queue import SimpleQueue
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lddu_pipe.extractors.faces import Face, FaceLandmarker
+from lddu_pipe.media import Frame
+
+STRETCH = 24
+"""Frames that one landmarker sees one after the other. It forgets what it saw before each stretch,
+so that results depend neither on who looked at the stretch before nor on how many look at once."""
+
+Show = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+"""From the picture of a frame to the picture in which faces are looked for."""
+Cut = Callable[[NDArray[np.uint8], Face | None], NDArray[np.uint8]]
+"""From the picture of a frame and a face in it (None where there is none) to the face's crop."""
+
+
+class Seen(NamedTuple):
+    """What was found in one frame."""
+
+    time: float
+    """Seconds."""
+    faces: tuple[Face, ...]
+    crops: tuple[NDArray[np.uint8], ...]
+    """Of each face; a single one where there is no face and `Cut` cuts all the same."""
+
+
+def find_faces(
+    model: Path, frames: Iterable[Frame], show: Show, cut: Cut, threads: int = 1
+) -> Generator[Seen]:
+    """Look for the faces of one video; pictures are cut and let go as soon as they were seen.
+
+    Frames are taken a few stretches ahead of what is asked for. If the generator is closed,
+    threads finish their stretch and end.
+
+    Args:
+        model: the ``face_landmarker.task`` file.
+        frames: in order of time.
+        show: applied to each picture before faces are looked for.
+        cut: applied to each face.
+        threads: landmarkers at work at once; the result does not depend on it.
+
+    Yields:
+        One item a frame, in order.
+    """
+    remaining = iter(frames)
+    first = list(islice(remaining, STRETCH))
+    if not first:
+        return
+    with ExitStack() as stack, ThreadPoolExecutor(threads, "faces") as pool:
+        idle: SimpleQueue[FaceLandmarker] = SimpleQueue()
+        for _ in range(threads):
+            landmarker = FaceLandmarker(model, video=True)
+            stack.callback(landmarker.close)
+            idle.put(landmarker)
+
+        def look(stretch: list[Frame]) -> list[Seen]:
+            landmarker = idle.get()
+            try:
+                landmarker.forget()
+                return [_look(landmarker, frame, show, cut) for frame in stretch]
+            finally:
+                idle.put(landmarker)
+
+        ahead: deque[Future[list[Seen]]] = deque()
+        stretch = first
+        while stretch or ahead:
+            if stretch:
+                ahead.append(pool.submit(look, stretch))
+                stretch = list(islice(remaining, STRETCH))
+            if len(ahead) > threads or not stretch:
+                yield from ahead.popleft().result()
+
+
+def _look(landmarker: FaceLandmarker, frame: Frame, show: Show, cut: Cut) -> Seen:
+    faces = tuple(landmarker.detect(show(frame.image), frame.time))
+    crops = tuple(cut(frame.image, face) for face in faces or (None,))
+    return Seen(frame.time, faces, crops)
