@@ -9,7 +9,9 @@ from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment
 from numpy.typing import NDArray
 
+from lddu_pipe.extractors.prosody import HOP_LENGTH, loudness_db
 from lddu_pipe.extractors.whisper import SAMPLE_RATE
+from lddu_pipe.media.waveform import Sound
 from lddu_pipe.transcripts.cues import merge_pieces
 from lddu_pipe.types import Cue, TimeSpan, Transcript, Word
 
@@ -19,6 +21,13 @@ from lddu_pipe.types import Cue, TimeSpan, Transcript, Word
 MIN_LOG_PROBABILITY = -1.2
 MAX_NO_SPEECH = 0.8
 MAX_COMPRESSION = 2.4  # text that repeats itself compresses well and was not said
+
+MIN_SAMPLES = SAMPLE_RATE // 10  # less is shorter than any word, and the voice detector needs it
+
+# Sound is recognised in blocks, so that an hour takes no more memory than a few minutes.
+MAX_BLOCK = 180.0  # seconds
+SEARCH = 60.0  # seconds before its end in which a block is ended, at the quietest moment
+QUIET = 0.5  # seconds over which quiet is measured
 
 
 class SpeechRecogniser:
@@ -31,39 +40,63 @@ class SpeechRecogniser:
 
     def transcribe(
         self,
-        waveform: NDArray[np.float32],
+        waveform: Sound,
         progress: Callable[[float], None] | None = None,
     ) -> Transcript:
         """Recognise what is said.
 
         Args:
-            waveform: (samples,) float32 mono at 16 kHz.
+            waveform: (samples,) float32 mono at 16 kHz. Long ones are read in blocks of at most
+                `MAX_BLOCK` seconds that end where it is quiet.
             progress: called with the share done, 0..1.
 
         Returns:
             One cue a recognised segment; no cues where nobody speaks.
         """
-        duration = len(waveform) / SAMPLE_RATE
-        if duration < 0.1:  # shorter than any word, and the voice detector needs a window
-            return Transcript((), source=self._name)
-        segments, info = self._model.transcribe(
-            waveform,
-            beam_size=5,
-            word_timestamps=True,
-            vad_filter=True,
-            condition_on_previous_text=False,
-            # No sampling where the best guess looks wrong: the same sound gives the same words.
-            temperature=0.0,
-        )
-        cues = []
-        for segment in segments:
-            if progress is not None:
-                progress(min(1.0, segment.end / duration))
-            words = tuple(_words(segment, duration)) if _credible(segment) else ()
-            if words:
-                span = TimeSpan(words[0].span.start, words[-1].span.end)
-                cues.append(Cue(segment.text.strip(), span, words))
-        return Transcript(tuple(cues), source=self._name, language=info.language)
+        cues: list[Cue] = []
+        language = None
+        start = 0
+        while len(waveform) - start >= MIN_SAMPLES:
+            block = waveform[start : start + round(MAX_BLOCK * SAMPLE_RATE)]
+            if start + len(block) < len(waveform):
+                block = block[: _quietest_end(block)]
+            segments, info = self._model.transcribe(
+                block,
+                beam_size=5,
+                word_timestamps=True,
+                vad_filter=True,
+                condition_on_previous_text=False,
+                # No sampling where the best guess looks wrong: the same sound, the same words.
+                temperature=0.0,
+            )
+            language = info.language
+            for segment in segments:
+                if progress is not None:
+                    heard = start + segment.end * SAMPLE_RATE
+                    progress(min(1.0, heard / len(waveform)))
+                cue = _cue(segment, start / SAMPLE_RATE, len(block) / SAMPLE_RATE)
+                if cue is not None:
+                    cues.append(cue)
+            start += len(block)
+        return Transcript(tuple(cues), source=self._name, language=language)
+
+
+def _quietest_end(block: NDArray[np.float32]) -> int:
+    """The sample in the middle of the quietest half second near the end of a block."""
+    begin = len(block) - round(SEARCH * SAMPLE_RATE)
+    level = 10 ** (loudness_db(block[begin:]) / 10)
+    width = round(QUIET * SAMPLE_RATE / HOP_LENGTH)
+    quiet = np.convolve(level, np.ones(width), "valid")
+    return begin + (int(quiet.argmin()) + width // 2) * HOP_LENGTH
+
+
+def _cue(segment: Segment, offset: float, duration: float) -> Cue | None:
+    """A segment of a block that begins at second `offset`, if it can be believed."""
+    words = tuple(_words(segment, offset, duration)) if _credible(segment) else ()
+    if not words:
+        return None
+    span = TimeSpan(words[0].span.start, words[-1].span.end)
+    return Cue(segment.text.strip(), span, words)
 
 
 def _credible(segment: Segment) -> bool:
@@ -74,7 +107,7 @@ def _credible(segment: Segment) -> bool:
     )
 
 
-def _words(segment: Segment, duration: float) -> list[Word]:
+def _words(segment: Segment, offset: float, duration: float) -> list[Word]:
     pieces = []
     latest = 0.0
     for word in segment.words or ():
@@ -84,5 +117,6 @@ def _words(segment: Segment, duration: float) -> list[Word]:
         latest = start
         if word.word.strip():
             probability = min(1.0, max(0.0, float(word.probability)))
-            pieces.append(Word(word.word, TimeSpan(start, end), probability))
+            span = TimeSpan(start + offset, end + offset)
+            pieces.append(Word(word.word, span, probability))
     return merge_pieces(pieces)
