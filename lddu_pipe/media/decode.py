@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.media.ffmpeg import Run, running, shown, source
-from lddu_pipe.media.probe import first_frame, opened
+from lddu_pipe.media.isolation import ask
+from lddu_pipe.media.limits import OVERHANG
 from lddu_pipe.types import Media, TimeSpan, VideoStream
 
 logger = logging.getLogger(__name__)
@@ -78,12 +79,40 @@ def decode_audio(
     stream = stream.filter("aresample", sample_rate, first_pts=0, **{"async": 1})
     if span is not None:
         stream = stream.filter("atrim", end_sample=count)
-    with running(stream.output("pipe:", format="f32le", acodec="pcm_f32le")) as run:
-        samples = np.frombuffer(run.stdout.read(), dtype="<f4")
-        _judge(run, media, "sound", nothing=not len(samples), partial=span is not None)
-    # Floating-point files may hold anything, NaN included.
-    samples = np.clip(np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0)
-    return np.pad(samples, (0, max(0, count - len(samples)))).astype(np.float32, copy=False)
+    # Beyond what was found there is nothing but a codec's last block, or nonsense.
+    most = count if span is not None else count + round(OVERHANG * sample_rate)
+    stream = stream.filter("atrim", end_sample=most)
+    with running(stream.output("pipe:", format="f32le", acodec="pcm_f32le"), media) as run:
+        samples = _silence(most, media)
+        found = _fill(samples, run)
+        _judge(run, media, "sound", nothing=not found, partial=span is not None)
+    return samples[: max(found, count)]
+
+
+def _silence(count: int, media: Media) -> NDArray[np.float32]:
+    try:
+        # Pages of zeros take no memory until something is written there: silence is free.
+        return np.zeros(count, np.float32)
+    except MemoryError as error:
+        raise UnusableInputError(
+            f"the sound of {shown(media.path)} takes {count * 4 / 1e9:.1f} GB of memory, "
+            "more than there is; cut it into parts"
+        ) from error
+
+
+def _fill(samples: NDArray[np.float32], run: Run) -> int:
+    """Write what ffmpeg gives over the beginning of `samples`; return how many there were."""
+    found, rest = 0, b""
+    while (data := rest + run.read(1 << 20)) != rest and found < len(samples):
+        whole = len(data) // 4 * 4
+        rest = data[whole:]
+        part = np.frombuffer(data[:whole], dtype="<f4")[: len(samples) - found]
+        if part.any():
+            # Floating-point files may hold anything, NaN included.
+            finite = np.nan_to_num(part, nan=0.0, posinf=1.0, neginf=-1.0)
+            np.clip(finite, -1.0, 1.0, out=samples[found : found + len(part)])
+        found += len(part)
+    return found
 
 
 def decode_frames(
@@ -122,10 +151,10 @@ def _frames(
         yield Frame(0.0, _still(media, video, max_side))
         return
     last = -1.0
-    with running(_frame_command(media, video, fps, max_side, span)) as run:
+    with running(_frame_command(media, video, fps, max_side, span), media) as run:
         for stamp, image in _pictures(run):
             time = max(0.0, stamp - media.origin)
-            if span is not None and time >= span.end:
+            if time >= (media.duration + OVERHANG if span is None else span.end):
                 return
             # Time stamps that step back come from damage, and no reader of frames expects them.
             if time > last and (span is None or time >= span.start):
@@ -137,25 +166,20 @@ def _frames(
 def _still(media: Media, video: VideoStream, max_side: int) -> NDArray[np.uint8]:
     """Decode a picture file, (height, width, 3) uint8 RGB, upright.
 
-    In this process: starting a program takes fifty times as long as decoding a small picture.
+    Not with ffmpeg: starting a program takes fifty times as long as decoding a small picture.
     """
-    try:
-        with opened(media.path) as container:
-            frame = first_frame(container)
-    except (av.FFmpegError, OSError) as error:
-        frame, reason = None, str(error.strerror)
-    else:
-        reason = "nothing in it decodes"
-    if frame is None:
-        raise UnusableInputError(
-            f"no picture of {shown(media.path)} can be decoded: {reason}; "
-            "check the file in a viewer or copy it again"
-        )
     width, height = _scaled(video, max_side)
     if video.rotation in (90, 270):
         width, height = height, width
-    small = frame.reformat(width, height, format="rgb24", interpolation="BICUBIC").to_ndarray()
-    return np.ascontiguousarray(np.rot90(small, -video.rotation // 90), dtype=np.uint8)
+    size = height * width * 3
+    request = {"task": "picture", "width": width, "height": height}
+    stored = ask(
+        media.path,
+        request,
+        lambda _, content: np.frombuffer(content, np.uint8).reshape(height, width, 3),
+        size,
+    )
+    return np.ascontiguousarray(np.rot90(stored, -video.rotation // 90))
 
 
 def _frame_command(
@@ -197,7 +221,7 @@ def _scaled(video: VideoStream, max_side: int) -> tuple[int, int]:
 def _pictures(run: Run) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     """Yield the time stamp in seconds and the (H, W, 3) image of each frame that ffmpeg writes."""
     try:
-        container = av.open(run.stdout, mode="r", format="nut", buffer_size=1 << 20)
+        container = av.open(run, mode="r", format="nut", buffer_size=1 << 20)
     except (av.FFmpegError, EOFError):
         # ffmpeg wrote nothing; `_judge` says why.
         return

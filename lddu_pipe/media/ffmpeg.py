@@ -7,9 +7,9 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +17,8 @@ import ffmpeg
 from ffmpeg.nodes import FilterableStream, OutputStream
 
 from lddu_pipe.errors import MissingAssetError
+from lddu_pipe.media.limits import COMPLAINTS, STALL, confine, time_to_decode
+from lddu_pipe.media.pipes import readable, widen
 from lddu_pipe.types import Media
 
 INDEXED = ("mov", "matroska", "wav")
@@ -106,34 +108,78 @@ def source(media: Media, start: float = 0.0, **options: str | int | None) -> Fil
     return ffmpeg.input(os.fsencode(f"file:{media.path.absolute()}"), **options)
 
 
-@dataclass(frozen=True)
 class Run:
-    """A running ffmpeg."""
+    """A running ffmpeg, to be read from as from a file."""
 
-    process: subprocess.Popen[bytes]
-    log: IO[bytes]
-
-    @property
-    def stdout(self) -> IO[bytes]:
-        """What ffmpeg writes."""
-        if self.process.stdout is None:
+    def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes], limit: float) -> None:
+        if process.stdout is None:
             raise ValueError("ffmpeg was started without a pipe")
-        return self.process.stdout
+        self.process = process
+        self._output = process.stdout
+        widen(self._output.fileno())
+        self._log = log
+        self._left = limit
+        """Seconds that may still be spent waiting."""
+        self._progress: int | None = None
+        """Bytes that ffmpeg had read when it was last waited for in vain."""
+        self._stopped = ""
+        """Why it was killed."""
+
+    def read(self, size: int) -> bytes:
+        """Return some bytes of what ffmpeg writes, at most `size`; none at its end.
+
+        An ffmpeg that shows no sign of life is killed, which is its end. Only waiting counts: who
+        takes long between two calls does no harm.
+        """
+        while not self._stopped:
+            begun = time.monotonic()
+            ready = readable(self._output.fileno(), min(STALL, self._left))
+            self._left -= time.monotonic() - begun
+            if ready:
+                return os.read(self._output.fileno(), size)
+            # A moment deep in a file takes long to reach: reading on is a sign of life.
+            before, self._progress = self._progress, _bytes_read(self.process.pid)
+            if self._left <= 0:
+                self._stopped = "it takes too long"
+            elif before == self._progress:
+                self._stopped = f"nothing came for {STALL:.0f} s"
+        self.process.kill()
+        return b""
 
     def finish(self) -> tuple[bool, str]:
         """Wait for the end; return whether ffmpeg was content, and its last complaint if any."""
-        failed = self.process.wait() != 0
-        self.log.seek(0)
-        lines = self.log.read().decode("utf-8", "replace").splitlines()
+        try:
+            failed = self.process.wait(STALL) != 0
+        except subprocess.TimeoutExpired:
+            # It has closed its output, or was not read to the end, and does not go.
+            self._stopped = self._stopped or "it does not end"
+        if self._stopped:
+            return False, self._stopped
+        # Only the end of what may be gigabytes.
+        self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - (1 << 16)))
+        lines = self._log.read().decode("utf-8", "replace").splitlines()
         # "[h264 @ 0x55d0]" tells a person nothing.
         said = [re.sub(r"^(\[[^\]]* @ [^\]]*\] ?)+", "", line).strip() for line in lines]
         last = next((line for line in reversed(said) if line), "")
         return not failed, last or (f"exit code {self.process.returncode}" if failed else "")
 
 
+def _bytes_read(process_id: int) -> int | None:
+    """Return how much a process has read so far; None where the system does not tell."""
+    try:
+        counts = Path(f"/proc/{process_id}/io").read_text(encoding="ascii")
+    except OSError:
+        return None
+    return int(counts.split()[1])
+
+
 @contextmanager
-def running(output: OutputStream) -> Iterator[Run]:
+def running(output: OutputStream, media: Media) -> Iterator[Run]:
     """Run an ffmpeg-python output; ffmpeg is gone when the context closes, however it closes.
+
+    Args:
+        output: what ffmpeg is to write.
+        media: what it reads, which says how long that may take.
 
     Raises:
         MissingAssetError: ffmpeg is not there or does not start.
@@ -146,8 +192,15 @@ def running(output: OutputStream) -> Iterator[Run]:
     # A file takes any number of complaints; an unread pipe would fill and stop ffmpeg.
     with tempfile.TemporaryFile() as log:
         try:
+            # In a group of its own: ffmpeg takes a Ctrl-C of the terminal for its end, and what is
+            # to come of it is for this process to say.
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                bufsize=0,
+                process_group=0,
             )
         except OSError as error:
             raise MissingAssetError(
@@ -156,6 +209,8 @@ def running(output: OutputStream) -> Iterator[Run]:
             ) from error
         with process:
             try:
-                yield Run(process, log)
+                confine(process.pid, COMPLAINTS)
+                run = Run(process, log, time_to_decode(media.duration))
+                yield run
             finally:
                 process.kill()

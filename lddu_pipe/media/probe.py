@@ -1,36 +1,16 @@
-"""What a media file holds, found by reading it."""
+"""What a media file holds, found by a process apart that reads it."""
 
 from __future__ import annotations
 
-import io
-import logging
 import math
-import struct
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from fractions import Fraction
-from functools import cached_property
+from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
-
-import av
-from av.container import InputContainer
-from av.sidedata.sidedata import SideDataContainer
-from av.sidedata.sidedata import Type as SideDataType
-from av.stream import Disposition, Stream
+from typing import Any
 
 from lddu_pipe.errors import UnusableInputError
-from lddu_pipe.media.ffmpeg import DEMUXERS, STILLS, shown
+from lddu_pipe.media.ffmpeg import shown
+from lddu_pipe.media.isolation import ask
 from lddu_pipe.types import AudioStream, Media, VideoStream
-
-logger = logging.getLogger(__name__)
-
-_STILL_IF_SINGLE = (*STILLS, "gif", "apng", "mjpeg")
-"""Demuxers whose single picture without sound is a still and not a short video."""
-
-_UNKNOWN_RIFF_SIZE = 0x7FFF_0000
-"""Sizes from here on in a RIFF header stand for one that was not known when it was written."""
 
 
 def probe(path: Path) -> Media:
@@ -40,24 +20,17 @@ def probe(path: Path) -> Media:
     tried: one in which nothing can be decoded counts as absent, and a log warning says so. All
     packets are read (not decoded), so the duration is what the file holds and not what its header
     claims. Time 0 is the first sample or frame that decodes, whichever comes first. The content
-    alone decides the format, never the file's name, and no other file is opened.
+    alone decides the format, never the file's name, and no other file is opened. Another process
+    does this, so whatever the file does to its decoder is an error of that file.
 
     Raises:
         UnusableInputError: missing, a folder, empty, unreadable, not media, a playlist, cut off
-            before its index, or without any sound or picture that can be decoded.
+            before its index, without any sound or picture that can be decoded, beyond what
+            `media.limits` allows, or one that its decoder does not survive.
+        MissingAssetError: the process that decodes does not start.
     """
     _check_regular_file(path)
-    with opened(path) as container:
-        demuxer = container.format.name.split(",")[0]
-        pictures = [stream for stream in container.streams.video if not _is_cover_art(stream)]
-        tracks = [_Track(stream) for stream in container.streams.audio[:1]]
-        tracks += [_Track(stream) for stream in pictures[:1]]
-        if not tracks:
-            raise UnusableInputError(f"{shown(path)} has neither a sound nor a picture stream")
-        _read_all(container, tracks, path)
-        if demuxer == "wav":
-            _compare_with_riff_header(path)
-        return _describe(path, demuxer, tracks)
+    return ask(path, {"task": "inspect"}, lambda answer, _: _media(path, answer))
 
 
 def _check_regular_file(path: Path) -> None:
@@ -71,212 +44,62 @@ def _check_regular_file(path: Path) -> None:
         raise UnusableInputError(f"{shown(path)} is empty; copy or download it again")
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[InputContainer]:
-    """Open a file for PyAV, which gets its bytes and nothing else: no name, no other file.
+def _media(path: Path, answer: Mapping[str, Any]) -> Media:
+    """Take an answer apart, trusting none of its values.
 
     Raises:
-        UnusableInputError: it cannot be read or is not media.
+        ValueError, TypeError, KeyError: it is not one that a decoder in its right mind gives.
     """
-    try:
-        file = path.open("rb", buffering=0)
-    except OSError as error:
-        raise UnusableInputError(f"{shown(path)} cannot be read: {error.strerror}") from error
-    with file, _open(file, path) as container:
-        yield container
+    audio, video = answer["audio"], answer["video"]
+    return Media(
+        path,
+        _number(answer["duration"]),
+        None if audio is None else _audio_stream(audio),
+        None if video is None else _video_stream(video),
+        demuxer=_name(answer["demuxer"]),
+        origin=_number(answer["origin"]),
+    )
 
 
-def first_frame(container: InputContainer) -> av.VideoFrame | None:
-    """Decode the first picture that is not cover art."""
-    streams = [stream for stream in container.streams.video if not _is_cover_art(stream)]
-    return next(container.decode(streams[0]), None) if streams else None
-
-
-def _open(file: io.FileIO, path: Path) -> InputContainer:
-    # PyAV would hand the name to ffmpeg, where "%d", ".m3u8" and the like steer the format.
-    file.name = "media"
-    # The bytes come from Python, so no protocol at all is needed; "none" matches nothing.
-    options = {"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": "none"}
-    try:
-        return av.open(file, mode="r", options=options, metadata_errors="replace")
-    except av.ArgumentError as error:
-        raise UnusableInputError(
-            f"{shown(path)} is a playlist, a subtitle or another format that is not read as "
-            "media; name the video or sound file itself"
-        ) from error
-    except (av.FFmpegError, OSError) as error:
-        raise UnusableInputError(
-            f"{shown(path)} is not a media file (a playlist is none), or is cut off or damaged "
-            "at its header; check it in a player or copy it again"
-        ) from error
-
-
-def _is_cover_art(stream: av.VideoStream) -> bool:
-    return bool(stream.disposition & Disposition.attached_pic)
-
-
-@dataclass
-class _Track:
-    """A stream while it is read: its first frame and where it ends."""
-
-    stream: av.VideoStream | av.AudioStream
-    frame: av.VideoFrame | av.AudioFrame | None = None
-    end: float = -math.inf
-    """Time stamp, in seconds, at which the last packet ends."""
-    length: float = 0.0
-    """Seconds that the packets last together."""
-    packets: int = 0
-
-    def take(self, packet: av.Packet[Stream] | None) -> None:
-        """Take the next packet, or None at the end; decode only until a frame comes out."""
-        # An unknown codec has no context.
-        if self.frame is None and self.stream.codec_context is not None:
-            try:
-                frames: Sequence[av.VideoFrame | av.AudioFrame] = self.stream.decode(packet)
-                self.frame = frames[0] if frames else None
-            except av.FFmpegError as error:
-                logger.debug("%s packet %d: %s", self.stream.type, self.packets, error)
-        if packet is None or packet.is_discard:
-            return
-        self.packets += 1
-        seconds = packet.duration * self._tick if packet.duration else self._frame_period
-        self.length += seconds
-        if packet.pts is not None:
-            self.end = max(self.end, packet.pts * self._tick + seconds)
-
-    @cached_property
-    def _tick(self) -> float:
-        """Seconds a unit of the stream's time stamps; a float, for it meets every packet."""
-        return float(self.stream.time_base or Fraction(1, 1000))
-
-    @cached_property
-    def _frame_period(self) -> float:
-        rate = self.stream.average_rate if isinstance(self.stream, av.VideoStream) else None
-        return float(1 / rate) if rate else 0.0
-
-    @property
-    def start(self) -> float:
-        """Time stamp of the first frame, in seconds; 0.0 where the format has none."""
-        if self.frame is None or self.frame.pts is None:
-            return 0.0
-        return self.frame.pts * float(self.frame.time_base or self._tick)
-
-    @property
-    def duration(self) -> float:
-        """Seconds from the first frame to the end of the last packet."""
-        if math.isinf(self.end):
-            return self.length
-        return max(0.0, self.end - self.start)
-
-
-def _read_all(container: InputContainer, tracks: list[_Track], path: Path) -> None:
-    by_index = {track.stream.index: track for track in tracks}
-    try:
-        for packet in container.demux(*(track.stream for track in tracks)):
-            if packet.size:
-                by_index[packet.stream.index].take(packet)
-    except av.FFmpegError as error:
-        logger.warning("%s is damaged, reading stopped early: %s", shown(path), error.strerror)
-    for track in tracks:
-        track.take(None)
-    claimed = (container.duration or 0) / av.time_base
-    found = max(track.duration for track in tracks)
-    # Half a second or a tenth: less is rounding, or a guess from the bit rate.
-    if claimed - found > max(0.5, claimed / 10):
-        logger.warning(
-            "%s claims %.1f s and holds %.1f s; it may be cut off", shown(path), claimed, found
-        )
-
-
-def _compare_with_riff_header(path: Path) -> None:
-    """Warn of a WAV file that is cut off; ffmpeg goes by the length of the file alone."""
-    with path.open("rb") as file:
-        head = file.read(8)
-    size = path.stat().st_size
-    claimed = int.from_bytes(head[4:], "little") + 8
-    # Programs that write to a pipe do not know the size, and put a huge one.
-    if head[:4] == b"RIFF" and size < claimed < _UNKNOWN_RIFF_SIZE:
-        logger.warning(
-            "%s claims %d bytes and holds %d; it may be cut off", shown(path), claimed, size
-        )
-
-
-def _describe(path: Path, demuxer: str, tracks: list[_Track]) -> Media:
-    decoded = [track for track in tracks if track.frame is not None]
-    if not decoded:
-        raise UnusableInputError(
-            f"{shown(path)} holds no sound and no picture that can be decoded; "
-            "it may be cut off, encrypted, or in a codec that ffmpeg does not know"
-        )
-    for track in tracks:
-        if track.frame is None:
-            kind = track.stream.type
-            logger.warning(
-                "%s: its %s stream is left out, nothing in it decodes", shown(path), kind
-            )
-    origin = min(track.start for track in decoded)
-    audio: AudioStream | None = None
-    video: VideoStream | None = None
-    for track in decoded:
-        if isinstance(track.frame, av.AudioFrame):
-            audio = _audio_stream(track, track.frame, origin)
-        elif isinstance(track.frame, av.VideoFrame):
-            still = demuxer in STILLS or (
-                len(tracks) == 1 and track.packets == 1 and demuxer in _STILL_IF_SINGLE
-            )
-            video = _video_stream(track, track.frame, origin, still)
-    end = max(track.start + track.duration for track in decoded)
-    duration = 0.0 if video is not None and video.still else end - origin
-    return Media(path, duration, audio, video, demuxer=demuxer, origin=origin)
-
-
-def _audio_stream(track: _Track, frame: av.AudioFrame, origin: float) -> AudioStream:
+def _audio_stream(values: Mapping[str, Any]) -> AudioStream:
     return AudioStream(
-        codec=track.stream.codec_context.name,
-        sample_rate=frame.sample_rate,
-        channels=frame.layout.nb_channels,
-        start=track.start - origin,
-        duration=track.duration,
+        codec=_name(values["codec"]),
+        sample_rate=_count(values["sample_rate"]),
+        channels=_count(values["channels"]),
+        start=_number(values["start"]),
+        duration=_number(values["duration"]),
     )
 
 
-def _video_stream(track: _Track, frame: av.VideoFrame, origin: float, still: bool) -> VideoStream:
-    rotation = _rotation(frame)
-    width, height = _size_shown(frame, getattr(track.stream, "sample_aspect_ratio", None))
-    if rotation in (90, 270):
-        width, height = height, width
+def _video_stream(values: Mapping[str, Any]) -> VideoStream:
+    if values["rotation"] not in (0, 90, 180, 270):
+        raise ValueError(f"not a rotation: {values['rotation']}")
+    fps, duration = values["fps"], values["duration"]
     return VideoStream(
-        codec=track.stream.codec_context.name,
-        width=width,
-        height=height,
-        fps=None if still or not track.duration else track.packets / track.duration,
-        rotation=rotation,
-        start=0.0 if still else track.start - origin,
-        duration=None if still else track.duration,
-        still=still,
+        codec=_name(values["codec"]),
+        width=_count(values["width"]),
+        height=_count(values["height"]),
+        fps=None if fps is None else _number(fps),
+        rotation=values["rotation"],
+        start=_number(values["start"]),
+        duration=None if duration is None else _number(duration),
+        still=bool(values["still"]),
     )
 
 
-def _size_shown(frame: av.VideoFrame, pixel_aspect: Fraction | None) -> tuple[int, int]:
-    """Return width and height in square pixels: stored ones may be wider than high (DVD)."""
-    # A ratio beyond 1:4 is a mistake of the file.
-    if not pixel_aspect or not Fraction(1, 4) <= pixel_aspect <= 4:
-        return frame.width, frame.height
-    return max(1, round(frame.width * pixel_aspect)), frame.height
+def _number(value: Any) -> float:  # noqa: ANN401 - what JSON holds
+    if not math.isfinite(value):
+        raise ValueError(f"not a finite number: {value}")
+    return float(value)
 
 
-def _rotation(frame: av.VideoFrame) -> int:
-    """Return the degrees clockwise, a multiple of 90, that bring a stored frame upright."""
-    try:
-        every = cast(SideDataContainer, frame.side_data)
-    except ValueError:
-        # PyAV does not know the EXIF side data of a photograph. Its own figure, counterclockwise,
-        # is right but for mirrored photographs, which cameras do not make.
-        return round(-frame.rotation / 90) * 90 % 360
-    found = [data for data in every if data.type is SideDataType.DISPLAYMATRIX]
-    if not found:
-        return 0
-    # The matrix (libavutil/display.h) maps "down" (0, 1) to its second row. Where that row points
-    # says what is upright also for mirrored pictures, which stay mirrored.
-    _, _, _, x, y, *_ = struct.unpack("=9i", bytes(found[0])[:36])
-    return round(math.degrees(math.atan2(-x, y)) / 90) * 90 % 360
+def _count(value: Any) -> int:  # noqa: ANN401 - what JSON holds
+    if not isinstance(value, int) or not 0 < value < 1 << 31:
+        raise ValueError(f"not a count: {value}")
+    return value
+
+
+def _name(value: Any) -> str:  # noqa: ANN401 - what JSON holds
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+        raise ValueError(f"not a name: {value!r}")
+    return value
