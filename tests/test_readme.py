@@ -84,6 +84,6 @@ def test_the_timeline_is_what_the_program_prints() -> None:
         text=True,
     )
     # Percentages may differ by a point between machines; words, times and emotions may not.
-    assert re.sub(r"[━─]+ +\d+ %|\d+ %", "%", printed) == re.sub(
-        r"[━─]+ +\d+ %|\d+ %", "%", shown[1]
+    assert re.sub(r"(?:[━─]+)? *>?\d+ %", "%", printed) == re.sub(
+        r"(?:[━─]+)? *>?\d+ %", "%", shown[1]
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lddu_pipe.extractors.prosody import HOP_LENGTH, loudness_db
 from lddu_pipe.extractors.whisper import SAMPLE_RATE
-from lddu_pipe.media.waveform import Sound
+from lddu_pipe.media import Sound
 from lddu_pipe.transcripts.cues import merge_pieces
 from lddu_pipe.types import Cue, TimeSpan, Transcript, Word
 

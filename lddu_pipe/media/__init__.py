@@ -5,8 +5,18 @@ Nothing outside this package starts ffmpeg or knows a container format.
 
 from __future__ import annotations
 
-from lddu_pipe.media.decode import Frame, decode_audio, decode_frames
+from lddu_pipe.media.decode import Frame, decode_audio, decode_frames, decode_waveform
 from lddu_pipe.media.ffmpeg import find_ffmpeg
 from lddu_pipe.media.probe import probe
+from lddu_pipe.media.waveform import Sound, Waveform
 
-__all__ = ["Frame", "decode_audio", "decode_frames", "find_ffmpeg", "probe"]
+__all__ = [
+    "Frame",
+    "Sound",
+    "Waveform",
+    "decode_audio",
+    "decode_frames",
+    "decode_waveform",
+    "find_ffmpeg",
+    "probe",
+]

@@ -15,6 +15,7 @@ from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.media.ffmpeg import Run, running, shown, source
 from lddu_pipe.media.isolation import ask
 from lddu_pipe.media.limits import OVERHANG
+from lddu_pipe.media.waveform import Waveform
 from lddu_pipe.types import Media, TimeSpan, VideoStream
 
 logger = logging.getLogger(__name__)
@@ -66,53 +67,64 @@ def decode_audio(
         UnusableInputError: the media has no sound, or none of it can be decoded.
         MissingAssetError: there is no ffmpeg.
     """
-    if media.audio is None:
-        raise UnusableInputError(f"{shown(media.path)} has no sound")
-    if sample_rate <= 0:
-        raise ValueError(f"sample_rate is above 0 Hz, got {sample_rate}")
     wanted = span or media.span
     count = round(wanted.duration * sample_rate)
-    stream = source(media, wanted.start)["a:0"]
-    stream = stream.filter("asetpts", f"round(PTS-({media.origin + wanted.start:.9f})/TB)")
-    stream = stream.filter("pan", _downmix(media.audio.channels))
-    # async fills gaps by time stamps; first_pts=0 pads or cuts so that the first sample is time 0.
-    stream = stream.filter("aresample", sample_rate, first_pts=0, **{"async": 1})
-    if span is not None:
-        stream = stream.filter("atrim", end_sample=count)
-    # Beyond what was found there is nothing but a codec's last block, or nonsense.
-    most = count if span is not None else count + round(OVERHANG * sample_rate)
-    stream = stream.filter("atrim", end_sample=most)
-    with running(stream.output("pipe:", format="f32le", acodec="pcm_f32le"), media) as run:
-        samples = _silence(most, media)
-        found = _fill(samples, run)
-        _judge(run, media, "sound", nothing=not found, partial=span is not None)
-    return samples[: max(found, count)]
-
-
-def _silence(count: int, media: Media) -> NDArray[np.float32]:
     try:
         # Pages of zeros take no memory until something is written there: silence is free.
-        return np.zeros(count, np.float32)
+        samples = np.zeros(count + round(OVERHANG * sample_rate), np.float32)
     except MemoryError as error:
         raise UnusableInputError(
             f"the sound of {shown(media.path)} takes {count * 4 / 1e9:.1f} GB of memory, "
             "more than there is; cut it into parts"
         ) from error
-
-
-def _fill(samples: NDArray[np.float32], run: Run) -> int:
-    """Write what ffmpeg gives over the beginning of `samples`; return how many there were."""
-    found, rest = 0, b""
-    while (data := rest + run.read(1 << 20)) != rest and found < len(samples):
-        whole = len(data) // 4 * 4
-        rest = data[whole:]
-        part = np.frombuffer(data[:whole], dtype="<f4")[: len(samples) - found]
+    found = 0
+    for part in _sound(media, sample_rate, span):
         if part.any():
-            # Floating-point files may hold anything, NaN included.
-            finite = np.nan_to_num(part, nan=0.0, posinf=1.0, neginf=-1.0)
-            np.clip(finite, -1.0, 1.0, out=samples[found : found + len(part)])
+            samples[found : found + len(part)] = part
         found += len(part)
-    return found
+    return samples[: max(found, count)]
+
+
+def decode_waveform(media: Media, sample_rate: int = 16_000) -> Waveform:
+    """Decode all the sound of a media file as `decode_audio` does, without holding it in memory.
+
+    Raises:
+        UnusableInputError: the media has no sound, none of it can be decoded, or there is no room
+            for it in the temporary folder.
+        MissingAssetError: there is no ffmpeg.
+    """
+    return Waveform(_sound(media, sample_rate, None), at_least=round(media.duration * sample_rate))
+
+
+def _sound(
+    media: Media, sample_rate: int, span: TimeSpan | None
+) -> Generator[NDArray[np.float32]]:
+    """Yield the samples of a media file, or a span of it, in parts, finite in -1..1."""
+    if media.audio is None:
+        raise UnusableInputError(f"{shown(media.path)} has no sound")
+    if sample_rate <= 0:
+        raise ValueError(f"sample_rate is above 0 Hz, got {sample_rate}")
+    wanted = span or media.span
+    most = round(wanted.duration * sample_rate)
+    stream = source(media, wanted.start)["a:0"]
+    stream = stream.filter("asetpts", f"round(PTS-({media.origin + wanted.start:.9f})/TB)")
+    stream = stream.filter("pan", _downmix(media.audio.channels))
+    # async fills gaps by time stamps; first_pts=0 pads or cuts so that the first sample is time 0.
+    stream = stream.filter("aresample", sample_rate, first_pts=0, **{"async": 1})
+    if span is None:
+        # Beyond what was found there is nothing but a codec's last block, or nonsense.
+        most += round(OVERHANG * sample_rate)
+    stream = stream.filter("atrim", end_sample=most)
+    with running(stream.output("pipe:", format="f32le", acodec="pcm_f32le"), media) as run:
+        found, rest = 0, b""
+        while (data := rest + run.read(1 << 20)) != rest and found < most:
+            whole = len(data) // 4 * 4
+            rest = data[whole:]
+            part = np.frombuffer(data[:whole], dtype="<f4")[: most - found]
+            found += len(part)
+            # Floating-point files may hold anything, NaN included.
+            yield np.clip(np.nan_to_num(part, nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0)
+        _judge(run, media, "sound", nothing=not found, partial=span is not None)
 
 
 def decode_frames(

@@ -23,8 +23,12 @@ class Waveform:
     The file has no name, and is gone with the object or the process.
     """
 
-    def __init__(self, parts: Iterable[NDArray[np.float32]]) -> None:
+    def __init__(self, parts: Iterable[NDArray[np.float32]], *, at_least: int = 0) -> None:
         """Take samples in as they come.
+
+        Args:
+            parts: (samples,) each.
+            at_least: samples to which silence is added where there are fewer.
 
         Raises:
             UnusableInputError: the temporary folder is full.
@@ -34,6 +38,8 @@ class Waveform:
         try:
             for part in parts:
                 self._file.write(part.astype(_SAMPLE, copy=False).tobytes())
+            while (missing := at_least * _SAMPLE.itemsize - self._file.tell()) > 0:
+                self._file.write(bytes(min(missing, 1 << 20)))
         except OSError as error:
             raise UnusableInputError(
                 f"sound cannot be kept in {tempfile.gettempdir()}: {error.strerror}; "

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lddu_pipe.alignment import align_to_words, limit_steps
 from lddu_pipe.extractors.prosody import SAMPLE_RATE
+from lddu_pipe.media import Sound
 from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.pipelines.components import Extractors
 from lddu_pipe.types import Modality, ModalitySequence, Sample, Utterance
@@ -27,7 +27,7 @@ Found = dict[Modality, ModalitySequence | str]
 def read_and_listen(
     extractors: Extractors,
     utterances: Sequence[Utterance],
-    waveform: NDArray[np.float32] | None,
+    waveform: Sound | None,
 ) -> list[Found]:
     """Extract the text and the audio of every utterance.
 
@@ -100,7 +100,7 @@ def make_sample(
 
 
 def _audio(
-    extractors: Extractors, utterance: Utterance, waveform: NDArray[np.float32] | None
+    extractors: Extractors, utterance: Utterance, waveform: Sound | None
 ) -> ModalitySequence | str:
     if waveform is None:
         return "no sound given"

@@ -16,7 +16,7 @@ from lddu_pipe.annotation import SourceInfo
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.extractors.prosody import SAMPLE_RATE
 from lddu_pipe.files import sha256_of_file
-from lddu_pipe.media import Frame, decode_audio, decode_frames, probe
+from lddu_pipe.media import Frame, Waveform, decode_frames, decode_waveform, probe
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.transcripts import TRANSCRIPT_SUFFIXES, parse_text, read_transcript
 from lddu_pipe.types import Modality, Transcript
@@ -32,7 +32,7 @@ class Source:
     """One input, ready to be looked at; a modality that is not there is None."""
 
     info: SourceInfo
-    waveform: NDArray[np.float32] | None
+    waveform: NDArray[np.float32] | Waveform | None
     """(samples,) float32 mono at 16 kHz."""
     frames: Iterable[Frame] | None
     """Streamed; can be gone through once."""
@@ -81,7 +81,7 @@ def open_file(
             has_audio=media.audio is not None,
             has_video=media.video is not None,
         ),
-        waveform=decode_audio(media) if media.audio is not None else None,
+        waveform=decode_waveform(media) if media.audio is not None else None,
         frames=(
             decode_frames(media, settings.fps, settings.max_side)
             if media.video is not None

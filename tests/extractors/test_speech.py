@@ -12,8 +12,7 @@ from lddu_pipe.assets import resolve
 from lddu_pipe.extractors import speech
 from lddu_pipe.extractors.speech import SpeechRecogniser
 from lddu_pipe.extractors.whisper import load_whisper
-from lddu_pipe.media import decode_audio, probe
-from lddu_pipe.media.waveform import Waveform
+from lddu_pipe.media import Waveform, decode_audio, probe
 from lddu_pipe.types import TimeSpan, Word
 
 
