@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ __all__ = [
     "PipelineSettings",
     "Prediction",
 ]
+
+# Newer releases of onnxruntime than the one we ask for collect usage data, and send it, unless
+# this is set before they are imported. A tool that looks at faces sends nothing.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
     "Annotation": "lddu_pipe.annotation",
