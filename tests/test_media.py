@@ -94,6 +94,10 @@ def test_media_cut_off_before_its_index_is_refused(
     assert "cut off" in refusal(index_last)
 
 
+def test_a_name_that_no_system_takes_is_one_line(tmp_path: Path) -> None:
+    assert "too long" in refusal(tmp_path / ("a" * 5000 + ".mp4"))
+
+
 def test_subtitles_alone_are_neither_sound_nor_picture(tmp_path: Path, run_ffmpeg: Helper) -> None:
     (tmp_path / "a.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n\n")
     run_ffmpeg("-i", tmp_path / "a.srt", tmp_path / "a.mkv")
