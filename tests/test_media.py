@@ -94,6 +94,16 @@ def test_media_cut_off_before_its_index_is_refused(
     assert "cut off" in refusal(index_last)
 
 
+def test_a_name_that_no_system_takes_is_one_line(tmp_path: Path) -> None:
+    assert "too long" in refusal(tmp_path / ("a" * 5000 + ".mp4"))
+
+
+def test_samples_too_few_for_sound_are_refused(tmp_path: Path, write_wav: Helper) -> None:
+    path = write_wav(tmp_path / "slow.wav", np.zeros(4000, np.float32), 1)
+    assert "1 samples a second" in refusal(path)
+    assert probe(write_wav(path, np.zeros(4000, np.float32), 1000)).duration == 4.0
+
+
 def test_subtitles_alone_are_neither_sound_nor_picture(tmp_path: Path, run_ffmpeg: Helper) -> None:
     (tmp_path / "a.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n\n")
     run_ffmpeg("-i", tmp_path / "a.srt", tmp_path / "a.mkv")

@@ -22,7 +22,7 @@ from av.stream import Disposition, Stream
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.media.ffmpeg import DEMUXERS, STILLS, shown
-from lddu_pipe.media.limits import LONGEST, PIXELS, SPARSEST
+from lddu_pipe.media.limits import LONGEST, LOWEST_RATE, PIXELS, SPARSEST
 from lddu_pipe.types import AudioStream, Media, VideoStream
 
 logger = logging.getLogger(__name__)
@@ -268,6 +268,11 @@ def _describe(path: Path, demuxer: str, tracks: list[_Track]) -> Media:
     video: VideoStream | None = None
     for track in decoded:
         if isinstance(track.frame, av.AudioFrame):
+            if track.frame.sample_rate < LOWEST_RATE:
+                raise UnusableInputError(
+                    f"{shown(path)} has {track.frame.sample_rate} samples a second, which is no "
+                    f"sound: {LOWEST_RATE} are the least; convert it anew"
+                )
             audio = _audio_stream(track, track.frame, origin)
         elif isinstance(track.frame, av.VideoFrame):
             still = demuxer in STILLS or (

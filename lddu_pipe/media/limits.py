@@ -11,6 +11,9 @@ ADDRESS_SPACE = 4 << 30
 PIXELS = 1 << 27
 """Pixels of the largest picture: 8K has a quarter of it, a camera of 100 megapixels fits."""
 
+LOWEST_RATE = 1000
+"""Hz of the coarsest sound: a few bytes at 1 Hz would become hours to listen to."""
+
 LONGEST = 24 * 3600.0
 """Seconds of the longest media: a day of sound is 5.5 GB of samples."""
 

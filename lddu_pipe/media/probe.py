@@ -34,14 +34,25 @@ def probe(path: Path) -> Media:
 
 
 def _check_regular_file(path: Path) -> None:
+    try:
+        problem = _irregularity(path)
+    except OSError as error:
+        # A name that is too long, a folder that may not be searched.
+        problem = f"cannot be looked at: {error.strerror}"
+    if problem:
+        raise UnusableInputError(f"{shown(path)} {problem}")
+
+
+def _irregularity(path: Path) -> str:
     if path.is_dir():
-        raise UnusableInputError(f"{shown(path)} is a folder; name a media file inside it")
+        return "is a folder; name a media file inside it"
     if not path.exists():
-        raise UnusableInputError(f"{shown(path)} does not exist; check the name")
+        return "does not exist; check the name"
     if not path.is_file():
-        raise UnusableInputError(f"{shown(path)} is not a regular file; save the media first")
+        return "is not a regular file; save the media first"
     if path.stat().st_size == 0:
-        raise UnusableInputError(f"{shown(path)} is empty; copy or download it again")
+        return "is empty; copy or download it again"
+    return ""
 
 
 def _media(path: Path, answer: Mapping[str, Any]) -> Media:
