@@ -24,9 +24,16 @@ class Batch(NamedTuple):
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
         return Batch(
-            {name: value.to(device) for name, value in self.values.items()},
-            {name: mask.to(device) for name, mask in self.masks.items()},
+            {name: _move(value, device) for name, value in self.values.items()},
+            {name: _move(mask, device) for name, mask in self.masks.items()},
         )
+
+
+def _move(tensor: Tensor, device: torch.device) -> Tensor:
+    if device.type == "cuda":
+        # From pinned memory the copy runs while this side goes on to the next tensor.
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def collate(samples: Sequence[Sample]) -> Batch:

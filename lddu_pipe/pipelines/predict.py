@@ -108,10 +108,14 @@ class Predictor:
         calibration = self._checkpoint.calibration.of(present)
         gathered = self._model.gather(*collate(samples).to(self._device))
         output = self._model.classify(gathered)
-        sampled = self._model.sample_logits(gathered, self._passes).cpu().numpy()
-        probabilities = calibration.probabilities(output.logits.cpu().numpy())
-        aleatoric = calibration.aleatoric(deviation_size(output).cpu().numpy())
-        epistemic = calibration.probabilities(sampled).std(axis=0)
+        sampled = self._model.sample_logits(gathered, self._passes)
+        # One copy from the device, so that it is waited for once.
+        found = (
+            torch.cat([output.logits[None], deviation_size(output)[None], sampled]).cpu().numpy()
+        )
+        probabilities = calibration.probabilities(found[0])
+        aleatoric = calibration.aleatoric(found[1])
+        epistemic = calibration.probabilities(found[2:]).std(axis=0)
         abstained = calibration.abstains(probabilities, aleatoric)
         sets = calibration.label_set(probabilities)
         return [
