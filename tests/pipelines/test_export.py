@@ -19,10 +19,13 @@ from click.testing import CliRunner
 from lddu_pipe.cli import main
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
 from lddu_pipe.models.calibration import Calibration
+from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.models.graph import HeadOutput
+from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.models.losses import deviation_size
 from lddu_pipe.pipelines import export
-from lddu_pipe.pipelines.checkpoint import load_checkpoint
+from lddu_pipe.pipelines.calibration import fit_calibration
+from lddu_pipe.pipelines.checkpoint import load_checkpoint, save_checkpoint
 from lddu_pipe.pipelines.export import METADATA_KEY, describe, export_onnx
 from lddu_pipe.types import MODALITIES
 
@@ -134,6 +137,44 @@ def test_the_page_shows_how_to_get_the_pipelines_probabilities(head: Path) -> No
     for label, probability in ours.items():
         assert float(theirs[label]) == pytest.approx(float(probability), abs=2e-4)
     assert "happy" in printed[1].splitlines()[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fusion", ["gated", "direct_only"])
+def test_a_trained_model_of_other_features(tmp_path: Path, fusion: str) -> None:
+    """Aligned, of the paper's features, calibrated with curves and for a coverage."""
+    torch.manual_seed(0)
+    config = LDDUConfig(
+        hidden_size=32,
+        latent_size=8,
+        attention_heads=4,
+        feed_forward_size=32,
+        max_steps=dict.fromkeys(MODALITIES, 4),
+        alignment="aligned",
+        fusion=fusion,
+        name="own",
+    )
+    random = np.random.default_rng(0)
+    logits = random.normal(-1, 2, (900, 6))
+    truth = random.random((900, 6)) < 1 / (1 + np.exp(-logits))
+    present = random.random((900, 3)) < 0.5
+    calibration, _ = fit_calibration(
+        logits, truth, random.random((900, 6)), present, method="isotonic", coverage=0.9
+    )
+    save_checkpoint(tmp_path / "own", LDDUModel(config), calibration)
+    path = tmp_path / "own.onnx"
+    done = exported("--model", tmp_path / "own", "-o", path, "--json", "-q")
+    assert done.exit_code == 0, done.output
+    assert done.stderr == ""
+    written = json.loads(done.stdout)
+    assert written["path"] == str(path)
+    assert written["size"] == path.stat().st_size
+    assert written["difference"] < 1e-6
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    about = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
+    assert about["alignment"] == "aligned"
+    assert about["modalities"]["text"] == {"features": 768, "max_steps": 4, "fingerprint": None}
+    assert about["calibration"]["sets"]["text"]["coverage"] == 0.9
 
 
 def exported(*arguments: object):
