@@ -30,6 +30,7 @@ HEAVY = {
     "librosa",
     "matplotlib",
     "mediapipe",
+    "onnx",
     "onnxruntime",
     "pandas",
     "plotly",
@@ -165,7 +166,10 @@ def test_package_imports_only_what_it_declares():
     extras = PROJECT["optional-dependencies"]
     declared, optional = (
         {canonicalize_name(Requirement(line).name) for line in lines}
-        for lines in (PROJECT["dependencies"], [*extras["train"], *extras["ray"]])
+        for lines in (
+            PROJECT["dependencies"],
+            [*extras["export"], *extras["train"], *extras["ray"]],
+        )
     )
     # mediapipe brings the contrib build; it is listed only to hold its version.
     assert needed - optional == declared - {"opencv-contrib-python"}

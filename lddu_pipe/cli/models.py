@@ -1,21 +1,23 @@
-"""``lddu-pipe models``: the weights on this machine, where they are from and their licences."""
+"""``lddu-pipe models``: weights on this machine, their licences, and models for elsewhere."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
 from lddu_pipe.cli.commands import SOME_FAILED, Group, finish, print_error, report
-from lddu_pipe.cli.options import json_option, message_options
+from lddu_pipe.cli.options import DEFAULT_MODEL, json_option, message_options
 from lddu_pipe.errors import LdduPipeError
+from lddu_pipe.writers.escaping import printable
 
 
 @click.group(cls=Group, examples=["lddu-pipe models list"])
 def models() -> None:
-    """List, verify or fetch weights."""
+    """List, verify, fetch or export weights."""
 
 
 @models.command(
@@ -102,6 +104,61 @@ def fetch(names: Sequence[str], verbose: int, quiet: bool, debug: bool) -> None:
         else:
             _note(f"{name} is at {path}", quiet)
     finish(failed=failed, total=len(statuses))
+
+
+@models.command(
+    examples=[
+        "lddu-pipe models export --format onnx -o head.onnx",
+        "lddu-pipe models export --model runs/mine --format onnx -o mine.onnx",
+    ],
+    exit_codes={0: "written", 2: "wrong use, or the model cannot be exported"},
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["onnx"]),
+    default="onnx",
+    show_default=True,
+    help="What to write.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="The file to write.",
+)
+@click.option(
+    "--model",
+    default=DEFAULT_MODEL,
+    show_default=True,
+    metavar="NAME|DIR",
+    help="A model that ships, or the folder of one.",
+)
+@json_option
+@message_options
+def export(
+    kind: str, output: Path, model: str, as_json: bool, verbose: int, quiet: bool, debug: bool
+) -> None:
+    """Export a model's head for other runtimes.
+
+    From features to calibrated probabilities, decisions and doubt in one graph, with labels and
+    calibration in its metadata; see docs/export.md. The file is compared with the model before
+    it is put in place. Needs the extra `export`.
+    """
+    from lddu_pipe.cli.loading import load_model
+    from lddu_pipe.pipelines.export import export_onnx
+
+    written = export_onnx(load_model(model, "cpu"), output)
+    if as_json:
+        content = {"path": str(output), "format": kind, "size": written.size}
+        click.echo(json.dumps({**content, "difference": written.difference}, indent=1))
+    _note(
+        f"wrote {printable(str(output))} ({written.size / 1e6:.1f} MB); on random features its "
+        f"probabilities are within {written.difference:.1g} of the model's",
+        quiet,
+    )
 
 
 def _note(message: str, quiet: bool) -> None:

@@ -162,18 +162,19 @@ class LDDUModel(PreTrainedModel):
         """Z^m and attention of the rows that have a modality; zeros, and no work, elsewhere."""
         rows = here.nonzero().squeeze(1)
         if len(rows) == len(values):
-            return self._gather_all(name, values, mask)
+            return self.gather_steps(name, values, mask)
         pooled = values.new_zeros(len(values), len(self.config.labels), self.config.hidden_size)
         weights = values.new_zeros(len(values), len(self.config.labels), values.shape[1])
         if len(rows) == 0:
             return pooled, weights
-        found, attention = self._gather_all(name, values[rows], mask[rows])
+        found, attention = self.gather_steps(name, values[rows], mask[rows])
         return (
             pooled.index_copy(0, rows, found.to(pooled.dtype)),
             weights.index_copy(0, rows, attention.to(weights.dtype)),
         )
 
-    def _gather_all(self, name: str, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def gather_steps(self, name: str, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Z^m and attention of one modality that every row has; see `gather`."""
         encoded = self.encoders[name](values, mask)
         found, attention = self.spaces[name](self.label_embedding, encoded, mask)
         return found, attention

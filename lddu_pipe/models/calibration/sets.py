@@ -132,13 +132,16 @@ class Calibration:
             )
         return self.sets[name]
 
-    def save(self, folder: Path) -> None:
-        """Write ``calibration.json`` into `folder`."""
-        content = {
+    def to_json(self) -> dict[str, Any]:
+        """What ``calibration.json`` holds, made of what JSON knows."""
+        return {
             "sets": {name: _to_json(item) for name, item in self.sets.items()},
             "base_rates": self.base_rates,
         }
-        (folder / FILE_NAME).write_text(json.dumps(content, indent=1) + "\n")
+
+    def save(self, folder: Path) -> None:
+        """Write ``calibration.json`` into `folder`."""
+        (folder / FILE_NAME).write_text(json.dumps(self.to_json(), indent=1) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> Calibration:
