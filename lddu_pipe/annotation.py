@@ -159,7 +159,10 @@ class Annotation:
         """
         try:
             values = json.loads(content)
-        except ValueError:  # UnicodeDecodeError and JSONDecodeError are both
+        except (
+            ValueError,
+            RecursionError,
+        ):  # UnicodeDecodeError and JSONDecodeError are ValueErrors
             raise UnusableInputError(f"{name} is not JSON; give what annotate wrote") from None
         try:
             return cls.from_dict(values if isinstance(values, dict) else {})

@@ -22,7 +22,14 @@ def test_an_annotation_reads_back_as_it_was_written(tmp_path, make_annotation):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"schema_version": "9"}', '{"schema_version": "1.0", "media": {}}'],
+    [
+        "",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        '{"schema_version": "9"}',
+        '{"schema_version": "1.0", "media": {}}',
+    ],
 )
 def test_what_is_no_annotation_is_one_line(tmp_path, text):
     path = tmp_path / "a.json"
