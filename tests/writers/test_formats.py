@@ -39,6 +39,14 @@ def test_what_is_no_annotation_is_one_line(tmp_path, text):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_an_annotation_of_numbers_that_json_lacks_is_refused(number, make_annotation):
+    text = make_annotation().to_json().replace('"duration": ', f'"duration": {number}, "x": ', 1)
+    assert number in text
+    with pytest.raises(UnusableInputError, match="a is not JSON"):
+        Annotation.from_json(text, "a")
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
