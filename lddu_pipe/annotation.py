@@ -159,7 +159,9 @@ class Annotation:
         """
         try:
             values = json.loads(content)
-        except ValueError:  # UnicodeDecodeError and JSONDecodeError are both
+            # Python reads more than JSON has: NaN, Infinity, and 1e999 for it.
+            json.dumps(values, allow_nan=False)
+        except (ValueError, RecursionError):  # errors of decoding and of JSON are ValueErrors
             raise UnusableInputError(f"{name} is not JSON; give what annotate wrote") from None
         try:
             return cls.from_dict(values if isinstance(values, dict) else {})

@@ -104,6 +104,19 @@ def test_module_is_a_noun_of_the_field(path: Path):
     assert not names & {"util", "utils", "helpers", "common", "misc"}
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_that_is_read_is_run_or_unpacked(path: Path):
+    """YAML is loaded safely, weights from safetensors, and no archive decides where it lands."""
+    source = path.read_text(encoding="utf-8")
+    assert not re.search(r"yaml\.(unsafe_|full_)?load\(|allow_pickle=True|trust_remote", source)
+    assert not re.search(r"\b(extractall|unpack_archive|tarfile|joblib|marshal|shelve)\b", source)
+    assert not re.search(r"\b(eval|exec)\(|shell=True|os\.system", source.replace(".eval()", ""))
+    # What the published features need; it knows arrays and plain containers alone.
+    if path.name != "pickles.py":
+        assert not re.search(r"torch\.load\(|pickle\.loads?\(|Unpickler", source)
+    assert "torch.load(" not in source or "weights_only=True" in source
+
+
 def pins() -> dict[str, str]:
     """The exact version of each distribution in constraints.txt, by normalised name."""
     found = {}

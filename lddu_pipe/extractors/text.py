@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from peft import PeftModel
 from transformers import AutoModel, AutoTokenizer
 
+from lddu_pipe.errors import IncompatibleModelError
 from lddu_pipe.extractors.base import fingerprint
 from lddu_pipe.types import ModalitySequence, Utterance, Word
 
@@ -52,6 +53,9 @@ class TextExtractor:
                 low-rank changes of the encoder's weights (Hu et al. 2021, "LoRA").
             offline: look on this machine only.
             device: "cpu", "cuda" or "mps".
+
+        Raises:
+            IncompatibleModelError: the adapter is damaged.
         """
         self.settings = settings
         self.device = torch.device(device)
@@ -61,7 +65,13 @@ class TextExtractor:
             source, local_files_only=offline, use_safetensors=True, dtype=torch.float32
         )
         if adapter is not None:
-            model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+            try:
+                model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+            except Exception as error:  # what libraries raise for damaged files has no common base
+                reason = (str(error).splitlines() or [type(error).__name__])[0]
+                raise IncompatibleModelError(
+                    f"the adapter {adapter} cannot be loaded ({reason}); install the model again"
+                ) from error
         self._model = model.eval().to(self.device)
         self.feature_dim: int = model.config.hidden_size
         self.feature_names = tuple(f"token_{index:03d}" for index in range(self.feature_dim))

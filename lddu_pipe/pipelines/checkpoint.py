@@ -74,8 +74,8 @@ def load_checkpoint(model: str | Path) -> Checkpoint:
         files = [name for name in known if (folder / name).is_file()]
         expression = ExpressionNetwork.load(folder) if EXPRESSION_FILE in files else None
         weights = {name: sha256_of_file(folder / name) for name in files}
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # what libraries raise for damaged files has no common base
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise IncompatibleModelError(
             f"the checkpoint {folder} cannot be loaded ({reason}); install it again"
         ) from error

@@ -124,9 +124,12 @@ def read_settings(source: str, overrides: Sequence[str]) -> TrainSettings:
         try:
             merged = OmegaConf.merge(merged, OmegaConf.create(values))
         except OmegaConfBaseException as error:
-            where = f"{error.full_key}: " if error.full_key else ""
-            raise UnusableInputError(where + _first_line(error)) from None
-    settings = OmegaConf.to_object(merged)
+            raise UnusableInputError(_complaint(error)) from None
+    try:
+        # Values may refer to others with ${...}, which is looked up only here.
+        settings = OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        raise UnusableInputError(_complaint(error)) from None
     if not isinstance(settings, TrainSettings):
         raise TypeError(f"settings came out as {type(settings)}")
     _check_values(settings)
@@ -154,11 +157,20 @@ def _read_source(source: str) -> dict[str, Any]:
 
 
 def _read_overrides(overrides: Sequence[str]) -> dict[str, Any]:
+    import yaml
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
 
     for item in overrides:
         if not re.match(r"[\w.]+=", item):
             raise UnusableInputError(f"{item!r} is not KEY=VALUE, such as epochs=4")
+        try:
+            OmegaConf.from_dotlist([item])
+        except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
+            # Values are YAML, in which some characters stand for more than themselves.
+            raise UnusableInputError(
+                f"{item!r} cannot be read: {_first_line(error)}; put quotes around the value"
+            ) from None
     values = OmegaConf.to_container(OmegaConf.from_dotlist(list(overrides)), resolve=False)
     if not isinstance(values, dict):
         raise TypeError("overrides are no mapping")
@@ -241,6 +253,11 @@ def _check_values(settings: TrainSettings) -> None:
 
 
 _SIZES = ("hidden_size", "latent_size", "attention_heads", "feed_forward_size")
+
+
+def _complaint(error: Exception) -> str:
+    key = getattr(error, "full_key", None)
+    return (f"{key}: " if key else "") + _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

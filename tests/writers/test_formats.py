@@ -22,7 +22,14 @@ def test_an_annotation_reads_back_as_it_was_written(tmp_path, make_annotation):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"schema_version": "9"}', '{"schema_version": "1.0", "media": {}}'],
+    [
+        "",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        '{"schema_version": "9"}',
+        '{"schema_version": "1.0", "media": {}}',
+    ],
 )
 def test_what_is_no_annotation_is_one_line(tmp_path, text):
     path = tmp_path / "a.json"
@@ -30,6 +37,14 @@ def test_what_is_no_annotation_is_one_line(tmp_path, text):
     with pytest.raises(UnusableInputError, match=r"a\.json is ") as caught:
         Annotation.load(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_an_annotation_of_numbers_that_json_lacks_is_refused(number, make_annotation):
+    text = make_annotation().to_json().replace('"duration": ', f'"duration": {number}, "x": ', 1)
+    assert number in text
+    with pytest.raises(UnusableInputError, match="a is not JSON"):
+        Annotation.from_json(text, "a")
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,10 @@ class Calibration:
             content = json.loads(path.read_text())
             sets = {name: _from_json(item) for name, item in content["sets"].items()}
             base_rates = tuple(float(rate) for rate in content["base_rates"])
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (
+            *(OSError, ValueError, TypeError, KeyError, AttributeError, IndexError),
+            RecursionError,
+        ) as error:
             raise IncompatibleModelError(
                 f"{path} is missing or damaged; calibrate the model or install it again"
             ) from error

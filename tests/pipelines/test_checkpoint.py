@@ -1,0 +1,78 @@
+"""Checkpoints that strangers made or that were damaged: safetensors and JSON, or one line."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lddu_pipe import EmotionPipeline
+from lddu_pipe.errors import IncompatibleModelError
+from lddu_pipe.pipelines.folder import find_checkpoint
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.json", b"[]"),
+        ("config.json", b'{"feature_sizes": []}'),
+        ("model.safetensors", b"\xff" * 100),
+        ("model.safetensors", b"\x10\0\0\0\0\0\0\0{" + b"\xff" * 15),
+        ("expression.safetensors", b"\x10\0\0\0\0\0\0\0{" + b"\xff" * 15),
+        ("expression.json", b"[[]]"),
+        ("calibration.json", b"[" * 100_000),
+    ],
+)
+def test_a_damaged_checkpoint_is_one_line(tmp_path: Path, name: str, content: bytes) -> None:
+    folder = shutil.copytree(find_checkpoint("lddu-base-en"), tmp_path / "model")
+    (folder / name).write_bytes(content)
+    with pytest.raises(IncompatibleModelError) as caught:
+        EmotionPipeline.from_pretrained(folder, device="cpu", offline=True)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["adapter_model.safetensors", "adapter_config.json"])
+def test_a_damaged_adapter_is_one_line(tmp_path: Path, name: str) -> None:
+    folder = shutil.copytree(find_checkpoint("lddu-base-en"), tmp_path / "model")
+    (folder / "text_adapter" / name).write_bytes(b"\x10\0\0\0\0\0\0\0{" + b"\xff" * 15)
+    pipe = EmotionPipeline.from_pretrained(folder, device="cpu", offline=True)
+    with pytest.raises(IncompatibleModelError, match="text_adapter") as caught:
+        pipe(text="hello there")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+class Touch:
+    """An object whose pickle makes a file when it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize(
+    ("good", "evil"),
+    [
+        ("model.safetensors", "pytorch_model.bin"),
+        ("model.safetensors", "model.safetensors"),
+        ("expression.safetensors", "expression.safetensors"),
+        ("text_adapter/adapter_model.safetensors", "text_adapter/adapter_model.bin"),
+        ("text_adapter/adapter_model.safetensors", "text_adapter/adapter_model.safetensors"),
+    ],
+)
+def test_weights_that_are_a_program_are_not_run(tmp_path: Path, good: str, evil: str) -> None:
+    folder = shutil.copytree(find_checkpoint("lddu-base-en"), tmp_path / "model")
+    mark = tmp_path / "ran"
+    (folder / good).unlink()
+    torch.save(Touch(mark), folder / evil)
+    with pytest.raises(IncompatibleModelError):
+        EmotionPipeline.from_pretrained(folder, device="cpu", offline=True)(text="hello")
+    assert not mark.exists()
+    # It would have run.
+    torch.load(io.BytesIO((folder / evil).read_bytes()), weights_only=False)
+    assert mark.exists()
