@@ -2,7 +2,7 @@
 
 Usage: PYTHONPATH=recipes/lddu-base-en python benchmarks/comparison.py --faces ferplus_valid.npz
            --ravdess DIR --speech FILE --video FILE [--fer-python PATH] [--opensmile-python PATH]
-           [--turns N] [--threads N] [-o table.md]
+           [--turns N] [--threads N] [--write docs/performance.md]
 
 fer         finds faces (Haar cascade) and scores them, against our landmarks and expressions
 opensmile   eGeMAPSv02, 88 figures of a stretch of sound, against our 788 features a step
@@ -57,6 +57,7 @@ from lddu_pipe.pipelines.components import WHISPER
 from lddu_pipe.types import MODALITIES, ModalitySequence, Sample, TimeSpan, Utterance
 from manifests import REPORT_ACTORS
 from ravdess import VALID_ACTORS, list_clips, read_waveform
+from report import machine, write_section
 
 NONE = "neutral"
 SENTENCES = {1: "kids are talking by the door", 2: "dogs are sitting by the door"}
@@ -361,7 +362,7 @@ def main() -> None:
     parser.add_argument("--opensmile-python", type=Path, help="of one with opensmile")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--threads", type=int, help="of our networks; torch's choice by default")
-    parser.add_argument("-o", "--output", type=Path, help="the table, as markdown")
+    parser.add_argument("--write", type=Path, help="the page whose table this is")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -373,8 +374,9 @@ def main() -> None:
         for row in compare(pipe, speech, options, Path(folder)):
             lines.append(str(row))
             print(row, flush=True)
-    if options.output:
-        options.output.write_text("\n".join(lines) + "\n")
+    if options.write:
+        text = "\n".join(lines)
+        write_section(options.write, "comparison", f"{text}\n\n{machine()}\n")
 
 
 if __name__ == "__main__":

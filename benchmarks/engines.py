@@ -1,7 +1,8 @@
 """Utterances a second of the head by what runs it, and what each does to probabilities.
 
 Usage: python benchmarks/engines.py --data STORE [--split valid] [--model NAME|DIR]
-           [--device cpu|cuda] [--threads N] [--batch 1 64 512] [--repeats N] [-o table.md]
+           [--device cpu|cuda] [--threads N] [--batch 1 64 512] [--repeats N]
+           [--write docs/performance.md]
 
 STORE holds features that the model was trained on (`lddu-pipe extract`). The head gets padded
 features in main memory and gives calibrated probabilities, decisions and doubt there; copies to a
@@ -52,6 +53,7 @@ from lddu_pipe.pipelines.evaluate_store import check_fit
 from lddu_pipe.pipelines.export import export_onnx
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.types import MODALITIES
+from report import write_section
 
 Engine = Callable[[Batch], tuple[NDArray[np.floating], NDArray[np.bool_]]]
 """A batch of one set of modalities to probabilities and decisions, (rows, labels)."""
@@ -268,7 +270,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="of every engine; torch's choice by default")
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 64, 512])
     parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("-o", "--output", type=Path, help="the table, as markdown")
+    parser.add_argument("--write", type=Path, help="the page whose table this is")
     options = parser.parse_args()
     device = torch.device(options.device)
     if options.threads:
@@ -303,8 +305,8 @@ def main() -> None:
         + table(options.batch, speed, quality)
     )
     print(text, end="")
-    if options.output:
-        options.output.write_text(text)
+    if options.write:
+        write_section(options.write, "engines", text)
 
 
 if __name__ == "__main__":
