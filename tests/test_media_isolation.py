@@ -460,6 +460,9 @@ def test_ffmpeg_and_the_decoder_are_confined(clip: Path, fake_ffmpeg: Helper) ->
     confined = limited(idle())
     assert confined["Max address space"] == str(limits.ADDRESS_SPACE)
     assert confined["Max core file size"] == "0"
+    fake_ffmpeg("sleep 0.3; ulimit -t >&2; exit 1")
+    with pytest.raises(UnusableInputError, match=r" \d{3,5};"):
+        decode_audio(two_seconds(clip))
     fake_ffmpeg("sleep 0.3; ulimit -v >&2; exit 1")
     with pytest.raises(UnusableInputError, match=f" {limits.ADDRESS_SPACE // 1024};"):
         decode_audio(two_seconds(clip))

@@ -209,8 +209,8 @@ def running(output: OutputStream, media: Media) -> Iterator[Run]:
             ) from error
         with process:
             try:
-                confine(process.pid, COMPLAINTS)
-                run = Run(process, log, time_to_decode(media.duration))
-                yield run
+                limit = time_to_decode(media.duration)
+                confine(process.pid, COMPLAINTS, limit * _THREADS)
+                yield Run(process, log, limit)
             finally:
                 process.kill()

@@ -40,14 +40,15 @@ def time_to_decode(duration: float) -> float:
     return 10 * STALL + 60 * duration
 
 
-def confine(process_id: int, file_size: int) -> None:
-    """Limit the memory and the files of a process, 0 for this one; no crash of it dumps its core.
+def confine(process_id: int, file_size: int, computing: float | None = None) -> None:
+    """Limit what a process may take, 0 for this one; no crash of it dumps its core.
 
     Linux alone can do this to another process; elsewhere nothing is limited.
 
     Args:
         process_id: of a process of this user.
         file_size: bytes of the largest file it may write.
+        computing: seconds of processor time, which end it also where nobody is left to do so.
     """
     if sys.platform != "linux":
         return
@@ -59,7 +60,10 @@ def confine(process_id: int, file_size: int) -> None:
             (resource.RLIMIT_AS, ADDRESS_SPACE),
             (resource.RLIMIT_FSIZE, file_size),
             (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_CPU, None if computing is None else round(computing)),
         ):
+            if limit is None:
+                continue
             _, hard = resource.prlimit(process_id, kind)
             most = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
             resource.prlimit(process_id, kind, (most, most))
