@@ -117,7 +117,10 @@ def test_frames_without_a_face_are_not_valid(
 ) -> None:
     black = np.zeros_like(sample_frames[0].image)
     frames = [Frame(0.0, black), Frame(0.5, sample_frames[1].image), Frame(1.0, black)]
-    assert extractor.extract(frames, 1.5).valid.tolist()[0] is False
+    found = extractor.extract(frames, 1.5)
+    assert found.valid.tolist() == [False, True, False]
+    assert not found.values[~found.valid].any()
+    assert found.values[1].any()
     assert not extractor.extract([Frame(0.0, black)], 0.1).present
     assert len(extractor.extract([], 0.0)) == 0
 
@@ -141,6 +144,23 @@ def test_stills_and_crops_are_one_step_each(
     assert crops[0].values[0, -1] == 0.0
     assert crops[0].values[0, :96].any()
     assert extractor.extract_stills([], face_crops=True) == []
+
+
+def test_half_precision_moves_features_little(
+    extractor: VisionExtractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(2)
+    crops: list[NDArray[np.uint8]] = [
+        cv2.GaussianBlur(random.integers(0, 255, (48, 48), dtype=np.uint8), (0, 0), 4)
+        for _ in range(8)
+    ]
+    rows = []
+    for half in (False, True):
+        monkeypatch.setattr(extractor, "_half", half)
+        rows.append(extractor.describe(crops, [None] * len(crops)))
+    assert rows[1].dtype == np.float32
+    assert not np.array_equal(*rows)
+    np.testing.assert_allclose(rows[1], rows[0], atol=0.03)
 
 
 def test_a_crop_is_the_same_alone_and_among_others(extractor: VisionExtractor) -> None:
