@@ -34,7 +34,12 @@ class Seen(NamedTuple):
     """Seconds."""
     faces: tuple[Face, ...]
     crops: tuple[NDArray[np.uint8], ...]
-    """Of each face; a single one where there is no face and `Cut` cuts all the same."""
+    """Of each face; of a frame without any, the one that `Cut` makes of no face."""
+
+    def crop_of(self, face: Face | None) -> NDArray[np.uint8]:
+        """The crop of one of `faces`, or of none where there are none."""
+        faces: tuple[Face | None, ...] = self.faces or (None,)
+        return next(crop for item, crop in zip(faces, self.crops, strict=True) if item is face)
 
 
 def find_faces(

@@ -135,27 +135,25 @@ class VisionExtractor:
                 for collected in (waiting, found, crops):
                     collected.clear()
 
-        seen = find_faces(
+        search = find_faces(
             self._landmarker,
             frames,
             show=(lambda image: enlarge_crop(shrink_crop(image))) if face_crops else _as_it_is,
             cut=partial(_crop, face_crops=face_crops),
             threads=self._threads,
         )
-        with closing(seen):
-            for time, faces, cuts in seen:
-                face = follow_face(previous, faces)
+        with closing(search):
+            for seen in search:
+                face = follow_face(previous, seen.faces)
                 # A face that turns away for a few frames is still the one to go on with.
                 previous = face or previous
-                times.append(time)
+                times.append(seen.time)
                 rows.append(nothing)
                 valid.append(face_crops or face is not None)
                 if valid[-1]:
                     waiting.append(len(rows) - 1)
                     found.append(face)
-                    crops.append(
-                        cuts[next(i for i, item in enumerate(faces or (None,)) if item is face)]
-                    )
+                    crops.append(seen.crop_of(face))
                 if len(crops) == BATCH_SIZE:
                     flush()
         flush()

@@ -150,7 +150,8 @@ class EmotionPipeline:
                 spread evenly over their time.
             audio: (waveform, sample_rate), where there is no file.
             frames: (pictures, fps), where there is no file.
-            hook: told of stages and the share of each that is done.
+            hook: told of stages and the share of each that is done, sometimes from a thread of
+                the pipeline's; it must not use the pipeline itself.
 
         Returns:
             One prediction an utterance, in order of time.
@@ -160,11 +161,9 @@ class EmotionPipeline:
             MissingAssetError: weights that the input needs are not on this machine.
             IncompatibleModelError: the model was trained on other features.
         """
+        tell = hook or _ignore
         with self._busy:
-            return self._annotate(
-                self._open(source, transcript, text, audio, frames, hook or _ignore),
-                hook or _ignore,
-            )
+            return self._annotate(self._open(source, transcript, text, audio, frames, tell), tell)
 
     def _open(
         self,
