@@ -20,6 +20,7 @@ from pathlib import Path
 import matplotlib as mpl
 import psutil
 from clips import make_clip, repeat_clip
+from processes import tree
 
 from report import machine, table, write_section
 
@@ -28,11 +29,10 @@ PERIOD = 0.25  # s between looks at the memory
 
 def held() -> int:
     """Bytes that this process and its children hold; what they share counts once each."""
-    here = psutil.Process()
-    total = here.memory_info().rss
-    for child in here.children(recursive=True):
+    total = 0
+    for process in tree(psutil.Process()):
         try:
-            total += child.memory_info().rss
+            total += process.memory_info().rss
         except psutil.NoSuchProcess:
             continue
     return total

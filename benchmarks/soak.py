@@ -21,10 +21,12 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import psutil
+from processes import tree
 
 from report import machine, table, write_section
 
 PERIOD = 2.0  # s between looks
+SLICES = 5  # of the time, in the table
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def lay_out(media: list[Path], folder: Path, count: int) -> None:
 
 def look(batch: psutil.Process, begun: float, temporary: Path, output: Path) -> Look:
     memory = files = threads = processes = 0
-    for process in [batch, *batch.children(recursive=True)]:
+    for process in tree(batch):
         try:
             with process.oneshot():
                 memory += process.memory_info().rss
@@ -123,17 +125,24 @@ def measure(media: list[Path], minutes: float, count: int, picture: Path | None)
         draw(looks, picture)
     # The first tenth loads models and sees each kind of file for the first time.
     settled = np.array([astuple(one) for one in looks[len(looks) // 10 :]])
-    first, last = (part.max(axis=0) for part in np.array_split(settled, 2))
+    slices = np.array_split(settled, SLICES)
+    header = ["minutes", *(f"{part[0, 0] / 60:.0f} to {part[-1, 0] / 60:.0f}" for part in slices)]
     rows = [
-        [title, f"{first[column]:.0f}", f"{last[column]:.0f}"]
-        for column, title in ((1, "memory, MB"), (2, "open files"), (3, "threads"))
+        [
+            title,
+            *(
+                f"{np.median(part[:, column]):.0f} ({part[:, column].max():.0f})"
+                for part in slices
+            ),
+        ]
+        for column, title in enumerate(
+            ("memory, MB", "open files", "threads", "processes", "temporary files"), start=1
+        )
     ]
-    rows.append(["processes", f"{first[4]:.0f}", f"{last[4]:.0f}"])
-    rows.append(["temporary files", f"{first[5]:.0f}", f"{last[5]:.0f}"])
     return (
-        table(["the most of", "first half", "second half"], rows)
-        + f"\n{looks[-1].moment / 60:.0f} minutes, {looks[-1].done} files annotated; "
-        f"{left} temporary files after the end. {machine()}\n"
+        table(header, rows)
+        + f"\nMedians, and in brackets the most. {looks[-1].moment / 60:.0f} minutes, "
+        f"{looks[-1].done} files annotated; {left} temporary files after the end. {machine()}\n"
     )
 
 
