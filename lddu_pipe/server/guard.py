@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import ipaddress
@@ -36,6 +37,12 @@ _SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+
+
+_DRAINED = 1 << 18
+"""Bytes of an unwanted body that are read all the same."""
+
+_DRAIN_TIME = 1.0  # s
 
 
 class _TooSlowError(Exception):
@@ -242,6 +249,7 @@ class _Exchange:
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
+            await self._drain()
             headers = MutableHeaders(scope=message)
             for name, value in _SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
@@ -253,6 +261,22 @@ class _Exchange:
                 await self._send_raw(message)
         except TimeoutError:
             raise _TooSlowError from None
+
+    async def _drain(self) -> None:
+        """Take the rest of a small body that nobody wants.
+
+        A connection that is closed before its client has sent everything is reset, and with it
+        goes the answer. What is large is cut off all the same.
+        """
+        if "expect" in Headers(scope=self._scope):  # for a word from us, which does not come
+            return
+        left = _DRAINED
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_TIME):
+                while not self._body_ended and left > 0:
+                    message = await self._receive_raw()
+                    left -= len(message.get("body", b""))
+                    self._body_ended = not message.get("more_body", False)
 
     def _note(self) -> None:
         seconds = time.monotonic() - self._begun

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
@@ -20,14 +22,17 @@ from lddu_pipe.server.limits import Limits
 SHORTEST_TOKEN = 16
 """Characters: too many to guess at the rate that is allowed."""
 
-_HEADERS_TIME = 15.0  # s from a connection to the end of its request's headers
 _FAREWELL = 5  # s in which answers may end once the server is told to stop
 
 
 class _Protocol(H11Protocol):
     """uvicorn's, with an end to clients that connect and never finish their headers."""
 
-    _headers_timer: asyncio.TimerHandle | None = None
+    def __init__(self, *args: Any, patience: float, **options: Any) -> None:
+        """As uvicorn makes it; `patience` is the seconds for headers."""
+        super().__init__(*args, **options)
+        self._patience = patience
+        self._headers_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -47,7 +52,7 @@ class _Protocol(H11Protocol):
     def _await_headers(self) -> None:
         if self._headers_timer is not None:
             self._headers_timer.cancel()
-        self._headers_timer = self.loop.call_later(_HEADERS_TIME, self._check_headers)
+        self._headers_timer = self.loop.call_later(self._patience, self._check_headers)
 
     def _check_headers(self) -> None:
         # A cycle is made when headers are complete, and stays until the next ones are. uvicorn
@@ -96,7 +101,8 @@ def serve(
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
-                http=_Protocol,
+                # uvicorn wants a class and only ever calls it.
+                http=partial(_Protocol, patience=limits.stall),  # type: ignore[arg-type]
                 ws="none",
                 # Ours say less: addresses and query strings are nobody's business.
                 access_log=False,

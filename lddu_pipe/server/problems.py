@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import compile_path
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,16 @@ def locate(error: BaseException) -> str:
     return type(error).__name__ + where
 
 
+def _methods(app: FastAPI, path: str) -> list[str]:
+    """All methods of a path; the framework names those of the first endpoint it finds."""
+    return sorted(
+        method.upper()
+        for template, methods in app.openapi()["paths"].items()
+        if compile_path(template)[0].match(path)
+        for method in methods
+    )
+
+
 def defect(error: Exception) -> Problem:
     """Log what should not have happened; gives what a client is told of it."""
     logger.error("a defect: %s", locate(error))
@@ -88,7 +99,10 @@ def install(app: FastAPI) -> None:
             404: "there is nothing here; see /openapi.json",
             405: "this path knows other methods; see /openapi.json",
         }.get(error.status_code, HTTPStatus(error.status_code).phrase)
-        return Problem(error.status_code, detail, headers=error.headers).response()
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_methods(app, request.url.path))
+        return Problem(error.status_code, detail, headers=headers).response()
 
     @app.exception_handler(ClientDisconnect)
     async def _gone(request: Request, error: ClientDisconnect) -> Response:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from pathlib import Path
 
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.server.folders import DataFolder
@@ -24,6 +26,9 @@ MEDIA_TYPES = {
 }
 """What each format calls itself in HTTP."""
 
+_LINKING = ("eaf", "label-studio", "html")
+"""Formats that link to the media, and make absolute paths of it."""
+
 _rendering = threading.Lock()
 """One at a time: a picture of hours takes memory, and its library is not made for threads."""
 
@@ -42,5 +47,12 @@ def render(folder: DataFolder, job: Job, name: str) -> bytes:
     content = folder.result(job.id).read_bytes()
     if name == "json":
         return content
+    annotation = Annotation.from_json(content, "the result")
+    folder_of_links = None
+    if name in _LINKING and annotation.media.path:
+        # As if media and result lay in one folder: ours is nobody's business.
+        folder_of_links = Path("/")
+        path = f"/{annotation.media.path}"
+        annotation = replace(annotation, media=replace(annotation.media, path=path))
     with _rendering:
-        return FORMATS[name].render(Annotation.from_json(content, "the result"))
+        return FORMATS[name].render(annotation, folder_of_links)

@@ -147,7 +147,10 @@ guarded = APIRouter(prefix="/v1", responses={**ANYWHERE, **_problems(401)})
                         "transcript": "(the bytes of interview.srt)",
                         "fps": 5,
                     },
-                    "encoding": {"media": {"contentType": "application/octet-stream"}},
+                    "encoding": {
+                        "media": {"contentType": "application/octet-stream"},
+                        "transcript": {"contentType": "text/plain"},
+                    },
                 }
             },
         }
@@ -279,7 +282,7 @@ async def watch(job: Found, service: Services) -> AsyncIterator[ServerSentEvent]
             "content": {
                 kind: {"schema": {"$ref": "#/components/schemas/AnnotationMessage"}}
                 if name == "json"
-                else {"schema": {"type": "string"}}
+                else {"schema": {"type": "array" if name == "label-studio" else "string"}}
                 for name, kind in MEDIA_TYPES.items()
             },
         },

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
@@ -19,6 +19,13 @@ from lddu_pipe.server.limits import NAME, PIECE, TEXT_FIELD, Limits
 from lddu_pipe.server.problems import Problem
 from lddu_pipe.transcripts import TRANSCRIPT_SUFFIXES
 from lddu_pipe.writers.escaping import printable
+
+
+def _truth(value: str) -> bool:
+    """Only what JSON has; the library would take "off" and "0" as well."""
+    if value not in ("true", "false"):
+        raise ValueError("say true or false")
+    return value == "true"
 
 
 class OptionFields(BaseModel):
@@ -32,10 +39,13 @@ class OptionFields(BaseModel):
     window: float | None = Field(
         None, ge=0.5, le=60, description="Seconds of an utterance where nobody speaks."
     )
-    aligned: bool | None = Field(
+    aligned: Annotated[bool | None, BeforeValidator(_truth)] = Field(
         None, description="Pool every modality to one step a word before scoring."
     )
 
+
+_LONGEST_BOUNDARY = 70
+"""Characters, says RFC 2046."""
 
 FILES = ("media", "transcript")
 FORM_SCHEMA = {
@@ -52,7 +62,7 @@ FORM_SCHEMA = {
             "type": "string",
             "format": "binary",
             "description": "What is said in the media, in place of speech recognition; its name "
-            f"ends in {', '.join(TRANSCRIPT_SUFFIXES)}.",
+            f"ends in {', '.join(TRANSCRIPT_SUFFIXES)}, or has no ending and is plain text.",
         },
         "fps": {
             "type": "number",
@@ -181,7 +191,9 @@ class _Form:
             suffix=_suffix(media.file_name),
             size=media.size,
             transcript=None if transcript is None else transcript.file_name,
-            transcript_suffix=None if transcript is None else _suffix(transcript.file_name),
+            transcript_suffix=(
+                None if transcript is None else _transcript_suffix(transcript.file_name)
+            ),
             options=self._options(),
         )
 
@@ -225,10 +237,10 @@ class _Form:
         self._part.file_name = _shown(options.get(b"filename", b"").decode("utf-8", "replace"))
         self._parts[name] = self._part
         if name in self._limits:
-            suffix = _suffix(self._part.file_name)
-            if name == "transcript" and not suffix:
-                raise _unfit(name, f"its name ends in none of {', '.join(TRANSCRIPT_SUFFIXES)}")
-            ours = media_name(suffix) if name == "media" else transcript_name(suffix)
+            if name == "media":
+                ours = media_name(_suffix(self._part.file_name))
+            else:
+                ours = transcript_name(_transcript_suffix(self._part.file_name))
             # "x": a name of ours that is there already would be a defect.
             self._files[name] = self._opened.enter_context((self._folder / ours).open("xb"))
 
@@ -254,8 +266,8 @@ class _Form:
 def _boundary(content_type: str) -> bytes:
     kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary", b"")
-    if kind != b"multipart/form-data" or not boundary:
-        raise Problem(415, "send multipart/form-data with a boundary")
+    if kind != b"multipart/form-data" or not 0 < len(boundary) <= _LONGEST_BOUNDARY:
+        raise Problem(415, "send multipart/form-data with a boundary of 70 characters at most")
     return boundary
 
 
@@ -268,6 +280,14 @@ def _suffix(name: str) -> str:
     """The ending that says that a file is a transcript, from the list of those we know, or ""."""
     ending = f".{name.rpartition('.')[2]}".lower() if "." in name else ""
     return next((known for known in TRANSCRIPT_SUFFIXES if known == ending), "")
+
+
+def _transcript_suffix(name: str) -> str:
+    """The same for what has to be a transcript: one without an ending is plain text."""
+    suffix = _suffix(name) or (".txt" if "." not in name else "")
+    if not suffix:
+        raise _unfit("transcript", f"its name ends in none of {', '.join(TRANSCRIPT_SUFFIXES)}")
+    return suffix
 
 
 def _unfit(name: str, problem: str) -> Problem:

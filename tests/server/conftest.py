@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 
@@ -52,7 +57,8 @@ class FakeEngine:
 
     def annotate(self, media, transcript, options, hook):
         hook("look at faces", 0.5)
-        content = media.read_bytes()
+        with media.open("rb") as file:
+            content = file.read(500)
         if content.startswith(b"WAIT"):
             while not self.gate.is_set():
                 time.sleep(0.01)
@@ -61,9 +67,9 @@ class FakeEngine:
             raise UnusableInputError(f"{media} is not a media file that can be read")
         if content.startswith(b"BUG"):
             raise ValueError("secret words of somebody")
-        words = content.decode("utf-8", "replace")
+        words = content.decode("utf-8", "backslashreplace")
         if transcript is not None:
-            words = transcript.read_text("utf-8")
+            words = transcript.read_text("utf-8", "backslashreplace")
         self.done.append(media)
         return annotation(words, str(media))
 
@@ -74,6 +80,70 @@ class FakeEngine:
             annotation(text) if text.strip() else UnusableInputError("the text has no words")
             for text in texts
         ]
+
+
+@dataclass
+class Server:
+    """A server in a process of its own; it can be killed and started again."""
+
+    data: Path
+    token: str = ""
+    limits: dict[str, Any] = field(default_factory=dict)
+    address: str = ""
+    process: subprocess.Popen[str] | None = None
+
+    def start(self) -> Server:
+        command = [sys.executable, str(Path(__file__).with_name("process.py")), str(self.data)]
+        command += [json.dumps(self.limits), *([self.token] if self.token else [])]
+        log = self.data.with_name("log").open("a")
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        assert self.process.stdout is not None
+        self.address = self.process.stdout.readline().strip()
+        assert self.address, self.log()
+        return self
+
+    def log(self) -> str:
+        return self.data.with_name("log").read_text()
+
+    def client(self) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return httpx.Client(base_url=self.address, headers=headers, timeout=60)
+
+    def connect(self) -> socket.socket:
+        """A bare connection, for what no client would send."""
+        host, _, port = self.address.removeprefix("http://").partition(":")
+        connection = socket.create_connection((host, int(port)), timeout=20)
+        return connection
+
+    def annotated(self) -> list[str]:
+        """The ids of the jobs that were done, in order."""
+        path = self.data.with_name("annotated")
+        return path.read_text().split() if path.exists() else []
+
+    def kill(self) -> None:
+        """As ``kill -9``."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def end(self) -> int:
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(20)
+
+
+@pytest.fixture
+def spawn(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts servers in processes of their own; they are killed at the end."""
+    servers: list[Server] = []
+
+    def start(token: str = "", **limits: Any) -> Server:
+        servers.append(Server(tmp_path / "data", token, limits).start())
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.kill()
 
 
 class Client(TestClient):
