@@ -45,10 +45,6 @@ _DRAINED = 1 << 18
 _DRAIN_TIME = 1.0  # s
 
 
-class _TooSlowError(Exception):
-    """A client does not take its answer."""
-
-
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches a server that listens at `host`."""
     try:
@@ -212,8 +208,6 @@ class _Exchange:
                 # Raised here, before the app, or by `_receive` below it.
                 if not self._status:
                     await problem.response()(self._scope, self._receive, self._send)
-        except _TooSlowError:
-            pass  # an answer that is not taken is given up; the server closes the connection
         except Exception as error:
             answer = defect(error)
             if not self._status:
@@ -256,11 +250,7 @@ class _Exchange:
             if not self._body_ended:
                 # Or the server would go on reading what nobody wants, without an end.
                 headers["Connection"] = "close"
-        try:
-            async with asyncio.timeout(self._limits.stall):
-                await self._send_raw(message)
-        except TimeoutError:
-            raise _TooSlowError from None
+        await self._send_raw(message)
 
     async def _drain(self) -> None:
         """Take the rest of a small body that nobody wants.

@@ -26,13 +26,17 @@ _FAREWELL = 5  # s in which answers may end once the server is told to stop
 
 
 class _Protocol(H11Protocol):
-    """uvicorn's, with an end to clients that connect and never finish their headers."""
+    """uvicorn's, with an end to clients that send no headers, or take no answer.
+
+    They are cut off: a close would wait until they have taken what is left for them.
+    """
 
     def __init__(self, *args: Any, patience: float, **options: Any) -> None:
-        """As uvicorn makes it; `patience` is the seconds for headers."""
+        """As uvicorn makes it; `patience` is the seconds of either wait."""
         super().__init__(*args, **options)
         self._patience = patience
         self._headers_timer: asyncio.TimerHandle | None = None
+        self._taking_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -45,9 +49,19 @@ class _Protocol(H11Protocol):
             self._await_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._headers_timer is not None:
-            self._headers_timer.cancel()
+        for timer in (self._headers_timer, self._taking_timer):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._taking_timer = self.loop.call_later(self._patience, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._taking_timer is not None:
+            self._taking_timer.cancel()
 
     def _await_headers(self) -> None:
         if self._headers_timer is not None:
@@ -59,7 +73,7 @@ class _Protocol(H11Protocol):
         # says that there always is one.
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete:
-            self.transport.close()
+            self.transport.abort()
 
 
 def serve(
