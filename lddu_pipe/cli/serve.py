@@ -22,7 +22,7 @@ _MEBIBYTE = 1 << 20
     examples=[
         "lddu-pipe serve",
         "lddu-pipe serve --data /srv/emotions --port 9000",
-        "LDDU_PIPE_TOKEN=... lddu-pipe serve --host 0.0.0.0",
+        "lddu-pipe serve --max-duration 10 --keep-media 0",
     ],
     exit_codes={2: "wrong use, or the model cannot be loaded", 130: "interrupted"},
 )

@@ -14,6 +14,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Lifespan
 
 from lddu_pipe.server import problems
 from lddu_pipe.server.engine import Engine
@@ -88,22 +89,8 @@ def create_app(
             await asyncio.to_thread(worker.stop)
             store.close()
 
-    app = FastAPI(
-        title="lddu-pipe",
-        version=version("lddu-pipe"),
-        summary="Emotions of utterances, and how sure they are.",
-        description=_DESCRIPTION,
-        lifespan=lifespan,
-        # Their pages load scripts from elsewhere; /openapi.json is enough for any viewer.
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-    )
+    app = make_api(lifespan, with_token=bool(access.tokens))
     app.state.service = service
-    problems.install(app)
-    app.include_router(guarded)
-    app.include_router(router)
-    _describe(app, with_token=bool(access.tokens))
     if access.origins:
         app.add_middleware(
             CORSMiddleware,
@@ -116,6 +103,31 @@ def create_app(
     app.add_middleware(
         Guard, tokens=access.tokens, origins=access.origins, limits=limits, metrics=metrics
     )
+    return app
+
+
+def make_api(lifespan: Lifespan[FastAPI] | None = None, *, with_token: bool) -> FastAPI:
+    """Make the endpoints and their schema, with nothing behind them.
+
+    Args:
+        lifespan: of the app.
+        with_token: whether the schema asks for a token.
+    """
+    app = FastAPI(
+        title="lddu-pipe",
+        version=version("lddu-pipe"),
+        summary="Emotions of utterances, and how sure they are.",
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        # Their pages load scripts from elsewhere; /openapi.json is enough for any viewer.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    problems.install(app)
+    app.include_router(guarded)
+    app.include_router(router)
+    _describe(app, with_token=with_token)
     return app
 
 

@@ -200,6 +200,7 @@ async def upload(
     response_model=JobsMessage,
     tags=["jobs"],
     summary="List jobs",
+    response_description="A page of them.",
     responses=_problems(404, 422),
 )
 def list_jobs(
@@ -229,6 +230,7 @@ def list_jobs(
     response_model=JobMessage,
     tags=["jobs"],
     summary="See how a job stands",
+    response_description="The job.",
     responses=_problems(404, 422),
 )
 def get_job(job: Found, service: Services) -> JobMessage:
@@ -316,6 +318,7 @@ def get_result(
     status_code=204,
     tags=["jobs"],
     summary="Delete a job",
+    response_description="It is gone.",
     responses=_problems(404, 422),
 )
 def delete_job(job: Found, service: Services) -> None:
@@ -332,6 +335,7 @@ def delete_job(job: Found, service: Services) -> None:
     response_model=AnnotationMessage,
     tags=["texts"],
     summary="Annotate a text at once",
+    response_description="The annotation.",
     responses=_problems(422, 503),
     openapi_extra={"requestBody": {"content": {"application/json": {"example": TEXT_EXAMPLE}}}},
 )
@@ -350,7 +354,13 @@ async def annotate_text(message: TextMessage, service: Services) -> Response:
     return Response(found.to_json(), media_type="application/json")
 
 
-@router.get("/health", response_model=StatusMessage, tags=["server"], summary="Is it alive?")
+@router.get(
+    "/health",
+    response_model=StatusMessage,
+    tags=["server"],
+    summary="Is it alive?",
+    response_description="It is.",
+)
 async def health() -> StatusMessage:
     """Answers as long as the server lives."""
     return StatusMessage(status="ok")
@@ -361,6 +371,7 @@ async def health() -> StatusMessage:
     response_model=StatusMessage,
     tags=["server"],
     summary="Does it work?",
+    response_description="It does.",
     responses=_problems(503),
 )
 def ready(service: Services) -> StatusMessage:

@@ -1,6 +1,7 @@
 """A server in a process of its own, with the engine of the tests: it prints its address.
 
-Usage: python process.py DATA [LIMITS] [TOKEN ...], where LIMITS are fields of `Limits` as JSON.
+Usage: python process.py DATA SETTINGS [TOKEN ...], where SETTINGS are fields of `Limits`, and
+"origins", as JSON.
 """
 
 from __future__ import annotations
@@ -38,14 +39,15 @@ class SlowEngine(FakeEngine):
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     data = Path(sys.argv[1])
-    limits = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
+    limits = json.loads(sys.argv[2])
+    origins = limits.pop("origins", ())
     serve(
         SlowEngine(data.with_name("annotated")),
         data,
         host="127.0.0.1",
         port=0,
         limits=Limits(**limits),
-        access=Access(tuple(sys.argv[3:])),
+        access=Access(tuple(sys.argv[3:]), origins),
         listening=lambda address: print(address, flush=True),
     )
 

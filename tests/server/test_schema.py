@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from lddu_pipe.server import messages
+from lddu_pipe.server.reference import reference
+
+ROOT = Path(__file__).parents[2]
 SCHEMATHESIS = Path(sysconfig.get_path("scripts")) / "schemathesis"
 TOKEN = "a-token-of-the-tests"
 
@@ -30,6 +34,11 @@ def test_no_defect_and_no_answer_that_is_not_documented(spawn, tmp_path):
     assert "Traceback" not in server.log()
 
 
+def test_the_page_about_the_api_is_current():
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert page == reference(), "run: python -m lddu_pipe.server.reference > docs/api.md"
+
+
 def test_every_operation_and_field_has_an_example(serve):
     schema = serve(tokens=(TOKEN,)).get("/openapi.json").json()
     for path, operations in schema["paths"].items():
@@ -47,8 +56,6 @@ def test_every_operation_and_field_has_an_example(serve):
 
 
 def test_examples_fit_their_own_schema():
-    from lddu_pipe.server import messages
-
     messages.JobMessage.model_validate(messages.JOB_EXAMPLE)
     messages.TextMessage.model_validate(messages.TEXT_EXAMPLE)
     messages.AnnotationMessage.model_validate(messages.ANNOTATION_EXAMPLE)

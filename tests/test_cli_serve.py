@@ -1,0 +1,111 @@
+"""``lddu-pipe serve`` from the command line; tests/server has what the server does."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from lddu_pipe.cli import loading, main
+from lddu_pipe.errors import MissingAssetError
+from lddu_pipe.server.folders import DataFolder
+
+ROOT = Path(__file__).parents[1]
+TOKEN = "a-token-of-the-tests"
+
+
+def serve(tmp_path, *arguments, **environment):
+    command = ["serve", "--data", str(tmp_path / "data"), "--port", "0", *map(str, arguments)]
+    result = CliRunner(env={"LDDU_PIPE_TOKEN": None, **environment}).invoke(main, command)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    return result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2"])
+def test_it_is_not_open_to_everybody(tmp_path, host):
+    assert "can be reached by others; give a --token" in serve(tmp_path, "--host", host)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_token_that_can_be_guessed_is_refused(tmp_path):
+    assert "at least 16 characters" in serve(tmp_path, "--token", "short")
+    assert "at least 16 characters" in serve(tmp_path, LDDU_PIPE_TOKEN=f"{TOKEN} short")
+
+
+def test_a_port_that_is_taken(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        line = serve(tmp_path, "--port", taken.getsockname()[1])
+    assert "cannot listen at 127.0.0.1" in line
+    assert "give another --host or --port" in line
+
+
+def test_a_folder_that_another_server_uses(tmp_path):
+    with DataFolder(tmp_path / "data").reserved():
+        assert "another server uses" in serve(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "data").write_text("a file")
+    assert "cannot make the folder" in serve(tmp_path) or "is a file" in serve(tmp_path)
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_server(tmp_path, monkeypatch):
+    def load(model, **options):
+        raise MissingAssetError(f"there is no model {model}")
+
+    monkeypatch.setattr(loading, "load_pipeline", load)
+    assert serve(tmp_path, "--model", "none").endswith("there is no model none")
+
+
+def test_packages_that_are_missing(tmp_path, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "fastapi" else find(name)
+    )
+    assert "pip install 'lddu-pipe[server]'" in serve(tmp_path)
+
+
+@pytest.mark.slow
+def test_the_real_server_annotates_and_stops(tmp_path, sample_video):
+    """The one test of the whole, with the model: a video and a text, then Ctrl-C."""
+    command = [sys.executable, "-m", "lddu_pipe.cli", "serve", "--offline", "--port", "0"]
+    process = subprocess.Popen(
+        [*command, "--data", tmp_path / "data"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name != "LDDU_PIPE_TOKEN"},
+    )
+    try:
+        assert process.stderr is not None
+        found = re.match(r"listening at (http://127\.0\.0\.1:\d+);", process.stderr.readline())
+        assert found is not None
+        example = ROOT / "examples" / "client.py"
+        done = subprocess.run(
+            [sys.executable, example, sample_video, "--format", "srt", "--server", found[1]],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "I am so happy to be here today." in done.stdout
+        assert re.search(r"running (look at faces|transcribe) \d+%", done.stderr)
+        request = urllib.request.Request(
+            f"{found[1]}/v1/text",
+            b'{"text": "What wonderful news!"}',
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request) as answer:
+            assert b'"happy"' in answer.read()
+    finally:
+        process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
