@@ -9,6 +9,7 @@ import hmac
 import ipaddress
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -58,6 +59,14 @@ def fingerprint(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()[:32]
 
 
+def _host(header: str) -> str:
+    """The name or address in a header, without the port."""
+    try:
+        return urlsplit(f"//{header}").hostname or ""
+    except ValueError:  # brackets that are none
+        return ""
+
+
 class Guard:
     """An ASGI app around the app.
 
@@ -91,6 +100,7 @@ class Guard:
         self._origins = origins
         self._limits = limits
         self._metrics = metrics
+        self._active: Counter[str] = Counter()
         self._rates = FixedWindowRateLimiter(MemoryStorage())
         self._requests = RateLimitItemPerMinute(limits.requests, namespace="requests")
         self._refusals = RateLimitItemPerMinute(limits.refusals, namespace="refusals")
@@ -108,13 +118,26 @@ class Guard:
         Raises:
             Problem: it is refused.
         """
-        headers = Headers(scope=scope)
-        scope.setdefault("state", {})["owner"] = self._owner(scope, headers)
-        await self._app(scope, receive, send)
-
-    def _owner(self, scope: Scope, headers: Headers) -> str:
-        """Who asks; "" where there are no tokens, or for paths that need none."""
         address = scope["client"][0] if scope.get("client") else ""
+        owner = self._owner(scope, Headers(scope=scope), address)
+        scope.setdefault("state", {})["owner"] = owner
+        client = owner or address
+        if self._active[client] >= self._limits.parallel:
+            raise Problem(
+                429,
+                f"{self._limits.parallel} of your requests are open; close some",
+                headers={"Retry-After": "5"},
+            )
+        self._active[client] += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._active[client] -= 1
+            if not self._active[client]:
+                del self._active[client]
+
+    def _owner(self, scope: Scope, headers: Headers, address: str) -> str:
+        """Who asks; "" where there are no tokens, or for paths that need none."""
         if not self._owners:
             self._check_local(headers)
         origin = headers.get("origin")
@@ -138,15 +161,14 @@ class Guard:
     def _check_local(self, headers: Headers) -> None:
         """Refuse what a page from elsewhere makes a browser on this machine send."""
         # A name that an attacker's DNS points at this machine (rebinding) is none of ours.
-        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
-        if not is_loopback(host):
+        if not is_loopback(_host(headers.get("host", ""))):
             raise Problem(421, "without a token this server answers to localhost only")
         origin = headers.get("origin")
         # A form on any page can be sent here, though its page cannot read the answer.
-        if origin is not None and origin not in self._origins:
-            parts = urlsplit(origin)
-            if parts.netloc != headers.get("host"):
-                raise Problem(403, "pages from elsewhere may not call; see --allow-origin")
+        if origin is None or origin in self._origins:
+            return
+        if origin.partition("://")[2] != headers.get("host"):
+            raise Problem(403, "pages from elsewhere may not call; see --allow-origin")
 
     def _match(self, authorization: str) -> str | None:
         scheme, _, token = authorization.partition(" ")

@@ -186,9 +186,11 @@ class JobStore:
             job_id, "state = 'waiting', started = NULL, attempts = attempts - 1", ()
         )
 
-    def running(self) -> list[Job]:
-        """The jobs that were running; right after a start these are what a dead server left."""
-        return self._jobs("SELECT * FROM jobs WHERE state = 'running' ORDER BY number", ())
+    def pending(self) -> list[Job]:
+        """The jobs that wait or run; right after a start, those that run lost their server."""
+        return self._jobs(
+            "SELECT * FROM jobs WHERE state IN ('waiting', 'running') ORDER BY number", ()
+        )
 
     def wait_again(self, job_id: str) -> None:
         """Queue a job again whose server died; the attempt counts."""

@@ -35,6 +35,8 @@ class Limits:
     """Jobs of a client that wait or run; what comes on top is refused."""
     requests: int = 600
     """Requests of a client in a minute."""
+    parallel: int = 64
+    """Requests of a client at once, those among them that watch a job."""
     refusals: int = 20
     """Requests of an address in a minute with a token that is wrong or missing."""
     connections: int = 256

@@ -36,16 +36,19 @@ is at `/openapi.json`; this page is made from it.
 
 - **Token.** Where the server has tokens, send `Authorization: Bearer TOKEN`. Each token has jobs
   of its own: those of others are as if they did not exist. Several stand in `LDDU_PIPE_TOKEN`
-  with spaces between them. Without a token only this machine may call.
-- **Jobs** are done one after the other, in order of arrival, and survive a restart. A job that
-  was running when the server was killed is done again; one under which it dies {attempts} times
-  fails.
+  with spaces between them. Without a token only this machine may call. Jobs of a token that is
+  no longer given stay in the data folder.
+- **Jobs** are done one after the other, in order of arrival, and survive a restart. One model in
+  memory does them all; the utterances of a job are scored in batches, each job on its own. A job
+  that was running when the server was killed is done again; one under which it dies {attempts}
+  times fails.
 - **Texts** that come at the same time are read in one pass, beside the job that runs.
 - **Files** are streamed to the disk. Their names are kept to be shown. They are deleted
   {keep:.0f} minutes after the job has ended, unless the server was told otherwise; the result
   stays until the job is deleted.
 - **Limits**, by default: {upload} MB and {duration:.0f} minutes of media, {transcript} MB of
-  transcript, {text} characters of text, {waiting} jobs that wait, {requests} requests a minute.
+  transcript, {text} characters of text, {waiting} jobs that wait, {requests} requests a minute,
+  {parallel} at once.
   A client that stalls for {stall:.0f} s is given up.
 - **Errors** are `application/problem+json` (RFC 9457); `detail` is a sentence for a person. A
   server with too many connections answers 503 in plain text.
@@ -65,6 +68,7 @@ def reference() -> str:
         text=limits.text,
         waiting=limits.waiting,
         requests=limits.requests,
+        parallel=limits.parallel,
         stall=limits.stall,
     )
     parts = [introduction, "\n".join(_anywhere(schema)), "## Requests\n"]

@@ -69,15 +69,15 @@ class Worker:
     def recover(self) -> None:
         """Put right what a server that was killed left: call it before `start`."""
         self._folder.sweep(self._store.ids())
-        for job in self._store.running():
+        for job in self._store.pending():
             if self._folder.result(job.id).exists():
-                # Results appear whole, so it was killed between the result and the note of it.
+                # Results appear whole, so it was stopped between the result and the note of it.
                 self._store.finish(job.id)
-            elif job.attempts >= self._limits.attempts:
+            elif job.state == "running" and job.attempts >= self._limits.attempts:
                 self._store.fail(
                     job.id, f"the server stopped {job.attempts} times while it did this job"
                 )
-            else:
+            elif job.state == "running":
                 self._store.wait_again(job.id)
 
     def start(self) -> None:
@@ -94,6 +94,10 @@ class Worker:
         self._awake.set()
         self._thread.join(patience)
         self.ready = False
+        current = self._current
+        if self._thread.is_alive() and current is not None:
+            # In a long step, and about to end with its process; this is nothing the job did.
+            self._store.put_back(current)
 
     def give_up(self, job_id: str) -> bool:
         """Stop a job that was deleted; False where it does not run.

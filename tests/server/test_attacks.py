@@ -7,6 +7,7 @@ import hmac
 import json
 import logging
 import re
+import threading
 import time
 from pathlib import Path
 
@@ -247,6 +248,25 @@ def test_requests_are_counted(serve):
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
 
 
+def test_requests_at_once_are_limited(serve, engine):
+    client = serve(tokens=(OURS, THEIRS), parallel=2)
+    job_id = client.upload(b"WAIT").json()["id"]
+    client.runs(job_id)
+    watching = [
+        threading.Thread(target=client.get, args=(f"/v1/jobs/{job_id}/events",)) for _ in range(2)
+    ]
+    for thread in watching:
+        thread.start()
+    time.sleep(0.5)
+    assert client.get("/v1/jobs").status_code == 429
+    other = {"Authorization": f"Bearer {THEIRS}"}
+    assert client.get("/v1/jobs", headers=other).status_code == 200
+    engine.gate.set()
+    for thread in watching:
+        thread.join()
+    assert client.get("/v1/jobs").status_code == 200
+
+
 # Who calls
 
 
@@ -332,7 +352,18 @@ def test_a_short_token_is_refused():
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil", ""]
+    "host",
+    [
+        *("evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil", ""),
+        *(
+            "[",
+            "[::1",
+            "a]b",
+            "localhost@evil.example",
+            "evil.example/localhost",
+            "127.0.0.1,evil",
+        ),
+    ],
 )
 def test_a_name_that_is_pointed_at_this_machine_is_refused(serve, host):
     assert serve().get("/v1/jobs", headers={"Host": host}).status_code == 421
@@ -344,7 +375,8 @@ def test_this_machine_has_several_names(serve, host):
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "http://localhost:1", "http://127.0.0.1"]
+    "origin",
+    ["https://evil.example", "null", "http://localhost:1", "http://127.0.0.1", "http://[", ""],
 )
 def test_pages_from_elsewhere_may_not_call(serve, engine, origin):
     client = serve()
