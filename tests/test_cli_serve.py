@@ -9,9 +9,14 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -75,12 +80,12 @@ def test_packages_that_are_missing(tmp_path, monkeypatch):
     assert "pip install 'lddu-pipe[server]'" in serve(tmp_path)
 
 
-@pytest.mark.slow
-def test_the_real_server_annotates_and_stops(tmp_path, sample_video):
-    """The one test of the whole, with the model: a video and a text, then Ctrl-C."""
+@contextmanager
+def real_server(data, *arguments):
+    """The program with its model: its address and its process; ended by Ctrl-C."""
     command = [sys.executable, "-m", "lddu_pipe.cli", "serve", "--offline", "--port", "0"]
     process = subprocess.Popen(
-        [*command, "--data", tmp_path / "data"],
+        [*command, "--data", data, *arguments],
         stderr=subprocess.PIPE,
         text=True,
         env={name: value for name, value in os.environ.items() if name != "LDDU_PIPE_TOKEN"},
@@ -89,9 +94,21 @@ def test_the_real_server_annotates_and_stops(tmp_path, sample_video):
         assert process.stderr is not None
         found = re.match(r"listening at (http://127\.0\.0\.1:\d+);", process.stderr.readline())
         assert found is not None
+        yield found[1], process
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(30) == 130
+        finally:
+            process.kill()
+
+
+@pytest.mark.slow
+def test_the_real_server_annotates_and_stops(tmp_path, sample_video):
+    with real_server(tmp_path / "data") as (address, _):
         example = ROOT / "examples" / "client.py"
         done = subprocess.run(
-            [sys.executable, example, sample_video, "--format", "srt", "--server", found[1]],
+            [sys.executable, example, sample_video, "--format", "srt", "--server", address],
             capture_output=True,
             text=True,
             check=False,
@@ -100,12 +117,70 @@ def test_the_real_server_annotates_and_stops(tmp_path, sample_video):
         assert "I am so happy to be here today." in done.stdout
         assert re.search(r"running (look at faces|transcribe) \d+%", done.stderr)
         request = urllib.request.Request(
-            f"{found[1]}/v1/text",
+            f"{address}/v1/text",
             b'{"text": "What wonderful news!"}',
             {"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request) as answer:
             assert b'"happy"' in answer.read()
-    finally:
-        process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 130
+
+
+@pytest.mark.slow
+def test_twenty_real_uploads_at_once(tmp_path, clip):
+    """All end, each with its own words, and memory stays that of one job."""
+    clips = 20
+
+    def send(number):
+        words = f"Number {number} is what this one says."
+        files = {"media": ("clip.mp4", clip.read_bytes()), "transcript": ("a.txt", words)}
+        with httpx.Client(base_url=address, timeout=60) as client:
+            return client.post("/v1/jobs", files=files).json()["id"]
+
+    def ended(job_id):
+        with httpx.Client(base_url=address, timeout=60) as client:
+            job = {"state": "waiting"}
+            while job["state"] in {"waiting", "running"}:
+                time.sleep(0.2)
+                job = client.get(f"/v1/jobs/{job_id}").json()
+            assert job["state"] == "done", job["error"]
+            result = client.get(f"/v1/jobs/{job_id}/result").json()
+        return " ".join(item["text"] for item in result["utterances"])
+
+    with real_server(tmp_path / "data") as (address, process):
+        host = psutil.Process(process.pid)
+        first = send(0)
+        assert ended(first) == "Number 0 is what this one says."
+        size = host.memory_info().rss
+        with ThreadPoolExecutor(clips) as pool:
+            ids = list(pool.map(send, range(clips)))
+        for number, job_id in enumerate(ids):
+            assert ended(job_id) == f"Number {number} is what this one says."
+        grown = host.memory_info().rss - size
+        print(f"{size / 1e6:.0f} MB after one job, {grown / 1e6:.0f} MB more after {clips}")
+        assert grown < 200e6
+
+
+@pytest.mark.slow
+def test_a_real_server_that_is_killed_goes_on(tmp_path, clip, sample_video):
+    data = tmp_path / "data"
+    killed = pytest.raises(AssertionError)  # the exit code is not that of Ctrl-C
+    with killed, real_server(data) as (address, process):
+        with httpx.Client(base_url=address, timeout=60) as client:
+            ids = [
+                client.post("/v1/jobs", files={"media": (path.name, path.read_bytes())}).json()[
+                    "id"
+                ]
+                for path in (sample_video, clip)
+            ]
+            while client.get(f"/v1/jobs/{ids[0]}").json()["stage"] in {None, "begin", "probe"}:
+                time.sleep(0.05)
+        process.kill()
+    with real_server(data) as (address, _), httpx.Client(base_url=address, timeout=60) as client:
+        for job_id in ids:
+            while client.get(f"/v1/jobs/{job_id}").json()["state"] in {"waiting", "running"}:
+                time.sleep(0.2)
+        jobs = client.get("/v1/jobs").json()["jobs"]
+        assert [job["state"] for job in jobs] == ["done", "done"]
+        assert [job["attempts"] for job in jobs] == [1, 2]
+        result = client.get(f"/v1/jobs/{ids[0]}/result").json()
+        assert "happy" in result["utterances"][0]["text"]

@@ -16,6 +16,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from lddu_pipe.server.exchange import Exchange
 from lddu_pipe.server.jobs import Job, JobStore
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -76,21 +77,11 @@ class Metrics:
             "lddu_pipe_ready", "1 once the model is loaded.", registry=self._registry
         )
 
-    def answered(
-        self, method: str, route: str, status: int, seconds: float, received: int
-    ) -> None:
-        """Count an answer.
-
-        Args:
-            method: of HTTP, from a fixed list.
-            route: the template of the path, never the path.
-            status: of HTTP; 0 where the client went away before an answer.
-            seconds: from the request on.
-            received: bytes of its body.
-        """
-        self._requests.labels(method, route, str(status)).inc()
-        self._request_seconds.labels(route).observe(seconds)
-        self._bytes.inc(received)
+    def answered(self, exchange: Exchange) -> None:
+        """Count an answer."""
+        self._requests.labels(exchange.method, exchange.route, str(exchange.status)).inc()
+        self._request_seconds.labels(exchange.route).observe(exchange.seconds)
+        self._bytes.inc(exchange.received)
 
     def ended(self, job: Job, how: str, seconds: float) -> None:
         """Count a job that ended."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from lddu_pipe.errors import IncompatibleModelError, LdduPipeError, MissingAssetError
+from lddu_pipe.errors import LdduPipeError, MissingAssetError
 from lddu_pipe.server.engine import Engine
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.jobs import Job, JobStore
@@ -69,6 +69,10 @@ class Worker:
     def recover(self) -> None:
         """Put right what a server that was killed left: call it before `start`."""
         self._folder.sweep(self._store.ids())
+        self._settle()
+
+    def _settle(self) -> None:
+        """Queue again, or note the end of, what is said to run while nothing does."""
         for job in self._store.pending():
             if self._folder.result(job.id).exists():
                 # Results appear whole, so it was stopped between the result and the note of it.
@@ -120,15 +124,20 @@ class Worker:
             self._failed(error)
             return
         self.ready = True
+        troubled = False
         while not self._stopping.is_set():
             self._awake.clear()
             try:
+                if troubled:
+                    self._settle()
+                    troubled = False
                 job = self._store.take()
                 if job is not None:
                     self._do(job)
                     continue
             except Exception as error:
                 # A full disk, most likely: the jobs are safe, and the next try may succeed.
+                troubled = True
                 logger.error("the queue cannot be worked on: %s", locate(error))
             self._awake.wait(_NAP)
 
@@ -183,9 +192,7 @@ def _reason(error: Exception, job: Job, media: Path, transcript: Path | None) ->
         text = str(error).replace(str(media), job.name or "the media")
         if transcript is not None:
             text = text.replace(str(transcript), job.transcript or "the transcript")
-        if isinstance(error, IncompatibleModelError) or str(media.parent) not in text:
-            return " ".join(text.split())
-        return "the media cannot be used"
+        return "the media cannot be used" if str(media.parent) in text else " ".join(text.split())
     logger.error("job %s met a defect: %s", job.id, locate(error))
     logger.debug("its traceback", exc_info=error)
     if isinstance(error, OSError):

@@ -406,6 +406,9 @@ def test_a_page_that_is_let_in_may_call(serve):
     assert answer.status_code == 202
     for found in (preflight, answer):
         assert found.headers["access-control-allow-origin"] == origin
+    refused = client.get("/v1/jobs", headers={"Origin": origin, "Authorization": "Bearer wrong"})
+    assert refused.status_code == 401
+    assert refused.headers["access-control-allow-origin"] == origin
     other = client.get("/v1/jobs", headers={"Origin": "https://evil.example"})
     assert "access-control-allow-origin" not in other.headers
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 
 import pytest
@@ -123,3 +124,20 @@ def test_a_queue_that_cannot_be_read_is_tried_again(parts, engine, wait_for, mon
     worker.start()
     wait_for(lambda: ended == [("a", "done")])
     assert "the queue cannot be worked on: OSError" in caplog.text
+
+
+def test_an_end_that_cannot_be_noted_is_noted_later(parts, engine, wait_for, monkeypatch):
+    worker, store, folder, _, _ = parts
+    finish, calls = store.finish, []
+
+    def refuse(job_id):
+        calls.append(job_id)
+        if len(calls) == 1:
+            raise sqlite3.OperationalError("database or disk is full")
+        return finish(job_id)
+
+    monkeypatch.setattr(store, "finish", refuse)
+    add(store, folder)
+    worker.start()
+    wait_for(lambda: store.get("a", "").state == "done")
+    assert len(engine.done) == 1
