@@ -22,6 +22,7 @@ from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.guard import Guard
 from lddu_pipe.server.jobs import JobStore
 from lddu_pipe.server.limits import Limits
+from lddu_pipe.server.messages import EXAMPLES
 from lddu_pipe.server.metrics import Metrics
 from lddu_pipe.server.problems import locate
 from lddu_pipe.server.routes import SCHEMAS, Service, guarded, router
@@ -161,6 +162,8 @@ def _describe(app: FastAPI, *, with_token: bool) -> None:
             made = message.model_json_schema(ref_template="#/components/schemas/{model}")
             parts |= made.pop("$defs", {})
             parts[message.__name__] = made
+        for name, example in EXAMPLES.items():
+            parts[name]["examples"] = [example]
         # The framework's own description of a 422, which our handler replaces.
         for name in ("HTTPValidationError", "ValidationError"):
             parts.pop(name, None)

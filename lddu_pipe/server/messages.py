@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic.types import JsonValue
 
 from lddu_pipe.server.jobs import Job, State
 from lddu_pipe.types import Decision
 
-_Example: TypeAlias = dict[str, JsonValue]
+Example: TypeAlias = dict[str, Any]
 
 ID = "6f1c2f0e-5d0b-4c57-9a3e-0b6a3f1d2c4b"
 
-OPTIONS_EXAMPLE: _Example = {"fps": 5.0, "window": None, "aligned": None}
-JOB_EXAMPLE: _Example = {
+OPTIONS_EXAMPLE: Example = {"fps": 5.0, "window": None, "aligned": None}
+JOB_EXAMPLE: Example = {
     "id": ID,
     "state": "running",
     "name": "interview.mp4",
@@ -33,8 +32,8 @@ JOB_EXAMPLE: _Example = {
     "started": "2026-01-01T12:00:01.250+00:00",
     "finished": None,
 }
-TEXT_EXAMPLE: _Example = {"text": "What wonderful news!"}
-ANNOTATION_EXAMPLE: _Example = {
+TEXT_EXAMPLE: Example = {"text": "What wonderful news!"}
+ANNOTATION_EXAMPLE: Example = {
     "schema_version": "1.0",
     "media": {
         "path": "",
@@ -75,6 +74,21 @@ ANNOTATION_EXAMPLE: _Example = {
         "config": {"fps": 10.0},
     },
 }
+PROBLEM_EXAMPLE: Example = {
+    "type": "about:blank",
+    "title": "Not Found",
+    "status": 404,
+    "detail": "there is no such job; it may have been deleted",
+}
+EXAMPLES: dict[str, Example] = {
+    "AnnotationMessage": ANNOTATION_EXAMPLE,
+    "JobMessage": JOB_EXAMPLE,
+    "JobsMessage": {"jobs": [JOB_EXAMPLE], "next": None},
+    "ProblemMessage": PROBLEM_EXAMPLE,
+    "StatusMessage": {"status": "ok"},
+    "TextMessage": TEXT_EXAMPLE,
+}
+"""By the name of the message; the schema gets them as they stand, in this order."""
 
 
 class Message(BaseModel):
@@ -93,8 +107,6 @@ class OptionsMessage(Message):
 
 class JobMessage(Message):
     """A job: where it stands, and what it was made of."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [JOB_EXAMPLE]})
 
     id: UUID
     state: State
@@ -146,10 +158,6 @@ class JobMessage(Message):
 class JobsMessage(Message):
     """A page of jobs, the newest first."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"jobs": [JOB_EXAMPLE], "next": None}]}
-    )
-
     jobs: list[JobMessage]
     next: UUID | None = Field(description="Give it as `before` for the page that follows.")
 
@@ -157,15 +165,11 @@ class JobsMessage(Message):
 class TextMessage(Message):
     """A text that is annotated while its client waits."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [TEXT_EXAMPLE]})
-
     text: str = Field(min_length=1, description="What somebody said or wrote, one cue a line.")
 
 
 class StatusMessage(Message):
     """How the server is."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
 
     status: Literal["ok"]
 
@@ -179,19 +183,6 @@ class FieldMessage(Message):
 
 class ProblemMessage(BaseModel):
     """What is wrong, as RFC 9457 has it."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "about:blank",
-                    "title": "Not Found",
-                    "status": 404,
-                    "detail": "there is no such job; it may have been deleted",
-                }
-            ]
-        }
-    )
 
     type: Literal["about:blank"]
     title: str
@@ -276,8 +267,6 @@ class ProvenanceMessage(Message):
 
 class AnnotationMessage(Message):
     """The annotation; docs/annotation.md is the contract."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [ANNOTATION_EXAMPLE]})
 
     schema_version: Literal["1.0", "1.1"]
     media: MediaMessage

@@ -162,7 +162,7 @@ def _type(schema: Mapping[str, Any]) -> str:
     high = schema.get("maximum", schema.get("maxLength"))
     if low is None and high is None:
         return kind
-    return f"{kind}, {'' if low is None else low}..{'' if high is None else high}"
+    return f"{kind}, {'' if low is None else f'{low:g}'}..{'' if high is None else f'{high:g}'}"
 
 
 if __name__ == "__main__":
