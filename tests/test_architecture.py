@@ -25,6 +25,7 @@ HEAVY = {
     "av",
     "ctranslate2",
     "cv2",
+    "fastapi",
     "faster_whisper",
     "ffmpeg",
     "librosa",
@@ -42,6 +43,7 @@ HEAVY = {
     "sklearn",
     "torch",
     "transformers",
+    "uvicorn",
 }
 
 
@@ -181,7 +183,7 @@ def test_package_imports_only_what_it_declares():
         {canonicalize_name(Requirement(line).name) for line in lines}
         for lines in (
             PROJECT["dependencies"],
-            [*extras["export"], *extras["train"], *extras["ray"]],
+            [*extras["export"], *extras["train"], *extras["ray"], *extras["server"]],
         )
     )
     # mediapipe brings the contrib build; it is listed only to hold its version.

@@ -14,6 +14,7 @@ from lddu_pipe.cli.doctor import doctor
 from lddu_pipe.cli.evaluate import evaluate
 from lddu_pipe.cli.extract import extract
 from lddu_pipe.cli.models import models
+from lddu_pipe.cli.serve import serve
 from lddu_pipe.cli.train import train
 
 
@@ -38,6 +39,6 @@ def main() -> None:
 
 for _command in (
     *(annotate, batch, convert, evaluate, calibrate, extract, dataset, train),
-    *(models, doctor),
+    *(serve, models, doctor),
 ):
     main.add_command(_command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,8 @@ class TextExtractor:
         """
         self.settings = settings
         self.device = torch.device(device)
+        # A tokenizer keeps what it was told about padding, so threads take it in turns.
+        self._alone = threading.Lock()
         source = str(encoder)
         self._tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=offline)
         model = AutoModel.from_pretrained(
@@ -92,7 +95,8 @@ class TextExtractor:
         vectors: dict[int, NDArray[np.float32]] = {}
         for begin in range(0, len(order), BATCH_SIZE):
             chosen = order[begin : begin + BATCH_SIZE]
-            encoded = self._encode([passes[number][1] for number in chosen])
+            with self._alone:
+                encoded = self._encode([passes[number][1] for number in chosen])
             vectors.update(zip(chosen, encoded, strict=True))
         rows: list[list[NDArray[np.float32]]] = [[] for _ in utterances]
         for number, (index, _) in enumerate(passes):
@@ -106,7 +110,8 @@ class TextExtractor:
         """Cut words into runs that fit one pass of the encoder."""
         if not words:
             return []
-        pieces = self._tokenizer([word.text for word in words], add_special_tokens=False)
+        with self._alone:
+            pieces = self._tokenizer([word.text for word in words], add_special_tokens=False)
         limit = self.settings.max_tokens - self._tokenizer.num_special_tokens_to_add()
         parts: list[tuple[Word, ...]] = []
         start = used = 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict
+from copy import copy
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -61,11 +62,7 @@ class EmotionPipeline:
         self.settings = settings or PipelineSettings(
             aligned=not checkpoint.config.accepts(aligned=False)
         )
-        if not checkpoint.config.accepts(aligned=self.settings.aligned):
-            raise IncompatibleModelError(
-                f"{checkpoint.config.name} was trained on {checkpoint.config.alignment} sequences "
-                f"only; change aligned, or train a model on the other kind"
-            )
+        self._check_alignment(self.settings)
         self._offline = offline
         self._encoders = {"text_encoder": text_encoder, "audio_encoder": audio_encoder}
         self._busy = threading.RLock()
@@ -129,6 +126,22 @@ class EmotionPipeline:
             batch_size=self.settings.batch_size,
         )
         return self
+
+    def adjusted(self, settings: PipelineSettings) -> EmotionPipeline:
+        """The same networks under other settings of how media are cut and read.
+
+        Nothing is loaded again, and of the two pipelines one waits for the other. The passes and
+        the batch size stay as they are.
+
+        Raises:
+            IncompatibleModelError: the model was not trained on sequences aligned so.
+        """
+        self._check_alignment(settings)
+        other = copy(self)
+        other.settings = replace(
+            settings, passes=self.settings.passes, batch_size=self.settings.batch_size
+        )
+        return other
 
     def __call__(
         self,
@@ -225,6 +238,14 @@ class EmotionPipeline:
             else:
                 yield source, found
 
+    def _check_alignment(self, settings: PipelineSettings) -> None:
+        config = self.checkpoint.config
+        if not config.accepts(aligned=settings.aligned):
+            raise IncompatibleModelError(
+                f"{config.name} was trained on {config.alignment} sequences only; "
+                f"change aligned, or train a model on the other kind"
+            )
+
     def _annotate(self, source: Source, tell: Hook) -> Annotation:
         # What an annotation says it was made with must not depend on what was annotated before.
         self.extractors.used_assets.clear()
@@ -305,10 +326,17 @@ class EmotionPipeline:
         config = self.checkpoint.config
         return ModelInfo(config.name, config.version, self.labels, self.settings.aligned)
 
-    def provenance(self, transcript: Transcript | None) -> Provenance:
-        """What an annotation that was just made was made with."""
+    def provenance(
+        self, transcript: Transcript | None, extractors: Extractors | None = None
+    ) -> Provenance:
+        """What an annotation that was just made was made with.
+
+        Args:
+            transcript: of what was said.
+            extractors: that were used; the pipeline's own by default.
+        """
         weights = dict(self.checkpoint.weights)
-        for name in self.extractors.used_assets:
+        for name in (extractors or self.extractors).used_assets:
             weights |= {f"{name}/{file}": sha for file, sha in ASSETS[name].files.items()}
         return Provenance(
             created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -53,6 +54,16 @@ class Extractors:
         self._audio_encoder = audio_encoder
         self.used_assets: list[str] = []
         """Names of the third-party weights that were used since the list was last cleared."""
+
+    def beside(self) -> Extractors:
+        """The same extractors with a list of used weights of its own, for another thread.
+
+        The text encoder is loaded first, so that both have the same one.
+        """
+        _ = self._text
+        other = copy(self)
+        other.used_assets = []
+        return other
 
     @property
     def text(self) -> TextExtractor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -38,6 +39,8 @@ class Predictor:
         self._device = device
         self._passes = passes
         self._batch_size = batch_size
+        # Passes of the head change the model while they last, and several threads may score.
+        self._alone = threading.Lock()
         # transformers wraps `to` in a way that hides its signature.
         self._model: LDDUModel = checkpoint.model.to(device)  # type: ignore[arg-type]
 
@@ -50,7 +53,8 @@ class Predictor:
         results: dict[int, Prediction] = {}
         for present, indices in self._groups(samples):
             batch = [samples[index] for index in indices]
-            scored = self._score(batch, present) if present else map(self._nothing, batch)
+            with self._alone:
+                scored = self._score(batch, present) if present else map(self._nothing, batch)
             results.update(zip(indices, scored, strict=True))
         return [results[index] for index in range(len(samples))]
 

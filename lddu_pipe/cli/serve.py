@@ -1,0 +1,171 @@
+"""``lddu-pipe serve``: the HTTP API."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from lddu_pipe.cli import loading
+from lddu_pipe.cli.commands import Command
+from lddu_pipe.cli.options import message_options, pipeline_options, pipeline_settings
+from lddu_pipe.errors import MissingAssetError
+from lddu_pipe.server.limits import Limits
+
+_MEBIBYTE = 1 << 20
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "lddu-pipe serve",
+        "lddu-pipe serve --data /srv/emotions --port 9000",
+        "lddu-pipe serve --max-duration 10 --keep-media 0",
+    ],
+    exit_codes={2: "wrong use, or the model cannot be loaded", 130: "interrupted"},
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen at; one that others can reach needs a token.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    metavar="N",
+    help="Port to listen at; 0 takes a free one.",
+)
+@click.option(
+    "--token",
+    "tokens",
+    multiple=True,
+    envvar="LDDU_PIPE_TOKEN",
+    metavar="TEXT",
+    help="Who sends it may call; may be given again, and each has jobs of its own. Better set "
+    "LDDU_PIPE_TOKEN: other users of a machine see options.",
+)
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("lddu-pipe-data"),
+    show_default=True,
+    metavar="DIR",
+    help="Folder of jobs and uploads; it is made if need be.",
+)
+@click.option(
+    "--max-upload",
+    type=click.IntRange(min=1),
+    default=Limits.upload // _MEBIBYTE,
+    show_default=True,
+    metavar="MB",
+    help="Size of media, at most.",
+)
+@click.option(
+    "--max-duration",
+    type=click.FloatRange(min=0, min_open=True),
+    default=Limits.duration / 60,
+    show_default=True,
+    metavar="MINUTES",
+    help="Duration of media, at most.",
+)
+@click.option(
+    "--max-waiting",
+    type=click.IntRange(min=1),
+    default=Limits.waiting,
+    show_default=True,
+    metavar="N",
+    help="Jobs of a token that wait or run, at most.",
+)
+@click.option(
+    "--rate",
+    type=click.IntRange(min=1),
+    default=Limits.requests,
+    show_default=True,
+    metavar="N",
+    help="Requests of a client in a minute, at most.",
+)
+@click.option(
+    "--keep-media",
+    type=click.FloatRange(min=0),
+    default=Limits.keep_media / 60,
+    show_default=True,
+    metavar="MINUTES",
+    help="How long uploads are kept once their job has ended; results stay until a client "
+    "deletes them.",
+)
+@click.option(
+    "--allow-origin",
+    "origins",
+    multiple=True,
+    metavar="URL",
+    help="Where pages come from whose scripts may call, such as http://localhost:9000; may be "
+    "given again.",
+)
+@pipeline_options
+@message_options
+def serve(
+    host: str,
+    port: int,
+    tokens: Sequence[str],
+    data: Path,
+    max_upload: int,
+    max_duration: float,
+    max_waiting: int,
+    rate: int,
+    keep_media: float,
+    origins: Sequence[str],
+    model: str,
+    device: str,
+    offline: bool,
+    fps: float,
+    aligned: bool,
+    window: float,
+    verbose: int,
+    quiet: bool,
+    debug: bool,
+) -> None:
+    """Annotate what others upload over HTTP.
+
+    One model in memory does all jobs, in order of arrival. Jobs survive a restart. Without a token
+    only this machine can call. docs/api.md describes the API, examples/ holds clients.
+    """
+    if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("uvicorn") is None:
+        raise MissingAssetError(
+            "the server's packages are not installed; pip install 'lddu-pipe[server]'"
+        )
+    from lddu_pipe.server.app import Access
+    from lddu_pipe.server.engine import PipelineEngine
+    from lddu_pipe.server.listening import serve as listen
+
+    settings = pipeline_settings(fps, aligned, window)
+    limits = Limits(
+        upload=max_upload * _MEBIBYTE,
+        duration=max_duration * 60,
+        waiting=max_waiting,
+        requests=rate,
+        keep_media=keep_media * 60,
+    )
+
+    def listening(address: str) -> None:
+        if not quiet:
+            click.echo(f"listening at {address}; Ctrl-C stops", err=True)
+
+    listen(
+        PipelineEngine(
+            lambda: loading.load_pipeline(
+                model, device=device, offline=offline, settings=settings
+            ),
+            limits.duration,
+        ),
+        data,
+        host=host,
+        port=port,
+        limits=limits,
+        access=Access(tokens, origins),
+        listening=listening,
+    )

@@ -1,0 +1,172 @@
+"""What every request passes before the app: who asks, from where, and how often."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import time
+from collections import Counter
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lddu_pipe.server.exchange import Exchange
+from lddu_pipe.server.limits import Limits
+from lddu_pipe.server.metrics import Metrics
+from lddu_pipe.server.problems import Problem
+
+OPEN_PATHS = ("/health", "/ready", "/openapi.json")
+"""What anybody may ask: nothing of anybody is there."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server that listens at `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def fingerprint(token: str) -> str:
+    """Who has a token, without the token."""
+    return hashlib.sha256(token.encode()).hexdigest()[:32]
+
+
+def _host(header: str) -> str:
+    """The name or address in a header, without the port."""
+    try:
+        return urlsplit(f"//{header}").hostname or ""
+    except ValueError:  # brackets that are none
+        return ""
+
+
+class Guard:
+    """An ASGI app around the app.
+
+    It checks the token or, without one, that the request is meant for this machine and comes from
+    no foreign page, and it counts requests.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        tokens: Sequence[str],
+        origins: Sequence[str],
+        limits: Limits,
+        metrics: Metrics,
+    ) -> None:
+        """Guard an app.
+
+        Args:
+            app: what is guarded.
+            tokens: that are good; empty where only this machine reaches the server.
+            origins: of pages elsewhere that may call.
+            limits: of requests.
+            metrics: told of every answer.
+        """
+        self._app = app
+        self._owners = [
+            (hashlib.sha256(token.encode()).digest(), fingerprint(token)) for token in tokens
+        ]
+        self._origins = origins
+        self._limits = limits
+        self._metrics = metrics
+        self._active: Counter[str] = Counter()
+        self._rates = FixedWindowRateLimiter(MemoryStorage())
+        self._requests = RateLimitItemPerMinute(limits.requests, namespace="requests")
+        self._refusals = RateLimitItemPerMinute(limits.refusals, namespace="refusals")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = Exchange(scope, receive, send, self._limits, self._origins)
+        await exchange.run(self._handle)
+        self._metrics.answered(exchange)
+
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check a request and pass it on.
+
+        Raises:
+            Problem: it is refused.
+        """
+        address = scope["client"][0] if scope.get("client") else ""
+        owner = self._owner(scope, Headers(scope=scope), address)
+        scope.setdefault("state", {})["owner"] = owner
+        client = owner or address
+        if self._active[client] >= self._limits.parallel:
+            raise Problem(
+                429,
+                f"{self._limits.parallel} of your requests are open; close some",
+                headers={"Retry-After": "5"},
+            )
+        self._active[client] += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._active[client] -= 1
+            if not self._active[client]:
+                del self._active[client]
+
+    def _owner(self, scope: Scope, headers: Headers, address: str) -> str:
+        """Who asks; "" where there are no tokens, or for paths that need none."""
+        if not self._owners:
+            self._check_local(headers)
+        origin = headers.get("origin")
+        preflight = scope["method"] == "OPTIONS" and origin in self._origins
+        if not self._owners or scope["path"] in OPEN_PATHS or preflight:
+            self._count(self._requests, address)
+            return ""
+        if not self._rates.test(self._refusals, address):
+            raise self._too_many(self._refusals, address)
+        owner = self._match(headers.get("authorization", ""))
+        if owner is None:
+            self._rates.hit(self._refusals, address)
+            raise Problem(
+                401,
+                "send the header Authorization: Bearer with a token of this server",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        self._count(self._requests, owner)
+        return owner
+
+    def _check_local(self, headers: Headers) -> None:
+        """Refuse what a page from elsewhere makes a browser on this machine send."""
+        # A name that an attacker's DNS points at this machine (rebinding) is none of ours.
+        if not is_loopback(_host(headers.get("host", ""))):
+            raise Problem(421, "without a token this server answers to localhost only")
+        origin = headers.get("origin")
+        # A form on any page can be sent here, though its page cannot read the answer.
+        if origin is None or origin in self._origins:
+            return
+        if origin.partition("://")[2] != headers.get("host"):
+            raise Problem(403, "pages from elsewhere may not call; see --allow-origin")
+
+    def _match(self, authorization: str) -> str | None:
+        scheme, _, token = authorization.partition(" ")
+        given = hashlib.sha256(token.strip().encode()).digest()
+        found = None
+        for digest, owner in self._owners:
+            # All are compared, each in constant time.
+            if hmac.compare_digest(digest, given):
+                found = owner
+        return found if scheme.lower() == "bearer" else None
+
+    def _count(self, item: RateLimitItemPerMinute, client: str) -> None:
+        if not self._rates.hit(item, client):
+            raise self._too_many(item, client)
+
+    def _too_many(self, item: RateLimitItemPerMinute, client: str) -> Problem:
+        wait = self._rates.get_window_stats(item, client).reset_time - time.time()
+        seconds = str(max(1, round(wait)))
+        return Problem(
+            429, "too many requests; wait and try again", headers={"Retry-After": seconds}
+        )

@@ -1,0 +1,295 @@
+"""The jobs of the server: a SQLite file that survives being killed."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from lddu_pipe.errors import UnusableInputError
+
+State = Literal["waiting", "running", "done", "failed"]
+
+STORE_VERSION = 1
+_TABLE = """
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,  -- order of arrival
+    id TEXT NOT NULL UNIQUE,       -- UUID, version 4
+    owner TEXT NOT NULL,           -- fingerprint of the token, empty without one
+    name TEXT NOT NULL,            -- of the media file, as its sender calls it; only ever shown
+    suffix TEXT NOT NULL,          -- of our copy: one of a fixed list, or empty
+    size INTEGER NOT NULL,         -- bytes of the media file
+    transcript TEXT,               -- name of the transcript, only ever shown
+    transcript_suffix TEXT,        -- of our copy
+    options TEXT NOT NULL,         -- JSON
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed')),
+    error TEXT,                    -- one line
+    attempts INTEGER NOT NULL DEFAULT 0,
+    media INTEGER NOT NULL DEFAULT 1,          -- 1 while the uploaded files are there
+    created TEXT NOT NULL,         -- ISO 8601, UTC
+    started TEXT,
+    finished TEXT
+) STRICT;
+CREATE INDEX jobs_state ON jobs (state, number);
+CREATE INDEX jobs_owner ON jobs (owner, number);
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the media of a job are cut and read; None is what the server was started with."""
+
+    fps: float | None = None
+    """Frames a second in which faces are looked for."""
+    window: float | None = None
+    """Seconds of an utterance where nobody speaks."""
+    aligned: bool | None = None
+    """Pool every modality to one step a word."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What a client sent, once it is whole on the disk."""
+
+    id: str
+    name: str
+    suffix: str
+    size: int
+    transcript: str | None
+    transcript_suffix: str | None
+    options: Options
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row of the store."""
+
+    number: int
+    id: str
+    owner: str
+    name: str
+    suffix: str
+    size: int
+    transcript: str | None
+    transcript_suffix: str | None
+    options: Options
+    state: State
+    error: str | None
+    attempts: int
+    media: bool
+    created: str
+    started: str | None
+    finished: str | None
+
+
+class JobStore:
+    """The jobs of one data folder. Any thread of one process may use it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make it.
+
+        Raises:
+            UnusableInputError: the file is of another version, or no store of jobs.
+            sqlite3.OperationalError: the folder cannot be written to, or its disk is full.
+        """
+        self._lock = threading.Lock()
+        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._database.row_factory = sqlite3.Row
+        try:
+            # A committed row outlives a power cut, and a deleted one leaves no name behind.
+            self._database.execute("PRAGMA journal_mode = DELETE")
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.execute("PRAGMA secure_delete = ON")
+            version = self._database.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                self._database.executescript(
+                    f"BEGIN; {_TABLE} PRAGMA user_version = {STORE_VERSION}; COMMIT;"
+                )
+            elif version != STORE_VERSION:
+                raise UnusableInputError(
+                    f"{path} holds jobs of version {version}, and this program writes "
+                    f"{STORE_VERSION}; use another --data"
+                )
+        except sqlite3.DatabaseError as error:
+            self.close()
+            if isinstance(error, sqlite3.OperationalError):
+                raise
+            raise UnusableInputError(f"{path} holds no jobs of a server ({error})") from None
+        except UnusableInputError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file; nothing is lost without it."""
+        with self._lock:
+            self._database.close()
+
+    def add(self, upload: Upload, owner: str, *, most: int) -> Job | None:
+        """Queue a job; None where its owner has `most` that wait or run."""
+        values = {
+            **asdict(upload),
+            "options": json.dumps(asdict(upload.options)),
+            "owner": owner,
+            "created": _now(),
+            "most": most,
+        }
+        with self._transaction() as database:
+            added = database.execute(
+                "INSERT INTO jobs (id, owner, name, suffix, size, transcript, transcript_suffix, "
+                "options, state, created) SELECT :id, :owner, :name, :suffix, :size, :transcript, "
+                ":transcript_suffix, :options, 'waiting', :created WHERE (SELECT count(*) FROM "
+                "jobs WHERE owner = :owner AND state IN ('waiting', 'running')) < :most",
+                values,
+            )
+            if not added.rowcount:
+                return None
+            row = database.execute("SELECT * FROM jobs WHERE id = ?", (upload.id,)).fetchone()
+        return _job(row)
+
+    def unfinished(self, owner: str) -> int:
+        """How many jobs of this owner wait or run."""
+        rows = self._all(
+            "SELECT count(*) AS jobs FROM jobs "
+            "WHERE owner = ? AND state IN ('waiting', 'running')",
+            (owner,),
+        )
+        return int(rows[0]["jobs"])
+
+    def take(self) -> Job | None:
+        """Start the job that has waited longest; None where none waits."""
+        with self._transaction() as database:
+            row = database.execute(
+                "UPDATE jobs SET state = 'running', started = ?, attempts = attempts + 1 "
+                "WHERE number = (SELECT min(number) FROM jobs WHERE state = 'waiting') "
+                "RETURNING *",
+                (_now(),),
+            ).fetchone()
+        return None if row is None else _job(row)
+
+    def finish(self, job_id: str) -> bool:
+        """Note that a job's result is in place; False where the job was deleted meanwhile."""
+        return self._change(job_id, "state = 'done', finished = ?", (_now(),))
+
+    def fail(self, job_id: str, error: str) -> bool:
+        """Note why a job has no result; False where it was deleted meanwhile."""
+        return self._change(job_id, "state = 'failed', error = ?, finished = ?", (error, _now()))
+
+    def put_back(self, job_id: str) -> bool:
+        """Let a job that was begun wait again, as if it had not been."""
+        return self._change(
+            job_id, "state = 'waiting', started = NULL, attempts = attempts - 1", ()
+        )
+
+    def pending(self) -> list[Job]:
+        """The jobs that wait or run; right after a start, those that run lost their server."""
+        return self._jobs(
+            "SELECT * FROM jobs WHERE state IN ('waiting', 'running') ORDER BY number", ()
+        )
+
+    def wait_again(self, job_id: str) -> None:
+        """Queue a job again whose server died; the attempt counts."""
+        self._change(job_id, "state = 'waiting', started = NULL", ())
+
+    def exists(self, job_id: str) -> bool:
+        """Whether there is such a job, of anybody."""
+        return bool(self._all("SELECT 1 FROM jobs WHERE id = ?", (job_id,)))
+
+    def get(self, job_id: str, owner: str) -> Job | None:
+        """A job of an owner; one of somebody else is as one that does not exist."""
+        found = self._jobs("SELECT * FROM jobs WHERE id = ? AND owner = ?", (job_id, owner))
+        return found[0] if found else None
+
+    def ahead(self, job: Job) -> int:
+        """How many jobs, of anybody, run or wait before this one; 0 once it runs."""
+        if job.state != "waiting":
+            return 0
+        rows = self._all(
+            "SELECT count(*) AS jobs FROM jobs "
+            "WHERE number < ? AND state IN ('waiting', 'running')",
+            (job.number,),
+        )
+        return int(rows[0]["jobs"])
+
+    def page(
+        self, owner: str, *, state: State | None = None, before: Job | None = None, limit: int = 50
+    ) -> list[Job]:
+        """Jobs of an owner, the newest first.
+
+        Args:
+            owner: whose.
+            state: only those in it.
+            before: only those that arrived before this one.
+            limit: how many at most.
+        """
+        return self._jobs(
+            "SELECT * FROM jobs WHERE owner = ? AND (? IS NULL OR state = ?) "
+            "AND (? IS NULL OR number < ?) ORDER BY number DESC LIMIT ?",
+            (owner, state, state, *[None if before is None else before.number] * 2, limit),
+        )
+
+    def counts(self) -> dict[State, int]:
+        """How many jobs are in each state."""
+        found: dict[State, int] = {"waiting": 0, "running": 0, "done": 0, "failed": 0}
+        for row in self._all("SELECT state, count(*) AS jobs FROM jobs GROUP BY state", ()):
+            found[row["state"]] = int(row["jobs"])
+        return found
+
+    def ids(self) -> set[str]:
+        """The ids of all jobs."""
+        return {row["id"] for row in self._all("SELECT id FROM jobs", ())}
+
+    def delete(self, job_id: str, owner: str) -> bool:
+        """Forget a job; False where its owner has none of that id."""
+        with self._transaction() as database:
+            return bool(
+                database.execute(
+                    "DELETE FROM jobs WHERE id = ? AND owner = ?", (job_id, owner)
+                ).rowcount
+            )
+
+    def expired(self, age: float) -> list[str]:
+        """The ids of jobs that ended `age` seconds ago or earlier and have their media still."""
+        moment = (datetime.now(UTC) - timedelta(seconds=age)).isoformat(timespec="milliseconds")
+        rows = self._all("SELECT id FROM jobs WHERE media = 1 AND finished <= ?", (moment,))
+        return [row["id"] for row in rows]
+
+    def forget_media(self, job_id: str) -> None:
+        """Note that the uploaded files of a job are gone."""
+        self._change(job_id, "media = 0", ())
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            yield self._database
+
+    def _change(self, job_id: str, assignments: str, values: Sequence[Any]) -> bool:
+        with self._transaction() as database:
+            changed = database.execute(
+                f"UPDATE jobs SET {assignments} WHERE id = ?", (*values, job_id)
+            )
+            return bool(changed.rowcount)
+
+    def _all(self, query: str, values: Sequence[Any]) -> Sequence[sqlite3.Row]:
+        with self._lock:
+            return self._database.execute(query, values).fetchall()
+
+    def _jobs(self, query: str, values: Sequence[Any]) -> list[Job]:
+        return [_job(row) for row in self._all(query, values)]
+
+
+def _job(row: sqlite3.Row) -> Job:
+    values = dict(row)
+    values["options"] = Options(**json.loads(values["options"]))
+    values["media"] = bool(values["media"])
+    return Job(**values)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,164 @@
+"""A socket, and uvicorn that serves the app on it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.server.app import Access, create_app
+from lddu_pipe.server.engine import Engine
+from lddu_pipe.server.folders import DataFolder
+from lddu_pipe.server.guard import is_loopback
+from lddu_pipe.server.limits import Limits
+
+SHORTEST_TOKEN = 16
+"""Characters: too many to guess at the rate that is allowed."""
+
+_FAREWELL = 5  # s in which answers may end once the server is told to stop
+
+
+class _Protocol(H11Protocol):
+    """uvicorn's, with an end to clients that send no headers, or take no answer.
+
+    They are cut off: a close would wait until they have taken what is left for them.
+    """
+
+    def __init__(self, *args: Any, patience: float, **options: Any) -> None:
+        """As uvicorn makes it; `patience` is the seconds of either wait."""
+        super().__init__(*args, **options)
+        self._patience = patience
+        self._headers_timer: asyncio.TimerHandle | None = None
+        self._taking_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_headers()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        # What of the next request is there already is read by the call above.
+        if not self.transport.is_closing():
+            self._await_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for timer in (self._headers_timer, self._taking_timer):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._taking_timer = self.loop.call_later(self._patience, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._taking_timer is not None:
+            self._taking_timer.cancel()
+
+    def _await_headers(self) -> None:
+        if self._headers_timer is not None:
+            self._headers_timer.cancel()
+        self._headers_timer = self.loop.call_later(self._patience, self._check_headers)
+
+    def _check_headers(self) -> None:
+        # A cycle is made when headers are complete, and stays until the next ones are. uvicorn
+        # says that there always is one.
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_complete:
+            self.transport.abort()
+
+
+def serve(
+    engine: Engine,
+    data: Path,
+    *,
+    host: str,
+    port: int,
+    limits: Limits,
+    access: Access,
+    listening: Callable[[str], None],
+) -> None:
+    """Serve until a signal stops it.
+
+    Args:
+        engine: the one model.
+        data: the folder of jobs.
+        host: name or address to listen at.
+        port: to listen at; 0 takes a free one.
+        limits: of clients.
+        access: who may call.
+        listening: told the address once clients can connect.
+
+    Raises:
+        UnusableInputError: others could reach it without a token, a token is too short, the
+            address or the folder cannot be used.
+        LdduPipeError: the model cannot be loaded.
+    """
+    check_access(host, access)
+    problem: list[Exception] = []
+
+    def fail(error: Exception) -> None:
+        problem.append(error)
+        server.should_exit = True
+
+    folder = DataFolder(data)
+    with folder.reserved(), _listen(host, port) as listener:
+        app = create_app(engine, folder, limits=limits, access=access, failed=fail)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                # uvicorn wants a class and only ever calls it.
+                http=partial(_Protocol, patience=limits.stall),  # type: ignore[arg-type]
+                ws="none",
+                # Ours say less: addresses and query strings are nobody's business.
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                proxy_headers=False,
+                limit_concurrency=limits.connections,
+                backlog=limits.connections,
+                timeout_graceful_shutdown=_FAREWELL,
+            )
+        )
+        bound = listener.getsockname()[1]
+        shown = f"[{host}]" if ":" in host else host
+        listening(f"http://{shown}:{bound}")
+        server.run(sockets=[listener])
+    if problem:
+        raise problem[0]
+
+
+def check_access(host: str, access: Access) -> None:
+    """Refuse to be open to everybody.
+
+    Raises:
+        UnusableInputError: there is no token and others could reach `host`, or a token is short.
+    """
+    if not access.tokens and not is_loopback(host):
+        raise UnusableInputError(
+            f"{host} can be reached by others; give a --token, or listen at 127.0.0.1"
+        )
+    if any(len(token) < SHORTEST_TOKEN for token in access.tokens):
+        raise UnusableInputError(
+            f"a token has at least {SHORTEST_TOKEN} characters; "
+            "make one with: python -c 'import secrets; print(secrets.token_urlsafe())'"
+        )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UnusableInputError(
+            f"cannot listen at {host}, port {port}: {reason}; give another --host or --port"
+        ) from None

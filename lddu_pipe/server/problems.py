@@ -1,0 +1,118 @@
+"""What a client is told when something is wrong: ``application/problem+json`` (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.routing import compile_path
+
+logger = logging.getLogger(__name__)
+
+PROBLEM_TYPE = "application/problem+json"
+
+
+class Problem(HTTPException):
+    """Ends a request with an answer that says what is wrong and what to do."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **extra: Any,
+    ) -> None:
+        """Say it.
+
+        Args:
+            status: of HTTP.
+            detail: one sentence for a person.
+            headers: that go with the answer.
+            extra: members beside those of the standard, as `fields`.
+        """
+        super().__init__(status, detail, dict(headers or {}))
+        self.extra = extra
+
+    def response(self) -> Response:
+        """The answer."""
+        return Response(self.content(), self.status_code, self.headers, media_type=PROBLEM_TYPE)
+
+    def content(self) -> bytes:
+        """The body of the answer."""
+        return json.dumps(
+            {
+                "type": "about:blank",
+                "title": HTTPStatus(self.status_code).phrase,
+                "status": self.status_code,
+                "detail": self.detail,
+                **self.extra,
+            }
+        ).encode()
+
+
+def locate(error: BaseException) -> str:
+    """Return what was raised and where, without its message: that may hold what somebody said."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return type(error).__name__ + where
+
+
+def _methods(app: FastAPI, path: str) -> list[str]:
+    """All methods of a path; the framework names those of the first endpoint it finds."""
+    return sorted(
+        method.upper()
+        for template, methods in app.openapi()["paths"].items()
+        if compile_path(template)[0].match(path)
+        for method in methods
+    )
+
+
+def defect(error: Exception) -> Problem:
+    """Log what should not have happened; gives what a client is told of it."""
+    logger.error("a defect: %s", locate(error))
+    logger.debug("its traceback", exc_info=error)
+    return Problem(500, "a defect of the server; its log says more")
+
+
+def install(app: FastAPI) -> None:
+    """Let every error that the framework knows become a problem; the guard sees to the others."""
+
+    @app.exception_handler(Problem)
+    async def _problem(request: Request, error: Problem) -> Response:
+        return error.response()
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> Response:
+        # The framework's own: a path or a method that does not exist, a body that is no JSON.
+        detail = {
+            404: "there is nothing here; see /openapi.json",
+            405: "this path knows other methods; see /openapi.json",
+        }.get(error.status_code, HTTPStatus(error.status_code).phrase)
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_methods(app, request.url.path))
+        return Problem(error.status_code, detail, headers=headers).response()
+
+    @app.exception_handler(ClientDisconnect)
+    async def _gone(request: Request, error: ClientDisconnect) -> Response:
+        return Problem(400, "the client went away").response()
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(request: Request, error: RequestValidationError) -> Response:
+        # Without what was sent: answers are logged by proxies, and may be shown as they are.
+        fields = [
+            {"field": ".".join(map(str, item["loc"])), "problem": str(item["msg"])}
+            for item in error.errors()
+        ]
+        return Problem(422, "the request is not as /openapi.json has it", fields=fields).response()

@@ -1,0 +1,58 @@
+"""The result of a job in any format."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+from lddu_pipe.annotation import Annotation
+from lddu_pipe.server.folders import DataFolder
+from lddu_pipe.server.jobs import Job
+from lddu_pipe.writers.formats import FORMATS
+
+MEDIA_TYPES = {
+    "json": "application/json",
+    "jsonl": "application/x-ndjson",
+    "csv": "text/csv",
+    "parquet": "application/vnd.apache.parquet",
+    "srt": "application/x-subrip",
+    "vtt": "text/vtt",
+    "eaf": "application/xml",
+    "TextGrid": "text/x-textgrid",
+    "label-studio": "application/vnd.label-studio+json",
+    "png": "image/png",
+    "html": "text/html",
+}
+"""What each format calls itself in HTTP."""
+
+_LINKING = ("eaf", "label-studio", "html")
+"""Formats that link to the media, and make absolute paths of it."""
+
+_rendering = threading.Lock()
+"""One at a time: a picture of hours takes memory, and its library is not made for threads."""
+
+
+def render(folder: DataFolder, job: Job, name: str) -> bytes:
+    """Return the result of a job that is done.
+
+    Args:
+        folder: of the jobs.
+        job: whose.
+        name: of `FORMATS`.
+
+    Raises:
+        OSError: it is not there any more.
+    """
+    content = folder.result(job.id).read_bytes()
+    if name == "json":
+        return content
+    annotation = Annotation.from_json(content, "the result")
+    folder_of_links = None
+    if name in _LINKING and annotation.media.path:
+        # As if media and result lay in one folder: ours is nobody's business.
+        folder_of_links = Path("/")
+        path = f"/{annotation.media.path}"
+        annotation = replace(annotation, media=replace(annotation.media, path=path))
+    with _rendering:
+        return FORMATS[name].render(annotation, folder_of_links)

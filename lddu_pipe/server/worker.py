@@ -1,0 +1,200 @@
+"""The one thread that does jobs, in order of arrival."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from lddu_pipe.errors import LdduPipeError, MissingAssetError
+from lddu_pipe.server.engine import Engine
+from lddu_pipe.server.folders import DataFolder
+from lddu_pipe.server.jobs import Job, JobStore
+from lddu_pipe.server.limits import Limits
+from lddu_pipe.server.problems import locate
+
+logger = logging.getLogger(__name__)
+
+_NAP = 1.0  # s; how soon a job is seen of which nobody told
+
+Ended = Callable[[Job, str, float], None]
+"""Told of a job, of how it ended ("done", "failed", "deleted"), and of the seconds it took."""
+
+
+class _GivenUp(BaseException):
+    """Ends the job that runs, from its hook; nothing on its way takes it for a failure."""
+
+
+class Worker:
+    """Loads the model, then does jobs until it is stopped."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        folder: DataFolder,
+        engine: Engine,
+        limits: Limits,
+        *,
+        ended: Ended,
+        failed: Callable[[Exception], None],
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            store: of the jobs.
+            folder: of their files.
+            engine: does them.
+            limits: how often a job is tried.
+            ended: told of every job that ended.
+            failed: told why no job can be done; the worker stops.
+        """
+        self._store = store
+        self._folder = folder
+        self._engine = engine
+        self._limits = limits
+        self._ended = ended
+        self._failed = failed
+        self._awake = threading.Event()
+        self._stopping = threading.Event()
+        self._current: str | None = None
+        self._deleted: set[str] = set()
+        self._progress: tuple[str, float] | None = None
+        self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
+        self.ready = False
+        """The model is loaded and jobs are done."""
+
+    def recover(self) -> None:
+        """Put right what a server that was killed left: call it before `start`."""
+        self._folder.sweep(self._store.ids())
+        self._settle()
+
+    def _settle(self) -> None:
+        """Queue again, or note the end of, what is said to run while nothing does."""
+        for job in self._store.pending():
+            if self._folder.result(job.id).exists():
+                # Results appear whole, so it was stopped between the result and the note of it.
+                self._store.finish(job.id)
+            elif job.state == "running" and job.attempts >= self._limits.attempts:
+                self._store.fail(
+                    job.id, f"the server stopped {job.attempts} times while it did this job"
+                )
+            elif job.state == "running":
+                self._store.wait_again(job.id)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Tell of a new job."""
+        self._awake.set()
+
+    def stop(self, patience: float = 10.0) -> None:
+        """Put the job that runs back into the queue and end; waits `patience` seconds at most."""
+        self._stopping.set()
+        self._awake.set()
+        self._thread.join(patience)
+        self.ready = False
+        current = self._current
+        if self._thread.is_alive() and current is not None:
+            # In a long step, and about to end with its process; this is nothing the job did.
+            self._store.put_back(current)
+
+    def give_up(self, job_id: str) -> bool:
+        """Stop a job that was deleted; False where it does not run.
+
+        Its files are gone once the worker notices, which may take it a while.
+        """
+        if self._current != job_id:
+            return False
+        self._deleted.add(job_id)
+        return True
+
+    def progress(self, job_id: str) -> tuple[str, float] | None:
+        """The stage of a job and the share of it that is done, while it runs."""
+        return self._progress if self._current == job_id else None
+
+    def _work(self) -> None:
+        try:
+            self._engine.load()
+        except Exception as error:
+            self._failed(error)
+            return
+        self.ready = True
+        troubled = False
+        while not self._stopping.is_set():
+            self._awake.clear()
+            try:
+                if troubled:
+                    self._settle()
+                    troubled = False
+                job = self._store.take()
+                if job is not None:
+                    self._do(job)
+                    continue
+            except Exception as error:
+                # A full disk, most likely: the jobs are safe, and the next try may succeed.
+                troubled = True
+                logger.error("the queue cannot be worked on: %s", locate(error))
+            self._awake.wait(_NAP)
+
+    def _do(self, job: Job) -> None:
+        begun = time.monotonic()
+        self._progress = ("begin", 0.0)
+        self._current = job.id
+        try:
+            how = self._annotate(job)
+        except _GivenUp:
+            how = "deleted"
+            if job.id not in self._deleted:
+                self._store.put_back(job.id)
+                return
+        finally:
+            self._current = None
+            self._deleted.discard(job.id)
+        if self._store.exists(job.id):
+            logger.info("job %s %s", job.id, how)
+        else:
+            # Deleted meanwhile, and perhaps after its files were removed a new one was written.
+            self._folder.remove(job.id)
+            how = "deleted"
+        self._ended(job, how, time.monotonic() - begun)
+
+    def _annotate(self, job: Job) -> str:
+        """Do a job, and note how it ended: "done" or "failed"."""
+
+        def hook(stage: str, share: float) -> None:
+            if job.id in self._deleted or self._stopping.is_set():
+                raise _GivenUp
+            self._progress = (stage, share)
+
+        media, transcript = self._folder.media(job), self._folder.transcript(job)
+        try:
+            found = self._engine.annotate(media, transcript, job.options, hook)
+            named = replace(found, media=replace(found.media, path=job.name))
+            self._folder.save(job.id, named.to_json().encode("utf-8", "backslashreplace"))
+        except Exception as error:
+            self._store.fail(job.id, _reason(error, job, media, transcript))
+            return "failed"
+        self._store.finish(job.id)
+        return "done"
+
+
+def _reason(error: Exception, job: Job, media: Path, transcript: Path | None) -> str:
+    """Why a job failed, for its client: nothing about this machine's folders."""
+    if isinstance(error, MissingAssetError):
+        logger.error("job %s needs what is not on this machine: %s", job.id, error)
+        return "the server lacks weights or programs that this job needs; tell who runs it"
+    if isinstance(error, LdduPipeError):
+        text = str(error).replace(str(media), job.name or "the media")
+        if transcript is not None:
+            text = text.replace(str(transcript), job.transcript or "the transcript")
+        return "the media cannot be used" if str(media.parent) in text else " ".join(text.split())
+    logger.error("job %s met a defect: %s", job.id, locate(error))
+    logger.debug("its traceback", exc_info=error)
+    if isinstance(error, OSError):
+        return "the server could not read or write a file; try again later"
+    return "a defect of the server; its log says more"

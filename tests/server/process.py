@@ -1,0 +1,56 @@
+"""A server in a process of its own, with the engine of the tests: it prints its address.
+
+Usage: python process.py DATA SETTINGS [TOKEN ...], where SETTINGS are fields of `Limits`, and
+"origins", as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+
+from conftest import FakeEngine  # the one of this folder, which Python puts first
+
+from lddu_pipe.server.app import Access
+from lddu_pipe.server.limits import Limits
+from lddu_pipe.server.listening import serve
+
+
+class SlowEngine(FakeEngine):
+    """Takes a while for everything, and notes on the disk what it did."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__()
+        self.log = log
+
+    def annotate(self, media, transcript, options, hook):
+        for step in range(20):
+            hook("look at faces", step / 20)
+            time.sleep(0.01)
+        found = super().annotate(media, transcript, options, hook)
+        with self.log.open("a") as log:
+            log.write(f"{media.parent.name}\n")
+        return found
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    data = Path(sys.argv[1])
+    limits = json.loads(sys.argv[2])
+    origins = limits.pop("origins", ())
+    serve(
+        SlowEngine(data.with_name("annotated")),
+        data,
+        host="127.0.0.1",
+        port=0,
+        limits=Limits(**limits),
+        access=Access(tuple(sys.argv[3:]), origins),
+        listening=lambda address: print(address, flush=True),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""The engine over the pipeline: limits and options, with a pipeline that only notes its calls."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.pipelines.settings import PipelineSettings
+from lddu_pipe.server.engine import PipelineEngine
+from lddu_pipe.server.jobs import Options
+
+
+class FakePipeline:
+    def __init__(self, settings=None, calls=None):
+        self.settings = settings or PipelineSettings(passes=4)
+        self.calls = [] if calls is None else calls
+
+    def adjusted(self, settings):
+        return FakePipeline(settings, self.calls)
+
+    def __call__(self, source, *, transcript, hook):
+        self.calls.append((source, transcript, self.settings))
+        return "annotation"
+
+
+@pytest.fixture
+def pipeline():
+    return FakePipeline()
+
+
+def annotate(pipeline, media, longest=10.0, options=None, transcript=None):
+    engine = PipelineEngine(lambda: pipeline, longest)
+    return engine.annotate(media, transcript, options or Options(), lambda stage, share: None)
+
+
+def test_options_change_settings_of_one_job(pipeline, clip):
+    assert annotate(pipeline, clip, options=Options(fps=2.0, aligned=True)) == "annotation"
+    annotate(pipeline, clip)
+    assert [settings for _, _, settings in pipeline.calls] == [
+        replace(pipeline.settings, fps=2.0, aligned=True),
+        pipeline.settings,
+    ]
+
+
+def test_media_that_last_too_long_are_refused_before_anything_is_loaded(clip):
+    def load():
+        raise AssertionError
+
+    engine = PipelineEngine(load, 1.0)
+    with pytest.raises(UnusableInputError, match="lasts 2 s, and this server takes 1 s"):
+        engine.annotate(clip, None, Options(), lambda stage, share: None)
+
+
+def test_transcripts_alone_are_not_probed(pipeline, tmp_path):
+    path = tmp_path / "media.srt"
+    path.write_text("1\n00:00:00,000 --> 00:00:01,000\nhello\n")
+    annotate(pipeline, path)
+    assert pipeline.calls[0][0] == path
+
+
+def test_the_pipeline_is_loaded_once(pipeline, clip):
+    loads = []
+    engine = PipelineEngine(lambda: loads.append(1) or pipeline, 10.0)
+    for _ in range(3):
+        engine.annotate(clip, None, Options(), lambda stage, share: None)
+    assert len(loads) == 1
