@@ -33,6 +33,16 @@ JOB_EXAMPLE: Example = {
     "finished": None,
 }
 TEXT_EXAMPLE: Example = {"text": "What wonderful news!"}
+_SCORES = (
+    ("happy", 0.8353, "present", 0.8353, 0.5654, 0.0424),
+    ("sad", 0.0261, "absent", 0.9739, 0.0594, 0.0128),
+    ("anger", 0.0245, "absent", 0.9755, 0.1767, 0.0109),
+    ("surprise", 0.047, "absent", 0.953, 0.6456, 0.015),
+    ("disgust", 0.0035, "absent", 0.9965, 0.1981, 0.0035),
+    ("fear", 0.0074, "absent", 0.9926, 0.3864, 0.0027),
+)
+"""What `lddu-base-en` says of `TEXT_EXAMPLE`, in the order of `EmotionMessage`."""
+
 ANNOTATION_EXAMPLE: Example = {
     "schema_version": "1.0",
     "media": {
@@ -42,12 +52,17 @@ ANNOTATION_EXAMPLE: Example = {
         "has_audio": False,
         "has_video": False,
     },
-    "model": {"name": "lddu-base-en", "version": "0.2.1", "labels": ["happy"], "aligned": False},
+    "model": {
+        "name": "lddu-base-en",
+        "version": "0.2.1",
+        "labels": [label for label, *_ in _SCORES],
+        "aligned": False,
+    },
     "utterances": [
         {
             "id": "0000",
             "start": 0.0,
-            "end": 0.0,
+            "end": 1.2,
             "text": "What wonderful news!",
             "speaker": None,
             "modalities": {
@@ -57,21 +72,24 @@ ANNOTATION_EXAMPLE: Example = {
             },
             "emotions": [
                 {
-                    "label": "happy",
-                    "probability": 0.9876,
-                    "decision": "present",
-                    "confidence": 0.9876,
-                    "uncertainty": {"aleatoric": 0.1, "epistemic": 0.004},
+                    "label": label,
+                    "probability": probability,
+                    "decision": decision,
+                    "confidence": confidence,
+                    "uncertainty": {"aleatoric": aleatoric, "epistemic": epistemic},
                 }
+                for label, probability, decision, confidence, aleatoric, epistemic in _SCORES
             ],
             "abstained": False,
         }
     ],
     "provenance": {
         "created": "2026-01-01T12:00:00+00:00",
-        "versions": {"lddu-pipe": "0.1.0"},
-        "weights": {},
-        "config": {"fps": 10.0},
+        "versions": {"lddu-pipe": "0.1.0", "torch": "2.13.0"},
+        "weights": {
+            "model.safetensors": "dda1c859b119e178ea423faa0fc21c0c1cef68500e9efb9de44c28d0ca732af5"
+        },
+        "config": {"fps": 10.0, "aligned": False, "passes": 16, "transcript": "text"},
     },
 }
 PROBLEM_EXAMPLE: Example = {

@@ -13,7 +13,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FLAGS = (
@@ -90,20 +90,17 @@ def test_the_page(spawn, tmp_path):
             page.fill("#token", TOKEN)
             page.set_input_files("#media", media)
             page.click("button")
-            page.wait_for_function("document.getElementById('status').textContent === 'done'")
+            # Locators, as the page's policy lets nobody evaluate strings.
+            expect(page.locator("#status")).to_have_text("done")
             assert page.locator("tbody td").nth(1).text_content() == "<b>hello</b>"
             assert page.locator("tbody td").nth(2).text_content() == "happy 81 %"
             page.set_input_files("#media", [])
             page.fill("#text", "What wonderful news!")
             page.click("button")
-            page.wait_for_function(
-                "document.querySelector('tbody td + td')?.textContent.startsWith('What')"
-            )
+            expect(page.locator("tbody td").nth(1)).to_have_text("What wonderful news!")
             page.fill("#token", "wrong")
             page.click("button")
-            page.wait_for_function(
-                "document.getElementById('status').textContent.startsWith('send the header')"
-            )
+            expect(page.locator("#status")).to_contain_text("send the header Authorization")
             assert errors == []
             browser.close()
         pages.shutdown()
