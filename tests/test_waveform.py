@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,11 @@ import pytest
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.media import Waveform, decode_audio, decode_waveform, probe, waveform
+
+
+def open_files() -> list[Path]:
+    """What this process has open."""
+    return [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
 
 
 @pytest.mark.parametrize("held", [100, 1 << 20])
@@ -43,9 +50,13 @@ def test_long_sound_lies_in_a_file_without_a_name(
     monkeypatch.setattr(waveform, "HELD", 1000)
     sound = Waveform([np.ones(1000, np.float32)])
     assert list(tmp_path.iterdir()) == []
-    links = [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
-    assert any(str(tmp_path) in str(link) for link in links)
+    assert any(str(tmp_path) in str(link) for link in open_files())
     assert sound[999:].tolist() == [1.0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of a file that nobody closed
+        del sound
+        gc.collect()
+    assert not any(str(tmp_path) in str(link) for link in open_files())
 
 
 def test_no_room_for_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

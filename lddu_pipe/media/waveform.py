@@ -47,6 +47,12 @@ class Waveform:
             ) from error
         self._samples = self._file.tell() // _SAMPLE.itemsize
 
+    def __del__(self) -> None:
+        """Let the file go; it may be missing where making it failed."""
+        file = getattr(self, "_file", None)
+        if file is not None:
+            file.close()
+
     def __len__(self) -> int:
         return self._samples
 
