@@ -61,8 +61,8 @@ def find_faces(
         One item a frame, in order.
     """
     remaining = iter(frames)
-    first = list(islice(remaining, STRETCH))
-    if not first:
+    stretch = list(islice(remaining, STRETCH))
+    if not stretch:
         return
     with ExitStack() as stack, ThreadPoolExecutor(threads, "faces") as pool:
         idle: SimpleQueue[FaceLandmarker] = SimpleQueue()
@@ -80,7 +80,6 @@ def find_faces(
                 idle.put(landmarker)
 
         ahead: deque[Future[list[Seen]]] = deque()
-        stretch = first
         while stretch or ahead:
             if stretch:
                 ahead.append(pool.submit(look, stretch))

@@ -16,7 +16,7 @@ from lddu_pipe.media.ffmpeg import Run, running, shown, source
 from lddu_pipe.media.isolation import ask
 from lddu_pipe.media.limits import OVERHANG
 from lddu_pipe.media.waveform import Waveform
-from lddu_pipe.types import Media, TimeSpan, VideoStream
+from lddu_pipe.types import AudioStream, Media, TimeSpan, VideoStream
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +67,8 @@ def decode_audio(
         UnusableInputError: the media has no sound, or none of it can be decoded.
         MissingAssetError: there is no ffmpeg.
     """
-    wanted = span or media.span
-    count = round(wanted.duration * sample_rate)
+    audio = _audio_of(media, sample_rate)
+    count = round((span or media.span).duration * sample_rate)
     try:
         # Pages of zeros take no memory until something is written there: silence is free.
         samples = np.zeros(count + round(OVERHANG * sample_rate), np.float32)
@@ -78,7 +78,7 @@ def decode_audio(
             "more than there is; cut it into parts"
         ) from error
     found = 0
-    for part in _sound(media, sample_rate, span):
+    for part in _sound(media, audio, sample_rate, span):
         if part.any():
             samples[found : found + len(part)] = part
         found += len(part)
@@ -93,22 +93,29 @@ def decode_waveform(media: Media, sample_rate: int = 16_000) -> Waveform:
             for it in the temporary folder.
         MissingAssetError: there is no ffmpeg.
     """
-    return Waveform(_sound(media, sample_rate, None), at_least=round(media.duration * sample_rate))
+    audio = _audio_of(media, sample_rate)
+    return Waveform(
+        _sound(media, audio, sample_rate, None), at_least=round(media.duration * sample_rate)
+    )
 
 
-def _sound(
-    media: Media, sample_rate: int, span: TimeSpan | None
-) -> Generator[NDArray[np.float32]]:
-    """Yield the samples of a media file, or a span of it, in parts, finite in -1..1."""
+def _audio_of(media: Media, sample_rate: int) -> AudioStream:
     if media.audio is None:
         raise UnusableInputError(f"{shown(media.path)} has no sound")
     if sample_rate <= 0:
         raise ValueError(f"sample_rate is above 0 Hz, got {sample_rate}")
+    return media.audio
+
+
+def _sound(
+    media: Media, audio: AudioStream, sample_rate: int, span: TimeSpan | None
+) -> Generator[NDArray[np.float32]]:
+    """Yield the samples of a media file, or a span of it, in parts, finite in -1..1."""
     wanted = span or media.span
     most = round(wanted.duration * sample_rate)
     stream = source(media, wanted.start)["a:0"]
     stream = stream.filter("asetpts", f"round(PTS-({media.origin + wanted.start:.9f})/TB)")
-    stream = stream.filter("pan", _downmix(media.audio.channels))
+    stream = stream.filter("pan", _downmix(audio.channels))
     # async fills gaps by time stamps; first_pts=0 pads or cuts so that the first sample is time 0.
     stream = stream.filter("aresample", sample_rate, first_pts=0, **{"async": 1})
     if span is None:

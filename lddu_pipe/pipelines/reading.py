@@ -8,7 +8,7 @@ from itertools import chain
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import LdduPipeError, UnusableInputError
 from lddu_pipe.pipelines.annotate import EmotionPipeline
-from lddu_pipe.pipelines.samples import make_sample, read_and_listen
+from lddu_pipe.pipelines.samples import look_up, make_sample, read_and_listen
 from lddu_pipe.pipelines.sources import Source, open_memory
 from lddu_pipe.segmentation import segment
 from lddu_pipe.types import Prediction
@@ -49,7 +49,7 @@ def read_texts(
     samples = [
         make_sample(
             utterance,
-            next(found) | {"vision": "no pictures given"},
+            next(found) | {"vision": look_up(None, utterance)},
             source.missing,
             pipeline.checkpoint.config,
             aligned=pipeline.settings.aligned,

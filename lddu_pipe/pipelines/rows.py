@@ -19,7 +19,7 @@ from lddu_pipe.pipelines.samples import (
     NO_WORDS,
     SILENCE,
     Found,
-    cut_sequence,
+    look_up,
     make_sample,
     show_throughout,
 )
@@ -166,8 +166,7 @@ def _heard_and_seen(
         settings = pipeline.settings
         frames = decode_frames(video, settings.fps, settings.max_side, span)
         vision = pipeline.extractors.vision.extract(frames, span.end, face_crops=row.face_crop)
-        cut = cut_sequence(vision, utterance)
-        found["vision"] = cut if cut.present else NO_FACE
+        found["vision"] = look_up(vision, utterance)
     return found
 
 
