@@ -1,7 +1,7 @@
 """The page on which people look through an annotation: its template, style and script.
 
-`make_page` knows neither files nor servers. It is given the annotation as the JSON contract has it
-and a link to the media, and returns a whole HTML document that asks the network for nothing.
+`make_page` returns a whole HTML document that asks the network for nothing; `make_shell` the same
+page with nothing in it, whose scripts bring the annotation. Neither knows files or servers.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import base64
 import hashlib
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from string import Template
 from typing import Any, Literal
@@ -22,8 +22,16 @@ from lddu_pipe.writers.terminal import HIGH_ALEATORIC, HIGH_EPISTEMIC
 MediaKind = Literal["video", "audio", "picture", "none"]
 """What the page shows the media in; "none" for text and for data that was in memory."""
 
+STYLE = "viewer.css"
 SCRIPTS = ("annotation.js", "timeline.js", "panels.js", "viewer.js")
-"""One script in parts, in this order: later parts use what earlier ones define."""
+"""One script in parts, in this order: later parts use what earlier ones define.
+
+Before them stands one that defines ``input``: ``annotation``, laid out as `Annotation.to_dict`
+does, ``media`` with its ``kind``, ``link`` and ``name``, and ``high``, from where on an
+uncertainty is called high.
+"""
+
+_HIGH = {"aleatoric": HIGH_ALEATORIC, "epistemic": HIGH_EPISTEMIC}
 
 
 def make_page(values: Mapping[str, Any], *, title: str, kind: MediaKind, link: str) -> str:
@@ -35,24 +43,46 @@ def make_page(values: Mapping[str, Any], *, title: str, kind: MediaKind, link: s
         kind: the element that shows the media.
         link: a URL of the media, already percent-encoded; empty where `kind` is "none".
     """
-    script = "\n".join(_part(name) for name in SCRIPTS)
+    script = "\n".join(part(name) for name in ("embedded.js", *SCRIPTS))
     plotly = get_plotlyjs()
-    data = {
-        "annotation": values,
-        "media": {"kind": kind, "link": link, "name": title},
-        "high": {"aleatoric": HIGH_ALEATORIC, "epistemic": HIGH_EPISTEMIC},
-    }
-    return Template(_part("page.html")).substitute(
-        policy=html.escape(_policy(plotly, script)),
+    policy = html.escape(_policy(plotly, script))
+    return Template(part("page.html")).substitute(
+        head=f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        f"<style>\n{part(STYLE)}</style>",
         title=html.escape(title),
-        style=_part("viewer.css"),
-        data=_json_for_script(data),
-        plotly=plotly,
-        script=script,
+        panel="",
+        input=_json_for_script(
+            {
+                "annotation": values,
+                "media": {"kind": kind, "link": link, "name": title},
+                "high": _HIGH,
+            }
+        ),
+        scripts=f'<script>{plotly}</script>\n<script type="module">{script}</script>',
     )
 
 
-def _part(name: str) -> str:
+def make_shell(*, styles: Sequence[str], plotly: str, script: str, panel: str) -> str:
+    """Return the page as HTML with nothing in it.
+
+    Args:
+        styles: URLs of style sheets, `STYLE` among them.
+        plotly: URL of plotly.js.
+        script: URL of a module: a part that defines ``input``, then `SCRIPTS`.
+        panel: HTML of what stands under the utterance in view.
+    """
+    return Template(part("page.html")).substitute(
+        head="\n".join(f'<link rel="stylesheet" href="{html.escape(url)}">' for url in styles),
+        title="lddu-pipe",
+        panel=panel,
+        input=_json_for_script({"high": _HIGH}),
+        scripts=f'<script src="{html.escape(plotly)}"></script>\n'
+        f'<script type="module" src="{html.escape(script)}"></script>',
+    )
+
+
+def part(name: str) -> str:
+    """One file of the page."""
     return resources.files(__name__).joinpath(name).read_text(encoding="utf-8")
 
 

@@ -2,7 +2,6 @@
  *
  * Every text of the annotation is untrusted: it reaches the page as text, never as markup.
  */
-const input = JSON.parse(document.getElementById("annotation").textContent);
 const { annotation, media: source, high } = input;
 const MODALITIES = ["text", "audio", "vision"];
 const labels = annotation.model.labels;
