@@ -213,6 +213,23 @@ class ReviewDesk:
         now = shelf.store.undo(number if number in known else -1, shelf.owner_of(owner))
         return None if now is None else _renamed(now, known[number].anchor.utterance)
 
+    def forget(self, owner: str, item_id: str) -> None:
+        """Remove what was said of an item that is about to be deleted.
+
+        It stays where another item has the same media.
+        """
+        found = self._find(owner, item_id)
+        if found is None or found[1].state != "done":
+            return
+        shelf, item = found
+        media = self._open(shelf, item).media
+        for other in shelf.items(owner):
+            if other.id != item.id and other.state == "done":
+                with suppress(UnusableInputError):  # gone this very moment
+                    if self._open(shelf, other).media == media:
+                        return
+        shelf.store.delete(shelf.owner_of(owner), media)
+
     def queue(self, owner: str, limit: int = 10) -> list[Offer]:
         """What to look at next; see `lddu_pipe.review.queue`."""
         known = self._survey(owner)
