@@ -228,13 +228,16 @@ class ReviewDesk:
         if found is None or found[1].state != "done":
             return
         shelf, item = found
-        media = self._open(shelf, item).media
-        for other in shelf.items(owner):
-            if other.id != item.id and other.state == "done":
-                with suppress(UnusableInputError):  # gone this very moment
-                    if self._open(shelf, other).media == media:
-                        return
-        shelf.store.delete(shelf.owner_of(owner), media)
+        whose = shelf.owner_of(owner)
+        try:
+            gone = {self._open(shelf, item).media}
+        except UnusableInputError:  # damaged: what was said of it goes all the same
+            gone = {said.media for said in shelf.store.history(whose, "", item.id)}
+        kept = {
+            opened.media for other, opened in self._opened(shelf, owner) if other.id != item.id
+        }
+        for media in gone - kept:
+            shelf.store.delete(whose, media)
 
     def queue(self, owner: str, limit: int = 10) -> list[Offer]:
         """What to look at next; see `lddu_pipe.review.queue`."""

@@ -238,5 +238,5 @@ def test_a_result_that_is_damaged_while_it_is_served_is_told_without_its_path(re
     answer = client.post(f"{path}/corrections", json=VERDICT)
     assert answer.status_code == 503
     assert str(tmp_path) not in answer.text
-    result.unlink()
+    assert client.delete(path.replace("annotations", "jobs")).status_code == 204
     assert client.get(path).status_code == 404
