@@ -22,10 +22,11 @@ from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.guard import Guard
 from lddu_pipe.server.jobs import JobStore
 from lddu_pipe.server.limits import Limits
-from lddu_pipe.server.messages import EXAMPLES
+from lddu_pipe.server.messages import EXAMPLES, AnnotationMessage, ProblemMessage
 from lddu_pipe.server.metrics import Metrics
 from lddu_pipe.server.problems import locate
-from lddu_pipe.server.routes import SCHEMAS, Service, guarded, router
+from lddu_pipe.server.routes import ROUTERS
+from lddu_pipe.server.service import Service
 from lddu_pipe.server.texts import TextDesk
 from lddu_pipe.server.worker import Worker
 
@@ -126,8 +127,8 @@ def make_api(lifespan: Lifespan[FastAPI] | None = None, *, with_token: bool) -> 
         redirect_slashes=False,
     )
     problems.install(app)
-    app.include_router(guarded)
-    app.include_router(router)
+    for router in ROUTERS:
+        app.include_router(router)
     _describe(app, with_token=with_token)
     return app
 
@@ -158,7 +159,7 @@ def _describe(app: FastAPI, *, with_token: bool) -> None:
             return app.openapi_schema
         schema = make()
         parts = schema["components"]["schemas"]
-        for message in SCHEMAS:
+        for message in (ProblemMessage, AnnotationMessage):
             made = message.model_json_schema(ref_template="#/components/schemas/{model}")
             parts |= made.pop("$defs", {})
             parts[message.__name__] = made

@@ -21,8 +21,9 @@ from lddu_pipe.server.limits import Limits
 from lddu_pipe.server.metrics import Metrics
 from lddu_pipe.server.problems import Problem
 
-OPEN_PATHS = ("/health", "/ready", "/openapi.json")
-"""What anybody may ask: nothing of anybody is there."""
+OPEN_PATHS = ("/", "/health", "/ready", "/openapi.json")
+OPEN_FOLDERS = ("/annotations/", "/assets/")
+"""What anybody may ask: nothing of anybody is there. Pages are shells without data."""
 
 
 def is_loopback(host: str) -> bool:
@@ -31,6 +32,10 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path.startswith(OPEN_FOLDERS)
 
 
 def fingerprint(token: str) -> str:
@@ -122,7 +127,7 @@ class Guard:
             self._check_local(headers)
         origin = headers.get("origin")
         preflight = scope["method"] == "OPTIONS" and origin in self._origins
-        if not self._owners or scope["path"] in OPEN_PATHS or preflight:
+        if not self._owners or _is_open(scope["path"]) or preflight:
             self._count(self._requests, address)
             return ""
         if not self._rates.test(self._refusals, address):

@@ -13,7 +13,7 @@ from typing import Any
 from lddu_pipe.server.app import make_api
 from lddu_pipe.server.limits import Limits
 from lddu_pipe.server.problems import PROBLEM_TYPE
-from lddu_pipe.server.routes import ANYWHERE
+from lddu_pipe.server.service import ANYWHERE
 
 _INTRODUCTION = """\
 # HTTP API

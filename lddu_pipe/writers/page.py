@@ -19,7 +19,7 @@ def render(annotation: Annotation, folder: Path | None = None) -> bytes:
         folder: where the page will stand; the link to the media is relative to it.
     """
     media = annotation.media
-    kind = _kind(media)
+    kind = kind_of(media)
     page = make_page(
         annotation.to_dict(),
         title=printable(Path(media.path).name) or "data in memory",
@@ -29,7 +29,8 @@ def render(annotation: Annotation, folder: Path | None = None) -> bytes:
     return page.encode("utf-8", "backslashreplace")
 
 
-def _kind(media: SourceInfo) -> MediaKind:
+def kind_of(media: SourceInfo) -> MediaKind:
+    """In which element a browser shows what was annotated."""
     if not media.path:
         return "none"
     if media.has_video:

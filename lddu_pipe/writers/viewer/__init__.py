@@ -1,13 +1,13 @@
 """The page on which people look through an annotation: its template, style and script.
 
-`make_page` knows neither files nor servers. It is given the annotation as the JSON contract has it
-and a link to the media, and returns a whole HTML document that asks the network for nothing.
+`make_page` returns a whole HTML document that asks the network for nothing; `make_shell` the same
+page with nothing in it, whose scripts bring the annotation. Neither knows files or servers.
 """
 
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from string import Template
 from typing import Any, Literal
 
@@ -20,8 +20,15 @@ MediaKind = Literal["video", "audio", "picture", "none"]
 """What the page shows the media in; "none" for text and for data that was in memory."""
 
 STYLES = ("base.css", "viewer.css")
-SCRIPTS = ("base.js", "annotation.js", "timeline.js", "panels.js", "viewer.js")
-"""One script in parts, in this order: later parts use what earlier ones define."""
+SCRIPTS = ("annotation.js", "timeline.js", "panels.js", "viewer.js")
+"""One script in parts, in this order: later parts use what earlier ones define.
+
+Before them stand ``base.js``, which every page has, and one that defines ``input``:
+``annotation``, laid out as `Annotation.to_dict` does, ``media`` with its ``kind``, ``link`` and
+``name``, and ``high``, from where on an uncertainty is called high.
+"""
+
+_HIGH = {"aleatoric": HIGH_ALEATORIC, "epistemic": HIGH_EPISTEMIC}
 
 
 def make_page(values: Mapping[str, Any], *, title: str, kind: MediaKind, link: str) -> str:
@@ -33,20 +40,40 @@ def make_page(values: Mapping[str, Any], *, title: str, kind: MediaKind, link: s
         kind: the element that shows the media.
         link: a URL of the media, already percent-encoded; empty where `kind` is "none".
     """
-    script = joined(SCRIPTS)
+    script = joined(("base.js", "embedded.js", *SCRIPTS))
     plotly = get_plotlyjs()
-    data = {
-        "annotation": values,
-        "media": {"kind": kind, "link": link, "name": title},
-        "high": {"aleatoric": HIGH_ALEATORIC, "epistemic": HIGH_EPISTEMIC},
-    }
     # plotly.js adds style elements of its own.
     rules = policy(scripts=(plotly, script), style="'unsafe-inline'", media=True)
     return Template(part("page.html")).substitute(
-        policy=html.escape(rules),
+        head=f'<meta http-equiv="Content-Security-Policy" content="{html.escape(rules)}">\n'
+        f"<style>\n{joined(STYLES)}</style>",
         title=html.escape(title),
-        style=joined(STYLES),
-        data=json_for_script(data),
-        plotly=plotly,
-        script=script,
+        panel="",
+        input=json_for_script(
+            {
+                "annotation": values,
+                "media": {"kind": kind, "link": link, "name": title},
+                "high": _HIGH,
+            }
+        ),
+        scripts=f'<script>{plotly}</script>\n<script type="module">{script}</script>',
+    )
+
+
+def make_shell(*, styles: Sequence[str], plotly: str, script: str, panel: str) -> str:
+    """Return the page as HTML with nothing in it.
+
+    Args:
+        styles: URLs of style sheets, `STYLES` among them.
+        plotly: URL of plotly.js.
+        script: URL of a module: ``base.js``, a part that defines ``input``, then `SCRIPTS`.
+        panel: HTML of what stands under the utterance in view.
+    """
+    return Template(part("page.html")).substitute(
+        head="\n".join(f'<link rel="stylesheet" href="{html.escape(url)}">' for url in styles),
+        title="lddu-pipe",
+        panel=panel,
+        input=json_for_script({"high": _HIGH}),
+        scripts=f'<script src="{html.escape(plotly)}"></script>\n'
+        f'<script type="module" src="{html.escape(script)}"></script>',
     )

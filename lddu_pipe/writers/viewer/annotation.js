@@ -1,5 +1,4 @@
 /* The annotation as the page needs it, decisions under the reader's thresholds, numbers in words. */
-const input = JSON.parse(document.getElementById("annotation").textContent);
 const { annotation, media: source, high } = input;
 const labels = annotation.model.labels;
 const duration = annotation.media.duration;

@@ -1,5 +1,5 @@
 /* The page of a folder of annotations: figures of the corpus, and its files. */
-const { title, corpus, labels, rows } = JSON.parse(byId("input").textContent);
+const { title, corpus, labels, rows } = input;
 
 function fillFigures() {
   const { files, hours, utterances, abstained, missing } = corpus;

@@ -10,7 +10,7 @@ from typing import Any
 from lddu_pipe.writers.viewer.parts import hashed, joined, json_for_script, part, policy
 
 STYLES = ("base.css", "corpus.css", "index.css")
-SCRIPTS = ("base.js", "corpus.js", "index.js")
+SCRIPTS = ("base.js", "embedded.js", "corpus.js", "index.js")
 
 
 def make_index(

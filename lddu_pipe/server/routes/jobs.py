@@ -1,12 +1,11 @@
-"""The endpoints."""
+"""Media that are uploaded, and what becomes of them."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Annotated, Any, cast
+from typing import Annotated
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -14,29 +13,17 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import AfterValidator
 
-from lddu_pipe.errors import LdduPipeError
-from lddu_pipe.server.folders import DataFolder
-from lddu_pipe.server.jobs import Job, JobStore, State
-from lddu_pipe.server.limits import Limits
-from lddu_pipe.server.messages import (
-    ID,
-    TEXT_EXAMPLE,
-    AnnotationMessage,
-    JobMessage,
-    JobsMessage,
-    ProblemMessage,
-    StatusMessage,
-    TextMessage,
-)
-from lddu_pipe.server.metrics import CONTENT_TYPE, Metrics
-from lddu_pipe.server.problems import PROBLEM_TYPE, Problem
+from lddu_pipe.server.jobs import Job, State
+from lddu_pipe.server.messages import ID, JobMessage, JobsMessage
+from lddu_pipe.server.problems import Problem
 from lddu_pipe.server.results import MEDIA_TYPES, render
-from lddu_pipe.server.texts import TextDesk
+from lddu_pipe.server.service import GUARDED, Owner, Services, problems
 from lddu_pipe.server.uploads import FORM_SCHEMA, receive
-from lddu_pipe.server.worker import Worker
 from lddu_pipe.writers.formats import FORMATS
 
 _LOOK = 0.25  # s; how often a client that watches a job is told of changes
+
+router = APIRouter(prefix="/v1", tags=["jobs"], responses=GUARDED)
 
 
 def _known(name: str) -> str:
@@ -56,36 +43,6 @@ FormatName = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class Service:
-    """What the endpoints work with."""
-
-    store: JobStore
-    folder: DataFolder
-    worker: Worker
-    texts: TextDesk
-    metrics: Metrics
-    limits: Limits
-
-    def message(self, job: Job) -> JobMessage:
-        """What a client is told of a job."""
-        return JobMessage.of(
-            job, ahead=self.store.ahead(job), progress=self.worker.progress(job.id)
-        )
-
-
-def _service(request: Request) -> Service:
-    return cast(Service, request.app.state.service)
-
-
-def _owner(request: Request) -> str:
-    return cast(str, request.state.owner)
-
-
-Services = Annotated[Service, Depends(_service)]
-Owner = Annotated[str, Depends(_owner)]
-
-
 def _find(request: Request, job_id: UUID, service: Services, owner: Owner) -> Job:
     request.state.job_id = str(job_id)
     job = service.store.get(str(job_id), owner)
@@ -97,44 +54,17 @@ def _find(request: Request, job_id: UUID, service: Services, owner: Owner) -> Jo
 Found = Annotated[Job, Depends(_find)]
 
 
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The schema of answers that are problems."""
-    content = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemMessage"}}}
-    meanings = {
-        400: "The request is broken.",
-        401: "The token is missing or wrong.",
-        403: "A page from elsewhere called.",
-        404: "There is no such job of this token.",
-        408: "The request came too slowly.",
-        409: "The job is in another state.",
-        413: "The request is too large.",
-        415: "The body is of another type.",
-        421: "The request is for another host.",
-        422: "The request is not as this schema has it, or what it brings cannot be used.",
-        429: "Too many requests, or too many jobs that wait.",
-        503: "The server is not ready, or too busy.",
-        507: "The disk is full.",
-    }
-    return {status: {"description": meanings[status], "content": content} for status in statuses}
-
-
-ANYWHERE = _problems(400, 403, 408, 413, 421, 429)
-router = APIRouter(responses=ANYWHERE)
-guarded = APIRouter(prefix="/v1", responses={**ANYWHERE, **_problems(401)})
-
-
-@guarded.post(
+@router.post(
     "/jobs",
     status_code=202,
     response_model=JobMessage,
-    tags=["jobs"],
     summary="Upload media, get a job",
     responses={
         202: {
             "description": "The job is queued.",
             "headers": {"Location": {"schema": {"type": "string"}, "description": "Its path."}},
         },
-        **_problems(415, 422, 507),
+        **problems(415, 422, 507),
     },
     openapi_extra={
         "requestBody": {
@@ -195,13 +125,12 @@ async def upload(
     return await run_in_threadpool(service.message, job)
 
 
-@guarded.get(
+@router.get(
     "/jobs",
     response_model=JobsMessage,
-    tags=["jobs"],
     summary="List jobs",
     response_description="A page of them.",
-    responses=_problems(404, 422),
+    responses=problems(404, 422),
 )
 def list_jobs(
     service: Services,
@@ -225,23 +154,21 @@ def list_jobs(
     )
 
 
-@guarded.get(
+@router.get(
     "/jobs/{job_id}",
     response_model=JobMessage,
-    tags=["jobs"],
     summary="See how a job stands",
     response_description="The job.",
-    responses=_problems(404, 422),
+    responses=problems(404, 422),
 )
 def get_job(job: Found, service: Services) -> JobMessage:
     """Its state, how many jobs are before it, and while it runs its stage."""
     return service.message(job)
 
 
-@guarded.get(
+@router.get(
     "/jobs/{job_id}/events",
     response_class=EventSourceResponse,
-    tags=["jobs"],
     summary="Watch a job",
     responses={
         200: {
@@ -253,7 +180,7 @@ def get_job(job: Found, service: Services) -> JobMessage:
                 }
             },
         },
-        **_problems(404, 422),
+        **problems(404, 422),
     },
 )
 async def watch(job: Found, service: Services) -> AsyncIterator[ServerSentEvent]:
@@ -273,10 +200,9 @@ async def watch(job: Found, service: Services) -> AsyncIterator[ServerSentEvent]
         await asyncio.sleep(_LOOK)
 
 
-@guarded.get(
+@router.get(
     "/jobs/{job_id}/result",
     response_class=Response,
-    tags=["jobs"],
     summary="Get the annotation",
     responses={
         200: {
@@ -288,7 +214,7 @@ async def watch(job: Found, service: Services) -> AsyncIterator[ServerSentEvent]
                 for name, kind in MEDIA_TYPES.items()
             },
         },
-        **_problems(404, 409, 422),
+        **problems(404, 409, 422),
     },
 )
 def get_result(
@@ -313,13 +239,12 @@ def get_result(
     )
 
 
-@guarded.delete(
+@router.delete(
     "/jobs/{job_id}",
     status_code=204,
-    tags=["jobs"],
     summary="Delete a job",
     response_description="It is gone.",
-    responses=_problems(404, 422),
+    responses=problems(404, 422),
 )
 def delete_job(job: Found, service: Services) -> None:
     """Its files and its result are removed; one that runs is given up."""
@@ -330,88 +255,9 @@ def delete_job(job: Found, service: Services) -> None:
         service.folder.remove(job.id)
 
 
-@guarded.post(
-    "/text",
-    response_model=AnnotationMessage,
-    tags=["texts"],
-    summary="Annotate a text at once",
-    response_description="The annotation.",
-    responses=_problems(422, 503),
-    openapi_extra={"requestBody": {"content": {"application/json": {"example": TEXT_EXAMPLE}}}},
-)
-async def annotate_text(message: TextMessage, service: Services) -> Response:
-    """For a few sentences; the answer is the annotation. Texts of several clients share a pass."""
-    if len(message.text) > service.limits.text:
-        raise Problem(
-            422, f"the text is longer than {service.limits.text} characters; upload it as a job"
-        )
-    if not service.worker.ready:
-        raise _not_ready()
-    try:
-        found = await service.texts.annotate(message.text)
-    except LdduPipeError as error:
-        raise Problem(422, str(error)) from None
-    return Response(found.to_json(), media_type="application/json")
-
-
-@router.get(
-    "/health",
-    response_model=StatusMessage,
-    tags=["server"],
-    summary="Is it alive?",
-    response_description="It is.",
-)
-async def health() -> StatusMessage:
-    """Answers as long as the server lives."""
-    return StatusMessage(status="ok")
-
-
-@router.get(
-    "/ready",
-    response_model=StatusMessage,
-    tags=["server"],
-    summary="Does it work?",
-    response_description="It does.",
-    responses=_problems(503),
-)
-def ready(service: Services) -> StatusMessage:
-    """Answers well once the model is loaded and the queue can be read."""
-    service.store.counts()
-    if not service.worker.ready:
-        raise _not_ready()
-    return StatusMessage(status="ok")
-
-
-@router.get(
-    "/metrics",
-    response_class=Response,
-    tags=["server"],
-    summary="Figures for Prometheus",
-    responses={
-        200: {
-            "description": "Prometheus's text format.",
-            "content": {"text/plain": {"schema": {"type": "string"}}},
-        },
-        **_problems(401),
-    },
-)
-def figures(service: Services) -> Response:
-    """Needs a token where the server has one."""
-    page = service.metrics.page(ready=service.worker.ready)
-    return Response(page, headers={"Content-Type": CONTENT_TYPE})
-
-
 def _full(most: int) -> Problem:
     return Problem(
         429,
         f"{most} of your jobs wait; send more once some are done",
         headers={"Retry-After": "60"},
     )
-
-
-def _not_ready() -> Problem:
-    return Problem(503, "the model is being loaded; try again", headers={"Retry-After": "5"})
-
-
-SCHEMAS = (ProblemMessage, AnnotationMessage)
-"""Messages that the schema refers to and no endpoint returns by itself."""

@@ -1,0 +1,116 @@
+"""The pages of the server: shells without data, whose scripts call the API as any client does.
+
+A shell is the same for everybody, so it needs no token; what it shows, its scripts ask for with
+one.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import html
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import resources
+from string import Template
+
+from plotly.offline import get_plotlyjs
+
+from lddu_pipe.writers import viewer
+from lddu_pipe.writers.viewer.parts import part
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self' 'unsafe-inline'",  # plotly.js adds style elements of its own
+        "connect-src 'self'",
+        "media-src 'self' blob:",  # blob: is a file that the reader chose
+        "img-src 'self' blob:",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+"""Content-Security-Policy of every page."""
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A script or a style sheet of the pages."""
+
+    content: bytes
+    media_type: str
+
+    @cached_property
+    def compressed(self) -> bytes:
+        """`content`, by gzip."""
+        return gzip.compress(self.content, mtime=0)
+
+    @cached_property
+    def version(self) -> str:
+        """Another one for other content."""
+        return hashlib.sha256(self.content).hexdigest()[:16]
+
+
+def _script(*parts: str) -> Callable[[], Asset]:
+    return lambda: Asset("\n".join(parts_of(parts)).encode(), "text/javascript")
+
+
+def _style(*parts: str) -> Callable[[], Asset]:
+    return lambda: Asset("\n".join(parts_of(parts)).encode(), "text/css")
+
+
+def parts_of(names: tuple[str, ...]) -> list[str]:
+    """Files of this folder or, where they are not here, of the viewer that `-f html` writes."""
+    here = resources.files(__name__)
+    return [
+        here.joinpath(name).read_text(encoding="utf-8")
+        if here.joinpath(name).is_file()
+        else part(name)
+        for name in names
+    ]
+
+
+_ASSETS: dict[str, Callable[[], Asset]] = {
+    "plotly.js": lambda: Asset(get_plotlyjs().encode(), "text/javascript"),
+    "viewer.js": _script("base.js", "door.js", "served.js", *viewer.SCRIPTS, "review.js"),
+    "viewer.css": _style(*viewer.STYLES, "review.css"),
+    "home.js": _script("base.js", "door.js", "corpus.js", "home.js"),
+    "home.css": _style("base.css", "corpus.css", "home.css"),
+}
+
+
+@cache
+def asset(name: str) -> Asset:
+    """A script or a style sheet.
+
+    Raises:
+        KeyError: there is none of that name.
+    """
+    return _ASSETS[name]()
+
+
+@cache
+def annotation_page() -> str:
+    """The shell of the page on which an annotation is seen and corrected."""
+    return viewer.make_shell(
+        styles=[_url("viewer.css")],
+        plotly=_url("plotly.js"),
+        script=_url("viewer.js"),
+        panel=parts_of(("review.html",))[0],
+    )
+
+
+@cache
+def home_page() -> str:
+    """The shell of the page on which files are sent and found again."""
+    return Template(parts_of(("home.html",))[0]).substitute(
+        style=html.escape(_url("home.css")), script=html.escape(_url("home.js"))
+    )
+
+
+def _url(name: str) -> str:
+    """With its version, so that a browser may keep it for good."""
+    return f"/assets/{name}?v={asset(name).version}"

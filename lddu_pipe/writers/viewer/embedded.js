@@ -1,0 +1,2 @@
+/* What the page shows stands in the page itself. */
+const input = JSON.parse(document.getElementById("input").textContent);
