@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -14,6 +14,7 @@ from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.agreement import Progress, measure
 from lddu_pipe.review.candidates import Kind, Opened, Reading
+from lddu_pipe.review.manifest import Export, Said, label_rows
 from lddu_pipe.review.matching import Anchor, anchors_of, match
 from lddu_pipe.review.queue import Why, offers
 from lddu_pipe.review.shelf import Item, Shelf, UnknownItemError
@@ -213,6 +214,23 @@ class ReviewDesk:
         now = shelf.store.undo(number if number in known else -1, shelf.owner_of(owner))
         return None if now is None else _renamed(now, known[number].anchor.utterance)
 
+    def forget(self, owner: str, item_id: str) -> None:
+        """Remove what was said of an item that is about to be deleted.
+
+        It stays where another item has the same media.
+        """
+        found = self._find(owner, item_id)
+        if found is None or found[1].state != "done":
+            return
+        shelf, item = found
+        media = self._open(shelf, item).media
+        for other in shelf.items(owner):
+            if other.id != item.id and other.state == "done":
+                with suppress(UnusableInputError):  # gone this very moment
+                    if self._open(shelf, other).media == media:
+                        return
+        shelf.store.delete(shelf.owner_of(owner), media)
+
     def queue(self, owner: str, limit: int = 10) -> list[Offer]:
         """What to look at next; see `lddu_pipe.review.queue`."""
         known = self._survey(owner)
@@ -245,18 +263,33 @@ class ReviewDesk:
         found = self._survey(owner)
         return measure([found.candidates[key] for key in found.by_lot], found.judged)
 
+    def rows(self, *owners: str) -> Export:
+        """The corrections in force as labelled rows, also those that fit no utterance by now."""
+        return label_rows([said for owner in owners for said in self._said(owner)])
+
+    def _said(self, owner: str) -> Iterator[Said]:
+        for shelf in self._shelves:
+            of_media: dict[str, list[tuple[Item, Opened]]] = defaultdict(list)
+            for item, opened in self._opened(shelf, owner):
+                of_media[opened.media].append((item, opened))
+            for correction in shelf.store.in_force(shelf.owner_of(owner)):
+                yield _said(shelf, correction, of_media[correction.media])
+
     def _survey(self, owner: str) -> Survey:
         opened: list[tuple[Item, Opened]] = []
         corrections: dict[str, list[Correction]] = defaultdict(list)
         for shelf in self._shelves:
             for correction in shelf.store.in_force(shelf.owner_of(owner)):
                 corrections[correction.media].append(correction)
-            for item in shelf.items(owner):
-                if item.state == "done":
-                    # It may be written anew or deleted this very moment.
-                    with suppress(UnusableInputError):
-                        opened.append((item, self._open(shelf, item)))
+            opened += self._opened(shelf, owner)
         return survey(opened, corrections)
+
+    def _opened(self, shelf: Shelf, owner: str) -> Iterator[tuple[Item, Opened]]:
+        """Every item that can be reviewed; one may be written anew or deleted this very moment."""
+        for item in shelf.items(owner):
+            if item.state == "done":
+                with suppress(UnusableInputError):
+                    yield item, self._open(shelf, item)
 
     def _find(self, owner: str, item_id: str) -> tuple[Shelf, Item] | None:
         for shelf in self._shelves:
@@ -282,6 +315,22 @@ class ReviewDesk:
         Items may share their media, as rows of a manifest do: each shows what was said of it.
         """
         return correction.item == item.id or self._find(owner, correction.item) is None
+
+
+def _said(shelf: Shelf, correction: Correction, found: Sequence[tuple[Item, Opened]]) -> Said:
+    """A correction with the item that it is of, among those of the same media.
+
+    Its own where that is still there, as rows of a manifest may share their media; else one whose
+    media is there.
+    """
+    best = Said(correction, None, "none", None)
+    for item, opened in sorted(found, key=lambda pair: pair[0].id != correction.item):
+        media = None if opened.kind == "none" else shelf.media(item)
+        if best.item is None or media is not None:
+            best = Said(correction, item, opened.kind, media)
+        if media is not None or (opened.kind == "none" and item.id == correction.item):
+            break
+    return best
 
 
 def _attach(history: Sequence[Correction], opened: Opened) -> dict[str, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.errors import LdduPipeError
 from lddu_pipe.review.store import CorrectionStore
 
@@ -33,6 +34,8 @@ class Item:
     """When that came about: ISO 8601, UTC."""
     statistics: Mapping[str, Any] | None
     """As `lddu_pipe.pipelines.batch.work.statistics_of` gives them; None where it failed."""
+    row: ManifestRow | None = None
+    """What it was, where it came from a manifest: which files, and how they are read."""
 
 
 class Shelf(Protocol):
