@@ -327,3 +327,26 @@ def test_a_thousand_utterances_are_a_few_shapes(open_page, make_annotation):
             return list.top <= row.top && row.bottom <= list.bottom;
         })()""",
     )
+
+
+def test_a_threshold_paints_the_fill_alone(open_page):
+    page = open_page()
+    page.evaluate("""() => {
+        const draw = Plotly.react;
+        window.drawn = 0;
+        Plotly.react = (...all) => { window.drawn += 1; return draw(...all); };
+    }""")
+    fill = "document.querySelector('.fills').toDataURL()"
+    before = page.evaluate(fill)
+    for label in ("happy", "sad", "surprise"):
+        set_threshold(page, label, 95)
+    empty = """(() => {
+        const { width, height } = document.querySelector(".fills");
+        const other = Object.assign(document.createElement("canvas"), { width, height });
+        return other.toDataURL();
+    })()"""
+    assert before != page.evaluate(fill) == page.evaluate(empty)
+    page.locator("#reset").click()
+    page.wait_for_timeout(100)
+    assert page.evaluate(fill) == before
+    assert page.evaluate("drawn") == 0

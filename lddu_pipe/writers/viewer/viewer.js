@@ -182,7 +182,7 @@ function showDecisions() {
   panel.show(view.current);
   list.refresh();
   table.refresh();
-  timeline?.draw();
+  timeline?.place();
 }
 
 function move(step, wanted = () => true) {
