@@ -172,8 +172,22 @@ def test_zoom_and_back(open_page):
     page.keyboard.press("+")
     until(page, "!document.getElementById('zoom-all').disabled")
     wide = page.locator(".word-block", has_text="わかりました").bounding_box()["width"]
+    strip = page.locator("#overview")
+    box = strip.bounding_box()
+    window = page.locator("#overview .window").bounding_box()
+    assert window["x"] - box["x"] < box["width"] / 2
+    assert window["width"] < box["width"] / 3
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(window["x"] + window["width"] / 2, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"], middle, steps=3)
+    page.mouse.up()
+    words = page.locator(".word-block", has_text="Well…")
+    words.wait_for(state="attached")
+    assert "わかりました" in current(page)  # only the view has moved
     page.keyboard.press("0")
     until(page, "document.getElementById('zoom-all').disabled")
+    assert strip.is_hidden()
     assert page.locator(".word-block", has_text="わか").bounding_box()["width"] < wide / 3
 
 

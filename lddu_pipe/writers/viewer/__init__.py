@@ -23,7 +23,7 @@ MediaKind = Literal["video", "audio", "picture", "none"]
 """What the page shows the media in; "none" for text and for data that was in memory."""
 
 STYLE = "viewer.css"
-SCRIPTS = ("annotation.js", "timeline.js", "panels.js", "viewer.js")
+SCRIPTS = ("annotation.js", "timeline.js", "overview.js", "panels.js", "viewer.js")
 """One script in parts, in this order: later parts use what earlier ones define.
 
 Before them stands one that defines ``input``: ``annotation``, laid out as `Annotation.to_dict`

@@ -56,6 +56,8 @@ class Timeline {
     this.view = [0, length];
     this.moment = 0;
     this.current = null;
+    /* What else is painted over it, with every move. */
+    this.painters = [];
     this.playhead = make("div", { class: "playhead" });
     this.focus = make("div", { class: "focus" });
     this.fills = make("canvas", { class: "fills" });
@@ -289,6 +291,7 @@ class Timeline {
     this.playhead.style.height = `${bottom}px`;
     this.placeFocus(right, bottom);
     this.placeWords(right);
+    for (const paint of this.painters) paint();
   }
 
   /* Fill the lanes where an emotion is decided present, paler where the data are ambiguous. */
