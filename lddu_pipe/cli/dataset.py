@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from lddu_pipe.cli.commands import Group
+from lddu_pipe.cli.commands import Group, finish, print_error
 from lddu_pipe.cli.options import EXISTING_FILE, json_option, message_options
 
 STORE = click.Path(path_type=Path)
@@ -39,7 +39,7 @@ def _sizes(context: click.Context, option: click.Parameter, value: str) -> dict[
 
 @click.group(cls=Group, examples=["lddu-pipe dataset inspect mosei"])
 def dataset() -> None:
-    """Make and look at feature stores."""
+    """Make and look at feature stores, and make manifests of corrections."""
 
 
 @dataset.command(
@@ -166,3 +166,52 @@ def synthesize_features(
     synthesize(kind, sizes, output, seed=seed, aligned=not unaligned, official=official)
     if not quiet:
         click.echo(f"{output}: synthetic, {'/'.join(map(str, sizes.values()))} rows", err=True)
+
+
+@dataset.command(
+    "corrections",
+    examples=[
+        "lddu-pipe dataset corrections annotations -o corrected.jsonl",
+        "lddu-pipe calibrate --manifest corrected.jsonl -o mine",
+    ],
+    exit_codes={
+        0: "done",
+        1: "some corrections have lost what they were of, and are left out",
+        2: "nothing was corrected, or wrong use",
+    },
+)
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="The manifest to write: .jsonl.",
+)
+@click.option("--split", metavar="NAME", help="Split of all rows: train, valid or test.")
+@message_options
+def export_corrections(
+    folder: Path, output: Path, split: str | None, verbose: int, quiet: bool, debug: bool
+) -> None:
+    """Write what reviewers said as a manifest of labelled rows.
+
+    DIR is the output of a batch, or the data folder of a server. Every utterance that was
+    corrected or confirmed is a row, with the labels that are in force, under the path of its media
+    as seen from FILE; where the media is gone, the text alone. Utterances of which a reviewer
+    could not tell are left out. calibrate, evaluate, extract and train take the manifest.
+    """
+    from lddu_pipe.cli.reviewing import opened_desk
+    from lddu_pipe.review.manifest import write_manifest
+
+    with opened_desk(folder) as (desk, owners):
+        found = desk.rows(*owners)
+    write_manifest(found, output, split=split)
+    if not quiet:
+        counts = [f"{len(found.rows)} rows"]
+        counts += [f"{found.unsure} left out: the reviewer could not tell"] if found.unsure else []
+        counts += [f"{found.text_alone} are text alone: media gone"] if found.text_alone else []
+        click.echo(f"{output}: {'; '.join(counts)}", err=True)
+    if found.lost:
+        print_error(f"{found.lost} corrections are left out: their media are gone, without text")
+    finish(failed=found.lost, total=found.lost + len(found.rows))

@@ -16,26 +16,32 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Lifespan
 
+from lddu_pipe.review.desk import ReviewDesk
+from lddu_pipe.review.shelf import Shelf
+from lddu_pipe.review.store import CorrectionStore
 from lddu_pipe.server import problems
 from lddu_pipe.server.engine import Engine
 from lddu_pipe.server.folders import DataFolder
-from lddu_pipe.server.guard import Guard
+from lddu_pipe.server.guard import Guard, is_open
 from lddu_pipe.server.jobs import JobStore
 from lddu_pipe.server.limits import Limits
 from lddu_pipe.server.messages import EXAMPLES, AnnotationMessage, ProblemMessage
 from lddu_pipe.server.metrics import Metrics
 from lddu_pipe.server.problems import locate
+from lddu_pipe.server.review_messages import REVIEW_EXAMPLES
 from lddu_pipe.server.routes import ROUTERS
 from lddu_pipe.server.service import Service
+from lddu_pipe.server.shelf import JobShelf
 from lddu_pipe.server.texts import TextDesk
+from lddu_pipe.server.tickets import Tickets
 from lddu_pipe.server.worker import Worker
 
 logger = logging.getLogger(__name__)
 
 _DESCRIPTION = """\
 Multi-label emotions with calibrated probability and uncertainty, from video, sound, pictures and
-text. Upload media and get a job; watch it; fetch its annotation in any format. Errors are
-`application/problem+json`. Apparent expression is not inner state: read the model card.
+text. Upload media and get a job; watch it; fetch its annotation in any format; correct it. Errors
+are `application/problem+json`. Apparent expression is not inner state: read the model card.
 """
 
 
@@ -55,6 +61,7 @@ def create_app(
     *,
     limits: Limits | None = None,
     access: Access | None = None,
+    reviewed: Shelf | None = None,
     failed: Callable[[Exception], None] | None = None,
 ) -> FastAPI:
     """Make the app; its worker starts and stops with its lifespan.
@@ -64,6 +71,7 @@ def create_app(
         folder: for jobs and what was uploaded; reserved for this app.
         limits: of clients.
         access: who may call.
+        reviewed: annotations to be looked through beside those of jobs; its caller closes it.
         failed: told why the model cannot be loaded, after which no job will be done.
 
     Raises:
@@ -75,7 +83,20 @@ def create_app(
     worker = Worker(
         store, folder, engine, limits, ended=metrics.ended, failed=failed or _log_failure
     )
-    service = Service(store, folder, worker, TextDesk(engine.read, limits), metrics, limits)
+    corrections = CorrectionStore(folder.corrections)
+    shelves: list[Shelf] = [JobShelf(store, folder, corrections)]
+    if reviewed is not None:
+        shelves.append(reviewed)
+    service = Service(
+        store,
+        folder,
+        worker,
+        TextDesk(engine.read, limits),
+        metrics,
+        limits,
+        ReviewDesk(shelves),
+        Tickets(),
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -90,6 +111,7 @@ def create_app(
                 await janitor
             await asyncio.to_thread(worker.stop)
             store.close()
+            corrections.close()
 
     app = make_api(lifespan, with_token=bool(access.tokens))
     app.state.service = service
@@ -163,7 +185,7 @@ def _describe(app: FastAPI, *, with_token: bool) -> None:
             made = message.model_json_schema(ref_template="#/components/schemas/{model}")
             parts |= made.pop("$defs", {})
             parts[message.__name__] = made
-        for name, example in EXAMPLES.items():
+        for name, example in {**EXAMPLES, **REVIEW_EXAMPLES}.items():
             parts[name]["examples"] = [example]
         # The framework's own description of a 422, which our handler replaces.
         for name in ("HTTPValidationError", "ValidationError"):
@@ -174,7 +196,7 @@ def _describe(app: FastAPI, *, with_token: bool) -> None:
             }
             for path, methods in schema["paths"].items():
                 for operation in methods.values():
-                    if path.startswith("/v1") or path == "/metrics":
+                    if not is_open(path):
                         operation["security"] = [{"token": []}]
         app.openapi_schema = schema
         return schema

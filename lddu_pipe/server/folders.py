@@ -13,13 +13,14 @@ from filelock import FileLock, Timeout
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import remove_unfinished, write_whole
+from lddu_pipe.review.store import STORE_FILE
 from lddu_pipe.server.jobs import Job, Upload
 
 _PRIVATE = 0o700
 
 
 class DataFolder:
-    """``jobs.sqlite``, and for each job a folder with its uploads and its result."""
+    """Jobs and corrections in SQLite, and a folder for each job, with its uploads and result."""
 
     def __init__(self, path: Path) -> None:
         """Make the folder, for its owner alone, where it is not there yet.
@@ -29,6 +30,7 @@ class DataFolder:
         """
         self.path = path
         self.store = path / "jobs.sqlite"
+        self.corrections = path / STORE_FILE
         self._jobs = path / "jobs"
         self._arriving = path / "arriving"
         try:
@@ -78,6 +80,10 @@ class DataFolder:
     def media(self, job: Job | Upload) -> Path:
         """The uploaded media of a job."""
         return self._jobs / job.id / media_name(job.suffix)
+
+    def uploaded(self, job_id: str) -> Path | None:
+        """The uploaded media of a job, unless it is gone."""
+        return next((self._jobs / job_id).glob("media*"), None)
 
     def transcript(self, job: Job | Upload) -> Path | None:
         """The uploaded transcript of a job, if there is one."""

@@ -22,8 +22,9 @@ from lddu_pipe.server.metrics import Metrics
 from lddu_pipe.server.problems import Problem
 
 OPEN_PATHS = ("/", "/health", "/ready", "/openapi.json")
-OPEN_FOLDERS = ("/annotations/", "/assets/")
-"""What anybody may ask: nothing of anybody is there. Pages are shells without data."""
+OPEN_FOLDERS = ("/annotations/", "/assets/", "/v1/media/")
+"""What anybody may ask: nothing of anybody is there. Pages are shells without data, and who asks
+for media has a link that cannot be guessed."""
 
 
 def is_loopback(host: str) -> bool:
@@ -34,7 +35,8 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _is_open(path: str) -> bool:
+def is_open(path: str) -> bool:
+    """Whether a path, or the template of one, needs no token."""
     return path in OPEN_PATHS or path.startswith(OPEN_FOLDERS)
 
 
@@ -127,7 +129,7 @@ class Guard:
             self._check_local(headers)
         origin = headers.get("origin")
         preflight = scope["method"] == "OPTIONS" and origin in self._origins
-        if not self._owners or _is_open(scope["path"]) or preflight:
+        if not self._owners or is_open(scope["path"]) or preflight:
             self._count(self._requests, address)
             return ""
         if not self._rates.test(self._refusals, address):

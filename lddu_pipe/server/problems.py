@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -59,6 +61,17 @@ class Problem(HTTPException):
                 **self.extra,
             }
         ).encode()
+
+
+@contextmanager
+def storing() -> Iterator[None]:
+    """Within it, a disk that is full ends the request as one that its client may try again."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise Problem(507, "the server's disk is full; try again later") from None
+        raise
 
 
 def locate(error: BaseException) -> str:

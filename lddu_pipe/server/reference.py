@@ -46,6 +46,8 @@ is at `/openapi.json`; this page is made from it.
 - **Files** are streamed to the disk. Their names are kept to be shown. They are deleted
   {keep:.0f} minutes after the job has ended, unless the server was told otherwise; the result
   stays until the job is deleted.
+- **Reviews** are of the annotations of a token's jobs and of the folder that `--review` names.
+  What a reviewer says is added, and what was said before is kept; see [review.md](review.md).
 - **Limits**, by default: {upload} MB and {duration:.0f} minutes of media, {transcript} MB of
   transcript, {text} characters of text, {waiting} jobs that wait, {requests} requests a minute,
   {parallel} at once.

@@ -7,6 +7,7 @@ from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
 
+from lddu_pipe.review.desk import ReviewDesk
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.jobs import Job, JobStore
 from lddu_pipe.server.limits import Limits
@@ -14,6 +15,7 @@ from lddu_pipe.server.messages import JobMessage
 from lddu_pipe.server.metrics import Metrics
 from lddu_pipe.server.problems import PROBLEM_TYPE, Problem
 from lddu_pipe.server.texts import TextDesk
+from lddu_pipe.server.tickets import Tickets
 from lddu_pipe.server.worker import Worker
 
 
@@ -27,6 +29,8 @@ class Service:
     texts: TextDesk
     metrics: Metrics
     limits: Limits
+    desk: ReviewDesk
+    tickets: Tickets
 
     def message(self, job: Job) -> JobMessage:
         """What a client is told of a job."""
@@ -54,9 +58,9 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         400: "The request is broken.",
         401: "The token is missing or wrong.",
         403: "A page from elsewhere called.",
-        404: "There is no such job of this token.",
+        404: "There is no such thing of this token.",
         408: "The request came too slowly.",
-        409: "The job is in another state.",
+        409: "It is in another state.",
         413: "The request is too large.",
         415: "The body is of another type.",
         421: "The request is for another host.",

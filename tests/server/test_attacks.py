@@ -51,6 +51,9 @@ def media(name: str) -> tuple[str, bytes]:
     return f'form-data; name="media"; filename="{name}"', b"hello"
 
 
+STORES = {"data/jobs.sqlite", "data/corrections.sqlite"}
+
+
 def files_of(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
@@ -85,7 +88,8 @@ def test_names_never_become_paths(serve, tmp_path, name, shown):
     suffix = ".json" if name == "result.json" else ""
     folder = f"jobs/{job['id']}"
     assert files_of(tmp_path) == {
-        *("data/jobs.sqlite", f"data/{folder}/media{suffix}", f"data/{folder}/result.json")
+        *STORES,
+        *(f"data/{folder}/media{suffix}", f"data/{folder}/result.json"),
     }
 
 
@@ -230,7 +234,7 @@ def test_broken_forms_are_refused_and_leave_nothing(serve, tmp_path, sent, statu
     answer = client.post("/v1/jobs", **sent)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
-    assert files_of(tmp_path) == {"data/jobs.sqlite"}
+    assert files_of(tmp_path) == STORES
     assert not list((tmp_path / "data" / "arriving").iterdir())
 
 
@@ -526,7 +530,13 @@ def test_html_in_words_and_names_is_escaped_everywhere(serve):
         if item in {"html", "eaf", "vtt"}:
             assert "<script>alert" not in result.text
             assert "<img" not in result.text
-    for path in (f"/v1/jobs/{job['id']}", "/v1/jobs", "/v1/jobs/<script>", "/<script>"):
+    for path in (
+        f"/v1/jobs/{job['id']}",
+        "/v1/jobs",
+        "/v1/jobs/<script>",
+        "/<script>",
+        "/annotations/<script>",
+    ):
         found = client.get(path)
         assert found.headers["content-type"] in {"application/json", "application/problem+json"}
 
@@ -541,18 +551,22 @@ def test_html_in_words_and_names_is_escaped_everywhere(serve):
         ("a.mp4", b"#EXTM3U\nhttp://localhost/\n"),
     ],
 )
-def test_polyglot_files_are_kept_as_bytes_and_given_to_nobody(serve, tmp_path, name, content):
+def test_polyglot_files_are_kept_and_given_as_bytes(serve, tmp_path, name, content):
     client = serve()
     job = client.finished(client.upload(content, name).json()["id"])
     folder = tmp_path / "data" / "jobs" / job["id"]
     kept = folder / "media"
     assert kept.read_bytes() == content
     assert kept.stat().st_mode & 0o111 == 0
-    # No path of the API leads to it.
-    schema = client.get("/openapi.json").json()
-    assert not any("media" in path for path in schema["paths"])
     for path in ("media", "files", "media.wav"):
         assert client.get(f"/v1/jobs/{job['id']}/{path}").status_code == 404
+    # The one way to it is a link that its owner asked for, and no script runs in what comes.
+    link = client.post(f"/v1/annotations/{job['id']}/media").json()["url"]
+    answer = client.get(link)
+    kind = answer.headers["content-type"]
+    assert kind == "application/octet-stream" or kind.startswith(("video/", "audio/"))
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "sandbox" in answer.headers["content-security-policy"]
 
 
 def test_results_tell_nothing_of_this_machine(serve, tmp_path):
@@ -606,7 +620,7 @@ def test_a_name_adds_no_header_and_no_field(serve, tmp_path):
     client = serve()
     name = 'a.wav"\r\nX-Evil: 1\r\n\r\nevil\r\n--x\r\nContent-Disposition: form-data; name="url'
     assert client.post("/v1/jobs", **form(media(name))).status_code == 422
-    assert files_of(tmp_path) == {"data/jobs.sqlite"}
+    assert files_of(tmp_path) == STORES
 
 
 def test_limits_have_sound_defaults():

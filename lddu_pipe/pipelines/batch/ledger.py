@@ -68,22 +68,34 @@ class Entry:
 class Ledger:
     """The ledger of one output folder. One process writes it; others may read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open or make it.
+
+        Args:
+            path: of the file.
+            read_only: make and change nothing; any thread may then use it, one at a time.
 
         Raises:
             UnusableInputError: the file is of another version or no ledger.
-            sqlite3.OperationalError: the folder cannot be written to, or its disk is full.
+            sqlite3.OperationalError: the folder cannot be written to, or its disk is full; there
+                is no ledger to be read.
         """
         self.path = path
-        self._database = sqlite3.connect(path, isolation_level=None)
+        mode = "ro" if read_only else "rwc"
+        self._database = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=not read_only,
+        )
         self._database.row_factory = sqlite3.Row
         try:
-            # A committed row outlives a power cut: the default of this journal mode.
-            self._database.execute("PRAGMA journal_mode = DELETE")
-            self._database.execute("PRAGMA synchronous = FULL")
+            if not read_only:
+                # A committed row outlives a power cut: the default of this journal mode.
+                self._database.execute("PRAGMA journal_mode = DELETE")
+                self._database.execute("PRAGMA synchronous = FULL")
             version = self._database.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
+            if version == 0 and not read_only:
                 self._database.executescript(
                     f"BEGIN; {_TABLE} PRAGMA user_version = {LEDGER_VERSION}; COMMIT;"
                 )
@@ -110,6 +122,10 @@ class Ledger:
     def close(self) -> None:
         """Close the file; nothing is lost without it."""
         self._database.close()
+
+    def changes(self) -> int:
+        """A number that is another one after any other process has changed the ledger."""
+        return int(self._database.execute("PRAGMA data_version").fetchone()[0])
 
     def entries(self) -> dict[str, Entry]:
         """Every row, by key, in order of name."""

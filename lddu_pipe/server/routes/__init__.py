@@ -1,6 +1,13 @@
 """The endpoints, a module a subject."""
 
-from lddu_pipe.server.routes import health, jobs, pages, texts
+from lddu_pipe.server.routes import health, jobs, pages, reviews, texts
 
-ROUTERS = (jobs.router, texts.router, health.router, pages.router)
+ROUTERS = (
+    jobs.router,
+    texts.router,
+    reviews.router,
+    reviews.links,
+    health.router,
+    pages.router,
+)
 """In the order in which the reference describes them."""

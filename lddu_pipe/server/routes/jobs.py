@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID, uuid4
@@ -15,7 +14,7 @@ from pydantic import AfterValidator
 
 from lddu_pipe.server.jobs import Job, State
 from lddu_pipe.server.messages import ID, JobMessage, JobsMessage
-from lddu_pipe.server.problems import Problem
+from lddu_pipe.server.problems import Problem, storing
 from lddu_pipe.server.results import MEDIA_TYPES, render
 from lddu_pipe.server.service import GUARDED, Owner, Services, problems
 from lddu_pipe.server.uploads import FORM_SCHEMA, receive
@@ -100,23 +99,20 @@ async def upload(
     job_id = str(uuid4())
     request.state.job_id = job_id
     try:
-        folder = await run_in_threadpool(service.folder.arrive, job_id)
-        sent = await receive(
-            request.stream(),
-            request.headers.get("content-type", ""),
-            folder,
-            job_id,
-            service.limits,
-        )
-        await run_in_threadpool(service.folder.keep, job_id)
-        job = await run_in_threadpool(service.store.add, sent, owner, most=most)
-        if job is None:
-            await run_in_threadpool(service.folder.remove, job_id)
-            raise _full(most)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise Problem(507, "the server's disk is full; try again later") from None
-        raise
+        with storing():
+            folder = await run_in_threadpool(service.folder.arrive, job_id)
+            sent = await receive(
+                request.stream(),
+                request.headers.get("content-type", ""),
+                folder,
+                job_id,
+                service.limits,
+            )
+            await run_in_threadpool(service.folder.keep, job_id)
+            job = await run_in_threadpool(service.store.add, sent, owner, most=most)
+            if job is None:
+                await run_in_threadpool(service.folder.remove, job_id)
+                raise _full(most)
     finally:
         # What became a job has been moved away by now.
         await run_in_threadpool(service.folder.discard, job_id)
@@ -247,7 +243,11 @@ def get_result(
     responses=problems(404, 422),
 )
 def delete_job(job: Found, service: Services) -> None:
-    """Its files and its result are removed; one that runs is given up."""
+    """Its files, its result and what was corrected of it are removed; one that runs is given up.
+
+    Corrections stay where another job has the same media.
+    """
+    service.desk.forget(job.owner, job.id)
     if not service.store.delete(job.id, job.owner):
         raise Problem(404, "there is no such job; it may have been deleted")
     # Where it runs, its files go as soon as the worker has let go of them.

@@ -1,0 +1,119 @@
+"""The utterances that can be reviewed, read from annotations and kept until those change."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lddu_pipe.annotation import Annotation, SourceInfo
+from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.review.matching import Anchor, anchors_of
+from lddu_pipe.review.queue import Doubt, lot
+from lddu_pipe.review.shelf import Item
+from lddu_pipe.types import Decision
+
+Key = tuple[str, str]
+"""Ids of item and utterance."""
+Kind = Literal["video", "audio", "picture", "none"]
+"""What can be shown or played of an item."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One utterance."""
+
+    item: str
+    anchor: Anchor
+    labels: tuple[str, ...]
+    decisions: tuple[Decision, ...]
+    """In the order of `labels`; so are the confidences."""
+    confidences: tuple[float, ...]
+    doubt: Doubt
+    lot: int
+
+    @property
+    def key(self) -> Key:
+        """Tells it from every other."""
+        return self.item, self.anchor.utterance
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What is kept of one annotation."""
+
+    media: str
+    """sha256 of what was annotated, or what stands for it."""
+    duration: float
+    """Seconds; 0 where there is no time."""
+    kind: Kind
+    labels: tuple[str, ...]
+    candidates: Mapping[str, Candidate]
+    """By utterance, in order."""
+
+
+class Reading:
+    """Annotations that were read, each kept until its file changes. Threads may share it."""
+
+    def __init__(self) -> None:
+        """Nothing is read yet."""
+        self._lock = threading.Lock()
+        self._kept: dict[str, tuple[tuple[int, int], Opened]] = {}
+
+    def open(self, item: Item, path: Path) -> Opened:
+        """What an annotation holds.
+
+        Args:
+            item: that it is of.
+            path: where it stands.
+
+        Raises:
+            UnusableInputError: it is gone or damaged.
+        """
+        try:
+            found = path.stat()
+        except OSError as error:
+            raise UnusableInputError(f"{item.name}: {error.strerror}") from None
+        stamp = (found.st_mtime_ns, found.st_size)
+        with self._lock:
+            kept = self._kept.get(item.id)
+        if kept is not None and kept[0] == stamp:
+            return kept[1]
+        opened = open_annotation(item.id, Annotation.load(path))
+        with self._lock:
+            self._kept[item.id] = (stamp, opened)
+        return opened
+
+    def forget(self, item_id: str) -> None:
+        """Keep an annotation no longer."""
+        with self._lock:
+            self._kept.pop(item_id, None)
+
+
+def open_annotation(item_id: str, annotation: Annotation) -> Opened:
+    """What is kept of an annotation."""
+    media = annotation.media
+    # Data from memory have no bytes to tell them by; nobody annotates the same again.
+    name = media.sha256 or f"item:{item_id}"
+    labels = annotation.model.labels
+    candidates = {
+        anchor.utterance: Candidate(
+            item_id,
+            anchor,
+            labels,
+            tuple(score.decision for score in prediction.emotions),
+            tuple(score.confidence for score in prediction.emotions),
+            Doubt.of(prediction),
+            lot(name, anchor),
+        )
+        for anchor, prediction in zip(anchors_of(annotation), annotation.utterances, strict=True)
+    }
+    return Opened(name, media.duration, _kind(media), labels, candidates)
+
+
+def _kind(media: SourceInfo) -> Kind:
+    if media.has_video:
+        return "video" if media.duration > 0 else "picture"
+    return "audio" if media.has_audio else "none"

@@ -1,0 +1,414 @@
+"""The desk of a reviewer: what there is to review, what was said of it, and what comes next."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+from lddu_pipe.annotation import Annotation
+from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.review.agreement import Progress, measure
+from lddu_pipe.review.candidates import Kind, Opened, Reading
+from lddu_pipe.review.manifest import Export, Said, label_rows
+from lddu_pipe.review.matching import Anchor, anchors_of, match
+from lddu_pipe.review.queue import Why, offers
+from lddu_pipe.review.shelf import Item, Shelf, UnknownItemError
+from lddu_pipe.review.store import Correction, Snapshot, Verdict, in_force
+from lddu_pipe.review.survey import Survey, survey
+
+LONGEST_COMMENT = 2000
+LONGEST_NAME = 100
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """What was said of one item."""
+
+    in_force: Sequence[Correction]
+    """Of utterances of the present annotation, by whose ids they go, in their order."""
+    unmatched: Sequence[Correction]
+    """In force, of utterances that the present annotation does not have."""
+    history: Sequence[Correction]
+    """All of these and what they replaced, the newest first."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An utterance to look at."""
+
+    item: str
+    name: str
+    """Of the item."""
+    utterance: str
+    start: float | None
+    """Seconds; None where there is no time."""
+    end: float | None
+    text: str
+    why: Why
+    uncertainty: float
+    """How many of its decisions are expected to be wrong."""
+
+
+class ReviewDesk:
+    """Reviews the annotations of some shelves. Threads may share it.
+
+    Everywhere `owner` is whoever asks, and what others own is as if it did not exist.
+    """
+
+    def __init__(self, shelves: Sequence[Shelf]) -> None:
+        """Take the shelves; they stay open as long as the desk is used."""
+        self._shelves = tuple(shelves)
+        self._reading = Reading()
+
+    def items(self, owner: str) -> list[Item]:
+        """What `owner` may review, and what could not be annotated, the newest first."""
+        found = [item for shelf in self._shelves for item in shelf.items(owner)]
+        return sorted(found, key=lambda item: item.created, reverse=True)
+
+    def find(self, owner: str, item_id: str) -> Item | None:
+        """One item; None where `owner` has none of that id."""
+        found = self._find(owner, item_id)
+        return None if found is None else found[1]
+
+    def annotation(self, owner: str, item_id: str) -> Path:
+        """Where the annotation of an item stands, as JSON.
+
+        Raises:
+            UnknownItemError: there is no such item.
+            UnusableInputError: it could not be annotated.
+        """
+        shelf, item = self._done(owner, item_id)
+        return shelf.annotation(item)
+
+    def media(self, owner: str, item_id: str) -> tuple[Path | None, Kind]:
+        """The file that was annotated, and what can be shown of it.
+
+        Returns:
+            None and what it was, where the file is gone or is another by now.
+
+        Raises:
+            UnknownItemError: there is no such item.
+            UnusableInputError: it could not be annotated.
+        """
+        shelf, item = self._done(owner, item_id)
+        kind = self._open(shelf, item).kind
+        return (None if kind == "none" else shelf.media(item)), kind
+
+    def corrections(self, owner: str, item_id: str) -> Corrections:
+        """What was said of an item.
+
+        Raises:
+            UnknownItemError: there is no such item.
+            UnusableInputError: it could not be annotated.
+        """
+        shelf, item = self._done(owner, item_id)
+        opened = self._open(shelf, item)
+        history = shelf.store.history(shelf.owner_of(owner), opened.media, item.id)
+        belongs = _attach(history, opened)
+        order = {utterance: index for index, utterance in enumerate(opened.candidates)}
+        now = in_force(history)
+        known = [
+            _renamed(now[subject], utterance)
+            for subject, utterance in sorted(belongs.items(), key=lambda pair: order[pair[1]])
+            if subject in now
+        ]
+        lost = [
+            correction
+            for subject, correction in now.items()
+            if subject not in belongs and self._is_lost(owner, correction, item)
+        ]
+        shown = {*belongs, *(correction.subject for correction in lost)}
+        return Corrections(
+            known,
+            lost,
+            [
+                _renamed(correction, belongs.get(correction.subject))
+                for correction in reversed(history)
+                if correction.subject in shown
+            ],
+        )
+
+    def correct(
+        self,
+        owner: str,
+        item_id: str,
+        utterance: str,
+        labels: Sequence[str] | None,
+        start: float | None = None,
+        end: float | None = None,
+        comment: str = "",
+        reviewer: str = "",
+        replaces: int | None = None,
+    ) -> Correction:
+        """Say what is right of an utterance.
+
+        Args:
+            owner: whoever says so.
+            item_id: of the annotation.
+            utterance: its id there.
+            labels: those that are present, all others are absent; None for "cannot tell".
+            start: seconds, where the utterance is cut otherwise; with `end`.
+            end: seconds.
+            comment: anything.
+            reviewer: a name.
+            replaces: number of the correction that the reviewer saw; None for none.
+
+        Returns:
+            The correction, which is in force.
+
+        Raises:
+            UnknownItemError: there is no such item.
+            UnusableInputError: there is no such utterance, or something about what is said of it
+                is wrong.
+            ConflictError: somebody else was first.
+        """
+        shelf, item = self._done(owner, item_id)
+        opened = self._open(shelf, item)
+        if utterance not in opened.candidates:
+            raise UnusableInputError(f"{item.name} has no utterance {utterance!r}")
+        verdict = Verdict(
+            _labels(labels, opened.labels),
+            *_span(start, end, opened, opened.candidates[utterance].anchor),
+            _text(comment, "comment", LONGEST_COMMENT),
+            _text(reviewer, "reviewer", LONGEST_NAME),
+        )
+        # What the model says now: the file may have been written anew this very moment.
+        annotation = Annotation.load(shelf.annotation(item))
+        said = {item.id: item for item in annotation.utterances}
+        anchors = {anchor.utterance: anchor for anchor in anchors_of(annotation)}
+        if anchors.get(utterance) != opened.candidates[utterance].anchor:
+            raise UnusableInputError(f"{item.name} was annotated anew; look again")
+        owner = shelf.owner_of(owner)
+        history = shelf.store.history(owner, opened.media, item.id)
+        return shelf.store.add(
+            _subject(owner, opened.media, anchors[utterance], _attach(history, opened)),
+            verdict,
+            anchors[utterance],
+            Snapshot.of(annotation.model.name, annotation.model.version, said[utterance]),
+            owner=owner,
+            media=opened.media,
+            item=item.id,
+            name=item.name,
+            replaces=replaces,
+        )
+
+    def undo(self, owner: str, item_id: str, number: int) -> Correction | None:
+        """Take a correction of an item back.
+
+        Returns:
+            The one that is in force now; None where there is none.
+
+        Raises:
+            UnknownItemError: there is no such item.
+            UnusableInputError: it could not be annotated.
+            ConflictError: the correction is not in force, or not of this item.
+        """
+        shelf, _ = self._done(owner, item_id)
+        found = self.corrections(owner, item_id)
+        known = {item.number: item for item in (*found.in_force, *found.unmatched)}
+        now = shelf.store.undo(number if number in known else -1, shelf.owner_of(owner))
+        return None if now is None else _renamed(now, known[number].anchor.utterance)
+
+    def forget(self, owner: str, item_id: str) -> None:
+        """Remove what was said of an item that is about to be deleted.
+
+        It stays where another item has the same media.
+        """
+        found = self._find(owner, item_id)
+        if found is None or found[1].state != "done":
+            return
+        shelf, item = found
+        media = self._open(shelf, item).media
+        for other in shelf.items(owner):
+            if other.id != item.id and other.state == "done":
+                with suppress(UnusableInputError):  # gone this very moment
+                    if self._open(shelf, other).media == media:
+                        return
+        shelf.store.delete(shelf.owner_of(owner), media)
+
+    def queue(self, owner: str, limit: int = 10) -> list[Offer]:
+        """What to look at next; see `lddu_pipe.review.queue`."""
+        known = self._survey(owner)
+        found: list[Offer] = []
+        for key, why in offers(known.by_lot, known.by_doubt, known.judged.keys()):
+            if len(found) >= limit:
+                break
+            candidate = known.candidates[key]
+            anchor = candidate.anchor
+            found.append(
+                Offer(
+                    candidate.item,
+                    known.names[candidate.item],
+                    anchor.utterance,
+                    anchor.start,
+                    anchor.end,
+                    anchor.text,
+                    why,
+                    candidate.doubt.wrong,
+                )
+            )
+        return found
+
+    def judged(self, owner: str) -> dict[str, int]:
+        """How many utterances of each item were looked at, by the item's id."""
+        return dict(self._survey(owner).judged_of_item)
+
+    def progress(self, owner: str) -> Progress:
+        """How far the review is, and how often model and reviewer agree."""
+        found = self._survey(owner)
+        return measure([found.candidates[key] for key in found.by_lot], found.judged)
+
+    def rows(self, *owners: str) -> Export:
+        """The corrections in force as labelled rows, also those that fit no utterance by now."""
+        return label_rows([said for owner in owners for said in self._said(owner)])
+
+    def _said(self, owner: str) -> Iterator[Said]:
+        for shelf in self._shelves:
+            of_media: dict[str, list[tuple[Item, Opened]]] = defaultdict(list)
+            for item, opened in self._opened(shelf, owner):
+                of_media[opened.media].append((item, opened))
+            for correction in shelf.store.in_force(shelf.owner_of(owner)):
+                yield _said(shelf, correction, of_media[correction.media])
+
+    def _survey(self, owner: str) -> Survey:
+        opened: list[tuple[Item, Opened]] = []
+        corrections: dict[str, list[Correction]] = defaultdict(list)
+        for shelf in self._shelves:
+            for correction in shelf.store.in_force(shelf.owner_of(owner)):
+                corrections[correction.media].append(correction)
+            opened += self._opened(shelf, owner)
+        return survey(opened, corrections)
+
+    def _opened(self, shelf: Shelf, owner: str) -> Iterator[tuple[Item, Opened]]:
+        """Every item that can be reviewed; one may be written anew or deleted this very moment."""
+        for item in shelf.items(owner):
+            if item.state == "done":
+                with suppress(UnusableInputError):
+                    yield item, self._open(shelf, item)
+
+    def _find(self, owner: str, item_id: str) -> tuple[Shelf, Item] | None:
+        for shelf in self._shelves:
+            item = shelf.item(owner, item_id)
+            if item is not None:
+                return shelf, item
+        return None
+
+    def _done(self, owner: str, item_id: str) -> tuple[Shelf, Item]:
+        found = self._find(owner, item_id)
+        if found is None:
+            raise UnknownItemError("there is no such annotation")
+        if found[1].state != "done":
+            raise UnusableInputError(f"{found[1].name} could not be annotated: {found[1].error}")
+        return found
+
+    def _open(self, shelf: Shelf, item: Item) -> Opened:
+        return self._reading.open(item, shelf.annotation(item))
+
+    def _is_lost(self, owner: str, correction: Correction, item: Item) -> bool:
+        """Whether a correction that fits no utterance of an item is to be shown with it.
+
+        Items may share their media, as rows of a manifest do: each shows what was said of it.
+        """
+        return correction.item == item.id or self._find(owner, correction.item) is None
+
+
+def _said(shelf: Shelf, correction: Correction, found: Sequence[tuple[Item, Opened]]) -> Said:
+    """A correction with the item that it is of, among those of the same media.
+
+    Its own where that is still there, as rows of a manifest may share their media; else one whose
+    media is there.
+    """
+    best = Said(correction, None, "none", None)
+    for item, opened in sorted(found, key=lambda pair: pair[0].id != correction.item):
+        media = None if opened.kind == "none" else shelf.media(item)
+        if best.item is None or media is not None:
+            best = Said(correction, item, opened.kind, media)
+        if media is not None or (opened.kind == "none" and item.id == correction.item):
+            break
+    return best
+
+
+def _attach(history: Sequence[Correction], opened: Opened) -> dict[str, str]:
+    """The utterance of each subject; what is in force comes first.
+
+    A subject all of whose corrections were undone keeps its place where nothing else has it.
+    """
+    anchors = [candidate.anchor for candidate in opened.candidates.values()]
+    of_media = [item for item in history if item.media == opened.media]
+    now = in_force(of_media)
+    found = match({subject: item.anchor for subject, item in now.items()}, anchors)
+    dormant = {item.subject: item.anchor for item in of_media if item.subject not in now}
+    taken = set(found.values())
+    return found | match(dormant, [item for item in anchors if item.utterance not in taken])
+
+
+def _subject(owner: str, media: str, anchor: Anchor, belongs: Mapping[str, str]) -> str:
+    """The subject of an utterance: one that it has already, or a new one.
+
+    Two who correct an utterance at the same time, from two processes, come to the same one.
+    """
+    for subject, utterance in belongs.items():
+        if utterance == anchor.utterance:
+            return subject
+    place = (owner, media, anchor.start, anchor.end, anchor.text, anchor.repeat)
+    name = sha256(repr(place).encode()).hexdigest()[:32]
+    while name in belongs:  # an utterance that stood here before it was cut otherwise
+        name = sha256(name.encode()).hexdigest()[:32]
+    return name
+
+
+def _renamed(correction: Correction, utterance: str | None) -> Correction:
+    """A correction under the id that its utterance has now."""
+    if utterance is None:
+        return correction
+    return replace(correction, anchor=replace(correction.anchor, utterance=utterance))
+
+
+def _labels(given: Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...] | None:
+    """The labels in the model's order."""
+    if given is None:
+        return None
+    for label in given:
+        if label not in known:
+            raise UnusableInputError(f"unknown label {label!r}; known are: {', '.join(known)}")
+    if len(set(given)) < len(given):
+        raise UnusableInputError("a label is given twice")
+    return tuple(label for label in known if label in given)
+
+
+def _span(
+    start: float | None, end: float | None, opened: Opened, anchor: Anchor
+) -> tuple[float | None, float | None]:
+    """The span in milliseconds' steps; None twice where it is the model's own."""
+    if start is None and end is None:
+        return None, None
+    if anchor.start is None or anchor.end is None:
+        raise UnusableInputError("a text or a picture has no time; leave out start and end")
+    if start is None or end is None:
+        raise UnusableInputError("give both start and end, or neither")
+    # Times in the annotation are rounded, so that the last one may lie past the end.
+    latest = max(opened.duration, anchor.end)
+    if not (math.isfinite(start) and math.isfinite(end) and 0 <= start < end <= latest):
+        raise UnusableInputError(f"{start:g} to {end:g} s is no span within 0 to {latest:.3f} s")
+    span = round(start, 3), round(end, 3)
+    if span[0] >= span[1]:
+        raise UnusableInputError("a span lasts a millisecond or longer")
+    return (None, None) if span == (anchor.start, anchor.end) else span
+
+
+def _text(text: str, what: str, longest: int) -> str:
+    """Text without blanks around it.
+
+    Raises:
+        UnusableInputError: it is too long, or cannot be stored as UTF-8.
+    """
+    if len(text) > longest:
+        raise UnusableInputError(f"the {what} is longer than {longest} characters")
+    if any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise UnusableInputError(f"the {what} holds half a character")
+    return text.strip()

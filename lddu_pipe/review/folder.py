@@ -1,0 +1,207 @@
+"""The output of a batch as annotations that can be reviewed, also while the batch runs."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from uuid import UUID, uuid5
+
+from lddu_pipe.datasets.manifest import ManifestRow
+from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.files import sha256_of_file
+from lddu_pipe.pipelines.batch.inputs import MANIFEST_SUFFIXES, find_items
+from lddu_pipe.pipelines.batch.ledger import Entry, Ledger
+from lddu_pipe.pipelines.batch.run import LEDGER_FILE
+from lddu_pipe.pipelines.batch.storage import is_remote
+from lddu_pipe.review.shelf import Item
+from lddu_pipe.review.store import STORE_FILE, CorrectionStore
+
+_KEYS = UUID("5f0b3c8e-6d0c-4c3e-9a55-3d8f5e0c7a41")
+"""Namespace of the ids: the same key of a ledger always gives the same one."""
+
+
+class AnnotatedFolder:
+    """A batch's output on this machine. Whoever may see it sees all of it. Threads may share it.
+
+    The ledger is only read; corrections go to ``corrections.sqlite`` beside it, which no batch
+    touches.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open it.
+
+        Args:
+            path: what ``lddu-pipe batch`` was given as output.
+            read_only: corrections are only read, and must be there.
+
+        Raises:
+            UnusableInputError: it is no output of a batch, or cannot be used.
+        """
+        self.path = path
+        self._lock = threading.Lock()
+        try:
+            self._ledger = Ledger(path / LEDGER_FILE, read_only=True)
+        except sqlite3.OperationalError as error:
+            raise UnusableInputError(
+                f"{path} is no output of a batch: {LEDGER_FILE}: {error}"
+            ) from None
+        try:
+            self._store = CorrectionStore(path / STORE_FILE, read_only=read_only)
+        except UnusableInputError:
+            self._ledger.close()
+            raise
+        self._seen = -1
+        self._entries: dict[str, tuple[Entry, Item]] = {}
+        self._digests: dict[tuple[Path, int, int], str] = {}
+
+    def __enter__(self) -> AnnotatedFolder:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close its files."""
+        with self._lock:
+            self._ledger.close()
+        self._store.close()
+
+    @property
+    def store(self) -> CorrectionStore:
+        """Where the corrections are."""
+        return self._store
+
+    def owner_of(self, owner: str) -> str:
+        """Everybody works on the same corrections."""
+        return ""
+
+    def items(self, owner: str) -> Sequence[Item]:
+        """What is annotated or has failed, the newest first.
+
+        What waits to be annotated anew is as it was before.
+
+        Raises:
+            UnusableInputError: the ledger cannot be read.
+        """
+        return [item for _, item in self._read().values()]
+
+    def item(self, owner: str, item_id: str) -> Item | None:
+        """One of them."""
+        found = self._read().get(item_id)
+        return None if found is None else found[1]
+
+    def annotation(self, item: Item) -> Path:
+        """Its JSON."""
+        return self.path / f"{self._read()[item.id][0].name}.json"
+
+    def media(self, item: Item) -> Path | None:
+        """The source, where it is on this machine and still what was annotated."""
+        found = self._read().get(item.id)
+        if found is None:
+            return None
+        entry = found[0]
+        path = _source(entry, item.row)
+        if path is None:
+            return None
+        try:
+            state = path.stat()
+        except OSError:
+            return None
+        known = (entry.size, entry.version.partition(" ")[0])
+        # Of one that waits to be annotated anew, the ledger has the size and time of the new file.
+        if entry.state == "done" and known == (state.st_size, str(state.st_mtime_ns)):
+            return path
+        stamp = (path, state.st_size, state.st_mtime_ns)
+        if stamp not in self._digests:
+            self._digests[stamp] = sha256_of_file(path)
+        return path if self._digests[stamp] == entry.sha256 else None
+
+    def _read(self) -> Mapping[str, tuple[Entry, Item]]:
+        """Entry and item by id, the newest first; read again when the ledger has changed."""
+        with self._lock:
+            try:
+                changes = self._ledger.changes()
+                if changes != self._seen:
+                    self._entries = self._items()
+                    self._seen = changes
+            except sqlite3.OperationalError as error:
+                raise UnusableInputError(f"{self._ledger.path}: {error}") from None
+            return self._entries
+
+    def _items(self) -> dict[str, tuple[Entry, Item]]:
+        rows = _Rows()
+        found = [
+            (entry, _item(entry, rows.of(entry)))
+            for entry in self._ledger.entries().values()
+            if entry.state == "failed" or _is_annotated(entry)
+        ]
+        found.sort(key=lambda pair: pair[1].created, reverse=True)
+        return {item.id: (entry, item) for entry, item in found}
+
+
+class _Rows:
+    """Rows of manifests that were annotated, each manifest read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, Mapping[str, tuple[tuple[int, str], ManifestRow]]] = {}
+
+    def of(self, entry: Entry) -> ManifestRow | None:
+        """The row that an entry is of, unless it has changed since."""
+        manifest = _manifest(entry)
+        if manifest is None:
+            return None
+        if manifest not in self._known:
+            try:
+                items = find_items([str(manifest)])
+            except UnusableInputError:
+                items = []
+            self._known[manifest] = {
+                item.key: ((item.size, item.version), item.row) for item in items if item.row
+            }
+        state, row = self._known[manifest].get(entry.key, (None, None))
+        return row if state == (entry.size, entry.version) else None
+
+
+def _is_row(entry: Entry) -> bool:
+    """Whether an entry is of a row of a manifest: only then its version holds more than a time."""
+    return not is_remote(entry.source) and " " in entry.version
+
+
+def _manifest(entry: Entry) -> Path | None:
+    """The manifest that the key of a row's entry begins with; None where it is gone."""
+    if not _is_row(entry):
+        return None
+    parts = entry.key.split("#")
+    for count in range(1, len(parts)):
+        path = Path("#".join(parts[:count]))
+        if path.suffix.lower() in MANIFEST_SUFFIXES and path.is_file():
+            return path
+    return None
+
+
+def _source(entry: Entry, row: ManifestRow | None) -> Path | None:
+    """The media that an entry is of; None where it is elsewhere, or the row is not known."""
+    if _is_row(entry):
+        return None if row is None else row.video or row.audio or row.image
+    return None if is_remote(entry.key) else Path(entry.key)
+
+
+def _is_annotated(entry: Entry) -> bool:
+    return f"{entry.name}.json" in entry.outputs and entry.statistics is not None
+
+
+def _item(entry: Entry, row: ManifestRow | None) -> Item:
+    suffix = "" if _is_row(entry) else PurePosixPath(entry.source).suffix
+    failed = entry.state == "failed"
+    return Item(
+        id=str(uuid5(_KEYS, entry.key)),
+        source="folder",
+        name=entry.name if entry.name.endswith(suffix) else entry.name + suffix,
+        state="failed" if failed else "done",
+        error=entry.error if failed else None,
+        created=entry.finished or entry.started or "",
+        statistics=None if failed else entry.statistics,
+        row=row,
+    )

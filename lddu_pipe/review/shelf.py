@@ -1,0 +1,70 @@
+"""What can be reviewed: annotations, wherever they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from lddu_pipe.datasets.manifest import ManifestRow
+from lddu_pipe.errors import LdduPipeError
+from lddu_pipe.review.store import CorrectionStore
+
+Source = Literal["job", "folder"]
+
+
+class UnknownItemError(LdduPipeError):
+    """There is no such annotation for whoever asks."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One input that was annotated, or could not be."""
+
+    id: str
+    """UUID; stays the same when the input is annotated again."""
+    source: Source
+    name: str
+    """Of the file, as a person knows it; only ever shown."""
+    state: Literal["done", "failed"]
+    error: str | None
+    """One line, where it failed."""
+    created: str
+    """When that came about: ISO 8601, UTC."""
+    statistics: Mapping[str, Any] | None
+    """As `lddu_pipe.pipelines.batch.work.statistics_of` gives them; None where it failed."""
+    row: ManifestRow | None = None
+    """What it was, where it came from a manifest: which files, and how they are read."""
+
+
+class Shelf(Protocol):
+    """Annotations of one kind, with the corrections of them.
+
+    `owner` is whoever asks: the fingerprint of a token, empty without one.
+    """
+
+    @property
+    def store(self) -> CorrectionStore:
+        """Where corrections of these annotations are kept."""
+        ...
+
+    def owner_of(self, owner: str) -> str:
+        """Under which name the store keeps the corrections that `owner` makes and sees."""
+        ...
+
+    def items(self, owner: str) -> Sequence[Item]:
+        """What `owner` may see, the newest first."""
+        ...
+
+    def item(self, owner: str, item_id: str) -> Item | None:
+        """One of them; None where `owner` has none of that id."""
+        ...
+
+    def annotation(self, item: Item) -> Path:
+        """Where the annotation of an item that is done stands, as JSON."""
+        ...
+
+    def media(self, item: Item) -> Path | None:
+        """The file that was annotated; None where it is gone or is another by now."""
+        ...

@@ -1,0 +1,343 @@
+"""Corrections: a SQLite file to which rows are only ever added."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lddu_pipe.errors import LdduPipeError, UnusableInputError
+from lddu_pipe.review.matching import Anchor
+from lddu_pipe.types import Decision, Prediction
+
+STORE_VERSION = 1
+STORE_FILE = "corrections.sqlite"
+_PATIENCE = 30.0  # s that a writer waits for another process
+_TABLE = """
+CREATE TABLE corrections (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,  -- order in which they were made
+    subject TEXT NOT NULL,         -- what all corrections of one utterance share
+    owner TEXT NOT NULL,           -- fingerprint of the token, empty without one
+    media TEXT NOT NULL,           -- sha256 of the media; item:ID where there is none
+    item TEXT NOT NULL,            -- UUID of the annotation
+    name TEXT NOT NULL,            -- of what was annotated; only ever shown
+    utterance TEXT NOT NULL,       -- its id when it was corrected
+    text TEXT NOT NULL,
+    repeat INTEGER NOT NULL,       -- utterances of the same text that come before it
+    speaker TEXT,
+    model_start REAL,              -- s, as the model cut it; null where there is no time
+    model_end REAL,
+    labels TEXT,                   -- JSON, those that are present; null: cannot tell
+    start REAL,                    -- s, where the reviewer cut it otherwise
+    "end" REAL,
+    comment TEXT NOT NULL,
+    reviewer TEXT NOT NULL,
+    model TEXT NOT NULL,           -- JSON, what the model said
+    created TEXT NOT NULL,         -- ISO 8601, UTC
+    undone TEXT
+) STRICT;
+CREATE INDEX corrections_media ON corrections (owner, media);
+CREATE INDEX corrections_subject ON corrections (subject, number);
+CREATE INDEX corrections_item ON corrections (owner, item);
+"""
+
+
+class ConflictError(LdduPipeError):
+    """Somebody else corrected the utterance first."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the model said of an utterance when it was corrected."""
+
+    name: str
+    version: str
+    decisions: Mapping[str, Decision]
+    """By label, in label order; so are the others."""
+    probabilities: Mapping[str, float]
+    confidences: Mapping[str, float]
+
+    @classmethod
+    def of(cls, name: str, version: str, prediction: Prediction) -> Snapshot:
+        """What a model of this name and version says in a prediction."""
+        scores = prediction.emotions
+        return cls(
+            name,
+            version,
+            {score.label: score.decision for score in scores},
+            {score.label: score.probability for score in scores},
+            {score.label: score.confidence for score in scores},
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a reviewer says of an utterance."""
+
+    labels: tuple[str, ...] | None
+    """Those that are present; None for "cannot tell"."""
+    start: float | None = None
+    """Seconds; None where the model's cut is left as it is."""
+    end: float | None = None
+    comment: str = ""
+    reviewer: str = ""
+    """A name, as they give it."""
+
+
+@dataclass(frozen=True)
+class Correction:
+    """One row of the store."""
+
+    number: int
+    subject: str
+    owner: str
+    media: str
+    item: str
+    name: str
+    anchor: Anchor
+    verdict: Verdict
+    model: Snapshot
+    created: str
+    undone: str | None
+
+
+class CorrectionStore:
+    """The corrections of one folder. Any thread may use it, and other processes theirs.
+
+    Rows are added and marked as undone, never changed. Of a subject, the newest row that is not
+    undone is in force.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open it, or make it unless it is only to be read.
+
+        Raises:
+            UnusableInputError: the file is of another version, holds something else, or cannot be
+                opened or made.
+        """
+        self._lock = threading.Lock()
+        mode = "ro" if read_only else "rwc"
+        try:
+            self._database = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode={mode}",
+                uri=True,
+                timeout=_PATIENCE,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+        except sqlite3.OperationalError as error:
+            raise UnusableInputError(f"{path} cannot be opened: {error}") from None
+        self._database.row_factory = sqlite3.Row
+        try:
+            version = self._version() if read_only else self._prepare()
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise UnusableInputError(f"{path} cannot be used: {error}") from None
+        if version != STORE_VERSION:
+            self.close()
+            raise UnusableInputError(
+                f"{path} holds corrections of version {version}, and this program knows "
+                f"{STORE_VERSION}; use the program that wrote them"
+            )
+
+    def __enter__(self) -> CorrectionStore:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; nothing is lost without it."""
+        with self._lock:
+            self._database.close()
+
+    def add(
+        self,
+        subject: str,
+        verdict: Verdict,
+        anchor: Anchor,
+        model: Snapshot,
+        *,
+        owner: str,
+        media: str,
+        item: str,
+        name: str,
+        replaces: int | None,
+    ) -> Correction:
+        """Add a correction, which is in force from then on.
+
+        Args:
+            subject: of the utterance.
+            verdict: what the reviewer says.
+            anchor: the utterance as the model cut it.
+            model: what the model says.
+            owner: whose the annotation is.
+            media: sha256 of what was annotated, or what stands for it.
+            item: UUID of the annotation.
+            name: of what was annotated.
+            replaces: number of the correction that the reviewer saw in force; None for none.
+
+        Raises:
+            ConflictError: another one is in force by now.
+        """
+        cut = asdict(anchor)
+        values = {
+            **{"subject": subject, "owner": owner, "media": media, "item": item, "name": name},
+            **{"model_start": cut.pop("start"), "model_end": cut.pop("end")},
+            **cut,
+            **asdict(verdict),
+            "labels": None if verdict.labels is None else _json(verdict.labels),
+            "model": _json(asdict(model)),
+            "created": _now(),
+        }
+        columns = ", ".join(f'"{name}"' for name in values)
+        places = ", ".join(f":{name}" for name in values)
+        with self._transaction() as database:
+            now = _in_force(database, subject)
+            if replaces != (None if now is None else now.number):
+                who = (now and now.verdict.reviewer) or "somebody else"
+                raise ConflictError(
+                    f"{who} was here first; look at utterance {anchor.utterance} again"
+                )
+            row = database.execute(
+                f"INSERT INTO corrections ({columns}) VALUES ({places}) RETURNING *", values
+            ).fetchone()
+        return _correction(row)
+
+    def undo(self, number: int, owner: str) -> Correction | None:
+        """Take a correction back that is in force.
+
+        Returns:
+            The one that was in force before, and is again; None where there is none.
+
+        Raises:
+            ConflictError: it is not in force, or not this owner's.
+        """
+        with self._transaction() as database:
+            row = database.execute(
+                "SELECT subject FROM corrections WHERE number = ? AND owner = ?", (number, owner)
+            ).fetchone()
+            now = None if row is None else _in_force(database, row["subject"])
+            if now is None or now.number != number:
+                raise ConflictError(f"correction {number} is not in force; look again")
+            database.execute(
+                "UPDATE corrections SET undone = ? WHERE number = ?", (_now(), number)
+            )
+            return _in_force(database, now.subject)
+
+    def history(self, owner: str, media: str, item: str) -> list[Correction]:
+        """Every correction of some media or under an annotation's id, the oldest first.
+
+        Those of the same annotation but other media are of a file that has changed since.
+        """
+        return self._corrections(
+            "SELECT * FROM corrections WHERE owner = ? AND (media = ? OR item = ?) "
+            "ORDER BY number",
+            (owner, media, item),
+        )
+
+    def in_force(self, owner: str | None = None) -> list[Correction]:
+        """The corrections in force, the oldest first.
+
+        Args:
+            owner: whose; None for everybody's.
+        """
+        return self._corrections(
+            "SELECT * FROM corrections WHERE number IN (SELECT max(number) FROM corrections "
+            "WHERE undone IS NULL AND (? IS NULL OR owner = ?) GROUP BY subject) ORDER BY number",
+            (owner, owner),
+        )
+
+    def delete(self, owner: str, media: str) -> int:
+        """Forget every correction of some media, and return how many there were."""
+        with self._transaction() as database:
+            return database.execute(
+                "DELETE FROM corrections WHERE owner = ? AND media = ?", (owner, media)
+            ).rowcount
+
+    def _version(self) -> int:
+        return int(self._database.execute("PRAGMA user_version").fetchone()[0])
+
+    def _prepare(self) -> int:
+        """Make what is not there yet; return the version."""
+        # A committed row outlives a power cut, and a deleted one leaves no word behind.
+        self._database.execute("PRAGMA journal_mode = DELETE")
+        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.execute("PRAGMA secure_delete = ON")
+        if self._version() == 0:
+            with self._transaction() as database:
+                if self._version() == 0:  # no other process was faster
+                    for statement in _TABLE.split(";\n"):
+                        database.execute(statement)
+                    database.execute(f"PRAGMA user_version = {STORE_VERSION}")
+        return self._version()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            yield self._database
+
+    def _corrections(self, query: str, values: Sequence[Any]) -> list[Correction]:
+        with self._lock:
+            rows = self._database.execute(query, values).fetchall()
+        return [_correction(row) for row in rows]
+
+
+def in_force(corrections: Sequence[Correction]) -> dict[str, Correction]:
+    """Of each subject the newest correction that is not undone.
+
+    Args:
+        corrections: the oldest first.
+    """
+    return {item.subject: item for item in corrections if item.undone is None}
+
+
+def _in_force(database: sqlite3.Connection, subject: str) -> Correction | None:
+    row = database.execute(
+        "SELECT * FROM corrections WHERE subject = ? AND undone IS NULL "
+        "ORDER BY number DESC LIMIT 1",
+        (subject,),
+    ).fetchone()
+    return None if row is None else _correction(row)
+
+
+def _correction(row: sqlite3.Row) -> Correction:
+    labels = row["labels"]
+    return Correction(
+        **{
+            name: row[name]
+            for name in ("number", "subject", "owner", "media", "item", "name", "created")
+        },
+        undone=row["undone"],
+        anchor=Anchor(
+            row["utterance"],
+            row["text"],
+            row["repeat"],
+            row["speaker"],
+            row["model_start"],
+            row["model_end"],
+        ),
+        verdict=Verdict(
+            None if labels is None else tuple(json.loads(labels)),
+            row["start"],
+            row["end"],
+            row["comment"],
+            row["reviewer"],
+        ),
+        model=Snapshot(**json.loads(row["model"])),
+    )
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

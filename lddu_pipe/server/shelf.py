@@ -1,0 +1,86 @@
+"""The server's own jobs as annotations that can be reviewed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from lddu_pipe.annotation import Annotation
+from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.pipelines.batch.work import statistics_of
+from lddu_pipe.review.shelf import Item
+from lddu_pipe.review.store import CorrectionStore
+from lddu_pipe.server.folders import DataFolder
+from lddu_pipe.server.jobs import Job, JobStore
+
+_PAGE = 1000
+
+
+class JobShelf:
+    """Jobs that are done or have failed; corrections of them are their owner's alone."""
+
+    def __init__(self, jobs: JobStore, folder: DataFolder, store: CorrectionStore) -> None:
+        """Show what is there.
+
+        Args:
+            jobs: of the server.
+            folder: of their files.
+            store: for the corrections.
+        """
+        self._jobs = jobs
+        self._folder = folder
+        self._store = store
+        # A result is written once and never changed.
+        self._statistics = lru_cache(maxsize=100_000)(self._read_statistics)
+
+    @property
+    def store(self) -> CorrectionStore:
+        """Where corrections are kept: beside the jobs."""
+        return self._store
+
+    def owner_of(self, owner: str) -> str:
+        """Each token has corrections of its own, as it has jobs."""
+        return owner
+
+    def items(self, owner: str) -> Sequence[Item]:
+        """What has ended of the jobs of `owner`, the newest first."""
+        found: list[Item] = []
+        page = self._jobs.page(owner, limit=_PAGE)
+        while page:
+            found += [self._item(job) for job in page if job.state in ("done", "failed")]
+            page = self._jobs.page(owner, before=page[-1], limit=_PAGE)
+        return found
+
+    def item(self, owner: str, item_id: str) -> Item | None:
+        """One of them."""
+        job = self._jobs.get(item_id, owner)
+        return self._item(job) if job is not None and job.state in ("done", "failed") else None
+
+    def annotation(self, item: Item) -> Path:
+        """The result of a job."""
+        return self._folder.result(item.id)
+
+    def media(self, item: Item) -> Path | None:
+        """What was uploaded, until it is deleted."""
+        return self._folder.uploaded(item.id)
+
+    def _item(self, job: Job) -> Item:
+        statistics = self._statistics(job.id) if job.state == "done" else None
+        gone = job.state == "done" and statistics is None
+        return Item(
+            id=job.id,
+            source="job",
+            name=job.name or "media",
+            state="failed" if gone or job.state == "failed" else "done",
+            error="its result is gone" if gone else job.error,
+            created=job.finished or job.created,
+            statistics=statistics,
+        )
+
+    def _read_statistics(self, job_id: str) -> Mapping[str, Any] | None:
+        try:
+            return statistics_of(Annotation.load(self._folder.result(job_id)))
+        except UnusableInputError:
+            return None

@@ -1,0 +1,173 @@
+"""The output of a batch as a shelf, with the ledger that a batch writes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+
+from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.pipelines.batch.inputs import find_items
+from lddu_pipe.pipelines.batch.ledger import Ledger
+from lddu_pipe.pipelines.batch.work import statistics_of
+from lddu_pipe.review.desk import ReviewDesk
+from lddu_pipe.review.folder import AnnotatedFolder
+
+
+class Output:
+    """An output folder as a batch leaves it, without the models."""
+
+    def __init__(self, folder, annotate, say):
+        self.folder, self._annotate, self._say = folder, annotate, say
+        folder.mkdir()
+        self.ledger = Ledger(folder / "ledger.sqlite")
+
+    def begin(self, item, name):
+        facts = {"key": item.key, "name": name, "source": item.source, "size": item.size}
+        self.ledger.add([facts | {"version": item.version, "transcript": None}])
+        self.ledger.start(item.key)
+
+    def finish(self, item, name, annotation=None):
+        path = item.source
+        content = open(path, "rb").read() if path else b""  # noqa: PTH123, SIM115
+        digest = sha256(content).hexdigest()
+        annotation = annotation or self._annotate([self._say("one", 0, 2), self._say("two", 2, 4)])
+        if path:
+            annotation = replace(annotation, media=replace(annotation.media, sha256=digest))
+        annotation.save(self.folder / f"{name}.json")
+        self.ledger.finish(
+            item.key,
+            config="c",
+            sha256=digest,
+            outputs=[f"{name}.json"],
+            statistics=statistics_of(annotation),
+            seconds=1.0,
+        )
+
+    def do(self, item, name, annotation=None):
+        self.begin(item, name)
+        self.finish(item, name, annotation)
+
+
+@pytest.fixture
+def output(tmp_path, annotate, say):
+    made = Output(tmp_path / "out", annotate, say)
+    yield made
+    made.ledger.close()
+
+
+@pytest.fixture
+def talk(tmp_path):
+    path = tmp_path / "talk.mp4"
+    path.write_bytes(b"not really a video")
+    return path
+
+
+def only(path):
+    (item,) = find_items([str(path)])
+    return item
+
+
+def test_what_is_done_and_what_failed_is_there(output, talk, tmp_path):
+    output.do(only(talk), "talk")
+    (tmp_path / "bad.mp4").write_bytes(b"")
+    bad = only(tmp_path / "bad.mp4")
+    output.begin(bad, "bad")
+    with AnnotatedFolder(output.folder) as shelf:
+        (item,) = shelf.items("whoever")
+        assert (item.name, item.state, item.source) == ("talk.mp4", "done", "folder")
+        assert item.statistics["utterances"] == 2
+        assert shelf.media(item) == talk
+        assert shelf.annotation(item) == output.folder / "talk.json"
+        # The batch goes on, and what it does is seen.
+        output.ledger.fail(bad.key, config="c", error="no picture", seconds=0.1)
+        failed, same = shelf.items("")
+        assert (failed.name, failed.state, failed.error) == ("bad.mp4", "failed", "no picture")
+        assert same == item
+        assert shelf.item("", item.id) == item
+        assert shelf.item("", "nothing") is None
+
+
+def test_ids_stay(output, talk):
+    output.do(only(talk), "talk")
+    ids = set()
+    for _ in range(2):
+        with AnnotatedFolder(output.folder) as shelf:
+            ids |= {item.id for item in shelf.items("")}
+        output.do(only(talk), "talk")
+    assert len(ids) == 1
+
+
+def test_corrections_outlive_another_annotation_and_find_their_utterances(
+    output, talk, annotate, say
+):
+    output.do(only(talk), "talk")
+    with AnnotatedFolder(output.folder) as shelf:
+        desk = ReviewDesk([shelf])
+        (item,) = desk.items("")
+        made = desk.correct("", item.id, "0001", ["sad"])
+        before = (output.folder / "corrections.sqlite").read_bytes()
+        output.begin(only(talk), "talk")
+        # While it waits or is worked on, all is as it was.
+        assert list(desk.corrections("", item.id).in_force) == [made]
+        anew = [say("", 0, 0.4), say("one", 0.4, 2.1), say("two", 2.1, 4)]
+        output.finish(only(talk), "talk", annotate(anew, model="other"))
+        (found,) = desk.corrections("", item.id).in_force
+        assert (found.number, found.anchor.utterance) == (made.number, "0002")
+    assert (output.folder / "corrections.sqlite").read_bytes() == before
+
+
+def test_media_that_changed_are_no_longer_those_that_were_annotated(output, talk):
+    output.do(only(talk), "talk")
+    with AnnotatedFolder(output.folder) as shelf:
+        (item,) = shelf.items("")
+        os.utime(talk, (1, 1))  # a mere touch
+        assert shelf.media(item) == talk
+        talk.write_bytes(b"not really a movie")
+        assert shelf.media(item) is None
+        # The new file waits to be annotated: the ledger has its size and time already.
+        output.begin(only(talk), "talk")
+        assert shelf.media(*shelf.items("")) is None
+        output.finish(only(talk), "talk")
+        assert shelf.media(*shelf.items("")) == talk
+        talk.unlink()
+        assert shelf.media(item) is None
+
+
+def test_rows_of_a_manifest_are_known_as_long_as_they_stay(output, tmp_path, talk, annotate, say):
+    manifest = tmp_path / "rows#1.jsonl"
+    manifest.write_text(
+        '{"id": "a#1", "image": "talk.mp4", "face_crop": true}\n'
+        '{"id": "b", "text": "Hello."}\n'
+        '{"id": "c", "audio": "talk.mp4", "start": 1, "end": 2}\n'
+    )
+    items = find_items([str(manifest)])
+    still = annotate([say("")], duration=0.0, audio=False)
+    words = annotate([say("Hello.")], sha256="", duration=0.0, audio=False, video=False)
+    for item, annotation in zip(items, (still, words, None), strict=True):
+        output.do(item, item.name, annotation)
+    with AnnotatedFolder(output.folder) as shelf:
+        found = {item.name: item for item in shelf.items("")}
+        assert set(found) == {"a#1", "b", "c"}
+        assert found["a#1"].row.face_crop
+        assert shelf.media(found["a#1"]) == talk
+        assert shelf.media(found["b"]) is None
+        assert (found["c"].row.start, found["c"].row.audio) == (1.0, talk)
+    manifest.write_text('{"id": "a#1", "image": "talk.mp4"}\n')
+    with AnnotatedFolder(output.folder) as shelf:
+        for item in shelf.items(""):
+            assert item.row is None
+            assert shelf.media(item) is None
+
+
+def test_a_folder_that_is_no_output_is_one_line(tmp_path, output):
+    with pytest.raises(UnusableInputError, match=r"is no output of a batch: ledger\.sqlite"):
+        AnnotatedFolder(tmp_path)
+    assert not (tmp_path / "ledger.sqlite").exists()
+    with pytest.raises(UnusableInputError, match=r"corrections\.sqlite cannot be opened"):
+        AnnotatedFolder(output.folder, read_only=True)
+    (tmp_path / "ledger.sqlite").write_bytes(b"something else, and long enough " * 40)
+    with pytest.raises(UnusableInputError, match="no ledger of a batch"):
+        AnnotatedFolder(tmp_path)

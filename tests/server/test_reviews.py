@@ -1,0 +1,195 @@
+"""Annotations over HTTP: looked through, corrected, exported."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+OURS = "a-token-of-the-tests"
+THEIRS = "another-token-of-the-tests"
+VERDICT = {"utterance": "0000", "labels": [], "reviewer": "Ana"}
+
+
+@pytest.fixture
+def reviewed(serve):
+    """A server with one job that is done, and the path of its annotation."""
+    client = serve(tokens=(OURS, THEIRS))
+    job = client.finished(client.upload(b"well", "talk.wav").json()["id"])
+    return client, f"/v1/annotations/{job['id']}"
+
+
+def in_force(client, path):
+    return client.get(f"{path}/corrections").json()["in_force"]
+
+
+def test_what_can_be_reviewed_is_listed(reviewed):
+    client, path = reviewed
+    bad = client.upload(b"BAD", "broken.wav").json()["id"]
+    client.finished(bad)
+    found = client.get("/v1/annotations").json()
+    assert found["labels"] == ["happy"]
+    failed, done = found["items"]
+    assert done["id"] == path.split("/")[-1]
+    assert done["name"] == "talk.wav"
+    assert done["present"] == {"happy": 1}
+    assert (done["utterances"], done["judged"], done["abstained"]) == (1, 0, 0)
+    assert done["media"] is True
+    assert failed["state"] == "failed"
+    assert "broken.wav" in failed["error"]
+    assert client.get(f"/v1/annotations/{bad}").status_code == 409
+
+
+def test_the_annotation_is_the_contract(reviewed):
+    client, path = reviewed
+    result = client.get(path.replace("annotations", "jobs") + "/result")
+    assert client.get(path).content == result.content
+
+
+def test_a_correction_is_kept_undone_and_made_again(reviewed):
+    client, path = reviewed
+    made = client.post(f"{path}/corrections", json=VERDICT | {"comment": "tired"})
+    assert made.status_code == 201
+    first = made.json()
+    assert first["labels"] == []
+    assert first["model"]["decisions"] == {"happy": "present"}
+    assert in_force(client, path) == [first]
+    second = client.post(
+        f"{path}/corrections",
+        json=VERDICT
+        | {"labels": ["happy"], "start": 0.5, "end": 2.0, "replaces": first["number"]},
+    ).json()
+    assert (second["start"], second["end"]) == (0.5, 2.0)
+    assert (second["model_start"], second["model_end"]) == (0.0, 3.1)
+    undone = client.delete(f"{path}/corrections/{second['number']}").json()
+    assert undone["in_force"]["number"] == first["number"]
+    assert client.delete(f"{path}/corrections/{first['number']}").json() == {"in_force": None}
+    assert in_force(client, path) == []
+    history = client.get(f"{path}/corrections").json()["history"]
+    assert len(history) == 2
+    assert all(item["undone"] for item in history)
+
+
+def test_who_comes_second_is_told(reviewed):
+    client, path = reviewed
+    client.post(f"{path}/corrections", json=VERDICT)
+    late = client.post(f"{path}/corrections", json=VERDICT | {"reviewer": "Ben"})
+    assert late.status_code == 409
+    assert "Ana" in late.json()["detail"]
+    assert [item["reviewer"] for item in in_force(client, path)] == ["Ana"]
+    assert client.delete(f"{path}/corrections/999").status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"labels": ["joy"]}, "joy"),
+        ({"labels": ["happy", "happy"]}, "twice"),
+        ({"utterance": "9999"}, "9999"),
+        ({"start": 2.0, "end": 1.0}, "span"),
+        ({"start": 0.0, "end": 1e9}, "span"),
+        ({"start": -1.0, "end": 1.0}, "start"),
+        ({"start": 1.0}, "both"),
+        ({"comment": "x" * 2001}, "comment"),
+        ({"reviewer": ""}, "reviewer"),
+        ({"reviewer": "   "}, "reviewer"),
+        ({"more": 1}, "more"),
+    ],
+)
+def test_what_is_wrong_is_named(reviewed, change, named):
+    client, path = reviewed
+    answer = client.post(f"{path}/corrections", json=VERDICT | change)
+    assert answer.status_code == 422
+    assert named in answer.text
+    assert in_force(client, path) == []
+
+
+@pytest.mark.parametrize("field", ["comment", "reviewer", "utterance"])
+def test_half_a_character_is_refused(reviewed, field):
+    client, path = reviewed
+    content = json.dumps(VERDICT | {field: "a\ud800"})
+    headers = {"Content-Type": "application/json"}
+    answer = client.post(f"{path}/corrections", content=content, headers=headers)
+    assert answer.status_code == 422
+
+
+def test_what_others_own_does_not_exist(reviewed):
+    client, path = reviewed
+    number = client.post(f"{path}/corrections", json=VERDICT).json()["number"]
+    theirs = {"headers": {"Authorization": f"Bearer {THEIRS}"}}
+    assert client.get("/v1/annotations", **theirs).json()["items"] == []
+    assert client.get("/v1/queue", **theirs).json()["next"] == []
+    assert client.get(path, **theirs).status_code == 404
+    assert client.post(f"{path}/media", **theirs).status_code == 404
+    assert client.get(f"{path}/corrections", **theirs).status_code == 404
+    assert client.post(f"{path}/corrections", json=VERDICT, **theirs).status_code == 404
+    assert client.delete(f"{path}/corrections/{number}", **theirs).status_code == 404
+    assert len(in_force(client, path)) == 1
+
+
+def test_media_is_shown_by_a_link_and_in_parts(reviewed):
+    client, path = reviewed
+    link = client.post(f"{path}/media").json()
+    assert link["kind"] == "audio"
+    del client.headers["Authorization"]
+    answer = client.get(link["url"])
+    assert answer.content == b"well"
+    assert answer.headers["content-type"] == "audio/x-wav"
+    assert "sandbox" in answer.headers["content-security-policy"]
+    part = client.get(link["url"], headers={"Range": "bytes=1-2"})
+    assert (part.status_code, part.content) == (206, b"el")
+    assert client.get(link["url"][:-1] + "-").status_code == 404
+    assert client.get("/v1/media/x").status_code == 404
+
+
+def test_media_that_is_a_page_is_shown_as_bytes(serve):
+    client = serve()
+    job = client.finished(client.upload(b"<script>", "page.svg").json()["id"])
+    link = client.post(f"/v1/annotations/{job['id']}/media").json()
+    answer = client.get(link["url"])
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_media_that_was_deleted_is_said_to_be(serve, wait_for):
+    client = serve(keep_media=0.0)
+    job = client.finished(client.upload().json()["id"])
+    path = f"/v1/annotations/{job['id']}"
+    wait_for(lambda: client.post(f"{path}/media").status_code == 404)
+    assert "not there any more" in client.post(f"{path}/media").json()["detail"]
+    assert client.get("/v1/annotations").json()["items"][0]["media"] is False
+
+
+def test_the_queue_offers_what_was_not_judged(reviewed):
+    client, path = reviewed
+    offered = client.get("/v1/queue").json()["next"]
+    assert [(item["utterance"], item["name"]) for item in offered] == [("0000", "talk.wav")]
+    assert offered[0]["item"] == path.split("/")[-1]
+    client.post(f"{path}/corrections", json=VERDICT)
+    assert client.get("/v1/queue").json()["next"] == []
+    assert client.get("/v1/annotations").json()["items"][0]["judged"] == 1
+
+
+def test_corrections_survive_a_restart_and_go_with_their_job(serve):
+    client = serve()
+    first = client.finished(client.upload(b"well").json()["id"])["id"]
+    again = client.finished(client.upload(b"well").json()["id"])["id"]
+    client.post(f"/v1/annotations/{first}/corrections", json=VERDICT)
+    client.stop()
+    client = serve()
+    # The same media, annotated twice: what was said of it belongs to both.
+    assert len(in_force(client, f"/v1/annotations/{again}")) == 1
+    client.delete(f"/v1/jobs/{first}")
+    assert len(in_force(client, f"/v1/annotations/{again}")) == 1
+    client.delete(f"/v1/jobs/{again}")
+    third = client.finished(client.upload(b"well").json()["id"])["id"]
+    assert in_force(client, f"/v1/annotations/{third}") == []
+
+
+def test_agreement_is_estimated(reviewed):
+    client, path = reviewed
+    before = client.get("/v1/agreement").json()
+    assert before["utterances"] == 1
+    assert before["judged"] == 0
+    client.post(f"{path}/corrections", json=VERDICT)
+    assert client.get("/v1/agreement").json()["judged"] == 1
