@@ -155,8 +155,22 @@ def test_zoom_and_back(open_page):
     page.keyboard.press("+")
     until(page, "!document.getElementById('zoom-all').disabled")
     wide = page.locator(".word-block", has_text="わかりました").bounding_box()["width"]
+    strip = page.locator("#overview")
+    box = strip.bounding_box()
+    window = page.locator("#overview .window").bounding_box()
+    assert window["x"] - box["x"] < box["width"] / 2
+    assert window["width"] < box["width"] / 3
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(window["x"] + window["width"] / 2, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"], middle, steps=3)
+    page.mouse.up()
+    words = page.locator(".word-block", has_text="Well…")
+    words.wait_for(state="attached")
+    assert "わかりました" in current(page)  # only the view has moved
     page.keyboard.press("0")
     until(page, "document.getElementById('zoom-all').disabled")
+    assert strip.is_hidden()
     assert page.locator(".word-block", has_text="わか").bounding_box()["width"] < wide / 3
 
 
@@ -310,3 +324,26 @@ def test_a_thousand_utterances_are_a_few_shapes(open_page, make_annotation):
             return list.top <= row.top && row.bottom <= list.bottom;
         })()""",
     )
+
+
+def test_a_threshold_paints_the_fill_alone(open_page):
+    page = open_page()
+    page.evaluate("""() => {
+        const draw = Plotly.react;
+        window.drawn = 0;
+        Plotly.react = (...all) => { window.drawn += 1; return draw(...all); };
+    }""")
+    fill = "document.querySelector('.fills').toDataURL()"
+    before = page.evaluate(fill)
+    for label in ("happy", "sad", "surprise"):
+        set_threshold(page, label, 95)
+    empty = """(() => {
+        const { width, height } = document.querySelector(".fills");
+        const other = Object.assign(document.createElement("canvas"), { width, height });
+        return other.toDataURL();
+    })()"""
+    assert before != page.evaluate(fill) == page.evaluate(empty)
+    page.locator("#reset").click()
+    page.wait_for_timeout(100)
+    assert page.evaluate(fill) == before
+    assert page.evaluate("drawn") == 0

@@ -20,7 +20,7 @@ MediaKind = Literal["video", "audio", "picture", "none"]
 """What the page shows the media in; "none" for text and for data that was in memory."""
 
 STYLES = ("base.css", "viewer.css")
-SCRIPTS = ("annotation.js", "timeline.js", "panels.js", "viewer.js")
+SCRIPTS = ("annotation.js", "timeline.js", "overview.js", "panels.js", "viewer.js")
 """One script in parts, in this order: later parts use what earlier ones define.
 
 Before them stand ``base.js``, which every page has, and one that defines ``input``:

@@ -97,6 +97,8 @@ function nowNotes(utterance) {
 class UtteranceList {
   constructor({ onChoose }) {
     this.place = document.getElementById("utterances");
+    /* What else is told of an utterance. */
+    this.more = () => [];
     this.items = utterances.map((utterance) => {
       const chips = make("span", { class: "chips" });
       const number = String(utterance.index + 1);
@@ -148,7 +150,7 @@ class UtteranceList {
     for (const text of ownReasons(utterance)) {
       chips.push(make("span", { class: "chip gone" }, text));
     }
-    item.chips.replaceChildren(...chips);
+    item.chips.replaceChildren(...chips, ...this.more(utterance));
     item.told = this.decisions(utterance);
   }
 

@@ -1,13 +1,17 @@
-/* The time line: lanes drawn by plotly.js, and over them what moves: playhead, thresholds, words.
+/* The time line: lanes drawn by plotly.js, under them the fill of what is decided present, and over
+ * them what moves: playhead, thresholds, words.
  *
- * plotly.js draws shapes only. It is given no text of the annotation (it would read it as markup),
- * and what changes with every frame are elements of our own, which cost no redrawing.
+ * plotly.js draws shapes only. It is given no text of the annotation (it would read it as markup).
+ * What changes while a reader drags or plays is drawn apart, since it takes plotly.js a tenth of a
+ * second to draw a thousand utterances anew.
  */
 const AMBIGUITY_STEPS = [
   { below: 0.5, opacity: 0.62 },
   { below: 0.9, opacity: 0.38 },
   { below: Infinity, opacity: 0.2 },
 ];
+/* The range of a lane: a line at 0 or 1 is seen whole. */
+const LEVELS = [-0.02, 1.02];
 /* plotly.js thins out points that lie within a pixel, which is where short utterances live. */
 const EXACT = { simplify: false };
 const TICKS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
@@ -52,13 +56,16 @@ class Timeline {
     this.view = [0, length];
     this.moment = 0;
     this.current = null;
+    /* What else is painted over it, with every move. */
+    this.painters = [];
     this.playhead = make("div", { class: "playhead" });
     this.focus = make("div", { class: "focus" });
+    this.fills = make("canvas", { class: "fills" });
     this.moving = make("div", { class: "moving" });
     this.names = make("div", { class: "names" });
     this.words = make("div", { class: "words" });
     // The tint of the utterance in view lies under the shapes, so that their colours stay true.
-    this.plot.before(this.focus);
+    this.plot.before(this.focus, this.fills);
     this.probe = make("i", { hidden: "" });
     this.plot.before(this.probe);
     this.overlay.append(this.words, this.names, this.moving, this.playhead);
@@ -144,7 +151,7 @@ class Timeline {
     const traces = [];
     tracks.forEach((track, place) => {
       const axis = axisName("y", place);
-      const rangeOfKind = { words: [0, rows.count], label: [-0.02, 1.02], missing: [0, 3] };
+      const rangeOfKind = { words: [0, rows.count], label: LEVELS, missing: [0, 3] };
       const isLabel = track.kind === "label";
       layout[axis.replace("y", "yaxis")] = {
         range: rangeOfKind[track.kind],
@@ -189,7 +196,6 @@ class Timeline {
   }
 
   addLabel(label, add, colour) {
-    const steps = AMBIGUITY_STEPS.map(() => ({ x: [], y: [] }));
     const hatched = { x: [], y: [] };
     const band = { x: [], y: [] };
     const line = { x: [], y: [] };
@@ -202,10 +208,6 @@ class Timeline {
       const level = score.probability;
       const undecided = decide(score) === "abstain";
       if (undecided) addBox(hatched, start, end, 0, 1);
-      else if (decide(score) === "present") {
-        const step = AMBIGUITY_STEPS.findIndex(({ below }) => ambiguity(score) < below);
-        addBox(steps[step], start, end, 0, level);
-      }
       const low = clamp(level - spread(score));
       addBox(band, start, end, low, clamp(level + spread(score)));
       addBox(undecided ? leaning : line, start, end, level - half, level + half);
@@ -215,9 +217,6 @@ class Timeline {
     add(hatched, {
       fillcolor: "rgba(0,0,0,0)",
       fillpattern: { shape: "/", fgcolor: grey, bgcolor: "rgba(0,0,0,0)", size: 6, solidity: 0.25 },
-    });
-    steps.forEach((shape, step) => {
-      add(shape, { fillcolor: faded(own, AMBIGUITY_STEPS[step].opacity) });
     });
     add(band, { fillcolor: faded(own, 0.45) });
     add(line, { fillcolor: own });
@@ -282,6 +281,7 @@ class Timeline {
   /* Put everything that moves where it belongs. */
   place() {
     if (!this.box) return;
+    this.fill();
     const { left, tracks } = this.box;
     const right = left + this.inner;
     const bottom = tracks[tracks.length - 1].top + tracks[tracks.length - 1].height;
@@ -291,6 +291,30 @@ class Timeline {
     this.playhead.style.height = `${bottom}px`;
     this.placeFocus(right, bottom);
     this.placeWords(right);
+    for (const paint of this.painters) paint();
+  }
+
+  /* Fill the lanes where an emotion is decided present, paler where the data are ambiguous. */
+  fill() {
+    const { tracks, left, width, height } = this.box;
+    const brush = brushOn(this.fills, width, height);
+    brush.beginPath();
+    brush.rect(left, 0, this.inner, height);
+    brush.clip();
+    const [from, to] = this.view;
+    for (const { kind, name, top, height: tall } of tracks) {
+      if (kind !== "label") continue;
+      const y = (level) => top + ((LEVELS[1] - level) / (LEVELS[1] - LEVELS[0])) * tall;
+      const looks = AMBIGUITY_STEPS.map(({ opacity }) => faded(colours.get(name), opacity));
+      for (const { start, end, scores } of this.near) {
+        const score = end < from || start > to ? null : scores.get(name);
+        if (!score || decide(score) !== "present") continue;
+        brush.fillStyle =
+          looks[AMBIGUITY_STEPS.findIndex(({ below }) => ambiguity(score) < below)];
+        const level = y(score.probability);
+        brush.fillRect(this.x(start), level, this.x(end) - this.x(start), y(0) - level);
+      }
+    }
   }
 
   placeFocus(right, bottom) {
@@ -522,6 +546,18 @@ class Timeline {
     const above = event.clientY - this.tip.offsetHeight - 10;
     this.tip.style.top = `${below ? event.clientY + 18 : above}px`;
   }
+}
+
+/* An empty canvas of a size, to be painted in pixels of the page. */
+function brushOn(canvas, width, height) {
+  const dots = window.devicePixelRatio;
+  canvas.width = Math.round(width * dots);
+  canvas.height = Math.round(height * dots);
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+  const brush = canvas.getContext("2d");
+  brush.scale(dots, dots);
+  return brush;
 }
 
 function gap(pointers) {

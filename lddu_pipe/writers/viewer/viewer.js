@@ -7,10 +7,13 @@ class Player {
     this.moment = 0;
     this.media = null;
     this.works = false;
+    this.recovered = -Infinity;
+    this.stretch = null;
     this.stage = document.getElementById("stage");
     if (source.kind === "none") return;
     this.stage.hidden = false;
-    this.load(source.link);
+    if (source.absent) this.explain();
+    else this.load(source.link);
   }
 
   load(link) {
@@ -27,7 +30,7 @@ class Player {
     media.tabIndex = -1;
     this.media = media;
     this.works = true;
-    media.addEventListener("error", () => this.explain());
+    media.addEventListener("error", () => this.recover());
     for (const name of ["timeupdate", "seeked"]) media.addEventListener(name, () => this.read());
     for (const name of ["play", "pause", "ended"]) {
       media.addEventListener(name, () => {
@@ -49,6 +52,20 @@ class Player {
     this.stage.append(make("p", { class: "absent", role: "status" }, text));
   }
 
+  /* Links of a server expire: ask for another, and go on where it was. */
+  async recover() {
+    const playing = !this.media.paused;
+    const recently = performance.now() - this.recovered < 10_000;
+    const link = recently ? null : await source.renew?.().catch(() => null);
+    if (!link) {
+      this.explain();
+      return;
+    }
+    this.recovered = performance.now();
+    this.load(link);
+    if (playing) this.toggle();
+  }
+
   /* Say that the media cannot be shown, and let the reader point at it. */
   explain() {
     this.works = false;
@@ -62,12 +79,19 @@ class Player {
         "div",
         { class: "absent", role: "status" },
         make("b", {}, "The media cannot be shown."),
-        make("span", {}, "It was expected at ", make("span", { dir: "auto" }, decoded(source.link)),
-          ", as seen from this page, and in a format that this browser plays. All else works."),
+        make("span", {}, ...this.reason(), " All else works."),
         make("label", { for: "chooser", class: "button" }, "Choose the file…"),
         chooser,
       ),
     );
+  }
+
+  reason() {
+    if (source.absent) return [`${source.absent}.`];
+    if (source.renew) return ["This browser does not play its format, or it cannot be fetched."];
+    const link = make("span", { dir: "auto" }, decoded(source.link));
+    return ["It was expected at ", link, ", as seen from this page, and in a format that this ",
+      "browser plays."];
   }
 
   isPlaying() {
@@ -83,10 +107,26 @@ class Player {
 
   read() {
     this.moment = this.media.currentTime;
-    this.onTime(this.moment, this.isPlaying());
+    if (this.stretch && this.moment >= this.stretch.end) this.comeBack();
+    else this.onTime(this.moment, this.isPlaying());
+  }
+
+  /* Play a stretch of the media and come back to where it starts. */
+  play(start, end) {
+    if (!this.works || !this.media) return;
+    this.seek(start);
+    this.stretch = { start, end };
+    this.media.play().catch(() => {});
+  }
+
+  comeBack() {
+    const { start } = this.stretch;
+    this.media.pause();
+    this.seek(start);
   }
 
   seek(moment) {
+    this.stretch = null;
     this.moment = Math.min(Math.max(moment, 0), length);
     if (this.works && this.media) this.media.currentTime = this.moment;
     this.onTime(this.moment, false);
@@ -108,7 +148,10 @@ function decoded(link) {
   }
 }
 
-const view = { current: null, chosen: null };
+/* `held` stays in view wherever the media is, until the reader goes to another. */
+const view = { current: null, chosen: null, held: null };
+/* Told of the utterance that has come into view. */
+const followers = [];
 
 function seekTo(moment, utterance) {
   view.chosen = utterance;
@@ -119,6 +162,7 @@ function seekTo(moment, utterance) {
 function goTo(utterance, { announce = false } = {}) {
   if (!utterance) return;
   if (timed) {
+    view.held &&= utterance;
     seekTo(utterance.start, utterance);
     timeline.reveal(utterance);
   } else {
@@ -142,12 +186,14 @@ function setCurrent(utterance) {
   panel.show(utterance);
   list.setCurrent(utterance);
   timeline?.setCurrent(utterance);
+  for (const follow of followers) follow(utterance);
 }
 
 function onTime(moment, playing) {
-  const found = utteranceAt(moment, view.chosen);
+  const found = view.held ?? utteranceAt(moment, view.chosen);
   if (found !== view.chosen) view.chosen = null;
   timeline?.setMoment(moment, playing);
+  overview?.setMoment(moment);
   setCurrent(found);
   list.setSpeaking(speakingAt(moment));
   byId("clock").textContent = `${clock(moment, 1)} / ${clock(length)}`;
@@ -181,13 +227,14 @@ function showDecisions() {
   panel.show(view.current);
   list.refresh();
   table.refresh();
-  timeline?.draw();
+  timeline?.place();
+  overview?.paint();
 }
 
 function move(step, wanted = () => true) {
   const from = view.current ? view.current.index : -1;
   for (let at = from + step; at >= 0 && at < utterances.length; at += step) {
-    if (wanted(utterances[at])) {
+    if (!list.items[at].row.hidden && wanted(utterances[at])) {
       goTo(utterances[at], { announce: true });
       return;
     }
@@ -216,12 +263,20 @@ const KEYS_WITHIN = {
   End: () => goTo(utterances[utterances.length - 1], { announce: true }),
 };
 
+function listensToKeys() {
+  return byId("keys-on").checked && !document.querySelector("dialog[open]");
+}
+
+/* Whether keys belong to the element; a checkbox wants none but the space bar. */
+function isTyping(target) {
+  return target.matches("select, textarea, input:not([type='checkbox'])");
+}
+
 function onKey(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || byId("help").open) return;
-  if (!byId("keys-on").checked) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || !listensToKeys()) return;
   const { target } = event;
-  if (target.matches("input, select, textarea")) return;
-  const isControl = target.matches("button, summary, video, audio");
+  if (isTyping(target)) return;
+  const isControl = target.matches("button, summary, video, audio, input");
   const inList = target.closest("#utterances") !== null;
   if (event.key === " " && isControl) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -250,9 +305,11 @@ const timeline = timed
       onSeek: seekTo,
       onView() {
         byId("zoom-all").disabled = byId("zoom-out").disabled = !timeline.isZoomed();
+        overview.show();
       },
     })
   : null;
+const overview = timed ? new Overview(byId("overview"), timeline) : null;
 const player = new Player({ onTime, onState });
 document.body.classList.toggle("is-untimed", !timed);
 byId("timeline").setAttribute("aria-valuemax", length.toFixed(1));

@@ -1,0 +1,72 @@
+/* The whole of a recording in a strip, while the time line shows a part: where that is, and a handle
+ * to move it by. Keys move the time line, so that the strip is for eyes and pointers alone.
+ */
+class Overview {
+  constructor(element, timeline) {
+    this.element = element;
+    this.timeline = timeline;
+    this.canvas = make("canvas");
+    this.window = make("div", { class: "window" });
+    this.playhead = make("div", { class: "here" });
+    element.append(this.canvas, this.window, this.playhead);
+    this.listen();
+    new ResizeObserver(() => this.paint()).observe(element);
+  }
+
+  /* Follow the view of the time line. */
+  show() {
+    const [from, to] = this.timeline.view;
+    this.element.hidden = !this.timeline.isZoomed();
+    this.window.style.left = `${(from / length) * 100}%`;
+    this.window.style.width = `${((to - from) / length) * 100}%`;
+  }
+
+  setMoment(moment) {
+    this.playhead.style.left = `${(moment / length) * 100}%`;
+  }
+
+  /* A stroke an utterance; a second row, of their colours, for the emotions decided present. */
+  paint() {
+    const { clientWidth: width, clientHeight: height } = this.element;
+    if (!width) return;
+    const brush = brushOn(this.canvas, width, height);
+    const words = getComputedStyle(this.canvas).color;
+    for (const utterance of utterances) {
+      const left = (utterance.start / length) * width;
+      const wide = Math.max(((utterance.end - utterance.start) / length) * width, 0.5);
+      brush.fillStyle = words;
+      brush.fillRect(left, 0, wide, height / 2);
+      const [first] = presentScores(utterance);
+      if (!first) continue;
+      brush.fillStyle = colours.get(first.label);
+      brush.fillRect(left, height / 2, wide, height / 2);
+    }
+  }
+
+  listen() {
+    let grip = null; // seconds from the start of the view to where it is held
+    const secondsAt = (event) => {
+      const box = this.element.getBoundingClientRect();
+      return ((event.clientX - box.left) / box.width) * length;
+    };
+    const drag = (event) => {
+      if (grip === null) return;
+      const [from, to] = this.timeline.view;
+      this.timeline.show(secondsAt(event) - grip, secondsAt(event) - grip + to - from);
+    };
+    this.element.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      this.element.setPointerCapture(event.pointerId);
+      const [from, to] = this.timeline.view;
+      const moment = secondsAt(event);
+      grip = moment >= from && moment <= to ? moment - from : (to - from) / 2;
+      drag(event);
+    });
+    this.element.addEventListener("pointermove", drag);
+    for (const name of ["pointerup", "pointercancel"]) {
+      this.element.addEventListener(name, () => {
+        grip = null;
+      });
+    }
+  }
+}
