@@ -101,6 +101,7 @@ class Sending {
     this.onChange = onChange;
     this.announce = announce;
     this.lines = new Map(); // of jobs, by id
+    this.givenUp = new Set(); // ids of jobs that the server may still tell of
     this.queue = [];
     this.busy = false;
     this.following = false;
@@ -147,6 +148,7 @@ class Sending {
     try {
       const { signal } = line.giveUp;
       const job = await post("/v1/jobs", form, { onProgress, signal });
+      this.lines.get(job.id)?.element.remove(); // the list was faster than this answer
       this.lines.set(job.id, line);
       line.show(job);
       this.follow();
@@ -165,6 +167,7 @@ class Sending {
     if (!line.job) return;
     this.lines.delete(line.job.id);
     if (line.element.classList.contains("is-refused")) return;
+    this.givenUp.add(line.job.id);
     this.announce(`${line.name} is given up`);
     await api(`/v1/jobs/${line.job.id}`, { method: "DELETE" }).catch(({ status, message }) => {
       if (status !== 404) this.announce(`${line.name} could not be given up: ${message}`);
@@ -192,20 +195,23 @@ class Sending {
 
   /* Jobs that wait or run, the one that is done first at the front; each has a line. */
   async unfinished() {
-    const lists = await Promise.all(
-      ["running", "waiting"].map(async (state) => {
-        const { jobs } = await (await api(`/v1/jobs?state=${state}&limit=200`)).json();
-        return jobs.reverse();
-      }),
-    );
-    // A job may begin between the two questions, and so be in both answers.
-    const jobs = [...new Map(lists.flat().map((job) => [job.id, job])).values()];
+    const ask = async (state) => {
+      const { jobs } = await (await api(`/v1/jobs?state=${state}&limit=200`)).json();
+      return jobs.reverse().filter(({ id }) => !this.givenUp.has(id));
+    };
+    const known = [...this.lines];
+    // In this order: a job that begins between the two questions is in both answers, not in none.
+    const waiting = await ask("waiting");
+    const running = await ask("running");
+    const begun = new Set(running.map(({ id }) => id));
+    if (waiting.some(({ id }) => begun.has(id))) return this.unfinished();
+    const jobs = [...running, ...waiting];
     for (const job of jobs) {
       if (!this.lines.has(job.id)) this.lines.set(job.id, this.newLine(job.name ?? "media"));
       this.lines.get(job.id).show(job);
     }
     const ids = new Set(jobs.map(({ id }) => id));
-    for (const [id, line] of this.lines) if (!ids.has(id)) await this.finish(id, line);
+    for (const [id, line] of known) if (!ids.has(id)) await this.finish(id, line);
     return jobs;
   }
 
@@ -226,7 +232,7 @@ class Sending {
 
   /* A job that was followed is not among the unfinished any more. */
   async finish(id, line) {
-    this.lines.delete(id);
+    if (!this.lines.delete(id)) return; // cancelled meanwhile
     const job = await api(`/v1/jobs/${id}`)
       .then((answer) => answer.json())
       .catch(() => ({ state: "deleted" }));
