@@ -148,6 +148,7 @@ class ReviewDesk:
         comment: str = "",
         reviewer: str = "",
         replaces: int | None = None,
+        annotated: str | None = None,
     ) -> Correction:
         """Say what is right of an utterance.
 
@@ -161,6 +162,8 @@ class ReviewDesk:
             comment: anything.
             reviewer: a name.
             replaces: number of the correction that the reviewer saw; None for none.
+            annotated: when the annotation was made that the reviewer saw, as its provenance has
+                it; None where that does not matter.
 
         Returns:
             The correction, which is in force.
@@ -186,7 +189,8 @@ class ReviewDesk:
         annotation = Annotation.load(shelf.annotation(item))
         said = {item.id: item for item in annotation.utterances}
         anchors = {anchor.utterance: anchor for anchor in anchors_of(annotation)}
-        if anchors.get(utterance) != opened.candidates[utterance].anchor:
+        moved = anchors.get(utterance) != opened.candidates[utterance].anchor
+        if moved or annotated not in (None, annotation.provenance.created):
             raise ConflictError(f"{item.name} was annotated anew; look again")
         owner = shelf.owner_of(owner)
         history = shelf.store.history(owner, opened.media, item.id)

@@ -102,6 +102,21 @@ def test_after_another_annotation_corrections_find_their_utterances_again(
     assert desk.undo("", item, lost.number) is None
 
 
+def test_who_looks_at_an_annotation_that_was_replaced_is_told(desk, shelf, annotate, say, talk):
+    """Or the correction would be of another utterance, which now goes by the same id."""
+    item = shelf.put("talk.mp4", talk)
+    seen = talk.provenance.created
+    first = desk.correct("", item, "0000", ["sad"], annotated=seen)
+    anew = annotate([say("other", 10, 12)])
+    shelf.put(
+        "talk.mp4", replace(anew, provenance=replace(anew.provenance, created="2026-11-29T00:00"))
+    )
+    with pytest.raises(ConflictError, match="annotated anew; look again"):
+        desk.correct("", item, "0000", ["happy"], annotated=seen)
+    found = desk.corrections("", item)
+    assert (list(found.in_force), list(found.unmatched)) == ([], [first])
+
+
 def test_where_an_utterance_takes_the_place_of_another_both_can_be_corrected(
     desk, shelf, annotate, say
 ):
