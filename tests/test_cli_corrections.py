@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
@@ -98,6 +101,18 @@ def test_a_model_is_calibrated_and_features_are_extracted_from_what_was_correcte
     done = run("extract", "--manifest", manifest, "-o", tmp_path / "features", "--offline", "-q")
     assert done.exit_code == 0, done.output
     assert open_store(tmp_path / "features").info.rows == {"train": 63}
+
+
+def test_the_example_in_the_docs_runs_as_written(output, tmp_path):
+    page = Path(__file__).parents[1] / "docs" / "review.md"
+    (snippet,) = re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    shutil.copytree(output, tmp_path / "annotations")
+    done = subprocess.run(
+        [sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    whys = [line.split()[0] for line in done.stdout.splitlines()[:3]]
+    assert whys == ["random", "uncertain", "uncertain"]
+    assert done.stdout.splitlines()[3].startswith("Share(count=0, total=0")
 
 
 def test_another_annotation_leaves_corrections_as_they_are_and_finds_them(corrected, tmp_path):
