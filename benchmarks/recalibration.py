@@ -14,6 +14,7 @@ alone, with ``lddu-pipe extract`` and ``train`` (in the folder --work, where it 
 default one, which has seen dialogue in training and calibration. Which 200 utterances are
 corrected is decided in three ways: at random; by the queue, in which every fourth is random and
 the others are the most doubtful; and by the queue, but with its random sample alone exported.
+Every seed has 400 of the utterances to choose from.
 """
 
 from __future__ import annotations
@@ -53,6 +54,9 @@ from lddu_pipe.review.queue import offers, sample
 from lddu_pipe.review.store import STORE_FILE
 from report import machine, table, write_section
 
+POOL = 400
+"""Of the utterances that may be corrected, drawn anew each time: they are the corpus then, or the
+most doubtful would be the same ones every time."""
 CORRECTED = 200
 OTHER_ROWS = {"train": (4000, 6000), "valid": (443, 500), "test": (200, 200)}
 """Tweets and comments that the model which never saw dialogue is trained and calibrated on."""
@@ -132,6 +136,7 @@ def train_elsewhere(text: Path, work: Path) -> Path:
             texts = list(corpus)
             if split != "train":
                 texts = halves(texts)[split == "test"]
+            texts = [item for item in texts if item.text.strip()]
             rows += [
                 {
                     "id": f"{split} {item.name}",
@@ -285,6 +290,7 @@ def compare(
     for seed in range(seeds):
         order = sorted(corpus.truth)
         np.random.default_rng(seed).shuffle(order)
+        order = order[:POOL]
         for way, choose in WAYS.items():
             place = folder / f"{way} {seed}"
             place.mkdir()
