@@ -10,7 +10,8 @@ sample is the first n // 4 of that order, wherever they came from: one that was 
 it was doubtful, or because a reviewer wished to, counts when its turn comes. So neither the size
 of the sample nor what is in it depends on what the model or the reviewer said of it, and the mean
 over it is an unbiased estimate of that over all utterances. Where a reviewer leaves the next one
-out, the sample ends before it, however much else is judged.
+out, the sample ends before it, however much else is judged; who leaves it out for being hard makes
+the model look better, and should say "cannot tell", which is a judgement.
 """
 
 from __future__ import annotations
