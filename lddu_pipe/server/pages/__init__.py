@@ -74,10 +74,14 @@ def parts_of(names: tuple[str, ...]) -> list[str]:
 
 
 _ASSETS: dict[str, Callable[[], Asset]] = {
+    "icon.svg": lambda: Asset(parts_of(("icon.svg",))[0].encode(), "image/svg+xml"),
     "plotly.js": lambda: Asset(get_plotlyjs().encode(), "text/javascript"),
     "viewer.js": _script("base.js", "door.js", "served.js", *viewer.SCRIPTS, "review.js"),
     "viewer.css": _style(*viewer.STYLES, "review.css"),
-    "home.js": _script("base.js", "door.js", "corpus.js", "home.js"),
+    "home.js": _script(
+        *("base.js", "door.js", "corpus.js"),
+        *("sending.js", "reviewing.js", "reading.js", "home.js"),
+    ),
     "home.css": _style("base.css", "corpus.css", "home.css"),
 }
 
@@ -96,6 +100,7 @@ def asset(name: str) -> Asset:
 def annotation_page() -> str:
     """The shell of the page on which an annotation is seen and corrected."""
     return viewer.make_shell(
+        icon=_url("icon.svg"),
         styles=[_url("viewer.css")],
         plotly=_url("plotly.js"),
         script=_url("viewer.js"),
@@ -107,7 +112,9 @@ def annotation_page() -> str:
 def home_page() -> str:
     """The shell of the page on which files are sent and found again."""
     return Template(parts_of(("home.html",))[0]).substitute(
-        style=html.escape(_url("home.css")), script=html.escape(_url("home.js"))
+        icon=html.escape(_url("icon.svg")),
+        style=html.escape(_url("home.css")),
+        script=html.escape(_url("home.js")),
     )
 
 
