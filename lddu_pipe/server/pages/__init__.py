@@ -72,9 +72,13 @@ def parts_of(names: tuple[str, ...]) -> list[str]:
     ]
 
 
+_REVIEW = ("corrections.js", "undo.js", "span.js", "marks.js", "queue.js", "review.js")
+"""What the viewer of the server has beside."""
+
 _ASSETS: dict[str, Callable[[], Asset]] = {
     "plotly.js": lambda: Asset(get_plotlyjs().encode(), "text/javascript"),
-    "viewer.js": _script("door.js", "served.js", *viewer.SCRIPTS, "review.js"),
+    "viewer.js": _script("door.js", "served.js", *viewer.SCRIPTS, *_REVIEW),
+    "icon.svg": lambda: Asset(parts_of(("icon.svg",))[0].encode(), "image/svg+xml"),
     "viewer.css": _style(viewer.STYLE, "review.css"),
     "home.js": _script("door.js", "home.js"),
     "home.css": _style(viewer.STYLE, "home.css"),
@@ -96,6 +100,7 @@ def annotation_page() -> str:
     """The shell of the page on which an annotation is seen and corrected."""
     return viewer.make_shell(
         styles=[_url("viewer.css")],
+        icon=_url("icon.svg"),
         plotly=_url("plotly.js"),
         script=_url("viewer.js"),
         panel=parts_of(("review.html",))[0],
