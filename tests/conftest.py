@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,11 +14,16 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from playwright.sync_api import Browser, sync_playwright
 from scipy.io import wavfile
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("LDDU_PIPE_SHARED", ROOT.parent / "shared"))
 
+BROWSER_FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
 RunFfmpeg = Callable[..., None]
 WriteVideo = Callable[..., Path]
 WriteWav = Callable[..., Path]
@@ -30,6 +36,18 @@ def shared_media() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real clips in {folder}; set LDDU_PIPE_SHARED")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium; skips the test where there is none."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium on PATH (on Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

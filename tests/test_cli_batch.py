@@ -18,7 +18,9 @@ from lddu_pipe.cli import main
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / "lddu-pipe"
 CUE = "1\n00:00:00,000 --> 00:00:02,000\n{}\n"
-OUTSIDE_RESULTS = ("ledger.sqlite", ".lddu-pipe.lock", "summary.json", "summary.png")
+OUTSIDE_RESULTS = (
+    *("ledger.sqlite", ".lddu-pipe.lock", "summary.json", "summary.png", "index.html"),
+)
 
 pytestmark = pytest.mark.slow
 
@@ -167,6 +169,7 @@ def test_progress_is_quiet_in_a_pipe_and_the_summary_is_data(folder, tmp_path):
     assert found == json.loads((out / "summary.json").read_text())
     assert found["files"]["done"] == 6
     assert (out / "summary.png").read_bytes().startswith(b"\x89PNG")
+    assert "deep/said5.srt" in (out / "index.html").read_text()
     assert not (out / "failures.csv").exists()
 
 

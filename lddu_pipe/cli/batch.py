@@ -8,7 +8,7 @@ import sys
 import tempfile
 from contextlib import nullcontext
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -149,8 +149,9 @@ def batch(
     is new or has changed, what was not finished, and what another configuration had made; with
     --retry-failed also what had failed. It may be interrupted or killed at any moment.
 
-    Failures are listed in failures.csv, and the whole corpus in summary.json and summary.png; with
-    the format parquet, all rows are also in utterances.parquet.
+    Afterwards index.html shows every file and what was found, in any browser; with the format
+    html, it leads to a page of each. Figures of the corpus are in summary.json and summary.png,
+    failures in failures.csv; with the format parquet, all rows are also in utterances.parquet.
     """
     from lddu_pipe.pipelines.batch import inputs as finding
     from lddu_pipe.pipelines.batch import run as running
@@ -233,12 +234,12 @@ def _engine(
 
 def _report(held: Batch, result: Result, left_out: int, *, as_json: bool, quiet: bool) -> None:
     """Write the files that speak of the whole corpus, print it, and leave with the exit code."""
-    from lddu_pipe.pipelines.batch.summary import summarise
+    from lddu_pipe.pipelines.batch import summary
+    from lddu_pipe.pipelines.batch.storage import shown
     from lddu_pipe.writers import corpus
     from lddu_pipe.writers.terminal import open_console
 
-    labels = _labels(result)
-    found = summarise(result.entries, labels)
+    found = summary.summarise(result.entries, summary.labels_of(result.entries))
     failures = [(entry.source, entry.error or "") for entry in result.failures]
     text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
     held.output.write("summary.json", text.encode())
@@ -247,10 +248,12 @@ def _report(held: Batch, result: Result, left_out: int, *, as_json: bool, quiet:
         held.output.write("failures.csv", corpus.failures_table(failures))
     else:
         held.output.remove("failures.csv")
+    page = _write_index(held)
     if as_json:
         click.echo(text, nl=False)
     else:
-        corpus.print_corpus(found, open_console(sys.stdout))
+        place = f"{shown(held.output.place)}/{page}"
+        corpus.print_corpus(found, open_console(sys.stdout), place)
     if not quiet:
         errors = open_console(sys.stderr)
         if failures:
@@ -264,12 +267,20 @@ def _report(held: Batch, result: Result, left_out: int, *, as_json: bool, quiet:
     raise Exit(SOME_FAILED if failures else 0)
 
 
-def _labels(result: Result) -> list[str]:
-    """Every label that was looked for, in the order of the model."""
-    labels: dict[str, None] = {}
-    for entry in result.entries:
-        labels |= dict.fromkeys((entry.statistics or {}).get("present", {}))
-    return list(labels)
+def _write_index(held: Batch) -> str:
+    """Write the page of every file in the folder, whichever run made it; return its name."""
+    from lddu_pipe.pipelines.batch import summary
+    from lddu_pipe.pipelines.batch.storage import shown
+    from lddu_pipe.writers.corpus import render_index
+
+    entries = list(held.ledger.entries().values())
+    labels = summary.labels_of(entries)
+    place = held.output.folder.resolve() if held.output.folder else shown(held.output.place)
+    title = PurePath(place).name or str(place)
+    name = summary.name_of_index(entries)
+    found = summary.summarise(entries, labels)
+    held.output.write(name, render_index(title, found, labels, summary.rows_of(entries)))
+    return name
 
 
 def _print_plan(chosen: Sequence[Todo], total: int, *, as_json: bool, quiet: bool) -> None:

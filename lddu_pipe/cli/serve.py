@@ -21,6 +21,7 @@ _MEBIBYTE = 1 << 20
     cls=Command,
     examples=[
         "lddu-pipe serve",
+        "lddu-pipe serve --review annotations",
         "lddu-pipe serve --data /srv/emotions --port 9000",
         "lddu-pipe serve --max-duration 10 --keep-media 0",
     ],
@@ -106,6 +107,14 @@ _MEBIBYTE = 1 << 20
     help="Where pages come from whose scripts may call, such as http://localhost:9000; may be "
     "given again.",
 )
+@click.option(
+    "--review",
+    "reviewed",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Output folder of a batch, to be looked through and corrected in a browser; whoever may "
+    "call sees it, and its media.",
+)
 @pipeline_options
 @message_options
 def serve(
@@ -119,6 +128,7 @@ def serve(
     rate: int,
     keep_media: float,
     origins: Sequence[str],
+    reviewed: Path | None,
     model: str,
     device: str,
     offline: bool,
@@ -129,10 +139,11 @@ def serve(
     quiet: bool,
     debug: bool,
 ) -> None:
-    """Annotate what others upload over HTTP.
+    """Annotate what others upload over HTTP, and correct it in a browser.
 
     One model in memory does all jobs, in order of arrival. Jobs survive a restart. Without a token
-    only this machine can call. docs/api.md describes the API, examples/ holds clients.
+    only this machine can call. docs/api.md describes the API, docs/review.md the review, examples/
+    holds clients.
     """
     if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("uvicorn") is None:
         raise MissingAssetError(
@@ -153,7 +164,7 @@ def serve(
 
     def listening(address: str) -> None:
         if not quiet:
-            click.echo(f"listening at {address}; Ctrl-C stops", err=True)
+            click.echo(f"listening at {address}; open it in a browser; Ctrl-C stops", err=True)
 
     listen(
         PipelineEngine(
@@ -167,5 +178,6 @@ def serve(
         port=port,
         limits=limits,
         access=Access(tokens, origins),
+        reviewed=reviewed,
         listening=listening,
     )

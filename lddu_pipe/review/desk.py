@@ -18,11 +18,15 @@ from lddu_pipe.review.manifest import Export, Said, label_rows
 from lddu_pipe.review.matching import Anchor, anchors_of, match
 from lddu_pipe.review.queue import Why, offers
 from lddu_pipe.review.shelf import Item, Shelf, UnknownItemError
-from lddu_pipe.review.store import Correction, Snapshot, Verdict, in_force
+from lddu_pipe.review.store import ConflictError, Correction, Snapshot, Verdict, in_force
 from lddu_pipe.review.survey import Survey, survey
 
 LONGEST_COMMENT = 2000
 LONGEST_NAME = 100
+
+
+class UnfitVerdictError(UnusableInputError):
+    """What a reviewer says cannot be said of the utterance."""
 
 
 @dataclass(frozen=True)
@@ -163,14 +167,15 @@ class ReviewDesk:
 
         Raises:
             UnknownItemError: there is no such item.
-            UnusableInputError: there is no such utterance, or something about what is said of it
+            UnusableInputError: it could not be annotated.
+            UnfitVerdictError: there is no such utterance, or something about what is said of it
                 is wrong.
-            ConflictError: somebody else was first.
+            ConflictError: somebody else was first, or it was annotated anew meanwhile.
         """
         shelf, item = self._done(owner, item_id)
         opened = self._open(shelf, item)
         if utterance not in opened.candidates:
-            raise UnusableInputError(f"{item.name} has no utterance {utterance!r}")
+            raise UnfitVerdictError(f"{item.name} has no utterance {utterance!r}")
         verdict = Verdict(
             _labels(labels, opened.labels),
             *_span(start, end, opened, opened.candidates[utterance].anchor),
@@ -182,7 +187,7 @@ class ReviewDesk:
         said = {item.id: item for item in annotation.utterances}
         anchors = {anchor.utterance: anchor for anchor in anchors_of(annotation)}
         if anchors.get(utterance) != opened.candidates[utterance].anchor:
-            raise UnusableInputError(f"{item.name} was annotated anew; look again")
+            raise ConflictError(f"{item.name} was annotated anew; look again")
         owner = shelf.owner_of(owner)
         history = shelf.store.history(owner, opened.media, item.id)
         return shelf.store.add(
@@ -223,13 +228,16 @@ class ReviewDesk:
         if found is None or found[1].state != "done":
             return
         shelf, item = found
-        media = self._open(shelf, item).media
-        for other in shelf.items(owner):
-            if other.id != item.id and other.state == "done":
-                with suppress(UnusableInputError):  # gone this very moment
-                    if self._open(shelf, other).media == media:
-                        return
-        shelf.store.delete(shelf.owner_of(owner), media)
+        whose = shelf.owner_of(owner)
+        try:
+            gone = {self._open(shelf, item).media}
+        except UnusableInputError:  # damaged: what was said of it goes all the same
+            gone = {said.media for said in shelf.store.history(whose, "", item.id)}
+        kept = {
+            opened.media for other, opened in self._opened(shelf, owner) if other.id != item.id
+        }
+        for media in gone - kept:
+            shelf.store.delete(whose, media)
 
     def queue(self, owner: str, limit: int = 10) -> list[Offer]:
         """What to look at next; see `lddu_pipe.review.queue`."""
@@ -375,9 +383,9 @@ def _labels(given: Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...
         return None
     for label in given:
         if label not in known:
-            raise UnusableInputError(f"unknown label {label!r}; known are: {', '.join(known)}")
+            raise UnfitVerdictError(f"unknown label {label!r}; known are: {', '.join(known)}")
     if len(set(given)) < len(given):
-        raise UnusableInputError("a label is given twice")
+        raise UnfitVerdictError("a label is given twice")
     return tuple(label for label in known if label in given)
 
 
@@ -388,16 +396,16 @@ def _span(
     if start is None and end is None:
         return None, None
     if anchor.start is None or anchor.end is None:
-        raise UnusableInputError("a text or a picture has no time; leave out start and end")
+        raise UnfitVerdictError("a text or a picture has no time; leave out start and end")
     if start is None or end is None:
-        raise UnusableInputError("give both start and end, or neither")
+        raise UnfitVerdictError("give both start and end, or neither")
     # Times in the annotation are rounded, so that the last one may lie past the end.
     latest = max(opened.duration, anchor.end)
     if not (math.isfinite(start) and math.isfinite(end) and 0 <= start < end <= latest):
-        raise UnusableInputError(f"{start:g} to {end:g} s is no span within 0 to {latest:.3f} s")
+        raise UnfitVerdictError(f"{start:g} to {end:g} s is no span within 0 to {latest:.3f} s")
     span = round(start, 3), round(end, 3)
     if span[0] >= span[1]:
-        raise UnusableInputError("a span lasts a millisecond or longer")
+        raise UnfitVerdictError("a span lasts a millisecond or longer")
     return (None, None) if span == (anchor.start, anchor.end) else span
 
 
@@ -405,10 +413,10 @@ def _text(text: str, what: str, longest: int) -> str:
     """Text without blanks around it.
 
     Raises:
-        UnusableInputError: it is too long, or cannot be stored as UTF-8.
+        UnfitVerdictError: it is too long, or cannot be stored as UTF-8.
     """
     if len(text) > longest:
-        raise UnusableInputError(f"the {what} is longer than {longest} characters")
+        raise UnfitVerdictError(f"the {what} is longer than {longest} characters")
     if any("\ud800" <= sign <= "\udfff" for sign in text):
-        raise UnusableInputError(f"the {what} holds half a character")
+        raise UnfitVerdictError(f"the {what} holds half a character")
     return text.strip()

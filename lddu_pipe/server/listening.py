@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.review.folder import AnnotatedFolder
 from lddu_pipe.server.app import Access, create_app
 from lddu_pipe.server.engine import Engine
 from lddu_pipe.server.folders import DataFolder
@@ -84,6 +86,7 @@ def serve(
     port: int,
     limits: Limits,
     access: Access,
+    reviewed: Path | None = None,
     listening: Callable[[str], None],
 ) -> None:
     """Serve until a signal stops it.
@@ -95,6 +98,7 @@ def serve(
         port: to listen at; 0 takes a free one.
         limits: of clients.
         access: who may call.
+        reviewed: output folder of a batch, to be looked through beside the jobs.
         listening: told the address once clients can connect.
 
     Raises:
@@ -110,8 +114,11 @@ def serve(
         server.should_exit = True
 
     folder = DataFolder(data)
-    with folder.reserved(), _listen(host, port) as listener:
-        app = create_app(engine, folder, limits=limits, access=access, failed=fail)
+    with ExitStack() as stack:
+        stack.enter_context(folder.reserved())
+        listener = stack.enter_context(_listen(host, port))
+        shelf = None if reviewed is None else stack.enter_context(AnnotatedFolder(reviewed))
+        app = create_app(engine, folder, limits=limits, access=access, reviewed=shelf, failed=fail)
         server = uvicorn.Server(
             uvicorn.Config(
                 app,

@@ -19,6 +19,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import compile_path
 
+from lddu_pipe.errors import LdduPipeError
+from lddu_pipe.review.shelf import UnknownItemError
+
 logger = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
@@ -83,12 +86,13 @@ def locate(error: BaseException) -> str:
 
 def _methods(app: FastAPI, path: str) -> list[str]:
     """All methods of a path; the framework names those of the first endpoint it finds."""
-    return sorted(
+    found = sorted(
         method.upper()
         for template, methods in app.openapi()["paths"].items()
         if compile_path(template)[0].match(path)
         for method in methods
     )
+    return found or ["GET"]  # a page, which is not in the schema
 
 
 def defect(error: Exception) -> Problem:
@@ -104,6 +108,17 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     async def _problem(request: Request, error: Problem) -> Response:
         return error.response()
+
+    @app.exception_handler(UnknownItemError)
+    async def _unknown(request: Request, error: UnknownItemError) -> Response:
+        return Problem(404, "there is no such annotation; it may have been deleted").response()
+
+    @app.exception_handler(LdduPipeError)
+    async def _unreadable(request: Request, error: LdduPipeError) -> Response:
+        # What it says names files of this machine.
+        logger.error("what is stored cannot be read: %s", locate(error))
+        logger.debug("its traceback", exc_info=error)
+        return Problem(503, "what is stored cannot be read; the server's log says more").response()
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:

@@ -67,20 +67,21 @@ class JobShelf:
         return self._folder.uploaded(item.id)
 
     def _item(self, job: Job) -> Item:
-        statistics = self._statistics(job.id) if job.state == "done" else None
-        gone = job.state == "done" and statistics is None
+        state, error, statistics = job.state, job.error, None
+        if state == "done":
+            try:
+                statistics = self._statistics(job.id)
+            except UnusableInputError:
+                state, error = "failed", "its result is gone or damaged"
         return Item(
             id=job.id,
             source="job",
             name=job.name or "media",
-            state="failed" if gone or job.state == "failed" else "done",
-            error="its result is gone" if gone else job.error,
+            state="done" if state == "done" else "failed",
+            error=error,
             created=job.finished or job.created,
             statistics=statistics,
         )
 
-    def _read_statistics(self, job_id: str) -> Mapping[str, Any] | None:
-        try:
-            return statistics_of(Annotation.load(self._folder.result(job_id)))
-        except UnusableInputError:
-            return None
+    def _read_statistics(self, job_id: str) -> Mapping[str, Any]:
+        return statistics_of(Annotation.load(self._folder.result(job_id)))

@@ -1,23 +1,32 @@
-"""What a batch found in a whole corpus: a table for people, a picture, and a list of failures."""
+"""What a batch found in a whole corpus: a table, a page, a picture, and a list of failures."""
 
 from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from rich.console import Console
 from rich.text import Text
 
 from lddu_pipe.writers.escaping import printable
 from lddu_pipe.writers.tables import plain_table
+from lddu_pipe.writers.viewer.index import make_index
 
 _BAR = 24  # columns
 
 
-def print_corpus(found: Mapping[str, Any], console: Console) -> None:
-    """Print the summary that `lddu_pipe.pipelines.batch.summary.summarise` makes."""
+def print_corpus(found: Mapping[str, Any], console: Console, page: str) -> None:
+    """Print the summary that `lddu_pipe.pipelines.batch.summary.summarise` makes.
+
+    Args:
+        found: the summary.
+        console: to print to.
+        page: where the page of the corpus is.
+    """
     files = found["files"]
     counts = [f"{files['done']} of {files['total']} files done"]
     counts += [f"{files[state]} {state}" for state in ("failed", "waiting") if files[state]]
@@ -26,14 +35,36 @@ def print_corpus(found: Mapping[str, Any], console: Console) -> None:
     if found["real_time_factor"]:
         facts.append(f"{found['real_time_factor']:.1f} x real time a worker")
     console.print(Text(" · ".join(facts), "dim"))
-    if not found["utterances"]:
-        return
     console.print()
-    table = plain_table("of all utterances", "", "", right=(1,))
-    for name, share, style in _rows(found):
-        bar = "\N{BOX DRAWINGS HEAVY HORIZONTAL}" * round(share * _BAR)
-        table.add_row(printable(name), f"{share:.1%}", Text(bar, style))
-    console.print(table)
+    if found["utterances"]:
+        table = plain_table("of all utterances", "", "", right=(1,))
+        for name, share, style in _rows(found):
+            bar = "\N{BOX DRAWINGS HEAVY HORIZONTAL}" * round(share * _BAR)
+            table.add_row(printable(name), f"{share:.1%}", Text(bar, style))
+        console.print(table)
+        console.print()
+    console.print(Text(f"file by file: {printable(page)}"), soft_wrap=True)
+
+
+def render_index(
+    title: str, found: Mapping[str, Any], labels: Sequence[str], rows: Iterable[Mapping[str, Any]]
+) -> bytes:
+    """Return the page from which every file of a batch opens, UTF-8.
+
+    Args:
+        title: of the page.
+        found: the summary of all files.
+        labels: of the model, in order.
+        rows: a file each, as `lddu_pipe.pipelines.batch.summary.rows_of` gives them.
+    """
+    linked = [{**row, "link": _link(row["result"])} for row in rows]
+    page = make_index(printable(title), found, labels, linked)
+    return page.encode("utf-8", "backslashreplace")
+
+
+def _link(result: str | None) -> str | None:
+    """The URL of a result as seen from the page; nothing in a name can make it lead elsewhere."""
+    return None if result is None else f"./{quote(os.fsencode(result), safe='/')}"
 
 
 def print_failures(failures: Sequence[tuple[str, str]], console: Console) -> None:

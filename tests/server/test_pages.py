@@ -57,3 +57,9 @@ def test_nothing_else_of_the_folder_is_given(serve, name):
 
 def test_what_is_no_id_has_no_page(serve):
     assert serve().get("/annotations/..%2f..%2fetc").status_code in (404, 422)
+
+
+def test_a_page_can_only_be_got(serve):
+    answer = serve().post("/")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import threading
 import time
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 import uvicorn
-from playwright.sync_api import sync_playwright
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
 from lddu_pipe.server.app import Access, create_app
@@ -20,12 +18,6 @@ from lddu_pipe.types import EmotionScore, Prediction, TimeSpan, Uncertainty, Utt
 
 pytestmark = pytest.mark.browser
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--autoplay-policy=no-user-gesture-required",
-)
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 LABELS = ("happy", "sad", "anger")
 HOSTILE = "<img src=x onerror=hacked=1><b>bold</b>"
@@ -124,17 +116,6 @@ class Desk:
         self.client.close()
         self.server.should_exit = True
         self.thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no Chromium on PATH (on Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 
 import pytest
+
+from lddu_pipe.datasets.manifest import read_manifest
 
 OURS = "a-token-of-the-tests"
 THEIRS = "another-token-of-the-tests"
@@ -124,6 +128,7 @@ def test_what_others_own_does_not_exist(reviewed):
     assert client.get(f"{path}/corrections", **theirs).status_code == 404
     assert client.post(f"{path}/corrections", json=VERDICT, **theirs).status_code == 404
     assert client.delete(f"{path}/corrections/{number}", **theirs).status_code == 404
+    assert client.get("/v1/corrections.zip", **theirs).status_code == 404
     assert len(in_force(client, path)) == 1
 
 
@@ -170,6 +175,21 @@ def test_the_queue_offers_what_was_not_judged(reviewed):
     assert client.get("/v1/annotations").json()["items"][0]["judged"] == 1
 
 
+def test_an_export_is_a_manifest_with_its_media(reviewed, tmp_path):
+    client, path = reviewed
+    assert client.get("/v1/corrections.zip").status_code == 404
+    client.post(f"{path}/corrections", json=VERDICT | {"labels": ["happy"]})
+    answer = client.get("/v1/corrections.zip")
+    assert answer.headers["content-disposition"] == 'attachment; filename="corrections.zip"'
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        archive.extractall(tmp_path / "export")
+    (row,) = read_manifest(tmp_path / "export" / "corrections.jsonl")
+    assert row.audio is not None
+    assert row.audio.read_bytes() == b"well"
+    assert row.labels == {"happy": 1.0}
+    assert (row.start, row.end, row.text) == (0.0, 3.1, "well")
+
+
 def test_corrections_survive_a_restart_and_go_with_their_job(serve):
     client = serve()
     first = client.finished(client.upload(b"well").json()["id"])["id"]
@@ -193,3 +213,30 @@ def test_agreement_is_estimated(reviewed):
     assert before["judged"] == 0
     client.post(f"{path}/corrections", json=VERDICT)
     assert client.get("/v1/agreement").json()["judged"] == 1
+
+
+def test_a_damaged_annotation_is_told_without_its_path(serve, tmp_path):
+    client = serve()
+    job = client.finished(client.upload().json()["id"])
+    path = f"/v1/annotations/{job['id']}"
+    result = tmp_path / "data" / "jobs" / path.rsplit("/", maxsplit=1)[-1] / "result.json"
+    result.write_text("{")
+    client.stop()
+    client = serve()
+    answer = client.get(f"{path}/corrections")
+    assert answer.status_code == 409
+    assert str(tmp_path) not in answer.text
+    assert "damaged" in client.get("/v1/annotations").json()["items"][0]["error"]
+    assert client.get("/v1/queue").json()["next"] == []
+
+
+def test_a_result_that_is_damaged_while_it_is_served_is_told_without_its_path(reviewed, tmp_path):
+    client, path = reviewed
+    assert client.get(f"{path}/corrections").status_code == 200
+    result = tmp_path / "data" / "jobs" / path.split("/")[-1] / "result.json"
+    result.write_text("{")
+    answer = client.post(f"{path}/corrections", json=VERDICT)
+    assert answer.status_code == 503
+    assert str(tmp_path) not in answer.text
+    assert client.delete(path.replace("annotations", "jobs")).status_code == 204
+    assert client.get(path).status_code == 404

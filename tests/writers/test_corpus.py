@@ -20,22 +20,23 @@ FOUND = {
 EMPTY = {**FOUND, "utterances": 0, "abstained": None, "prevalence": {}, "real_time_factor": None}
 
 
-def shown(print_it, what, width=100) -> str:
+def shown(print_it, what, *more) -> str:
     file = io.StringIO()
-    print_it(what, Console(file=file, width=width, color_system=None))
+    print_it(what, Console(file=file, width=100, color_system=None), *more)
     return file.getvalue()
 
 
 def test_the_corpus_as_a_table():
-    lines = shown(print_corpus, FOUND).splitlines()
+    lines = shown(print_corpus, FOUND, "out/index.html").splitlines()
     assert lines[0] == "3 of 5 files done · 1 failed · 1 waiting"
     assert lines[1] == "2.5 hours · 1,200 utterances · 10.0 x real time a worker"
     assert any(line.split()[:2] == ["happy", "50.0%"] for line in lines)
     assert any(line.split()[:3] == ["without", "vision", "100.0%"] for line in lines)
+    assert lines[-1] == "file by file: out/index.html"
 
 
 def test_a_corpus_without_utterances_has_no_shares():
-    assert shown(print_corpus, EMPTY).count("\n") == 2
+    assert "%" not in shown(print_corpus, EMPTY, "out/index.html")
     assert draw_corpus(EMPTY).startswith(b"\x89PNG")
 
 

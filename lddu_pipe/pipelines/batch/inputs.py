@@ -28,7 +28,7 @@ SUBTITLE_SUFFIXES = frozenset({".srt", ".vtt", ".eaf", ".textgrid"})
 Text and JSON are not among them: in a folder they are more often notes than transcripts.
 """
 MANIFEST_SUFFIXES = (".jsonl", ".ndjson", ".csv", ".tsv")
-RESERVED_NAMES = frozenset({"corrections", "failures", "ledger", "summary", "utterances"})
+RESERVED_NAMES = frozenset({"corrections", "failures", "index", "ledger", "summary", "utterances"})
 """Of files that speak of the whole batch; no item's results are called so."""
 _WILD = "*?["
 

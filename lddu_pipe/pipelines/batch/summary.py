@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
+from lddu_pipe.files import distinct_names
 from lddu_pipe.pipelines.batch.ledger import Entry
 from lddu_pipe.types import MODALITIES
 
@@ -31,7 +33,7 @@ def summarise(entries: Sequence[Entry], labels: Sequence[str]) -> dict[str, Any]
     ]
     counts: Counter[str] = Counter({"done": 0, "failed": 0, "waiting": 0})
     for entry in entries:
-        counts["waiting" if entry.state == "running" else entry.state] += 1
+        counts[_state(entry)] += 1
     utterances = sum(item["utterances"] for item, _ in done)
 
     def share(count: int) -> float | None:
@@ -55,3 +57,63 @@ def summarise(entries: Sequence[Entry], labels: Sequence[str]) -> dict[str, Any]
         "work_seconds": round(sum(seconds for _, seconds in done), 1),
         "real_time_factor": round(duration / timed, 2) if timed and duration else None,
     }
+
+
+def labels_of(entries: Sequence[Entry]) -> list[str]:
+    """Every label that was looked for, in the order of the model."""
+    labels: dict[str, None] = {}
+    for entry in entries:
+        labels |= dict.fromkeys((entry.statistics or {}).get("present", {}))
+    return list(labels)
+
+
+def rows_of(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """What the page of a batch shows of each entry.
+
+    Returns:
+        ``name`` of the file with its folders, ``state`` (done, failed or waiting), ``error``, and
+        ``result``, the file that it opens (a page where there is one, else JSON; None where there
+        is neither). What is done has the keys of `work.statistics_of`, too.
+    """
+    return [
+        {
+            "name": _shown_name(entry),
+            "state": _state(entry),
+            "error": entry.error and _nearer(entry.error, entry.source),
+            "result": _result(entry),
+            **(entry.statistics or {}),
+        }
+        for entry in entries
+    ]
+
+
+def name_of_index(entries: Sequence[Entry]) -> str:
+    """What the page of a batch is called: index.html.
+
+    A batch that is older than this page may have given the name to a result, which keeps it.
+    """
+    taken = [PurePosixPath(name).with_suffix("") for entry in entries for name in entry.outputs]
+    return f"{distinct_names([('index', 'files')], map(str, taken))[0]}.html"
+
+
+def _state(entry: Entry) -> str:
+    return "waiting" if entry.state == "running" else entry.state
+
+
+def _shown_name(entry: Entry) -> str:
+    """The name of the results, with the suffix of the source where it is called after that."""
+    folder, slash, own = entry.name.rpartition("/")
+    source = PurePosixPath(entry.source)
+    return f"{folder}{slash}{source.name}" if own == source.stem else entry.name
+
+
+def _nearer(error: str, source: str) -> str:
+    """What went wrong without the folders of the file: a page may be given to others."""
+    return error.replace(source, PurePosixPath(source).name) if source else error
+
+
+def _result(entry: Entry) -> str | None:
+    for suffix in (".html", ".json"):
+        if entry.name + suffix in entry.outputs:
+            return entry.name + suffix
+    return None

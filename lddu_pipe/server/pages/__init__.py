@@ -18,6 +18,7 @@ from string import Template
 from plotly.offline import get_plotlyjs
 
 from lddu_pipe.writers import viewer
+from lddu_pipe.writers.viewer.parts import part
 
 POLICY = "; ".join(
     (
@@ -67,7 +68,7 @@ def parts_of(names: tuple[str, ...]) -> list[str]:
     return [
         here.joinpath(name).read_text(encoding="utf-8")
         if here.joinpath(name).is_file()
-        else viewer.part(name)
+        else part(name)
         for name in names
     ]
 
@@ -77,11 +78,11 @@ _REVIEW = ("corrections.js", "undo.js", "span.js", "marks.js", "queue.js", "revi
 
 _ASSETS: dict[str, Callable[[], Asset]] = {
     "plotly.js": lambda: Asset(get_plotlyjs().encode(), "text/javascript"),
-    "viewer.js": _script("door.js", "served.js", *viewer.SCRIPTS, *_REVIEW),
+    "viewer.js": _script("base.js", "door.js", "served.js", *viewer.SCRIPTS, *_REVIEW),
+    "viewer.css": _style(*viewer.STYLES, "review.css"),
     "icon.svg": lambda: Asset(parts_of(("icon.svg",))[0].encode(), "image/svg+xml"),
-    "viewer.css": _style(viewer.STYLE, "review.css"),
-    "home.js": _script("door.js", "home.js"),
-    "home.css": _style(viewer.STYLE, "home.css"),
+    "home.js": _script("base.js", "door.js", "corpus.js", "home.js"),
+    "home.css": _style("base.css", "corpus.css", "home.css"),
 }
 
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import mimetypes
-from typing import Annotated
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from typing import IO, Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, StreamingResponse
 
 from lddu_pipe.errors import UnusableInputError
-from lddu_pipe.review.desk import ReviewDesk
+from lddu_pipe.review.desk import ReviewDesk, UnfitVerdictError
+from lddu_pipe.review.manifest import write_archive
 from lddu_pipe.review.shelf import Item, UnknownItemError
 from lddu_pipe.review.store import ConflictError
-from lddu_pipe.server.problems import Problem
+from lddu_pipe.server.problems import Problem, storing
 from lddu_pipe.server.review_messages import (
     VERDICT_EXAMPLE,
     AgreementMessage,
@@ -35,7 +40,12 @@ MEDIA_FOLDER = "/v1/media/"
 _SHOWN = ("video/", "audio/", "image/")
 """Types of media that a browser is told."""
 
-router = APIRouter(prefix="/v1", tags=["reviews"], responses=GUARDED)
+_PIECE = 1 << 18
+
+_packing = threading.Lock()
+"""One archive at a time: each takes the disk that all its media take."""
+
+router = APIRouter(prefix="/v1", tags=["reviews"], responses={**GUARDED, **problems(503)})
 links = APIRouter(tags=["reviews"], responses=ANYWHERE)
 
 
@@ -195,7 +205,7 @@ def correct(item: Found, verdict: VerdictMessage, desk: Desk, owner: Owner) -> C
         )
     except ConflictError as error:
         raise Problem(409, str(error)) from None
-    except UnusableInputError as error:
+    except UnfitVerdictError as error:
         raise Problem(422, str(error)) from None
     return CorrectionMessage.of(made)
 
@@ -244,6 +254,52 @@ def queue(
 def agreement(desk: Desk, owner: Owner) -> AgreementMessage:
     """Estimated from the utterances that were drawn at random, with 95 % intervals."""
     return AgreementMessage.of(desk.progress(owner))
+
+
+@router.get(
+    "/corrections.zip",
+    response_class=Response,
+    summary="Export corrections for training",
+    responses={
+        200: {
+            "description": "`corrections.jsonl`, a manifest, with the media that it names.",
+            "content": {"application/zip": {"schema": {"type": "string"}}},
+        },
+        **problems(404, 429, 507),
+    },
+)
+def export(desk: Desk, owner: Owner, service: Services) -> Response:
+    """Unpack it, and give the manifest to `calibrate`, `extract` or `train`.
+
+    Media that were deleted are missing: of their utterances the words remain, where there are any.
+    """
+    if not _packing.acquire(blocking=False):
+        raise Problem(429, "another export is being made", headers={"Retry-After": "30"})
+    try:
+        found = desk.rows(owner)
+        if not found.rows:
+            raise Problem(404, "there are no corrections to export")
+        with storing():
+            # Without a name on the disk: whatever happens, nothing of it stays.
+            file = tempfile.TemporaryFile(dir=service.folder.path)  # noqa: SIM115 - until it is sent
+            write_archive(found, file)
+    finally:
+        _packing.release()
+    return StreamingResponse(
+        _pieces(file),
+        media_type="application/zip",
+        headers={
+            "Content-Disposition": 'attachment; filename="corrections.zip"',
+            "Content-Length": str(file.seek(0, os.SEEK_END)),
+        },
+    )
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        file.seek(0)
+        while piece := file.read(_PIECE):
+            yield piece
 
 
 def _has_media(desk: ReviewDesk, owner: str, item: Item) -> bool:

@@ -1,9 +1,5 @@
-/* The annotation as the page needs it, decisions under the reader's thresholds, numbers in words.
- *
- * Every text of the annotation is untrusted: it reaches the page as text, never as markup.
- */
+/* The annotation as the page needs it, decisions under the reader's thresholds, numbers in words. */
 const { annotation, media: source, high } = input;
-const MODALITIES = ["text", "audio", "vision"];
 const labels = annotation.model.labels;
 const duration = annotation.media.duration;
 /* Text and stills have no time: their utterances are read in order. */
@@ -18,14 +14,7 @@ const utterances = annotation.utterances.map((values, index) => ({
 /* Seconds that the time line covers; a transcript may run on after the media has ended. */
 const length = utterances.reduce((most, { end }) => Math.max(most, end), duration);
 
-/* Okabe and Ito's colours, told apart with any colour vision; known emotions keep theirs. */
-const PALETTE = ["#E69F00", "#0072B2", "#D55E00", "#CC79A7", "#009E73", "#56B4E9", "#8A8A8A"];
-const KNOWN = ["happy", "sad", "anger", "surprise", "disgust", "fear"];
-const colours = new Map();
-for (const label of labels) {
-  const known = KNOWN.indexOf(label);
-  colours.set(label, PALETTE[(known >= 0 ? known : labels.indexOf(label)) % PALETTE.length]);
-}
+const colours = coloursOf(labels);
 
 /* What the reader changed: thresholds by label (0..1), and labels whose lanes are hidden. */
 const thresholds = new Map();
@@ -49,25 +38,9 @@ function presentScores(utterance) {
     .sort((one, other) => other.probability - one.probability);
 }
 
-/* As on the terminal: only 0 and 1 themselves are called 0 % and 100 %. The sign stays with its
- * number, whatever the width. */
-function percent(share) {
-  const rounded = Math.round(share * 100);
-  const whole = share <= 0 ? 0 : share >= 1 ? 100 : Math.min(Math.max(rounded, 1), 99);
-  const near = share > 0 && share < 0.005 ? "<" : share < 1 && share >= 0.995 ? ">" : "";
-  return `${near}${whole}\u00a0%`;
-}
-
-/* Seconds as m:ss, or h:mm:ss in long media; with tenths where they are asked for. */
+/* Seconds as m:ss, or h:mm:ss in long media. */
 function clock(seconds, digits = 0) {
-  const unit = 10 ** digits;
-  const all = Math.round(seconds * unit);
-  const whole = Math.floor(all / unit);
-  const two = (number) => String(number).padStart(2, "0");
-  const minutes = Math.floor(whole / 60);
-  const front = length >= 3600 ? `${Math.floor(minutes / 60)}:${two(minutes % 60)}` : minutes;
-  const rest = digits ? `.${String(all % unit).padStart(digits, "0")}` : "";
-  return `${front}:${two(whole % 60)}${rest}`;
+  return clockFace(seconds, { hours: length >= 3600, digits });
 }
 
 /* When an utterance is; its place in the order where the source has no time. */
@@ -156,14 +129,4 @@ function utteranceAt(moment, chosen) {
 
 function speakingAt(moment) {
   return utterances.filter(({ start, end }) => start <= moment && moment < end);
-}
-
-/* An element with text and children; strings are text, never markup. */
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value !== null && value !== undefined) element.setAttribute(name, value);
-  }
-  element.append(...children.filter((child) => child !== null));
-  return element;
 }

@@ -155,7 +155,6 @@ function decoded(link) {
 const view = { current: null, chosen: null, held: null };
 /* Told of the utterance that has come into view. */
 const followers = [];
-const byId = (id) => document.getElementById(id);
 
 function seekTo(moment, utterance) {
   view.chosen = utterance;
@@ -247,22 +246,6 @@ function move(step, wanted = () => true) {
 
 const hasEmotion = (utterance) => presentScores(utterance).some(({ label }) => !hidden.has(label));
 
-function toggleTheme() {
-  const dark = !isDark();
-  document.documentElement.dataset.theme = dark ? "dark" : "light";
-  showTheme();
-}
-
-function isDark() {
-  const { theme } = document.documentElement.dataset;
-  return theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-}
-
-function showTheme() {
-  byId("theme").setAttribute("aria-pressed", String(isDark()));
-  timeline?.draw();
-}
-
 const KEYS = {
   " ": () => player.toggle(),
   ArrowLeft: () => move(-1),
@@ -339,7 +322,6 @@ byId("reset").addEventListener("click", () => {
   showDecisions();
 });
 const CLICKS = {
-  theme: toggleTheme,
   "help-button": () => byId("help").showModal(),
   play: () => player.toggle(),
   previous: () => move(-1),
@@ -349,11 +331,10 @@ const CLICKS = {
   "zoom-all": () => timeline?.show(0, length),
 };
 for (const [id, action] of Object.entries(CLICKS)) byId(id).addEventListener("click", action);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme);
 document.addEventListener("keydown", onKey);
 panel.show(null);
 onState(false);
-showTheme();
+startTheme(byId("theme"), () => timeline?.draw());
 byId("zoom-all").disabled = byId("zoom-out").disabled = true;
 if (timed) onTime(0, false);
 else setCurrent(utterances[0] ?? null);

@@ -141,9 +141,12 @@ def item(name: str, folder: str = "/x") -> Item:
 
 
 def test_results_lose_the_suffix_where_that_is_clear():
-    items = [item("a.mp4"), item("A.wav"), item("b.mp4"), item("d/a.mp4"), item("summary.mp4")]
+    items = [item("a.mp4"), item("A.wav"), item("b.mp4"), item("d/a.mp4")]
+    items += [item("summary.mp4"), item("Index.mp4"), item("d/index.mp4")]
     names = result_names(items, {})
-    assert [names[one.key] for one in items] == ["a.mp4", "A.wav", "b", "d/a", "summary.mp4"]
+    assert [names[one.key] for one in items] == [
+        *("a.mp4", "A.wav", "b", "d/a", "summary.mp4", "Index.mp4", "d/index"),
+    ]
 
 
 def test_names_stay_what_they_were():

@@ -19,7 +19,7 @@ from lddu_pipe.pipelines.batch.configuration import describe_configuration
 from lddu_pipe.pipelines.batch.inputs import find_items
 from lddu_pipe.pipelines.batch.run import Batch, StopBatchError, choose
 from lddu_pipe.pipelines.batch.storage import Output
-from lddu_pipe.pipelines.batch.summary import summarise
+from lddu_pipe.pipelines.batch.summary import labels_of, name_of_index, rows_of, summarise
 from lddu_pipe.pipelines.batch.work import Plan, Worker
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.writers.formats import Format
@@ -306,6 +306,28 @@ def test_the_summary_adds_up(batch):
     assert found["real_time_factor"] is None
     assert summarise([], ["happy"])["prevalence"] == {"happy": None}
     json.dumps(found, allow_nan=False)
+
+
+def test_every_item_has_a_row_for_the_page(batch, folder):
+    _, result, _, _ = batch(formats=("json", "html"))
+    a, broken, b = rows_of(result.entries)
+    assert [row["name"] for row in (a, broken, b)] == ["a.srt", "broken.srt", "deep/b.srt"]
+    assert [row["result"] for row in (a, broken, b)] == ["a.html", None, "deep/b.html"]
+    assert (a["state"], a["utterances"], a["present"]["happy"]) == ("done", 1, 1)
+    assert broken["state"] == "failed"
+    assert broken["error"].startswith("broken.srt")
+    assert str(folder) not in broken["error"]
+    assert labels_of(result.entries)[0] == "happy"
+    waiting = replace(result.entries[0], state="running", outputs=("a.json", "a.csv"))
+    (row,) = rows_of([waiting])
+    assert (row["state"], row["result"]) == ("waiting", "a.json")
+
+
+def test_the_page_takes_no_name_that_a_result_has(batch):
+    _, result, _, _ = batch()
+    assert name_of_index(result.entries) == "index.html"
+    older = replace(result.entries[0], name="Index", outputs=("Index.json", "Index.html"))
+    assert name_of_index([older, *result.entries]) == "files.html"
 
 
 def test_a_dataset_holds_the_rows_of_all_items(batch, folder, tmp_path):

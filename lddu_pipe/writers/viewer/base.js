@@ -1,0 +1,71 @@
+/* What every page is made with: elements, numbers in words, colours of emotions, light and dark.
+ *
+ * Every text that comes from a file is untrusted: it reaches a page as text, never as markup.
+ */
+const MODALITIES = ["text", "audio", "vision"];
+
+const byId = (id) => document.getElementById(id);
+
+/* An element with text and children; strings are text, never markup. */
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+/* As on the terminal: only 0 and 1 themselves are called 0 % and 100 %. The sign stays with its
+ * number, whatever the width. */
+function percent(share) {
+  const rounded = Math.round(share * 100);
+  const whole = share <= 0 ? 0 : share >= 1 ? 100 : Math.min(Math.max(rounded, 1), 99);
+  const near = share > 0 && share < 0.005 ? "<" : share < 1 && share >= 0.995 ? ">" : "";
+  return `${near}${whole}\u00a0%`;
+}
+
+/* Seconds as m:ss, or h:mm:ss; with tenths or finer where they are asked for. */
+function clockFace(seconds, { hours = seconds >= 3600, digits = 0 } = {}) {
+  const unit = 10 ** digits;
+  const all = Math.round(seconds * unit);
+  const whole = Math.floor(all / unit);
+  const two = (number) => String(number).padStart(2, "0");
+  const minutes = Math.floor(whole / 60);
+  const front = hours ? `${Math.floor(minutes / 60)}:${two(minutes % 60)}` : minutes;
+  const rest = digits ? `.${String(all % unit).padStart(digits, "0")}` : "";
+  return `${front}:${two(whole % 60)}${rest}`;
+}
+
+/* Okabe and Ito's colours, told apart with any colour vision; known emotions keep theirs. */
+const PALETTE = ["#E69F00", "#0072B2", "#D55E00", "#CC79A7", "#009E73", "#56B4E9", "#8A8A8A"];
+const KNOWN = ["happy", "sad", "anger", "surprise", "disgust", "fear"];
+
+/* The colour of each label, by name. */
+function coloursOf(labels) {
+  return new Map(
+    labels.map((label, at) => {
+      const known = KNOWN.indexOf(label);
+      return [label, PALETTE[(known >= 0 ? known : at) % PALETTE.length]];
+    }),
+  );
+}
+
+function isDark() {
+  const { theme } = document.documentElement.dataset;
+  return theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+/* Let a button choose between light and dark, until then the system; `onChange` is told of either. */
+function startTheme(button, onChange = () => {}) {
+  const show = () => {
+    button.setAttribute("aria-pressed", String(isDark()));
+    onChange();
+  };
+  button.addEventListener("click", () => {
+    document.documentElement.dataset.theme = isDark() ? "light" : "dark";
+    show();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
+  show();
+}
