@@ -73,10 +73,13 @@ def parts_of(names: tuple[str, ...]) -> list[str]:
     ]
 
 
+_REVIEW = ("corrections.js", "undo.js", "span.js", "marks.js", "queue.js", "review.js")
+"""What the viewer of the server has beside."""
+
 _ASSETS: dict[str, Callable[[], Asset]] = {
     "icon.svg": lambda: Asset(parts_of(("icon.svg",))[0].encode(), "image/svg+xml"),
     "plotly.js": lambda: Asset(get_plotlyjs().encode(), "text/javascript"),
-    "viewer.js": _script("base.js", "door.js", "served.js", *viewer.SCRIPTS, "review.js"),
+    "viewer.js": _script("base.js", "door.js", "served.js", *viewer.SCRIPTS, *_REVIEW),
     "viewer.css": _style(*viewer.STYLES, "review.css"),
     "home.js": _script(
         *("base.js", "door.js", "corpus.js"),

@@ -2,16 +2,28 @@
 const itemId = location.pathname.split("/").pop();
 const itemPath = `/v1/annotations/${encodeURIComponent(itemId)}`;
 
+async function askForMedia() {
+  return (await api(`${itemPath}/media`, { method: "POST" })).json();
+}
+
+/* What kind of media was annotated, where it is not there to tell. */
+function kindOf({ duration, has_audio: hasAudio, has_video: hasVideo }) {
+  if (!duration) return hasVideo ? "picture" : "none";
+  return hasVideo ? "video" : hasAudio ? "audio" : "none";
+}
+
 async function fetchInput() {
   const annotation = await (await api(itemPath)).json();
   const name = annotation.media.path.split("/").pop() || "text";
-  const media = await api(`${itemPath}/media`, { method: "POST" })
-    .then((answer) => answer.json())
-    .catch((refusal) => ({ kind: "none", url: "", absent: refusal.message }));
+  const media = await askForMedia().catch((refusal) => ({
+    kind: kindOf(annotation.media),
+    absent: refusal.message,
+  }));
+  const renew = async () => (await askForMedia()).url;
   return {
     ...JSON.parse(document.getElementById("input").textContent),
     annotation,
-    media: { kind: media.kind, link: media.url, name, absent: media.absent },
+    media: { kind: media.kind, link: media.url, name, absent: media.absent, renew },
   };
 }
 

@@ -64,7 +64,7 @@ def make_shell(*, icon: str, styles: Sequence[str], plotly: str, script: str, pa
     """Return the page as HTML with nothing in it.
 
     Args:
-        icon: URL of the page's icon.
+        icon: URL of the picture that browsers show beside the title.
         styles: URLs of style sheets, `STYLES` among them.
         plotly: URL of plotly.js.
         script: URL of a module: ``base.js``, a part that defines ``input``, then `SCRIPTS`.

@@ -10,6 +10,9 @@ class Player {
     this.recovered = -Infinity;
     this.stretch = null;
     this.stage = document.getElementById("stage");
+  }
+
+  start() {
     if (source.kind === "none") return;
     this.stage.hidden = false;
     if (source.absent) this.explain();
@@ -285,7 +288,7 @@ function onKey(event) {
   if (!action) return;
   event.preventDefault();
   action();
-  if (inList) list.focusCurrent();
+  if (inList && document.activeElement === target) list.focusCurrent();
 }
 
 fillHeader();
@@ -311,6 +314,7 @@ const timeline = timed
   : null;
 const overview = timed ? new Overview(byId("overview"), timeline) : null;
 const player = new Player({ onTime, onState });
+player.start();
 document.body.classList.toggle("is-untimed", !timed);
 byId("timeline").setAttribute("aria-valuemax", length.toFixed(1));
 byId("reset").addEventListener("click", () => {

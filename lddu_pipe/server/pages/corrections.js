@@ -1,0 +1,165 @@
+/* What reviewers said of the utterances, and what is about to be said: drafts, which are kept in this
+ * browser tab until they are saved.
+ *
+ * A draft is `labels` (a Set, or null: cannot tell), `start` and `end` in seconds, `comment`, and
+ * `replaces`: the number of the correction that its reviewer saw, null for none.
+ */
+class Corrections {
+  constructor() {
+    this.inForce = new Map(); // by the utterance's id
+    this.unmatched = [];
+    this.history = []; // the newest first
+    this.drafts = new Map(); // by the utterance's id
+    this.recall();
+  }
+
+  async load() {
+    const found = await (await api(`${itemPath}/corrections`)).json();
+    this.inForce = new Map(found.in_force.map((made) => [made.utterance, made]));
+    this.unmatched = found.unmatched;
+    this.history = found.history;
+  }
+
+  of(utterance) {
+    return this.inForce.get(utterance.id) ?? null;
+  }
+
+  historyOf(utterance) {
+    // Of what belongs to no utterance, the id is one of an earlier annotation.
+    const anchor = (made) => JSON.stringify([made.model_start, made.model_end, made.text]);
+    const lost = new Set(this.unmatched.map(anchor));
+    return this.history.filter(
+      (made) => made.utterance === utterance.id && !lost.has(anchor(made)),
+    );
+  }
+
+  /* What holds before the reviewer changes anything: what is in force, else the model's decisions. */
+  preset(utterance) {
+    const made = this.of(utterance);
+    if (!made) {
+      const found = utterance.emotions.filter(({ decision }) => decision === "present");
+      const labels = new Set(found.map(({ label }) => label));
+      const { start, end } = utterance;
+      return { labels, start, end, comment: "", replaces: null };
+    }
+    return {
+      labels: made.labels && new Set(made.labels),
+      start: made.start ?? utterance.start,
+      end: made.end ?? utterance.end,
+      comment: made.comment,
+      replaces: made.number,
+    };
+  }
+
+  draft(utterance) {
+    return this.drafts.get(utterance.id) ?? this.preset(utterance);
+  }
+
+  isDirty(utterance) {
+    return this.drafts.has(utterance.id);
+  }
+
+  /* Change the draft of an utterance; one that says what holds anyway is none. */
+  change(utterance, changes) {
+    const draft = { ...this.draft(utterance), ...changes };
+    if (isSame(draft, this.preset(utterance))) this.drafts.delete(utterance.id);
+    else this.drafts.set(utterance.id, draft);
+    this.keep();
+  }
+
+  drop(utterance) {
+    this.drafts.delete(utterance.id);
+    this.keep();
+  }
+
+  async save(utterance, draft, reviewer) {
+    const isCut = timed && !isCutAs(draft, utterance);
+    const answer = await api(`${itemPath}/corrections`, {
+      method: "POST",
+      body: {
+        utterance: utterance.id,
+        labels: draft.labels && labels.filter((label) => draft.labels.has(label)),
+        start: isCut ? draft.start : null,
+        end: isCut ? draft.end : null,
+        comment: draft.comment,
+        reviewer,
+        replaces: draft.replaces,
+      },
+    });
+    const made = await answer.json();
+    this.inForce.set(utterance.id, made);
+    this.history.unshift(made);
+    this.drop(utterance);
+    return made;
+  }
+
+  keep() {
+    const kept = [...this.drafts].map(([id, { labels: chosen, ...rest }]) => [
+      id,
+      { ...rest, labels: chosen && [...chosen] },
+    ]);
+    if (kept.length) sessionStorage.setItem(this.place(), JSON.stringify(kept));
+    else sessionStorage.removeItem(this.place());
+  }
+
+  recall() {
+    const known = new Set(utterances.map(({ id }) => id));
+    for (const [id, draft] of JSON.parse(sessionStorage.getItem(this.place()) ?? "[]")) {
+      if (!known.has(id)) continue;
+      this.drafts.set(id, { ...draft, labels: draft.labels && new Set(draft.labels) });
+    }
+  }
+
+  place() {
+    return `lddu-pipe-drafts ${itemId}`;
+  }
+}
+
+function isSame(one, other) {
+  return isSameSet(one.labels, other.labels) && isCutAs(one, other) &&
+    one.comment.trim() === other.comment.trim();
+}
+
+function isSameSet(one, other) {
+  if (!one || !other) return one === other;
+  return one.size === other.size && [...one].every((label) => other.has(label));
+}
+
+function isCutAs(one, other) {
+  const close = (a, b) => Math.abs(a - b) < 0.0005; // a millisecond's half: what is kept
+  return close(one.start, other.start) && close(one.end, other.end);
+}
+
+/* How labels differ from the model's decisions; what it left open differs from nothing. */
+function differences(utterance, chosen) {
+  const added = [];
+  const taken = [];
+  for (const { label, decision } of utterance.emotions) {
+    if (decision === "absent" && chosen.has(label)) added.push(label);
+    if (decision === "present" && !chosen.has(label)) taken.push(label);
+  }
+  return { added, taken };
+}
+
+function isRecut(utterance, made) {
+  return timed && made.start !== null && !isCutAs(made, utterance);
+}
+
+/* Whether a reviewer said otherwise than the model. */
+function isCorrected(utterance, made) {
+  if (isRecut(utterance, made)) return true;
+  if (!made.labels) return false;
+  const { added, taken } = differences(utterance, new Set(made.labels));
+  return added.length + taken.length > 0;
+}
+
+/* Labels in words. */
+function named(chosen) {
+  if (!chosen) return "cannot tell";
+  return [...chosen].join(", ") || "no emotion";
+}
+
+/* A moment of the calendar, as the reader's system writes it. */
+function calendar(moment) {
+  return new Date(moment).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+}

@@ -1,0 +1,72 @@
+/* What comes next, and how far the review is. */
+const OFFERS = 10;
+
+/* The address of an utterance; it says why it was chosen, too. */
+function addressOf({ item, utterance, why }) {
+  const place = new URLSearchParams({ utterance, ...(why ? { why } : {}) });
+  return `/annotations/${encodeURIComponent(item)}#${place}`;
+}
+
+/* What the address of this page names: an utterance, and why it was chosen. */
+function fromAddress() {
+  const place = new URLSearchParams(location.hash.slice(1));
+  const id = place.get("utterance");
+  const found = utterances.find((utterance) => utterance.id === id) ?? null;
+  return { utterance: found, why: place.get("why"), isUnknown: id !== null && !found };
+}
+
+function whyInWords(utterance, why) {
+  if (why === "random") return "Drawn at random, so that agreement stays unbiased.";
+  if (why !== "uncertain") return "";
+  const wrong = utterance.emotions.reduce((sum, { confidence }) => sum + 1 - confidence, 0);
+  const count = utterance.emotions.length;
+  return `Uncertain: ${wrong.toFixed(1)} of ${count} decisions are expected to be wrong.`;
+}
+
+/* Hands out what the server offers next; what was passed over once comes last. */
+class Queue {
+  constructor() {
+    this.passed = new Set(JSON.parse(sessionStorage.getItem("lddu-pipe-passed") ?? "[]"));
+  }
+
+  /* The next offer, but not the utterance in view; null where there is none. */
+  async next(current) {
+    const here = current ? this.name({ item: itemId, utterance: current.id }) : "";
+    const offers = (await (await api(`/v1/queue?limit=${OFFERS}`)).json()).next;
+    const others = offers.filter((offer) => this.name(offer) !== here);
+    if (others.length < offers.length) this.passed.add(here);
+    let next = others.find((offer) => !this.passed.has(this.name(offer)));
+    if (!next && others.length) {
+      this.passed.clear();
+      [next] = others;
+    }
+    sessionStorage.setItem("lddu-pipe-passed", JSON.stringify([...this.passed]));
+    return next ?? null;
+  }
+
+  name({ item, utterance }) {
+    return `${item} ${utterance}`;
+  }
+}
+
+/* Say how far the review is; without a word where the server does not answer just now. */
+async function showProgress() {
+  const found = await api("/v1/agreement")
+    .then((answer) => answer.json())
+    .catch(() => null);
+  if (found) byId("progress").textContent = progressInWords(found);
+}
+
+function progressInWords({ utterances: all, judged, decisions, expected, sets, sample }) {
+  const parts = [`${judged} of ${all} reviewed`];
+  if (decisions.share !== null) {
+    const wanted = expected === null ? "" : `, expected ${percent(expected)}`;
+    parts.push(`decisions right: ${percent(decisions.share)}${wanted}`);
+  }
+  if (sets.share !== null) {
+    const range = `${Math.round(sets.low * 100)}–${Math.round(sets.high * 100)}`;
+    parts.push(`whole utterances right: ${percent(sets.share)} (${range})`);
+  }
+  if (decisions.share !== null) parts.push(`from ${sample} drawn at random`);
+  return parts.join(" · ");
+}

@@ -1,0 +1,39 @@
+/* What was saved in this browser tab, so that it can be taken back step by step, on whatever page. */
+const SAVED = "lddu-pipe-saved";
+const MOST_STEPS = 500;
+
+class Steps {
+  constructor() {
+    this.all = JSON.parse(sessionStorage.getItem(SAVED) ?? "[]");
+  }
+
+  /* The step that is undone next: the last in this tab, else the last of the reviewer's here. */
+  last(corrections, reviewer) {
+    if (this.all.length) return this.all[this.all.length - 1];
+    let latest = null;
+    for (const made of corrections.inForce.values()) {
+      if (made.reviewer === reviewer && made.number > (latest?.number ?? 0)) latest = made;
+    }
+    return latest && stepOf(latest);
+  }
+
+  add(made) {
+    this.all.push(stepOf(made));
+    this.all.splice(0, this.all.length - MOST_STEPS);
+    this.keep();
+  }
+
+  /* Forget a step that was undone, or can be no more. */
+  remove({ item, number }) {
+    this.all = this.all.filter((step) => step.item !== item || step.number !== number);
+    this.keep();
+  }
+
+  keep() {
+    sessionStorage.setItem(SAVED, JSON.stringify(this.all));
+  }
+}
+
+function stepOf({ number, utterance, labels: chosen }) {
+  return { item: itemId, name: input.media.name, number, utterance, words: named(chosen) };
+}

@@ -1,0 +1,660 @@
+"""The page on which annotations are reviewed: Chromium, the real server, a model of the tests."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+import uvicorn
+
+from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
+from lddu_pipe.server.app import Access, create_app
+from lddu_pipe.server.folders import DataFolder
+from lddu_pipe.types import EmotionScore, Prediction, TimeSpan, Uncertainty, Utterance
+
+pytestmark = pytest.mark.browser
+
+DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+LABELS = ("happy", "sad", "anger")
+HOSTILE = "<img src=x onerror=hacked=1><b>bold</b>"
+TOKEN = "a-token-of-the-tests"
+
+
+def utterance(name, start, end, text, probabilities, decisions):
+    scores = tuple(
+        EmotionScore(label, share, decision, max(share, 1 - share), Uncertainty(0.4, 0.03))
+        for label, share, decision in zip(LABELS, probabilities, decisions, strict=True)
+    )
+    missing = {"vision": "no face found"}
+    given = Utterance(name, TimeSpan(start, end), text, (), "Ana")
+    abstained = all(decision == "abstain" for decision in decisions)
+    return Prediction(given, scores, missing, abstained=abstained)
+
+
+TALK = (
+    utterance("0000", 0.0, 2.5, "Good news", (0.9, 0.1, 0.1), ("present", "absent", "absent")),
+    utterance("0001", 2.5, 4.75, "Oh no", (0.1, 0.7, 0.5), ("absent", "present", "abstain")),
+    utterance("0002", 5.0, 9.5, "Well", (0.5, 0.5, 0.5), ("abstain",) * 3),
+    utterance("0003", 10.0, 12.0, "I see", (0.1, 0.2, 0.1), ("absent",) * 3),
+)
+SHORT = (utterance("0000", 0.0, 1.9, HOSTILE, (0.6, 0.5, 0.4), ("present", "absent", "absent")),)
+
+
+def annotate(talk, duration=12.5, path="a talk.mp4", sha256="", has_video=True):
+    return Annotation(
+        SourceInfo(path, sha256, duration, has_audio=duration > 0, has_video=has_video),
+        ModelInfo("lddu-base-en", "0.2.0", LABELS, aligned=False),
+        talk,
+        Provenance("2026-01-01T00:00:00+00:00", {}, {}, {"fps": 10.0, "transcript": None}),
+    )
+
+
+@dataclass
+class Model:
+    """Says of each file what it was told to."""
+
+    known: dict[str, tuple] = field(default_factory=dict)
+
+    def load(self):
+        pass
+
+    def annotate(self, media, transcript, options, hook):
+        sha256 = hashlib.sha256(media.read_bytes()).hexdigest()
+        talk, duration = self.known[sha256]
+        has_video = duration > 5
+        return annotate(talk, duration, str(media), sha256, has_video)
+
+    def read(self, texts):
+        raise NotImplementedError
+
+
+class Desk:
+    """A server, and what was uploaded to it."""
+
+    def __init__(self, folder, tokens):
+        self.model, self.folder = Model(), folder
+        app = create_app(self.model, DataFolder(folder), access=Access(tokens))
+        config = uvicorn.Config(app, port=0, log_level="warning", lifespan="on")
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self.server.run)
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.02)
+        port = self.server.servers[0].sockets[0].getsockname()[1]
+        headers = {"Authorization": f"Bearer {tokens[0]}"} if tokens else {}
+        self.address = f"http://127.0.0.1:{port}"
+        self.client = httpx.Client(base_url=self.address, headers=headers, timeout=20)
+
+    def add(self, path, talk, duration=12.5):
+        """Upload a file; returns the id of its annotation."""
+        content = path.read_bytes()
+        self.model.known[hashlib.sha256(content).hexdigest()] = (talk, duration)
+        job = self.client.post("/v1/jobs", files={"media": (path.name, content)}).json()["id"]
+        while self.client.get(f"/v1/jobs/{job}").json()["state"] != "done":
+            time.sleep(0.05)
+        return job
+
+    def corrections(self, item):
+        return self.client.get(f"/v1/annotations/{item}/corrections").json()
+
+    def said(self, item):
+        """What is in force, by utterance."""
+        found = self.corrections(item)["in_force"]
+        return {made["utterance"]: made["labels"] for made in found}
+
+    def correct(self, item, utterance, labels, **more):
+        verdict = {"utterance": utterance, "labels": labels, "reviewer": "Ben", **more}
+        answer = self.client.post(f"/v1/annotations/{item}/corrections", json=verdict)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def stop(self):
+        self.client.close()
+        self.server.should_exit = True
+        self.thread.join()
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory, run_ffmpeg):
+    """A video of 12.5 s and a sound of 2 s."""
+    folder = tmp_path_factory.mktemp("clips")
+    talk, word = folder / "a talk.mp4", folder / "word.wav"
+    run_ffmpeg(
+        *("-f", "lavfi", "-i", "testsrc=s=64x48:d=12.5:r=10", "-f", "lavfi", "-i", "sine=d=12.5"),
+        *("-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", "-movflags", "+faststart"),
+        talk,
+    )
+    run_ffmpeg("-f", "lavfi", "-i", "sine=d=2", word)
+    return {"talk": talk, "word": word}
+
+
+@pytest.fixture
+def start_desk(tmp_path):
+    """Starts a server, which is stopped at the end."""
+    desks = []
+
+    def start(tokens=()):
+        desks.append(Desk(tmp_path / "data", tokens))
+        return desks[-1]
+
+    yield start
+    for desk in desks:
+        desk.stop()
+
+
+@pytest.fixture
+def desk(start_desk):
+    """A server without tokens."""
+    return start_desk()
+
+
+@pytest.fixture
+def talk(desk, clips):
+    """The id of an annotation of four utterances."""
+    return desk.add(clips["talk"], TALK)
+
+
+@pytest.fixture
+def open_page(browser, desk):
+    """Open the page of an annotation; afterwards, check that nothing went wrong in it."""
+    contexts, problems, expected = [], [], []
+
+    def open_page(
+        item, *, reviewer="Ana", viewport=DESK, where="", expects=(), routes=None, **options
+    ):
+        context = browser.new_context(viewport=viewport, **options)
+        contexts.append(context)
+        for address, action in (routes or {}).items():
+            context.route(address, action)
+        if reviewer:
+            context.add_init_script(f"localStorage['lddu-pipe-reviewer'] ??= {reviewer!r}")
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        expected.extend(expects)
+        page.goto(f"{desk.address}/annotations/{item}{where}")
+        ready(page)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [text for text in problems if not any(part in text for part in expected)] == []
+
+
+def until(page, condition, seconds=15.0):
+    """Wait for a condition; Playwright's own way needs what the policy of the page forbids."""
+    for _ in range(int(seconds * 20)):
+        try:
+            if page.evaluate(condition):
+                return
+        except Exception as error:  # on the way to another page
+            if "destroyed" not in str(error) and "navigation" not in str(error):
+                raise
+        page.wait_for_timeout(50)
+    pytest.fail(f"never true: {condition}")
+
+
+def ready(page):
+    until(page, "document.getElementById('progress')?.textContent.includes('reviewed')")
+
+
+def words_of(locator):
+    return " ".join(locator.inner_text().split())  # the spaces before signs do not break
+
+
+def text_of(page, name):
+    return " ".join(page.locator(f"#review-{name}").inner_text().split())
+
+
+def current(page):
+    return words_of(page.locator("#utterances [aria-current] .said"))
+
+
+def chips(page, utterance):
+    return words_of(page.locator("#utterances .chips").nth(utterance))
+
+
+def pressed(page):
+    return [
+        words_of(row).split()[-1]
+        for row in page.locator(".toggle").all()
+        if row.locator("input").is_checked()
+    ]
+
+
+def says(page, text):
+    until(page, f"document.getElementById('review-message').innerText.includes({text!r})")
+
+
+def settled(page):
+    until(page, "!document.getElementById('review').hasAttribute('aria-busy')")
+
+
+def stay(page):
+    """Do not go on after saving."""
+    page.evaluate("document.getElementById('review-options').open = true")
+    page.locator("#review-after").select_option("stay")
+
+
+def moment(page):
+    return page.evaluate("document.querySelector('video').currentTime")
+
+
+def test_a_label_is_corrected_undone_and_corrected_again_by_keys(desk, talk, open_page):
+    page = open_page(talk)
+    stay(page)
+    assert current(page) == "Ana: Good news"
+    assert pressed(page) == ["happy"]
+    assert text_of(page, "save") == "Confirm Enter"
+    assert text_of(page, "state") == "not reviewed yet"
+    page.keyboard.press("1")
+    page.keyboard.press("2")
+    assert pressed(page) == ["sad"]
+    assert text_of(page, "save") == "Save changes Enter"
+    assert text_of(page, "change") == "you add sad · you take away happy"
+    assert "not saved yet" in chips(page, 0)
+    page.keyboard.press("Enter")
+    says(page, "Saved: sad")
+    assert desk.said(talk) == {"0000": ["sad"]}
+    assert chips(page, 0) == "happy 90 % ✓ reviewed: + sad − happy"
+    assert text_of(page, "undo") == "Undo: sad, 0:00.0 Z"
+    page.keyboard.press("z")
+    says(page, "Undone: sad")
+    assert desk.said(talk) == {}
+    assert pressed(page) == ["happy"]
+    assert chips(page, 0) == "happy 90 %"
+    page.keyboard.press("3")
+    page.keyboard.press("Enter")
+    says(page, "Saved: happy, anger")
+    assert desk.said(talk) == {"0000": ["happy", "anger"]}
+    made = desk.corrections(talk)["in_force"][0]
+    assert made["reviewer"] == "Ana"
+    assert (made["start"], made["end"]) == (0.0, 2.5)
+    page.locator("#review-history summary").click()
+    history = page.locator("#review-rows li")
+    assert history.count() == 2
+    assert history.nth(1).locator("del").inner_text() == "sad"
+    assert "undone" in words_of(history.nth(1))
+    page.keyboard.press("Control+z")
+    says(page, "Undone: happy, anger")
+    assert page.locator("#review-undo").is_disabled()
+
+
+def test_enter_confirms_and_goes_on_through_the_queue(desk, talk, open_page):
+    page = open_page(talk)
+    seen = []
+    for _ in range(4):
+        seen.append(current(page))
+        page.keyboard.press("Enter")
+        settled(page)
+    says(page, "Nothing else is left")
+    assert len(set(seen)) == 4
+    # What the model left open starts as absent.
+    assert desk.said(talk) == {"0000": ["happy"], "0001": ["sad"], "0002": [], "0003": []}
+    until(page, "document.getElementById('progress').innerText.startsWith('4 of 4 reviewed')")
+    assert text_of(page, "save") == "Go on Enter"
+    for _ in range(3):
+        page.keyboard.press("z")
+        settled(page)
+    until(page, "document.getElementById('progress').innerText.startsWith('1 of 4 reviewed')")
+    assert current(page) == seen[1]
+
+
+def test_the_queue_leads_to_another_file_and_says_why(desk, talk, clips, open_page):
+    other = desk.add(clips["word"], SHORT, 2.0)
+    for name in ("0000", "0001", "0003"):
+        desk.correct(talk, name, [])
+    page = open_page(talk, where="#utterance=0002&why=uncertain")
+    assert current(page) == "Ana: Well"
+    assert text_of(page, "why") == "Uncertain: 1.5 of 3 decisions are expected to be wrong."
+    page.keyboard.press("Enter")
+    until(page, f"location.pathname.endsWith({other!r})")
+    ready(page)
+    assert page.evaluate("location.hash").startswith("#utterance=0000&why=")
+    assert text_of(page, "why")
+    assert page.evaluate("window.hacked === undefined")
+    # Undo walks back to the file from which it came.
+    assert text_of(page, "undo") == "Undo: no emotion, a talk.mp4 Z"
+    page.keyboard.press("z")
+    until(page, f"location.pathname.endsWith({talk!r})")
+    ready(page)
+    assert current(page) == "Ana: Well"
+    assert "0002" not in desk.said(talk)
+
+
+def test_who_cannot_tell_says_so(desk, talk, open_page):
+    page = open_page(talk)
+    stay(page)
+    page.keyboard.press("u")
+    says(page, "Saved: cannot tell")
+    assert desk.said(talk) == {"0000": None}
+    assert page.locator("#review-unsure").get_attribute("aria-pressed") == "true"
+    assert pressed(page) == []
+    assert "cannot tell" in chips(page, 0)
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    says(page, "Saved: happy")
+    assert desk.said(talk) == {"0000": ["happy"]}
+
+
+def test_the_name_is_asked_once_and_kept(desk, talk, open_page):
+    page = open_page(talk, reviewer="")
+    stay(page)
+    page.keyboard.press("Enter")
+    page.locator("#who-name").wait_for()
+    page.keyboard.press("Escape")
+    assert desk.said(talk) == {}
+    page.keyboard.press("Enter")
+    page.locator("#who-name").fill("  Zoë ")
+    page.keyboard.press("Enter")
+    says(page, "Saved")
+    assert text_of(page, "name") == "Zoë"
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    says(page, "Saved: happy, sad")
+    assert {made["reviewer"] for made in desk.corrections(talk)["history"]} == {"Zoë"}
+    page.reload()
+    ready(page)
+    assert text_of(page, "name") == "Zoë"
+
+
+def test_a_span_is_cut_by_keys_fields_and_handles(desk, talk, open_page):
+    page = open_page(talk)
+    stay(page)
+    until(page, "document.querySelector('video').readyState >= 2")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("h")  # stay, wherever the playhead is
+    page.keyboard.press("l")
+    assert current(page) == "Ana: Oh no"
+    page.keyboard.press("]")
+    assert page.locator("#review-end").input_value() == "7.5"
+    page.locator("#review-start").fill("2.25")
+    start = page.get_by_role("slider", name="Start of the utterance")
+    assert start.get_attribute("aria-valuetext") == "0:02.25"
+    start.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Shift+ArrowLeft")
+    assert page.locator("#review-start").input_value() == "1.15"
+    assert current(page) == "Ana: Oh no"
+    end = page.get_by_role("slider", name="End of the utterance").bounding_box()
+    lane = page.locator("#timeline").bounding_box()
+    wanted = lane["x"] + 92 + (lane["width"] - 92 - 44) * 6 / 12.5
+    page.mouse.move(end["x"] + end["width"] / 2, end["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(wanted, end["y"] + 5, steps=4)
+    page.mouse.up()
+    assert float(page.locator("#review-end").input_value()) == pytest.approx(6, abs=0.03)
+    page.locator("#review-end").fill("1")
+    assert "it has to end after it starts" in text_of(page, "message")
+    page.locator("#review-save").click()
+    says(page, "Not saved: it has to end after it starts")
+    assert desk.said(talk) == {}
+    page.locator("#review-end").fill("6")
+    page.locator("#review-save").click()
+    says(page, "Saved: sad")
+    made = desk.corrections(talk)["in_force"][0]
+    assert (made["start"], made["end"]) == (1.15, 6.0)
+    assert (made["model_start"], made["model_end"]) == (2.5, 4.75)
+    assert "0:01.2 – 0:06.0" in chips(page, 1)
+    page.locator("#review-cut").click()
+    assert page.locator("#review-start").input_value() == "2.5"
+
+
+def test_an_utterance_is_played_alone(talk, open_page):
+    page = open_page(talk)
+    until(page, "document.querySelector('video').readyState >= 2")
+    page.locator("#utterances button").nth(3).click()
+    page.locator("#review-end").fill("10.6")
+    page.locator("#review-end").blur()
+    page.evaluate("""() => {
+        window.latest = 0;
+        const media = document.querySelector("video");
+        const look = () => { window.latest = Math.max(window.latest, media.currentTime);
+                             requestAnimationFrame(look); };
+        look();
+    }""")
+    page.keyboard.press("p")
+    until(page, "!document.querySelector('video').paused")
+    until(page, "document.querySelector('video').paused")
+    assert 10.5 < page.evaluate("latest") < 10.9
+    assert moment(page) == pytest.approx(10.0, abs=0.05)
+    assert current(page) == "Ana: I see"
+
+
+def test_what_plays_on_is_stopped_before_it_is_saved(desk, talk, open_page):
+    page = open_page(talk)
+    until(page, "document.querySelector('video').readyState >= 2")
+    page.keyboard.press("Space")
+    until(page, "document.querySelector('video').currentTime > 0.3")
+    page.keyboard.press("Enter")
+    says(page, "Stopped here")
+    assert page.evaluate("document.querySelector('video').paused")
+    assert desk.said(talk) == {}
+    page.keyboard.press("Enter")
+    says(page, "Saved")
+    assert desk.said(talk) == {"0000": ["happy"]}
+
+
+def test_unsaved_changes_keep_the_utterance_in_view(talk, open_page):
+    page = open_page(talk)
+    until(page, "document.querySelector('video').readyState >= 2")
+    page.keyboard.press("3")
+    page.evaluate("document.querySelector('video').currentTime = 2.3")
+    page.keyboard.press("Space")
+    until(page, "document.querySelector('video').currentTime > 2.8")
+    page.keyboard.press("Space")
+    assert current(page) == "Ana: Good news"
+    page.keyboard.press("3")  # as it was: nothing to be saved
+    page.keyboard.press("h") if page.locator("#review-hold").is_checked() else None
+    page.keyboard.press("Space")
+    until(page, "document.querySelector('#utterances [aria-current]').innerText.includes('Oh no')")
+
+
+def test_a_comment_is_typed_and_is_text(desk, talk, open_page):
+    page = open_page(talk)
+    stay(page)
+    page.keyboard.press("c")
+    page.keyboard.type(f"1 2 3 n u z {HOSTILE}")
+    assert pressed(page) == ["happy"]
+    page.keyboard.press("Control+Enter")
+    says(page, "Saved: happy")
+    desk.correct(talk, "0001", ["sad"], comment=HOSTILE, reviewer=HOSTILE, start=2.6, end=4.0)
+    page.reload()
+    ready(page)
+    assert page.locator("#review-comment").input_value() == f"1 2 3 n u z {HOSTILE}"
+    page.locator("#review-history summary").click()
+    assert HOSTILE in page.locator("#review-rows").inner_text()
+    page.keyboard.press("ArrowRight")
+    assert HOSTILE in page.locator("#review-rows").inner_text()
+    assert HOSTILE in page.locator("#review-state").inner_text()
+    assert page.evaluate("window.hacked === undefined")
+    assert page.locator("main img, main b b").count() == 0
+
+
+def test_of_two_reviewers_the_second_decides(desk, talk, open_page):
+    page = open_page(talk, expects=("409",))
+    stay(page)
+    page.keyboard.press("2")
+    desk.correct(talk, "0000", ["anger"], comment="clenched teeth")
+    page.keyboard.press("Enter")
+    conflict = page.locator("#review-conflict")
+    conflict.wait_for()
+    assert "Ben was first: anger" in words_of(conflict)
+    assert "clenched teeth" in words_of(conflict)
+    assert pressed(page) == ["happy", "sad"]
+    conflict.get_by_role("button", name="Take theirs").click()
+    assert pressed(page) == ["anger"]
+    assert desk.said(talk) == {"0000": ["anger"]}
+    page.keyboard.press("2")
+    desk.correct(talk, "0000", [], replaces=desk.corrections(talk)["in_force"][0]["number"])
+    page.locator("#review-save").click()
+    conflict.get_by_role("button", name="Save mine instead").click()
+    says(page, "Saved: sad, anger")
+    assert desk.said(talk) == {"0000": ["sad", "anger"]}
+    assert conflict.is_hidden()
+
+
+def test_what_cannot_be_sent_is_not_lost(desk, talk, open_page):
+    page = open_page(talk, expects=("ERR_FAILED",))
+    stay(page)
+    page.keyboard.press("c")
+    page.keyboard.type("a long thought")
+    page.keyboard.press("Escape")
+    page.keyboard.press("3")
+    page.route("**/corrections", lambda route: route.abort())
+    page.keyboard.press("Enter")
+    says(page, "Not saved: the server does not answer")
+    page.unroute("**/corrections")
+    page.reload()
+    ready(page)
+    assert page.locator("#review-comment").input_value() == "a long thought"
+    assert pressed(page) == ["happy", "anger"]
+    page.keyboard.press("Enter")
+    says(page, "Saved: happy, anger")
+    assert desk.corrections(talk)["in_force"][0]["comment"] == "a long thought"
+
+
+def test_an_answer_that_got_lost_is_no_conflict(desk, talk, open_page):
+    page = open_page(talk, expects=("ERR_FAILED", "409"))
+    stay(page)
+    page.keyboard.press("3")
+
+    def lose(route):
+        route.fetch()
+        route.abort()
+
+    page.route("**/corrections", lose, times=1)
+    page.keyboard.press("Enter")
+    says(page, "Not saved")
+    page.keyboard.press("Enter")
+    says(page, "Saved: happy, anger")
+    assert page.locator("#review-conflict").is_hidden()
+    assert len(desk.corrections(talk)["history"]) == 1
+
+
+def test_the_list_shows_what_is_wanted(desk, talk, open_page):
+    desk.correct(talk, "0000", ["happy"])
+    desk.correct(talk, "0001", ["sad", "happy"])
+    page = open_page(talk, where="#utterance=0002")
+    shown = page.locator("#utterances li:not([hidden]) .said")
+    for choice, texts in (
+        ("open", ["Well", "I see"]),
+        ("reviewed", ["Good news", "Oh no", "Well"]),  # the one in view stays
+        ("differs", ["Oh no", "Well"]),
+        ("all", ["Good news", "Oh no", "Well", "I see"]),
+    ):
+        page.locator("#review-filter").select_option(choice)
+        assert shown.all_text_contents() == [f"Ana: {text}" for text in texts]
+    page.locator("#review-filter").select_option("differs")
+    page.locator("#review-filter").blur()
+    page.keyboard.press("ArrowLeft")
+    assert current(page) == "Ana: Oh no"
+    page.keyboard.press("ArrowLeft")
+    assert current(page) == "Ana: Oh no"
+
+
+def test_corrections_of_another_cut_are_listed(desk, talk, open_page):
+    lost = desk.correct(talk, "0000", ["anger"], comment="of old")
+    lost |= {"model_start": 20.0, "model_end": 22.0, "text": HOSTILE}
+    page = open_page(talk)
+    answer = {"in_force": [], "unmatched": [lost], "history": [lost]}
+    page.route("**/corrections", lambda route: route.fulfill(json=answer))
+    page.reload()
+    ready(page)
+    card = page.locator("#unmatched")
+    assert "(1)" in card.locator("summary").inner_text()
+    card.locator("summary").click()
+    assert "0:20.0 – 0:22.0" in words_of(card)
+    assert HOSTILE in card.inner_text()
+    assert "of old" in card.inner_text()
+    assert page.locator("#review-history").is_hidden()
+
+
+def test_an_expired_link_is_renewed_where_it_was(desk, talk, open_page, clips):
+    content = clips["talk"].read_bytes()
+    links = set()
+
+    def expire(route):
+        """Of the first link, only the first part is ever given."""
+        links.add(route.request.url)
+        start = int(route.request.headers.get("range", "bytes=0-")[6:].partition("-")[0])
+        if len(links) > 1:
+            route.continue_()
+        elif start:
+            route.fulfill(status=404)
+        else:
+            half = content[: len(content) // 2]
+            span = f"bytes 0-{len(half) - 1}/{len(content)}"
+            headers = {"Content-Range": span, "Content-Type": "video/mp4"}
+            route.fulfill(status=206, body=half, headers=headers)
+
+    page = open_page(talk, expects=("404",), routes={"**/v1/media/*": expire})
+    until(page, "document.querySelector('video').readyState >= 1")
+    page.locator("#utterances button").nth(3).click()
+    until(page, "document.querySelector('video').readyState >= 2")
+    assert moment(page) == pytest.approx(10.0, abs=0.05)
+    assert len(links) == 2
+    assert page.locator("#play").is_enabled()
+
+
+def test_where_the_media_is_gone_the_page_says_so(desk, talk, open_page, clips):
+    DataFolder(desk.folder).uploaded(talk).unlink()
+    page = open_page(talk, expects=("404",))
+    assert "media is not there any more" in words_of(page.locator(".absent"))
+    assert page.locator("#play").is_disabled()
+    page.keyboard.press("p")
+    says(page, "The media cannot be played")
+    page.keyboard.press("ArrowRight")
+    page.locator("#chooser").set_input_files(clips["talk"])
+    until(page, "document.querySelector('video').readyState >= 2")
+    assert moment(page) == pytest.approx(2.5, abs=0.05)
+
+
+def test_the_token_is_asked_for(start_desk, browser, clips):
+    desk = start_desk((TOKEN,))
+    item = desk.add(clips["talk"], TALK)
+    page = browser.new_context(viewport=DESK).new_page()
+    page.goto(f"{desk.address}/annotations/{item}")
+    page.locator("#door-token").fill(TOKEN)
+    page.keyboard.press("Enter")
+    ready(page)
+    page.keyboard.press("Enter")
+    page.locator("#who-name").fill("Ana")
+    page.keyboard.press("Enter")
+    says(page, "Saved")
+    assert desk.said(item) == {"0000": ["happy"]}
+    page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+def test_nothing_is_wider_than_the_screen(desk, talk, open_page, viewport, scheme):
+    desk.correct(talk, "0000", ["anger"], comment="x" * 200, start=0.5, end=2.0)
+    page = open_page(talk, viewport=viewport, color_scheme=scheme, has_touch=viewport is PHONE)
+    page.locator("#review-history summary").click()
+    page.locator("#review-options summary").click()
+    assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
+
+
+def test_controls_have_names_and_roles(talk, open_page):
+    page = open_page(talk)
+    for name in LABELS:
+        assert page.get_by_role("checkbox", name=name, exact=True).count() == 1
+    group = page.get_by_role("group", name="Emotions that are present")
+    assert group.get_by_role("checkbox").count() == len(LABELS)
+    for name in ("Start here", "End here", "Next to review N", "Play it P", "Cannot tell U"):
+        assert page.get_by_role("button", name=name, exact=True).count() == 1, name
+    for name in ("Start", "End"):
+        assert page.get_by_role("spinbutton", name=name).count() == 1
+    page.keyboard.press("2")
+    assert page.locator("#announcer").text_content() == "sad: present"
+    page.keyboard.press("?")
+    assert page.locator("dialog[open]").get_by_text("next to review", exact=True).is_visible()
+    page.keyboard.press("2")  # not for the page while the help is open
+    assert pressed(page) == ["happy", "sad"]
