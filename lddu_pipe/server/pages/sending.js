@@ -34,7 +34,7 @@ async function post(path, form, { onProgress, signal }) {
     const answer = await new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       request.open("POST", path);
-      for (const [name, value] of Object.entries(authorised())) request.setRequestHeader(name, value);
+      for (const header of Object.entries(authorised())) request.setRequestHeader(...header);
       request.upload.addEventListener("progress", ({ loaded, total }) => onProgress(loaded, total));
       request.addEventListener("load", () => {
         const { status, statusText, responseText } = request;

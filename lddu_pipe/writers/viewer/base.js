@@ -75,7 +75,7 @@ function isDark() {
   return theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-/* Let a button choose between light and dark, until then the system; `onChange` is told of either. */
+/* Let a button choose between light and dark, until then the system; `onChange` is told. */
 function startTheme(button, onChange = () => {}) {
   const show = () => {
     button.setAttribute("aria-pressed", String(isDark()));
