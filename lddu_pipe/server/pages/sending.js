@@ -186,7 +186,9 @@ class Sending {
         await this.watch(jobs[0]);
       } catch (refusal) {
         // Deleted this very moment, or a server that is away or busy: ask again.
-        for (const line of this.lines.values()) line.tell(refusal.message);
+        const isTold = refusal instanceof Refusal;
+        const words = isTold ? refusal.message : "the server does not answer; waiting for it";
+        for (const line of this.lines.values()) line.tell(words);
         await new Promise((resolve) => setTimeout(resolve, RETRY));
       }
     }
