@@ -31,6 +31,7 @@ function sizeOf(bytes) {
  * where `signal` gave it up. */
 async function post(path, form, { onProgress, signal }) {
   for (;;) {
+    const token = tokenOfTab();
     const answer = await new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       request.open("POST", path);
@@ -50,7 +51,7 @@ async function post(path, form, { onProgress, signal }) {
     if (answer.ok) return answer.json();
     const refusal = await refusalOf(answer);
     if (answer.status !== 401) throw refusal;
-    await askForToken();
+    await askForToken(token);
   }
 }
 
