@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -97,6 +98,15 @@ def test_the_real_server_annotates_and_stops(real_server, tmp_path, sample_video
         )
         with urllib.request.urlopen(request) as answer:
             assert b'"happy"' in answer.read()
+
+
+@pytest.mark.slow
+def test_a_server_is_interrupted_while_its_model_is_loaded(real_server, tmp_path):
+    # Native code of a loader's thread aborts a process whose interpreter ends in its own way.
+    with real_server(tmp_path / "data") as (_, process):
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == "lddu-pipe: interrupted\n"
 
 
 @pytest.mark.slow
