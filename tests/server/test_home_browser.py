@@ -269,3 +269,9 @@ def test_nothing_is_wider_than_the_screen(spawn, open_home, wait_for, viewport, 
     assert page.evaluate(dark) == (scheme == "dark")
     page.locator("#theme").click()
     assert page.evaluate(dark) == (scheme == "light")
+    page.locator("#review-next").wait_for()
+    page.reload()
+    expect(page.locator("#theme")).to_have_attribute(
+        "aria-pressed", str(scheme == "light").lower()
+    )
+    assert page.evaluate(dark) == (scheme == "light")
