@@ -61,11 +61,11 @@ function progressInWords({ utterances: all, judged, decisions, expected, sets, s
   const parts = [`${judged} of ${all} reviewed`];
   if (decisions.share !== null) {
     const wanted = expected === null ? "" : `, expected ${percent(expected)}`;
-    parts.push(`decisions right: ${percent(decisions.share)}${wanted}`);
+    parts.push(`agreement on labels ${percent(decisions.share)}${wanted}`);
   }
   if (sets.share !== null) {
     const range = `${Math.round(sets.low * 100)}–${Math.round(sets.high * 100)}`;
-    parts.push(`whole utterances right: ${percent(sets.share)} (${range})`);
+    parts.push(`on whole utterances ${percent(sets.share)} (${range})`);
   }
   if (decisions.share !== null) parts.push(`from ${sample} drawn at random`);
   return parts.join(" · ");

@@ -1,4 +1,6 @@
-/* The card "Your review": what is said of the utterance in view, saved with a key, and what is next. */
+/* The card "Your review": what is said of the utterance in view, saved with a key, and what comes
+ * next.
+ */
 const REVIEWER = "lddu-pipe-reviewer";
 const AFTER = "lddu-pipe-after";
 const AUTOPLAY = "lddu-pipe-autoplay";
@@ -115,10 +117,8 @@ class ReviewCard {
       const decision = utterance.scores.get(label)?.decision;
       box.checked = draft.labels?.has(label) ?? false;
       row.classList.toggle("is-open", decision === "abstain");
-      row.classList.toggle(
-        "is-changed",
-        draft.labels !== null && decision !== "abstain" && box.checked !== (decision === "present"),
-      );
+      const isChanged = draft.labels && decision === (box.checked ? "absent" : "present");
+      row.classList.toggle("is-changed", Boolean(isChanged));
     }
     byId("review-change").textContent = this.changeInWords(utterance, draft);
     const comment = byId("review-comment");
@@ -170,7 +170,7 @@ class ReviewCard {
   showUndo() {
     const step = this.steps.last(this.corrections, this.reviewer());
     const button = byId("review-undo");
-    button.disabled = !step;
+    button.hidden = !step;
     const known = step?.item === itemId && utterances.find(({ id }) => id === step.utterance);
     const where = !known ? step?.name : timed ? clock(known.start, 1) : when(known);
     byId("review-undone").textContent = step ? `Undo: ${step.words}, ${where}` : "Undo";
@@ -274,14 +274,15 @@ class ReviewCard {
     });
     const said = other
       ? [make("b", { dir: "auto" }, other.reviewer), " was first: ",
-        make("b", { dir: "auto" }, named(other.labels)),
+        make("b", { dir: "auto" }, named(other.labels)), " ",
         other.comment ? make("q", { dir: "auto" }, other.comment) : ""]
       : ["What you saw was undone meanwhile."];
     const answers = make("span", { class: "answers" }, theirs, mine);
     byId("review-conflict").replaceChildren(make("span", {}, ...said), answers);
     byId("review-conflict").hidden = false;
     this.tell("Not saved yet: decide whose holds.");
-    theirs.focus();
+    // Not a button: who presses Enter twice has not decided anything.
+    byId("review-conflict").focus();
   }
 
   /* What is in force of an utterance has changed. */
