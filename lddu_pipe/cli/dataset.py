@@ -39,7 +39,7 @@ def _sizes(context: click.Context, option: click.Parameter, value: str) -> dict[
 
 @click.group(cls=Group, examples=["lddu-pipe dataset inspect mosei"])
 def dataset() -> None:
-    """Make and look at feature stores, and make manifests of corrections."""
+    """Feature stores, and what reviewers said as manifests."""
 
 
 @dataset.command(
@@ -172,7 +172,7 @@ def synthesize_features(
     "corrections",
     examples=[
         "lddu-pipe dataset corrections annotations -o corrected.jsonl",
-        "lddu-pipe calibrate --manifest corrected.jsonl -o mine",
+        "lddu-pipe dataset corrections lddu-pipe-data --split train -o corrected.jsonl",
     ],
     exit_codes={
         0: "done",

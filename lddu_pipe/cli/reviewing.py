@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lddu_pipe.review.desk import ReviewDesk
+    from lddu_pipe.review.shelf import Shelf
 
 
 @contextmanager
@@ -20,16 +21,45 @@ def opened_desk(folder: Path) -> Iterator[tuple[ReviewDesk, Sequence[str]]]:
     """The corrections in a folder, to be read, and everybody whose they are.
 
     Args:
-        folder: the output of a batch.
+        folder: the output of a batch, or the data folder of a server, which may be running.
 
     Raises:
-        UnusableInputError: it is none, or nothing in it was corrected.
+        UnusableInputError: it is neither, or nothing in it was corrected.
     """
     from lddu_pipe.review.desk import ReviewDesk
-    from lddu_pipe.review.folder import AnnotatedFolder
     from lddu_pipe.review.store import STORE_FILE
 
     if not (folder / STORE_FILE).is_file():
         raise UnusableInputError(f"{folder}: nothing was corrected here; there is no {STORE_FILE}")
+    with _opened_jobs(folder) if _is_server(folder) else _opened_batch(folder) as shelf:
+        owners = {correction.owner for correction in shelf.store.in_force()}
+        yield ReviewDesk([shelf]), sorted(owners)
+
+
+def _is_server(folder: Path) -> bool:
+    from lddu_pipe.server.folders import JOBS_FILE
+
+    return (folder / JOBS_FILE).is_file()
+
+
+@contextmanager
+def _opened_batch(folder: Path) -> Iterator[Shelf]:
+    from lddu_pipe.review.folder import AnnotatedFolder
+
     with AnnotatedFolder(folder, read_only=True) as shelf:
-        yield ReviewDesk([shelf]), [""]
+        yield shelf
+
+
+@contextmanager
+def _opened_jobs(folder: Path) -> Iterator[Shelf]:
+    from lddu_pipe.review.store import CorrectionStore
+    from lddu_pipe.server.folders import DataFolder
+    from lddu_pipe.server.jobs import JobStore
+    from lddu_pipe.server.shelf import JobShelf
+
+    data = DataFolder(folder)
+    with (
+        closing(JobStore(data.store)) as jobs,
+        CorrectionStore(data.corrections, read_only=True) as store,
+    ):
+        yield JobShelf(jobs, data, store)

@@ -105,9 +105,10 @@ def measure(candidates: Sequence[Candidate], judged: Mapping[Key, Correction]) -
     """
     by_key = {candidate.key: candidate for candidate in candidates}
     drawn = sample(list(by_key), judged.keys())
-    told = [key for key in judged if judged[key].verdict.labels is not None]
-    of_sample = [(by_key[key], judged[key]) for key in drawn if key in set(told)]
-    others = [(by_key[key], judged[key]) for key in told if key not in set(drawn)]
+    told = {key: said for key, said in judged.items() if said.verdict.labels is not None}
+    of_sample = [(by_key[key], told[key]) for key in drawn if key in told]
+    apart = told.keys() - set(drawn)
+    others = [(by_key[key], said) for key, said in told.items() if key in apart]
     rows = [decision for pair in of_sample for decision in _decisions(*pair)]
     sets = [_agrees(*pair) for pair in of_sample]
     labels = dict.fromkeys(label for candidate in candidates for label in candidate.labels)

@@ -53,6 +53,11 @@ class Opened:
     candidates: Mapping[str, Candidate]
     """By utterance, in order."""
 
+    @property
+    def anchors(self) -> list[Anchor]:
+        """Of all utterances, in order."""
+        return [candidate.anchor for candidate in self.candidates.values()]
+
 
 class Reading:
     """Annotations that were read, each kept until its file changes. Threads may share it."""

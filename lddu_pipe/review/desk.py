@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 
 from lddu_pipe.annotation import Annotation
@@ -15,18 +13,13 @@ from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.agreement import Progress, measure
 from lddu_pipe.review.candidates import Kind, Opened, Reading
 from lddu_pipe.review.manifest import Export, Said, label_rows
-from lddu_pipe.review.matching import Anchor, anchors_of, match
+from lddu_pipe.review.matching import anchors_of
 from lddu_pipe.review.queue import Why, offers
 from lddu_pipe.review.shelf import Item, Shelf, UnknownItemError
 from lddu_pipe.review.store import ConflictError, Correction, Snapshot, Verdict, in_force
+from lddu_pipe.review.subjects import attach, subject_of
 from lddu_pipe.review.survey import Survey, survey
-
-LONGEST_COMMENT = 2000
-LONGEST_NAME = 100
-
-
-class UnfitVerdictError(UnusableInputError):
-    """What a reviewer says cannot be said of the utterance."""
+from lddu_pipe.review.verdicts import UnfitVerdictError, check_verdict
 
 
 @dataclass(frozen=True)
@@ -113,7 +106,7 @@ class ReviewDesk:
         shelf, item = self._done(owner, item_id)
         opened = self._open(shelf, item)
         history = shelf.store.history(shelf.owner_of(owner), opened.media, item.id)
-        belongs = _attach(history, opened)
+        belongs = attach(history, opened)
         order = {utterance: index for index, utterance in enumerate(opened.candidates)}
         now = in_force(history)
         known = [
@@ -148,6 +141,7 @@ class ReviewDesk:
         comment: str = "",
         reviewer: str = "",
         replaces: int | None = None,
+        annotated: str | None = None,
     ) -> Correction:
         """Say what is right of an utterance.
 
@@ -161,6 +155,8 @@ class ReviewDesk:
             comment: anything.
             reviewer: a name.
             replaces: number of the correction that the reviewer saw; None for none.
+            annotated: when the annotation was made that the reviewer saw, as its provenance has
+                it; None where that does not matter.
 
         Returns:
             The correction, which is in force.
@@ -176,22 +172,23 @@ class ReviewDesk:
         opened = self._open(shelf, item)
         if utterance not in opened.candidates:
             raise UnfitVerdictError(f"{item.name} has no utterance {utterance!r}")
-        verdict = Verdict(
-            _labels(labels, opened.labels),
-            *_span(start, end, opened, opened.candidates[utterance].anchor),
-            _text(comment, "comment", LONGEST_COMMENT),
-            _text(reviewer, "reviewer", LONGEST_NAME),
+        verdict = check_verdict(
+            Verdict(None if labels is None else tuple(labels), start, end, comment, reviewer),
+            opened.labels,
+            opened.candidates[utterance].anchor,
+            opened.duration,
         )
         # What the model says now: the file may have been written anew this very moment.
         annotation = Annotation.load(shelf.annotation(item))
         said = {item.id: item for item in annotation.utterances}
         anchors = {anchor.utterance: anchor for anchor in anchors_of(annotation)}
-        if anchors.get(utterance) != opened.candidates[utterance].anchor:
+        moved = anchors.get(utterance) != opened.candidates[utterance].anchor
+        if moved or annotated not in (None, annotation.provenance.created):
             raise ConflictError(f"{item.name} was annotated anew; look again")
         owner = shelf.owner_of(owner)
         history = shelf.store.history(owner, opened.media, item.id)
         return shelf.store.add(
-            _subject(owner, opened.media, anchors[utterance], _attach(history, opened)),
+            subject_of(owner, opened.media, anchors[utterance], history, opened),
             verdict,
             anchors[utterance],
             Snapshot.of(annotation.model.name, annotation.model.version, said[utterance]),
@@ -238,6 +235,7 @@ class ReviewDesk:
         }
         for media in gone - kept:
             shelf.store.delete(whose, media)
+        self._reading.forget(item.id)
 
     def queue(self, owner: str, limit: int = 10) -> list[Offer]:
         """What to look at next; see `lddu_pipe.review.queue`."""
@@ -284,13 +282,12 @@ class ReviewDesk:
                 yield _said(shelf, correction, of_media[correction.media])
 
     def _survey(self, owner: str) -> Survey:
-        opened: list[tuple[Item, Opened]] = []
-        corrections: dict[str, list[Correction]] = defaultdict(list)
-        for shelf in self._shelves:
-            for correction in shelf.store.in_force(shelf.owner_of(owner)):
-                corrections[correction.media].append(correction)
-            opened += self._opened(shelf, owner)
-        return survey(opened, corrections)
+        return survey(
+            [
+                (list(self._opened(shelf, owner)), shelf.store.in_force(shelf.owner_of(owner)))
+                for shelf in self._shelves
+            ]
+        )
 
     def _opened(self, shelf: Shelf, owner: str) -> Iterator[tuple[Item, Opened]]:
         """Every item that can be reviewed; one may be written anew or deleted this very moment."""
@@ -341,82 +338,8 @@ def _said(shelf: Shelf, correction: Correction, found: Sequence[tuple[Item, Open
     return best
 
 
-def _attach(history: Sequence[Correction], opened: Opened) -> dict[str, str]:
-    """The utterance of each subject; what is in force comes first.
-
-    A subject all of whose corrections were undone keeps its place where nothing else has it.
-    """
-    anchors = [candidate.anchor for candidate in opened.candidates.values()]
-    of_media = [item for item in history if item.media == opened.media]
-    now = in_force(of_media)
-    found = match({subject: item.anchor for subject, item in now.items()}, anchors)
-    dormant = {item.subject: item.anchor for item in of_media if item.subject not in now}
-    taken = set(found.values())
-    return found | match(dormant, [item for item in anchors if item.utterance not in taken])
-
-
-def _subject(owner: str, media: str, anchor: Anchor, belongs: Mapping[str, str]) -> str:
-    """The subject of an utterance: one that it has already, or a new one.
-
-    Two who correct an utterance at the same time, from two processes, come to the same one.
-    """
-    for subject, utterance in belongs.items():
-        if utterance == anchor.utterance:
-            return subject
-    place = (owner, media, anchor.start, anchor.end, anchor.text, anchor.repeat)
-    name = sha256(repr(place).encode()).hexdigest()[:32]
-    while name in belongs:  # an utterance that stood here before it was cut otherwise
-        name = sha256(name.encode()).hexdigest()[:32]
-    return name
-
-
 def _renamed(correction: Correction, utterance: str | None) -> Correction:
     """A correction under the id that its utterance has now."""
     if utterance is None:
         return correction
     return replace(correction, anchor=replace(correction.anchor, utterance=utterance))
-
-
-def _labels(given: Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...] | None:
-    """The labels in the model's order."""
-    if given is None:
-        return None
-    for label in given:
-        if label not in known:
-            raise UnfitVerdictError(f"unknown label {label!r}; known are: {', '.join(known)}")
-    if len(set(given)) < len(given):
-        raise UnfitVerdictError("a label is given twice")
-    return tuple(label for label in known if label in given)
-
-
-def _span(
-    start: float | None, end: float | None, opened: Opened, anchor: Anchor
-) -> tuple[float | None, float | None]:
-    """The span in milliseconds' steps; None twice where it is the model's own."""
-    if start is None and end is None:
-        return None, None
-    if anchor.start is None or anchor.end is None:
-        raise UnfitVerdictError("a text or a picture has no time; leave out start and end")
-    if start is None or end is None:
-        raise UnfitVerdictError("give both start and end, or neither")
-    # Times in the annotation are rounded, so that the last one may lie past the end.
-    latest = max(opened.duration, anchor.end)
-    if not (math.isfinite(start) and math.isfinite(end) and 0 <= start < end <= latest):
-        raise UnfitVerdictError(f"{start:g} to {end:g} s is no span within 0 to {latest:.3f} s")
-    span = round(start, 3), round(end, 3)
-    if span[0] >= span[1]:
-        raise UnfitVerdictError("a span lasts a millisecond or longer")
-    return (None, None) if span == (anchor.start, anchor.end) else span
-
-
-def _text(text: str, what: str, longest: int) -> str:
-    """Text without blanks around it.
-
-    Raises:
-        UnfitVerdictError: it is too long, or cannot be stored as UTF-8.
-    """
-    if len(text) > longest:
-        raise UnfitVerdictError(f"the {what} is longer than {longest} characters")
-    if any("\ud800" <= sign <= "\udfff" for sign in text):
-        raise UnfitVerdictError(f"the {what} holds half a character")
-    return text.strip()

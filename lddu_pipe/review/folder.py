@@ -6,15 +6,19 @@ import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 from uuid import UUID, uuid5
 
+from lddu_pipe.annotation import Annotation
 from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import sha256_of_file
 from lddu_pipe.pipelines.batch.inputs import MANIFEST_SUFFIXES, find_items
+from lddu_pipe.pipelines.batch.inputs import Item as Source
 from lddu_pipe.pipelines.batch.ledger import Entry, Ledger
 from lddu_pipe.pipelines.batch.run import LEDGER_FILE
 from lddu_pipe.pipelines.batch.storage import is_remote
+from lddu_pipe.pipelines.batch.work import statistics_of
 from lddu_pipe.review.shelf import Item
 from lddu_pipe.review.store import STORE_FILE, CorrectionStore
 
@@ -52,6 +56,7 @@ class AnnotatedFolder:
         except UnusableInputError:
             self._ledger.close()
             raise
+        self._rows = _Rows()
         self._seen = -1
         self._entries: dict[str, tuple[Entry, Item]] = {}
         self._digests: dict[tuple[Path, int, int], str] = {}
@@ -115,7 +120,10 @@ class AnnotatedFolder:
             return path
         stamp = (path, state.st_size, state.st_mtime_ns)
         if stamp not in self._digests:
-            self._digests[stamp] = sha256_of_file(path)
+            try:
+                self._digests[stamp] = sha256_of_file(path)
+            except OSError:
+                return None
         return path if self._digests[stamp] == entry.sha256 else None
 
     def _read(self) -> Mapping[str, tuple[Entry, Item]]:
@@ -131,37 +139,62 @@ class AnnotatedFolder:
             return self._entries
 
     def _items(self) -> dict[str, tuple[Entry, Item]]:
-        rows = _Rows()
         found = [
-            (entry, _item(entry, rows.of(entry)))
+            (entry, self._item(entry))
             for entry in self._ledger.entries().values()
             if entry.state == "failed" or _is_annotated(entry)
         ]
         found.sort(key=lambda pair: pair[1].created, reverse=True)
         return {item.id: (entry, item) for entry, item in found}
 
+    def _item(self, entry: Entry) -> Item:
+        annotated = _is_annotated(entry)
+        suffix = "" if _is_row(entry) else PurePosixPath(entry.source).suffix
+        return Item(
+            id=str(uuid5(_KEYS, entry.key)),
+            source="folder",
+            name=entry.name if entry.name.endswith(suffix) else entry.name + suffix,
+            state="done" if annotated else "failed",
+            error=None if annotated else entry.error,
+            created=entry.finished or entry.started or "",
+            statistics=self._statistics(entry) if annotated else None,
+            row=self._rows.of(entry),
+        )
+
+    def _statistics(self, entry: Entry) -> Mapping[str, Any] | None:
+        """Those in the ledger, which has none where another format could not be made."""
+        if entry.statistics is not None:
+            return entry.statistics
+        try:
+            return statistics_of(Annotation.load(self.path / f"{entry.name}.json"))
+        except UnusableInputError:
+            return None
+
 
 class _Rows:
-    """Rows of manifests that were annotated, each manifest read once."""
+    """Rows of manifests that were annotated; a manifest is read again when it has changed."""
 
     def __init__(self) -> None:
-        self._known: dict[Path, Mapping[str, tuple[tuple[int, str], ManifestRow]]] = {}
+        self._known: dict[Path, tuple[int, Mapping[str, Source]]] = {}
 
     def of(self, entry: Entry) -> ManifestRow | None:
         """The row that an entry is of, unless it has changed since."""
         manifest = _manifest(entry)
         if manifest is None:
             return None
-        if manifest not in self._known:
+        try:
+            changed = manifest.stat().st_mtime_ns
+        except OSError:
+            return None
+        if manifest not in self._known or self._known[manifest][0] != changed:
             try:
-                items = find_items([str(manifest)])
+                found = {item.key: item for item in find_items([str(manifest)])}
             except UnusableInputError:
-                items = []
-            self._known[manifest] = {
-                item.key: ((item.size, item.version), item.row) for item in items if item.row
-            }
-        state, row = self._known[manifest].get(entry.key, (None, None))
-        return row if state == (entry.size, entry.version) else None
+                found = {}
+            self._known[manifest] = (changed, found)
+        item = self._known[manifest][1].get(entry.key)
+        same = item is not None and (item.size, item.version) == (entry.size, entry.version)
+        return item.row if item is not None and same else None
 
 
 def _is_row(entry: Entry) -> bool:
@@ -189,19 +222,5 @@ def _source(entry: Entry, row: ManifestRow | None) -> Path | None:
 
 
 def _is_annotated(entry: Entry) -> bool:
-    return f"{entry.name}.json" in entry.outputs and entry.statistics is not None
-
-
-def _item(entry: Entry, row: ManifestRow | None) -> Item:
-    suffix = "" if _is_row(entry) else PurePosixPath(entry.source).suffix
-    failed = entry.state == "failed"
-    return Item(
-        id=str(uuid5(_KEYS, entry.key)),
-        source="folder",
-        name=entry.name if entry.name.endswith(suffix) else entry.name + suffix,
-        state="failed" if failed else "done",
-        error=entry.error if failed else None,
-        created=entry.finished or entry.started or "",
-        statistics=None if failed else entry.statistics,
-        row=row,
-    )
+    """Whether there is an annotation, perhaps of what waits to be annotated anew."""
+    return f"{entry.name}.json" in entry.outputs

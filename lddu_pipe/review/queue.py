@@ -10,7 +10,8 @@ sample is the first n // 4 of that order, wherever they came from: one that was 
 it was doubtful, or because a reviewer wished to, counts when its turn comes. So neither the size
 of the sample nor what is in it depends on what the model or the reviewer said of it, and the mean
 over it is an unbiased estimate of that over all utterances. Where a reviewer leaves the next one
-out, the sample ends before it, however much else is judged.
+out, the sample ends before it, however much else is judged; who leaves it out for being hard makes
+the model look better, and should say "cannot tell", which is a judgement.
 """
 
 from __future__ import annotations
@@ -60,16 +61,16 @@ class Doubt:
 
 
 def lot(media: str, anchor: Anchor, seed: str = SEED) -> int:
-    """The place of an utterance in the random order: a hash of where it stands.
+    """The place of an utterance in the random order: a hash of where it stands in its media.
 
-    What the model says has no part in it, nor has the id, which changes with the cut.
+    What the model says has no part in it, nor have words that it recognised, where there is time
+    to go by; nor the id, which changes with the cut.
     """
-    place = (
-        f"{anchor.start:.3f} {anchor.end:.3f} {anchor.speaker or ''}"
-        if anchor.start is not None
-        else f"{anchor.repeat}"
-    )
-    content = "\0".join((seed, media, place, anchor.text))
+    if anchor.start is None:
+        place = f"{anchor.repeat} {anchor.text}"
+    else:
+        place = f"{anchor.start:.3f} {anchor.end:.3f}"
+    content = "\0".join((seed, media, place))
     return int.from_bytes(sha256(content.encode("utf-8", "surrogatepass")).digest()[:8])
 
 

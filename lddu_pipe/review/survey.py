@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lddu_pipe.review.candidates import Candidate, Key, Opened
-from lddu_pipe.review.matching import match
+from lddu_pipe.review.matching import Anchor, match
 from lddu_pipe.review.shelf import Item
 from lddu_pipe.review.store import Correction
 
@@ -30,37 +30,44 @@ class Survey:
 
 
 def survey(
-    opened: Sequence[tuple[Item, Opened]], corrections: Mapping[str, Sequence[Correction]]
+    shelves: Sequence[tuple[Sequence[tuple[Item, Opened]], Sequence[Correction]]],
 ) -> Survey:
     """Put together what is known of all items.
 
     Args:
-        opened: items that are done; where two have utterances in common, the first one's count.
-        corrections: in force, by media.
+        shelves: of each the items that are done, and the corrections in force. Where two items of
+            a shelf have utterances in common, those of the first count; shelves share nothing, as
+            they share no corrections.
     """
-    of_media: dict[str, dict[Key, Candidate]] = defaultdict(dict)
+    names: dict[str, str] = {}
+    candidates: dict[Key, Candidate] = {}
     judged: dict[Key, Correction] = {}
     judged_of_item: dict[str, int] = {}
-    for item, found in opened:
-        anchors = [candidate.anchor for candidate in found.candidates.values()]
-        said = {correction.subject: correction for correction in corrections.get(found.media, ())}
-        belongs = match({name: correction.anchor for name, correction in said.items()}, anchors)
-        judged_of_item[item.id] = len(belongs)
-        known = of_media[found.media]
-        doubles = set(match({key: other.anchor for key, other in known.items()}, anchors).values())
-        known |= {
-            candidate.key: candidate
-            for utterance, candidate in found.candidates.items()
-            if utterance not in doubles
-        }
-        judged |= {
-            (item.id, utterance): said[subject]
-            for subject, utterance in belongs.items()
-            if utterance not in doubles
-        }
-    candidates = {key: item for known in of_media.values() for key, item in known.items()}
+    for opened, corrections in shelves:
+        said: dict[str, dict[str, Correction]] = defaultdict(dict)
+        for correction in corrections:
+            said[correction.media][correction.subject] = correction
+        seen: dict[str, dict[Key, Anchor]] = defaultdict(dict)
+        for item, found in opened:
+            anchors = found.anchors
+            doubles = set(match(seen[found.media], anchors).values())
+            of_media = said[found.media]
+            belongs = match({name: each.anchor for name, each in of_media.items()}, anchors)
+            judged |= {
+                (item.id, utterance): of_media[subject]
+                for subject, utterance in belongs.items()
+                if utterance not in doubles
+            }
+            fresh = {
+                candidate.key: candidate
+                for utterance, candidate in found.candidates.items()
+                if utterance not in doubles
+            }
+            candidates |= fresh
+            seen[found.media] |= {key: candidate.anchor for key, candidate in fresh.items()}
+            judged_of_item[item.id] = len(belongs)
+            names[item.id] = item.name
     by_lot = sorted(candidates, key=lambda key: (candidates[key].lot, key))
     # Sorting keeps the order of equals.
     by_doubt = sorted(by_lot, key=lambda key: candidates[key].doubt.rank)
-    names = {item.id: item.name for item, _ in opened}
     return Survey(names, candidates, by_lot, by_doubt, judged, judged_of_item)

@@ -16,6 +16,7 @@ from lddu_pipe.files import remove_unfinished, write_whole
 from lddu_pipe.review.store import STORE_FILE
 from lddu_pipe.server.jobs import Job, Upload
 
+JOBS_FILE = "jobs.sqlite"
 _PRIVATE = 0o700
 
 
@@ -29,7 +30,7 @@ class DataFolder:
             UnusableInputError: it cannot be made.
         """
         self.path = path
-        self.store = path / "jobs.sqlite"
+        self.store = path / JOBS_FILE
         self.corrections = path / STORE_FILE
         self._jobs = path / "jobs"
         self._arriving = path / "arriving"

@@ -9,10 +9,11 @@ from uuid import UUID
 from pydantic import Field
 
 from lddu_pipe.review.agreement import Progress
-from lddu_pipe.review.desk import LONGEST_COMMENT, LONGEST_NAME, Offer
+from lddu_pipe.review.desk import Offer
 from lddu_pipe.review.queue import Why
 from lddu_pipe.review.shelf import Item, Source
 from lddu_pipe.review.store import Correction
+from lddu_pipe.review.verdicts import LONGEST_COMMENT, LONGEST_NAME
 from lddu_pipe.server.messages import ID, Example, Message
 from lddu_pipe.types import Decision
 from lddu_pipe.writers.viewer import MediaKind

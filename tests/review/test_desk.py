@@ -102,6 +102,21 @@ def test_after_another_annotation_corrections_find_their_utterances_again(
     assert desk.undo("", item, lost.number) is None
 
 
+def test_who_looks_at_an_annotation_that_was_replaced_is_told(desk, shelf, annotate, say, talk):
+    """Or the correction would be of another utterance, which now goes by the same id."""
+    item = shelf.put("talk.mp4", talk)
+    seen = talk.provenance.created
+    first = desk.correct("", item, "0000", ["sad"], annotated=seen)
+    anew = annotate([say("other", 10, 12)])
+    shelf.put(
+        "talk.mp4", replace(anew, provenance=replace(anew.provenance, created="2026-11-29T00:00"))
+    )
+    with pytest.raises(ConflictError, match="annotated anew; look again"):
+        desk.correct("", item, "0000", ["happy"], annotated=seen)
+    found = desk.corrections("", item)
+    assert (list(found.in_force), list(found.unmatched)) == ([], [first])
+
+
 def test_where_an_utterance_takes_the_place_of_another_both_can_be_corrected(
     desk, shelf, annotate, say
 ):
@@ -114,6 +129,19 @@ def test_where_an_utterance_takes_the_place_of_another_both_can_be_corrected(
     made = desk.correct("", item, "0001", ["anger"])
     assert made.subject != first.subject
     assert len(desk.corrections("", item).in_force) == 2
+
+
+def test_an_utterance_that_wandered_off_leaves_its_place_to_another(desk, shelf, annotate, say):
+    """Step by step it is the same; what stands where it began is another one."""
+    item, last = shelf.put("talk.mp4", annotate([say("", 0, 4)])), None
+    for start in (0, 1.2, 2.4):
+        shelf.put("talk.mp4", annotate([say("", start, start + 4)]))
+        made = desk.correct("", item, "0000", [], replaces=last and last.number)
+        assert last is None or made.subject == last.subject
+        last = made
+    shelf.put("talk.mp4", annotate([say("", 0, 4)]))
+    assert list(desk.corrections("", item).unmatched) == [last]
+    assert desk.correct("", item, "0000", ["sad"]).subject != last.subject
 
 
 def test_what_was_said_of_a_file_that_changed_is_kept_apart(desk, shelf, talk):
@@ -134,6 +162,18 @@ def test_the_same_media_twice_is_reviewed_once(desk, shelf, talk):
     assert desk.judged("") == {first: 1, second: 1}
     shelf.remove(first)
     assert list(desk.corrections("", second).in_force) == [made]
+
+
+def test_shelves_with_the_same_media_are_reviewed_apart(make_shelf, talk):
+    """As their corrections are in files of their own."""
+    jobs, folder = make_shelf("jobs"), make_shelf("folder", shared=True)
+    desk = ReviewDesk([jobs, folder])
+    one, other = jobs.put("talk.mp4", talk), folder.put("talk", talk)
+    desk.correct("", one, "0000", ["sad"])
+    assert desk.judged("") == {one: 1, other: 0}
+    assert (desk.progress("").utterances, desk.progress("").judged) == (6, 1)
+    assert not desk.corrections("", other).in_force
+    assert len(desk.rows("").rows) == 1
 
 
 def test_parts_of_one_recording_show_each_what_was_said_of_it(desk, shelf, annotate, say):

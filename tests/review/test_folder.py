@@ -162,6 +162,16 @@ def test_rows_of_a_manifest_are_known_as_long_as_they_stay(output, tmp_path, tal
             assert shelf.media(item) is None
 
 
+def test_an_annotation_stays_where_another_format_of_it_could_not_be_made(output, talk):
+    item = only(talk)
+    output.do(item, "talk")
+    output.ledger.fail(item.key, config="c", error="no space", seconds=0, outputs=["talk.json"])
+    with AnnotatedFolder(output.folder) as shelf:
+        (found,) = shelf.items("")
+        assert (found.state, found.error, found.statistics["utterances"]) == ("done", None, 2)
+        assert shelf.media(found) == talk
+
+
 def test_a_folder_that_is_no_output_is_one_line(tmp_path, output):
     with pytest.raises(UnusableInputError, match=r"is no output of a batch: ledger\.sqlite"):
         AnnotatedFolder(tmp_path)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,9 @@ from lddu_pipe.types import EmotionScore, Prediction, TimeSpan, Uncertainty, Utt
 
 def annotation(text: str, path: str = "") -> Annotation:
     happy = EmotionScore("happy", 0.81, "present", 0.8, Uncertainty(0.2, 0.03))
+    digest = sha256(text.encode("utf-8", "backslashreplace")).hexdigest() if path else ""
     return Annotation(
-        SourceInfo(path, "0" * 64 if path else "", 3.1, has_audio=bool(path), has_video=False),
+        SourceInfo(path, digest, 3.1, has_audio=bool(path), has_video=False),
         ModelInfo("lddu-base-en", "0.1.0", ("happy",), aligned=False),
         [
             Prediction(

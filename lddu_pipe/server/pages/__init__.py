@@ -77,11 +77,14 @@ _REVIEW = ("corrections.js", "undo.js", "span.js", "marks.js", "queue.js", "revi
 """What the viewer of the server has beside."""
 
 _ASSETS: dict[str, Callable[[], Asset]] = {
+    "icon.svg": lambda: Asset(parts_of(("icon.svg",))[0].encode(), "image/svg+xml"),
     "plotly.js": lambda: Asset(get_plotlyjs().encode(), "text/javascript"),
     "viewer.js": _script("base.js", "door.js", "served.js", *viewer.SCRIPTS, *_REVIEW),
     "viewer.css": _style(*viewer.STYLES, "review.css"),
-    "icon.svg": lambda: Asset(parts_of(("icon.svg",))[0].encode(), "image/svg+xml"),
-    "home.js": _script("base.js", "door.js", "corpus.js", "home.js"),
+    "home.js": _script(
+        *("base.js", "door.js", "corpus.js"),
+        *("sending.js", "reviewing.js", "reading.js", "home.js"),
+    ),
     "home.css": _style("base.css", "corpus.css", "home.css"),
 }
 
@@ -100,8 +103,8 @@ def asset(name: str) -> Asset:
 def annotation_page() -> str:
     """The shell of the page on which an annotation is seen and corrected."""
     return viewer.make_shell(
-        styles=[_url("viewer.css")],
         icon=_url("icon.svg"),
+        styles=[_url("viewer.css")],
         plotly=_url("plotly.js"),
         script=_url("viewer.js"),
         panel=parts_of(("review.html",))[0],
@@ -112,7 +115,9 @@ def annotation_page() -> str:
 def home_page() -> str:
     """The shell of the page on which files are sent and found again."""
     return Template(parts_of(("home.html",))[0]).substitute(
-        style=html.escape(_url("home.css")), script=html.escape(_url("home.js"))
+        icon=html.escape(_url("icon.svg")),
+        style=html.escape(_url("home.css")),
+        script=html.escape(_url("home.js")),
     )
 
 

@@ -14,10 +14,11 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
 from lddu_pipe.errors import UnusableInputError
-from lddu_pipe.review.desk import ReviewDesk, UnfitVerdictError
+from lddu_pipe.review.desk import ReviewDesk
 from lddu_pipe.review.manifest import write_archive
 from lddu_pipe.review.shelf import Item, UnknownItemError
 from lddu_pipe.review.store import ConflictError
+from lddu_pipe.review.verdicts import UnfitVerdictError
 from lddu_pipe.server.problems import Problem, storing
 from lddu_pipe.server.review_messages import (
     VERDICT_EXAMPLE,

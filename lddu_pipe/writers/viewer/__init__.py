@@ -60,23 +60,19 @@ def make_page(values: Mapping[str, Any], *, title: str, kind: MediaKind, link: s
     )
 
 
-def make_shell(*, styles: Sequence[str], icon: str, plotly: str, script: str, panel: str) -> str:
+def make_shell(*, icon: str, styles: Sequence[str], plotly: str, script: str, panel: str) -> str:
     """Return the page as HTML with nothing in it.
 
     Args:
-        styles: URLs of style sheets, `STYLES` among them.
         icon: URL of the picture that browsers show beside the title.
+        styles: URLs of style sheets, `STYLES` among them.
         plotly: URL of plotly.js.
         script: URL of a module: ``base.js``, a part that defines ``input``, then `SCRIPTS`.
         panel: HTML of what stands under the utterance in view.
     """
+    links = [("icon", icon), *(("stylesheet", url) for url in styles)]
     return Template(part("page.html")).substitute(
-        head="\n".join(
-            [
-                *(f'<link rel="stylesheet" href="{html.escape(url)}">' for url in styles),
-                f'<link rel="icon" href="{html.escape(icon)}">',
-            ]
-        ),
+        head="\n".join(f'<link rel="{rel}" href="{html.escape(url)}">' for rel, url in links),
         title="lddu-pipe",
         panel=panel,
         input=json_for_script({"high": _HIGH}),

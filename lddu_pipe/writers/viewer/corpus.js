@@ -34,7 +34,7 @@ function shareColumn(key, name, count, details) {
   return {
     key,
     name,
-    width: "minmax(4.9rem, 7rem)",
+    width: "minmax(4.8rem, 7rem)",
     value: (row) => shareOf(row, count(row)),
     fill(cell, row) {
       const share = shareOf(row, count(row));
@@ -47,19 +47,33 @@ function shareColumn(key, name, count, details) {
   };
 }
 
+const STATE = {
+  key: "state",
+  name: "State",
+  width: "5rem",
+  isAlways: true,
+  value: ({ state }) => STATES.indexOf(state),
+  fill(cell, { state }) {
+    cell.append(make("span", { class: `mark is-${state}` }, state));
+  },
+};
+
 class CorpusTable {
   /* `place` is filled. `labels` are in order; `linkOf` gives the URL of a row, null where it has
-   * none. `columns` come before the state, as below: `value` sorts (null comes last), `fill` gets
-   * the cell. `actions` gives the buttons of a row. `keyOf` tells rows apart over several `show`. */
-  constructor(place, { labels, linkOf, columns = [], actions = null, keyOf = ({ name }) => name }) {
+   * none; `keyOf` tells rows apart over several `show`. `columns` come last, as STATE does: `value`
+   * sorts (null comes last), `fill` gets the cell, `isAlways` has one in rows that are not done, too.
+   * `actions` gives the buttons of a row. `first` is the key of the column sorted by at first. */
+  constructor(place, options) {
+    const { labels, linkOf, keyOf, columns = [STATE], actions = null, first = "name" } = options;
     this.linkOf = linkOf;
+    this.keyOf = keyOf ?? (({ name }) => name);
     this.actions = actions;
-    this.keyOf = keyOf;
     this.rows = [];
-    this.built = new Map(); // by key: the row as it was, and its element
+    this.built = new Map(); // by key: what the row was told as, and its element
     this.turn = null;
     this.columns = this.columnsOf(labels, columns);
-    this.sorting = { column: this.columns[0], descending: false };
+    const column = this.columns.find(({ key }) => key === first);
+    this.sorting = { column, descending: Boolean(column.largestFirst) };
     this.build(place);
   }
 
@@ -77,7 +91,7 @@ class CorpusTable {
       {
         key: "duration",
         name: "Length",
-        width: "4.8rem",
+        width: "4.2rem",
         value: (row) => (row.state === "done" && row.duration) || null,
         fill(cell, { duration }) {
           cell.textContent = duration ? clockFace(duration) : "–";
@@ -87,14 +101,17 @@ class CorpusTable {
       {
         key: "utterances",
         name: "Utterances",
-        width: "6rem",
+        width: "6.2rem",
         value: ({ state, utterances }) => (state === "done" ? utterances : null),
         fill(cell, { utterances }) {
           cell.textContent = counted.format(utterances);
         },
         ...number,
       },
-      shareColumn("abstained", "Abstained", ({ abstained }) => abstained, number),
+      shareColumn("abstained", "Abstained", ({ abstained }) => abstained, {
+        ...number,
+        width: "minmax(5.4rem, 7rem)",
+      }),
       ...labels.map((label) =>
         shareColumn(`label ${label}`, label, ({ present }) => present?.[label] ?? 0, {
           colour: colours.get(label),
@@ -104,7 +121,7 @@ class CorpusTable {
       {
         key: "missing",
         name: "Without",
-        width: "minmax(6.5rem, 9rem)",
+        width: "minmax(5.6rem, 9rem)",
         value: (row) =>
           shareOf(row, 1) === null
             ? null
@@ -119,15 +136,6 @@ class CorpusTable {
         largestFirst: true,
       },
       ...further,
-      {
-        key: "state",
-        name: "State",
-        width: "5rem",
-        value: ({ state }) => STATES.indexOf(state),
-        fill(cell, { state }) {
-          cell.append(make("span", { class: `mark is-${state}` }, state));
-        },
-      },
     ];
   }
 
@@ -268,32 +276,35 @@ class CorpusTable {
   }
 
   isBuilt(row) {
-    return this.built.get(this.keyOf(row))?.row === row;
+    return this.built.get(this.keyOf(row))?.told === JSON.stringify(row);
   }
 
   elementOf(row) {
     const key = this.keyOf(row);
-    if (!this.isBuilt(row)) this.built.set(key, { row, element: this.buildRow(row) });
+    if (!this.isBuilt(row)) {
+      this.built.set(key, { told: JSON.stringify(row), element: this.buildRow(row) });
+    }
     return this.built.get(key).element;
   }
 
   buildRow(row) {
     const [first, ...others] = this.columns;
-    const last = others.pop();
     const element = make("tr", { role: "row" }, this.cell(first, row));
     if (row.state === "done") {
       element.append(...others.map((column) => this.cell(column, row)));
     } else {
+      const spanned = others.filter(({ isAlways }) => !isAlways);
       const words = row.error ?? (row.state === "failed" ? "no reason is known" : "not done yet");
       const cell = make(
         "td",
-        { role: "cell", class: `why is-${row.state}`, "aria-colspan": others.length },
+        { role: "cell", class: `why is-${row.state}`, "aria-colspan": spanned.length },
         make("bdi", {}, legible(words)),
       );
-      cell.style.gridColumn = `span ${others.length}`;
+      cell.style.gridColumn = `span ${spanned.length}`;
       element.append(cell);
+      const kept = others.filter(({ isAlways }) => isAlways);
+      element.append(...kept.map((column) => this.cell(column, row)));
     }
-    element.append(this.cell(last, row));
     if (this.actions) {
       element.append(make("td", { role: "cell", class: "actions" }, ...this.actions(row)));
     }

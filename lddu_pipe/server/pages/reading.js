@@ -1,0 +1,57 @@
+/* The box for a text: its cues, each with the emotions that are present in it. */
+class Reading {
+  constructor(form, { list, said }) {
+    this.list = list;
+    this.said = said;
+    this.text = form.querySelector("textarea");
+    this.button = form.querySelector("button");
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.read();
+    });
+    this.text.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+    });
+  }
+
+  async read() {
+    this.button.disabled = true;
+    this.said.hidden = true;
+    try {
+      const body = { text: this.text.value };
+      const { utterances, model } = await (
+        await api("/v1/text", { method: "POST", body })
+      ).json();
+      const colours = coloursOf(model.labels);
+      this.list.replaceChildren(...utterances.map((utterance) => this.item(utterance, colours)));
+    } catch (refusal) {
+      this.list.replaceChildren();
+      this.said.hidden = false;
+      this.said.textContent = refusal.message;
+    }
+    this.button.disabled = false;
+  }
+
+  item({ text, emotions, abstained }, colours) {
+    const byProbability = [...emotions].sort((one, other) => other.probability - one.probability);
+    const present = byProbability.filter(({ decision }) => decision === "present");
+    const chips = present.map(({ label, probability }) => {
+      const chip = make("span", { class: "chip" }, make("i", { class: "swatch" }));
+      chip.append(make("bdi", {}, legible(label)), ` ${percent(probability)}`);
+      chip.style.setProperty("--colour", colours.get(label));
+      return chip;
+    });
+    if (!chips.length) {
+      const [most] = byProbability;
+      const why = abstained ? "too unsure to decide" : "no emotion present";
+      const lean = most ? `; most probable is ${legible(most.label)}, ${percent(most.probability)}` : "";
+      chips.push(make("span", { class: "quiet small" }, why + lean));
+    }
+    return make(
+      "li",
+      {},
+      make("span", { dir: "auto" }, text),
+      make("span", { class: "chips" }, ...chips),
+    );
+  }
+}
