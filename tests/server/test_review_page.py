@@ -678,3 +678,50 @@ def test_controls_have_names_and_roles(talk, open_page):
     assert page.locator("dialog[open]").get_by_text("next to review", exact=True).is_visible()
     page.keyboard.press("2")  # not for the page while the help is open
     assert pressed(page) == ["happy", "sad"]
+
+
+def test_what_was_drawn_at_random_comes_back_when_passed_over(desk, talk, open_page):
+    page = open_page(talk)
+    page.keyboard.press("n")
+    until(page, "location.hash.includes('why=random')")
+    settled(page)
+    drawn = current(page)
+    assert text_of(page, "why") == "Drawn at random, so that agreement stays unbiased."
+    page.keyboard.press("n")
+    settled(page)
+    until(page, "location.hash.includes('why=uncertain')")
+    assert current(page) != drawn
+    page.keyboard.press("Enter")
+    says(page, "Saved")
+    settled(page)
+    assert current(page) == drawn
+
+
+def test_what_comes_up_is_played_where_it_is_wanted(talk, open_page):
+    page = open_page(talk)
+    until(page, "document.querySelector('video').readyState >= 2")
+    page.locator("#review-options summary").click()
+    page.locator("#review-autoplay").check()
+    page.locator("#review-after").select_option("list")
+    page.locator("#review-after").blur()
+    page.keyboard.press("Enter")
+    until(page, "!document.querySelector('video').paused")
+    assert current(page) == "Ana: Oh no"
+    until(page, "document.querySelector('video').paused")
+    assert moment(page) == pytest.approx(2.5, abs=0.05)
+    page.reload()
+    ready(page)
+    assert page.locator("#review-autoplay").is_checked()
+
+
+def test_keys_can_be_switched_off(desk, talk, open_page):
+    page = open_page(talk)
+    page.keyboard.press("?")
+    page.locator("#keys-on").uncheck()
+    page.keyboard.press("Escape")
+    for key in ("2", "Enter", "u", "z"):
+        page.keyboard.press(key)
+    assert pressed(page) == ["happy"]
+    assert desk.said(talk) == {}
+    page.locator("#review-save").click()
+    says(page, "Saved")

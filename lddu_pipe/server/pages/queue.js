@@ -23,10 +23,13 @@ function whyInWords(utterance, why) {
   return `Uncertain: ${wrong.toFixed(1)} of ${count} decisions are expected to be wrong.`;
 }
 
-/* Hands out what the server offers next; what was passed over once comes last. */
+/* Hands out what the server offers next, without what was passed over in this tab. What was drawn at
+ * random comes back after the next judgement: the sample ends before one that is left out. */
+const PASSED = "lddu-pipe-passed";
+
 class Queue {
   constructor() {
-    this.passed = new Set(JSON.parse(sessionStorage.getItem("lddu-pipe-passed") ?? "[]"));
+    this.passed = new Map(JSON.parse(sessionStorage.getItem(PASSED) ?? "[]"));
   }
 
   /* The next offer, but not the utterance in view; null where there is none. */
@@ -34,14 +37,27 @@ class Queue {
     const here = current ? this.name({ item: itemId, utterance: current.id }) : "";
     const offers = (await (await api(`/v1/queue?limit=${OFFERS}`)).json()).next;
     const others = offers.filter((offer) => this.name(offer) !== here);
-    if (others.length < offers.length) this.passed.add(here);
+    const left = offers.find((offer) => this.name(offer) === here);
+    if (left) this.passed.set(here, left.why);
     let next = others.find((offer) => !this.passed.has(this.name(offer)));
     if (!next && others.length) {
       this.passed.clear();
       [next] = others;
     }
-    sessionStorage.setItem("lddu-pipe-passed", JSON.stringify([...this.passed]));
+    this.keep();
     return next ?? null;
+  }
+
+  /* Something was judged. */
+  resume() {
+    for (const [name, why] of this.passed) {
+      if (why === "random") this.passed.delete(name);
+    }
+    this.keep();
+  }
+
+  keep() {
+    sessionStorage.setItem(PASSED, JSON.stringify([...this.passed]));
   }
 
   name({ item, utterance }) {

@@ -220,6 +220,7 @@ class ReviewCard {
       const saved = await this.post(utterance, draft, reviewer);
       if (!saved) return;
       this.steps.add(saved);
+      this.queue.resume();
       this.showMade(utterance);
       this.tell(`Saved: ${named(saved.labels)}.`);
       showProgress();
