@@ -725,3 +725,56 @@ def test_keys_can_be_switched_off(desk, talk, open_page):
     assert desk.said(talk) == {}
     page.locator("#review-save").click()
     says(page, "Saved")
+
+
+def test_what_is_changed_while_it_is_saved_is_kept(desk, talk, open_page):
+    page = open_page(talk)
+    page.keyboard.press("2")
+
+    def go_on_meanwhile(route):
+        page.keyboard.press("3")
+        route.continue_()
+
+    page.route("**/corrections", go_on_meanwhile, times=1)
+    page.keyboard.press("Enter")
+    says(page, "Saved: happy, sad")
+    settled(page)
+    assert current(page) == "Ana: Good news"
+    assert pressed(page) == ["happy", "sad", "anger"]
+    page.unroute_all()
+    page.keyboard.press("Enter")
+    says(page, "Saved: happy, sad, anger")
+    assert desk.said(talk)["0000"] == ["happy", "sad", "anger"]
+
+
+def test_keys_are_for_the_page_after_a_click_and_in_another_utterance(desk, talk, open_page):
+    page = open_page(talk)
+    until(page, "document.querySelector('video').readyState >= 2")
+    page.locator(".toggle").nth(1).click()
+    page.keyboard.press("Space")
+    until(page, "!document.querySelector('video').paused")
+    page.keyboard.press("Space")
+    assert pressed(page) == ["happy", "sad"]
+    page.keyboard.press("c")
+    page.keyboard.type("well")
+    page.keyboard.press("Control+Enter")
+    says(page, "Saved: happy, sad")
+    settled(page)
+    assert current(page) != "Ana: Good news"
+    before = pressed(page)
+    page.keyboard.press("1")
+    assert pressed(page) != before
+    assert page.locator("#review-comment").input_value() == ""
+
+
+def test_who_reviews_in_the_list_stays_in_the_list(desk, talk, open_page):
+    page = open_page(talk)
+    page.locator("#utterances button").nth(1).click()
+    page.keyboard.press("Enter")  # on the one in view: nothing else to be done with it
+    says(page, "Saved: sad")
+    settled(page)
+    assert desk.said(talk) == {"0001": ["sad"]}
+    assert page.evaluate("document.activeElement.hasAttribute('aria-current')")
+    page.keyboard.press("Enter")
+    settled(page)
+    until(page, "document.getElementById('progress').innerText.startsWith('2 of 4')")

@@ -89,7 +89,10 @@ class Corrections {
     const made = await answer.json();
     this.inForce.set(utterance.id, made);
     this.history.unshift(made);
-    this.drop(utterance);
+    // Something may have been changed while this was on its way.
+    const later = this.drafts.get(utterance.id);
+    if (later && !isSame(later, draft)) this.change(utterance, { replaces: made.number });
+    else this.drop(utterance);
     return made;
   }
 

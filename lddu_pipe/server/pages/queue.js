@@ -23,10 +23,10 @@ function whyInWords(utterance, why) {
   return `Uncertain: ${wrong.toFixed(1)} of ${count} decisions are expected to be wrong.`;
 }
 
-/* Hands out what the server offers next, without what was passed over in this tab. What was drawn at
- * random comes back after the next judgement: the sample ends before one that is left out. */
 const PASSED = "lddu-pipe-passed";
 
+/* Hands out what the server offers next, without what was passed over in this tab. What was drawn
+ * at random comes back after the next judgement: the sample ends before one that is left out. */
 class Queue {
   constructor() {
     this.passed = new Map(JSON.parse(sessionStorage.getItem(PASSED) ?? "[]"));
