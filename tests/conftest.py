@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -27,6 +31,7 @@ BROWSER_FLAGS = (
 RunFfmpeg = Callable[..., None]
 WriteVideo = Callable[..., Path]
 WriteWav = Callable[..., Path]
+RealServer = Callable[..., AbstractContextManager[tuple[str, subprocess.Popen[str]]]]
 
 
 @pytest.fixture(scope="session")
@@ -119,3 +124,32 @@ def write_wav() -> WriteWav:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def real_server() -> RealServer:
+    """``lddu-pipe serve`` with its model in a process of its own."""
+
+    @contextmanager
+    def serve(data: Path, *arguments: str | Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+        """The address and the process of a server, which is ended by Ctrl-C."""
+        command = [sys.executable, "-m", "lddu_pipe.cli", "serve", "--offline", "--port", "0"]
+        process = subprocess.Popen(
+            [*command, "--data", data, *arguments],
+            stderr=subprocess.PIPE,
+            text=True,
+            env={name: value for name, value in os.environ.items() if name != "LDDU_PIPE_TOKEN"},
+        )
+        try:
+            assert process.stderr is not None
+            found = re.match(r"listening at (http://127\.0\.0\.1:\d+);", process.stderr.readline())
+            assert found is not None
+            yield found[1], process
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                assert process.wait(30) == 130
+            finally:
+                process.kill()
+
+    return serve

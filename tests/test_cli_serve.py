@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import signal
 import socket
@@ -12,7 +11,6 @@ import sys
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -80,31 +78,8 @@ def test_packages_that_are_missing(tmp_path, monkeypatch):
     assert "pip install 'lddu-pipe[server]'" in serve(tmp_path)
 
 
-@contextmanager
-def real_server(data, *arguments):
-    """The program with its model: its address and its process; ended by Ctrl-C."""
-    command = [sys.executable, "-m", "lddu_pipe.cli", "serve", "--offline", "--port", "0"]
-    process = subprocess.Popen(
-        [*command, "--data", data, *arguments],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={name: value for name, value in os.environ.items() if name != "LDDU_PIPE_TOKEN"},
-    )
-    try:
-        assert process.stderr is not None
-        found = re.match(r"listening at (http://127\.0\.0\.1:\d+);", process.stderr.readline())
-        assert found is not None
-        yield found[1], process
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            assert process.wait(30) == 130
-        finally:
-            process.kill()
-
-
 @pytest.mark.slow
-def test_the_real_server_annotates_and_stops(tmp_path, sample_video):
+def test_the_real_server_annotates_and_stops(real_server, tmp_path, sample_video):
     with real_server(tmp_path / "data") as (address, _):
         example = ROOT / "examples" / "client.py"
         done = subprocess.run(
@@ -126,7 +101,16 @@ def test_the_real_server_annotates_and_stops(tmp_path, sample_video):
 
 
 @pytest.mark.slow
-def test_twenty_real_uploads_at_once(tmp_path, clip):
+def test_a_server_is_interrupted_while_its_model_is_loaded(real_server, tmp_path):
+    # Native code of a loader's thread aborts a process whose interpreter ends in its own way.
+    with real_server(tmp_path / "data") as (_, process):
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == "lddu-pipe: interrupted\n"
+
+
+@pytest.mark.slow
+def test_twenty_real_uploads_at_once(real_server, tmp_path, clip):
     """All end, each with its own words, and memory does not grow with their number."""
     clips = 20
 
@@ -161,7 +145,7 @@ def test_twenty_real_uploads_at_once(tmp_path, clip):
 
 
 @pytest.mark.slow
-def test_a_real_server_that_is_killed_goes_on(tmp_path, clip, sample_video):
+def test_a_real_server_that_is_killed_goes_on(real_server, tmp_path, clip, sample_video):
     data = tmp_path / "data"
     killed = pytest.raises(AssertionError)  # the exit code is not that of Ctrl-C
     with killed, real_server(data) as (address, process):

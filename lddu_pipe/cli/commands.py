@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -97,7 +98,7 @@ class Group(_Documented, click.Group):
             print_error(_wrong_use(error))
             code = UNUSABLE
         except Abort:
-            click.echo(f"{PROGRAM}: interrupted", err=True)
+            _tell_interrupted()
             code = INTERRUPTED
         sys.exit(code)
 
@@ -147,6 +148,18 @@ def finish(*, failed: int, total: int) -> NoReturn:
     """Leave with the exit code for `failed` of `total` inputs."""
     code = SOME_FAILED if failed else 0
     raise Exit(UNUSABLE if failed and failed == total else code)
+
+
+def leave_interrupted() -> NoReturn:
+    """Leave as after Ctrl-C, but at once: without the interpreter's farewell to its threads."""
+    _tell_interrupted()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)
+
+
+def _tell_interrupted() -> None:
+    click.echo(f"{PROGRAM}: interrupted", err=True)
 
 
 def _wrong_use(error: click.ClickException) -> str:

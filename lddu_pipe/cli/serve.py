@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from lddu_pipe.cli import loading
-from lddu_pipe.cli.commands import Command
+from lddu_pipe.cli.commands import Command, leave_interrupted
 from lddu_pipe.cli.options import message_options, pipeline_options, pipeline_settings
 from lddu_pipe.errors import MissingAssetError
 from lddu_pipe.server.limits import Limits
@@ -151,6 +151,7 @@ def serve(
         )
     from lddu_pipe.server.app import Access
     from lddu_pipe.server.engine import PipelineEngine
+    from lddu_pipe.server.listening import StuckInterrupt
     from lddu_pipe.server.listening import serve as listen
 
     settings = pipeline_settings(fps, aligned, window)
@@ -166,18 +167,21 @@ def serve(
         if not quiet:
             click.echo(f"listening at {address}; open it in a browser; Ctrl-C stops", err=True)
 
-    listen(
-        PipelineEngine(
-            lambda: loading.load_pipeline(
-                model, device=device, offline=offline, settings=settings
+    try:
+        listen(
+            PipelineEngine(
+                lambda: loading.load_pipeline(
+                    model, device=device, offline=offline, settings=settings
+                ),
+                limits.duration,
             ),
-            limits.duration,
-        ),
-        data,
-        host=host,
-        port=port,
-        limits=limits,
-        access=Access(tokens, origins),
-        reviewed=reviewed,
-        listening=listening,
-    )
+            data,
+            host=host,
+            port=port,
+            limits=limits,
+            access=Access(tokens, origins),
+            reviewed=reviewed,
+            listening=listening,
+        )
+    except StuckInterrupt:
+        leave_interrupted()

@@ -19,6 +19,8 @@ from lddu_pipe.review.store import Correction
 
 MANIFEST_NAME = "corrections.jsonl"
 """Of the manifest in an archive."""
+SHORTEST = 0.001
+"""Seconds of a row: times are in milliseconds."""
 _COLUMNS: dict[Kind, str] = {"video": "video", "audio": "audio", "picture": "image"}
 
 
@@ -134,10 +136,11 @@ def _row(said: Said, name: str) -> Row:
         "speaker": anchor.speaker,
         "labels": list(verdict.labels or ()),
     }
-    if files and anchor.start is not None:
-        own = verdict.start is None
-        values["start"] = anchor.start if own else verdict.start
-        values["end"] = anchor.end if own else verdict.end
+    if files and anchor.start is not None and anchor.end is not None:
+        start = anchor.start if verdict.start is None else verdict.start
+        end = anchor.end if verdict.end is None else verdict.end
+        # A cue may have no length, and a row must have one.
+        values |= {"start": start, "end": max(end, round(start + SHORTEST, 3))}
     if files and row is not None and row.face_crop:
         values["face_crop"] = True
     return Row(name, files, {key: value for key, value in values.items() if value is not None})

@@ -27,6 +27,14 @@ SHORTEST_TOKEN = 16
 _FAREWELL = 5  # s in which answers may end once the server is told to stop
 
 
+class StuckInterrupt(KeyboardInterrupt):
+    """An interrupt while the worker is in a step that cannot be left.
+
+    Everything is put away, but the interpreter must not end in its own way: native code of a
+    thread that it takes down may abort the process.
+    """
+
+
 class _Protocol(H11Protocol):
     """uvicorn's, with an end to clients that send no headers, or take no answer.
 
@@ -105,6 +113,7 @@ def serve(
         UnusableInputError: others could reach it without a token, a token is too short, the
             address or the folder cannot be used.
         LdduPipeError: the model cannot be loaded.
+        StuckInterrupt: a signal came while the worker was in a long step.
     """
     check_access(host, access)
     problem: list[Exception] = []
@@ -138,7 +147,12 @@ def serve(
         bound = listener.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
         listening(f"http://{shown}:{bound}")
-        server.run(sockets=[listener])
+        try:
+            server.run(sockets=[listener])
+        except KeyboardInterrupt:
+            if app.state.service.worker.stuck:
+                raise StuckInterrupt from None
+            raise
     if problem:
         raise problem[0]
 

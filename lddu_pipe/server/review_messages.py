@@ -52,6 +52,7 @@ VERDICT_EXAMPLE: Example = {
     "comment": "laughs while speaking",
     "reviewer": "Ana",
     "replaces": None,
+    "annotated": "2026-01-01T12:00:00+00:00",
 }
 REVIEW_EXAMPLES: dict[str, Example] = {
     "CorrectionMessage": CORRECTION_EXAMPLE,
@@ -151,6 +152,12 @@ class VerdictMessage(Message):
         ge=1,
         lt=2**63,
         description="Number of the correction that the reviewer saw in force, if there was one.",
+    )
+    annotated: str | None = Field(
+        None,
+        max_length=100,
+        description="`provenance.created` of the annotation that the reviewer saw: where it was "
+        "made anew since, nothing is changed.",
     )
 
 

@@ -93,15 +93,24 @@ class Worker:
         self._awake.set()
 
     def stop(self, patience: float = 10.0) -> None:
-        """Put the job that runs back into the queue and end; waits `patience` seconds at most."""
+        """Put the job that runs back into the queue and end.
+
+        It waits `patience` seconds at most for a job to come to the end of a step; for a model
+        that is being loaded it does not wait.
+        """
         self._stopping.set()
         self._awake.set()
-        self._thread.join(patience)
+        self._thread.join(patience if self.ready else 0)
         self.ready = False
         current = self._current
         if self._thread.is_alive() and current is not None:
             # In a long step, and about to end with its process; this is nothing the job did.
             self._store.put_back(current)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it was stopped and goes on all the same, in a step that cannot be left."""
+        return self._stopping.is_set() and self._thread.is_alive()
 
     def give_up(self, job_id: str) -> bool:
         """Stop a job that was deleted; False where it does not run.

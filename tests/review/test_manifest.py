@@ -55,6 +55,15 @@ def test_a_video_is_cut_as_the_reviewer_has_it(desk, shelf, annotate, say, media
     assert set(line) == {"id", "video", "text", "start", "end", "labels", "split"}
 
 
+def test_an_utterance_without_length_gives_a_row_that_can_be_read(
+    desk, shelf, annotate, say, media, tmp_path
+):
+    item = shelf.put("talk.mp4", annotate([say("one", 2, 2)]), media=media)
+    desk.correct("", item, "0000", ["sad"])
+    (row,) = written(desk, tmp_path / "rows.jsonl")
+    assert (row.start, row.end) == (2.0, 2.001)
+
+
 def test_every_kind_of_media_has_its_column(desk, shelf, annotate, annotate_text, say, media):
     kinds = {
         "audio": annotate([say("a", 0, 2)], video=False, sha256="a"),

@@ -84,6 +84,18 @@ def test_who_comes_second_is_told(reviewed):
     assert client.delete(f"{path}/corrections/999").status_code == 409
 
 
+def test_an_annotation_that_was_made_anew_is_not_corrected(reviewed):
+    client, path = reviewed
+    created = client.get(path).json()["provenance"]["created"]
+    old = VERDICT | {"annotated": "2020-01-01T00:00:00+00:00"}
+    answer = client.post(f"{path}/corrections", json=old)
+    assert answer.status_code == 409
+    assert "annotated anew" in answer.json()["detail"]
+    assert in_force(client, path) == []
+    now = VERDICT | {"annotated": created}
+    assert client.post(f"{path}/corrections", json=now).status_code == 201
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

@@ -85,6 +85,18 @@ def test_a_job_in_a_long_step_is_put_back_when_the_server_stops(parts, engine, w
     assert (job.state, job.attempts) == ("waiting", 0)
 
 
+def test_a_server_that_stops_does_not_wait_for_its_model(parts, engine, wait_for):
+    worker, *_ = parts
+    engine.loading = threading.Event()
+    worker.start()
+    assert not worker.stuck
+    worker.stop(patience=1000)
+    assert worker.stuck
+    assert not worker.ready
+    engine.loading.set()
+    wait_for(lambda: not worker.stuck)
+
+
 def test_a_job_whose_result_is_there_is_not_done_again(parts, engine, wait_for):
     worker, store, folder, _, _ = parts
     for job_id in ("a", "b"):

@@ -203,6 +203,7 @@ def correct(item: Found, verdict: VerdictMessage, desk: Desk, owner: Owner) -> C
             comment=verdict.comment,
             reviewer=verdict.reviewer,
             replaces=verdict.replaces,
+            annotated=verdict.annotated,
         )
     except ConflictError as error:
         raise Problem(409, str(error)) from None
