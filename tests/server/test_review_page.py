@@ -453,7 +453,6 @@ def test_unsaved_changes_keep_the_utterance_in_view(talk, open_page):
     page.keyboard.press("Space")
     assert current(page) == "Ana: Good news"
     page.keyboard.press("3")  # as it was: nothing to be saved
-    page.keyboard.press("h") if page.locator("#review-hold").is_checked() else None
     page.keyboard.press("Space")
     until(page, "document.querySelector('#utterances [aria-current]').innerText.includes('Oh no')")
 
@@ -778,3 +777,35 @@ def test_who_reviews_in_the_list_stays_in_the_list(desk, talk, open_page):
     page.keyboard.press("Enter")
     settled(page)
     until(page, "document.getElementById('progress').innerText.startsWith('2 of 4')")
+
+
+def test_who_pins_an_utterance_stays_with_it(talk, open_page):
+    page = open_page(talk)
+    until(page, "document.querySelector('video').readyState >= 2")
+    words = page.locator(".word-block")
+    page.keyboard.press("p")
+    words.filter(has_text="Well").click(force=True, position={"x": 60, "y": 8})
+    assert current(page) == "Ana: Well"  # whoever clicks goes there
+    assert page.evaluate("document.querySelector('video').paused")
+    page.keyboard.press("h")
+    says(page, "Stays here")
+    words.filter(has_text="I see").click(force=True, position={"x": 60, "y": 8})
+    assert moment(page) > 10
+    page.keyboard.press("Space")
+    until(page, "!document.querySelector('video').paused")
+    page.keyboard.press("Space")
+    assert current(page) == "Ana: Well"
+    page.keyboard.press("h")
+    assert not page.locator("#review-hold").is_checked()
+    page.keyboard.press("Space")
+    until(page, "document.querySelector('[aria-current] .said').innerText.includes('I see')")
+
+
+def test_what_ends_with_the_media_is_played_to_the_end(desk, open_page, clips):
+    last = utterance("0000", 1.0, 2.0, "End", (0.9, 0.1, 0.1), ("present", "absent", "absent"))
+    page = open_page(desk.add(clips["word"], (last,), 2.0))
+    until(page, "document.querySelector('audio').readyState >= 2")
+    page.keyboard.press("p")
+    until(page, "!document.querySelector('audio').paused")
+    until(page, "document.querySelector('audio').paused")
+    until(page, "Math.abs(document.querySelector('audio').currentTime - 1) < 0.05")

@@ -43,7 +43,7 @@ class Review {
       });
     }
     for (const id of ["review-after", "review-autoplay"]) remember(id);
-    byId("review-hold").addEventListener("change", (event) => this.hold(event.target.checked));
+    byId("review-hold").addEventListener("change", () => this.pin());
     // Whoever plays on wants to follow, unless something of this one is not saved yet.
     byId("stage").addEventListener("play", () => this.onPlay(), { capture: true });
     followers.push((utterance) => this.show(utterance));
@@ -78,7 +78,7 @@ class Review {
       this.card.leaveFields();
       this.card.hideConflict();
       this.card.tell("");
-      this.hold(Boolean(utterance) && this.corrections.isDirty(utterance));
+      this.hold({ isPinned: false });
       this.filter.apply();
       this.note();
     }
@@ -92,7 +92,7 @@ class Review {
   showChange(utterance) {
     list.fill(list.items[utterance.index]);
     if (utterance === this.utterance) {
-      this.hold(this.corrections.isDirty(utterance));
+      this.hold();
       this.show(utterance);
     }
     timeline?.place();
@@ -303,18 +303,27 @@ class Review {
       return;
     }
     const { start, end } = this.corrections.draft(this.utterance);
-    this.hold(true);
+    this.hold({ isHeld: true });
     player.play(start ?? this.utterance.start, end ?? this.utterance.end);
   }
 
   onPlay() {
-    if (!player.stretch && !this.corrections.isDirty(this.utterance)) this.hold(false);
+    if (!player.stretch) this.hold();
   }
 
-  /* Keep the utterance in view, or follow the media. */
-  hold(isHeld) {
-    view.held = isHeld ? this.utterance : null;
-    byId("review-hold").checked = Boolean(view.held);
+  /* Keep the utterance in view, or follow the media: where nothing is unsaved, and nobody wished
+   * otherwise. */
+  hold({ isHeld = false, isPinned = view.isPinned } = {}) {
+    const isDirty = this.utterance !== null && this.corrections.isDirty(this.utterance);
+    view.held = isHeld || isPinned || isDirty ? this.utterance : null;
+    view.isPinned = isPinned;
+    byId("review-hold").checked = isPinned;
+  }
+
+  pin() {
+    this.hold({ isPinned: !view.isPinned });
+    const words = view.isPinned ? "Stays here until you go to another." : "Follows the media.";
+    this.card.tell(words);
   }
 
   showName() {
@@ -349,7 +358,7 @@ class Review {
   saveByKey(options) {
     if (player.isPlaying() && !view.held) {
       player.toggle();
-      this.hold(true);
+      this.hold({ isHeld: true });
       this.card.tell("Stopped here. The same key again saves this one.");
       return;
     }
@@ -367,7 +376,7 @@ Object.assign(KEYS, {
   p: () => review.play(),
   c: () => byId("review-comment").focus(),
   z: () => review.undo(),
-  h: () => review.hold(!view.held),
+  h: () => review.pin(),
   "[": () => review.card.span?.setHere("start"),
   "]": () => review.card.span?.setHere("end"),
 });

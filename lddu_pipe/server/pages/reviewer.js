@@ -23,6 +23,7 @@ function askForName() {
 }
 
 byId("who-cancel").addEventListener("click", () => byId("who").close());
+byId("who").addEventListener("cancel", () => byId("who-name").blur());
 
 /* Let a field show what was chosen in it last time. */
 function remember(id) {
