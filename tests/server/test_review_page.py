@@ -251,12 +251,12 @@ def test_a_label_is_corrected_undone_and_corrected_again_by_keys(desk, talk, ope
     stay(page)
     assert current(page) == "Ana: Good news"
     assert pressed(page) == ["happy"]
-    assert text_of(page, "save") == "Confirm Enter"
+    assert text_of(page, "save") == "Confirm ↵"
     assert text_of(page, "state") == "not reviewed yet"
     page.keyboard.press("1")
     page.keyboard.press("2")
     assert pressed(page) == ["sad"]
-    assert text_of(page, "save") == "Save changes Enter"
+    assert text_of(page, "save") == "Save changes ↵"
     assert text_of(page, "change") == "you add sad · you take away happy"
     assert "not saved yet" in chips(page, 0)
     page.keyboard.press("Enter")
@@ -283,7 +283,7 @@ def test_a_label_is_corrected_undone_and_corrected_again_by_keys(desk, talk, ope
     assert "undone" in words_of(history.nth(1))
     page.keyboard.press("Control+z")
     says(page, "Undone: happy, anger")
-    assert page.locator("#review-undo").is_disabled()
+    assert page.locator("#review-undo").is_hidden()
 
 
 def test_enter_confirms_and_goes_on_through_the_queue(desk, talk, open_page):
@@ -298,7 +298,9 @@ def test_enter_confirms_and_goes_on_through_the_queue(desk, talk, open_page):
     # What the model left open starts as absent.
     assert desk.said(talk) == {"0000": ["happy"], "0001": ["sad"], "0002": [], "0003": []}
     until(page, "document.getElementById('progress').innerText.startsWith('4 of 4 reviewed')")
-    assert text_of(page, "save") == "Go on Enter"
+    # One of four is the random sample so far.
+    assert "from 1 drawn at random" in words_of(page.locator("#progress"))
+    assert text_of(page, "save") == "Go on ↵"
     for _ in range(3):
         page.keyboard.press("z")
         settled(page)
@@ -451,7 +453,6 @@ def test_unsaved_changes_keep_the_utterance_in_view(talk, open_page):
     page.keyboard.press("Space")
     assert current(page) == "Ana: Good news"
     page.keyboard.press("3")  # as it was: nothing to be saved
-    page.keyboard.press("h") if page.locator("#review-hold").is_checked() else None
     page.keyboard.press("Space")
     until(page, "document.querySelector('#utterances [aria-current]').innerText.includes('Oh no')")
 
@@ -632,6 +633,24 @@ def test_the_token_is_asked_for(start_desk, browser, clips):
     page.context.close()
 
 
+def test_a_text_is_reviewed_without_times(desk, open_page, clips):
+    item = desk.add(clips["word"], TALK, 0.0)
+    page = open_page(item)
+    for name in ("#review-span", "#review-play", "#timeline", "#stage"):
+        assert page.locator(name).is_hidden(), name
+    page.keyboard.press("]")
+    page.keyboard.press("p")
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    says(page, "Saved")
+    settled(page)
+    made = desk.corrections(item)["in_force"]
+    assert [(each["labels"], each["start"], each["end"]) for each in made] == [
+        (["happy", "sad"], None, None)
+    ]
+    assert current(page) != "Ana: Good news"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
 def test_nothing_is_wider_than_the_screen(desk, talk, open_page, viewport, scheme):
@@ -648,7 +667,7 @@ def test_controls_have_names_and_roles(talk, open_page):
         assert page.get_by_role("checkbox", name=name, exact=True).count() == 1
     group = page.get_by_role("group", name="Emotions that are present")
     assert group.get_by_role("checkbox").count() == len(LABELS)
-    for name in ("Start here", "End here", "Next to review N", "Play it P", "Cannot tell U"):
+    for name in ("Start here", "End here", "Next to review", "Play it", "Cannot tell"):
         assert page.get_by_role("button", name=name, exact=True).count() == 1, name
     for name in ("Start", "End"):
         assert page.get_by_role("spinbutton", name=name).count() == 1
@@ -658,3 +677,135 @@ def test_controls_have_names_and_roles(talk, open_page):
     assert page.locator("dialog[open]").get_by_text("next to review", exact=True).is_visible()
     page.keyboard.press("2")  # not for the page while the help is open
     assert pressed(page) == ["happy", "sad"]
+
+
+def test_what_was_drawn_at_random_comes_back_when_passed_over(desk, talk, open_page):
+    page = open_page(talk)
+    page.keyboard.press("n")
+    until(page, "location.hash.includes('why=random')")
+    settled(page)
+    drawn = current(page)
+    assert text_of(page, "why") == "Drawn at random, so that agreement stays unbiased."
+    page.keyboard.press("n")
+    settled(page)
+    until(page, "location.hash.includes('why=uncertain')")
+    assert current(page) != drawn
+    page.keyboard.press("Enter")
+    says(page, "Saved")
+    settled(page)
+    assert current(page) == drawn
+
+
+def test_what_comes_up_is_played_where_it_is_wanted(talk, open_page):
+    page = open_page(talk)
+    until(page, "document.querySelector('video').readyState >= 2")
+    page.locator("#review-options summary").click()
+    page.locator("#review-autoplay").check()
+    page.locator("#review-after").select_option("list")
+    page.locator("#review-after").blur()
+    page.keyboard.press("Enter")
+    until(page, "!document.querySelector('video').paused")
+    assert current(page) == "Ana: Oh no"
+    until(page, "document.querySelector('video').paused")
+    assert moment(page) == pytest.approx(2.5, abs=0.05)
+    page.reload()
+    ready(page)
+    assert page.locator("#review-autoplay").is_checked()
+
+
+def test_keys_can_be_switched_off(desk, talk, open_page):
+    page = open_page(talk)
+    page.keyboard.press("?")
+    page.locator("#keys-on").uncheck()
+    page.keyboard.press("Escape")
+    for key in ("2", "Enter", "u", "z"):
+        page.keyboard.press(key)
+    assert pressed(page) == ["happy"]
+    assert desk.said(talk) == {}
+    page.locator("#review-save").click()
+    says(page, "Saved")
+
+
+def test_what_is_changed_while_it_is_saved_is_kept(desk, talk, open_page):
+    page = open_page(talk)
+    page.keyboard.press("2")
+
+    def go_on_meanwhile(route):
+        page.keyboard.press("3")
+        route.continue_()
+
+    page.route("**/corrections", go_on_meanwhile, times=1)
+    page.keyboard.press("Enter")
+    says(page, "Saved: happy, sad")
+    settled(page)
+    assert current(page) == "Ana: Good news"
+    assert pressed(page) == ["happy", "sad", "anger"]
+    page.unroute_all()
+    page.keyboard.press("Enter")
+    says(page, "Saved: happy, sad, anger")
+    assert desk.said(talk)["0000"] == ["happy", "sad", "anger"]
+
+
+def test_keys_are_for_the_page_after_a_click_and_in_another_utterance(desk, talk, open_page):
+    page = open_page(talk)
+    until(page, "document.querySelector('video').readyState >= 2")
+    page.locator(".toggle").nth(1).click()
+    page.keyboard.press("Space")
+    until(page, "!document.querySelector('video').paused")
+    page.keyboard.press("Space")
+    assert pressed(page) == ["happy", "sad"]
+    page.keyboard.press("c")
+    page.keyboard.type("well")
+    page.keyboard.press("Control+Enter")
+    says(page, "Saved: happy, sad")
+    settled(page)
+    assert current(page) != "Ana: Good news"
+    before = pressed(page)
+    page.keyboard.press("1")
+    assert pressed(page) != before
+    assert page.locator("#review-comment").input_value() == ""
+
+
+def test_who_reviews_in_the_list_stays_in_the_list(desk, talk, open_page):
+    page = open_page(talk)
+    page.locator("#utterances button").nth(1).click()
+    page.keyboard.press("Enter")  # on the one in view: nothing else to be done with it
+    says(page, "Saved: sad")
+    settled(page)
+    assert desk.said(talk) == {"0001": ["sad"]}
+    assert page.evaluate("document.activeElement.hasAttribute('aria-current')")
+    page.keyboard.press("Enter")
+    settled(page)
+    until(page, "document.getElementById('progress').innerText.startsWith('2 of 4')")
+
+
+def test_who_pins_an_utterance_stays_with_it(talk, open_page):
+    page = open_page(talk)
+    until(page, "document.querySelector('video').readyState >= 2")
+    words = page.locator(".word-block")
+    page.keyboard.press("p")
+    words.filter(has_text="Well").click(force=True, position={"x": 60, "y": 8})
+    assert current(page) == "Ana: Well"  # whoever clicks goes there
+    assert page.evaluate("document.querySelector('video').paused")
+    page.keyboard.press("h")
+    says(page, "Stays here")
+    words.filter(has_text="I see").click(force=True, position={"x": 60, "y": 8})
+    assert moment(page) > 10
+    page.keyboard.press("Space")
+    until(page, "!document.querySelector('video').paused")
+    page.keyboard.press("Space")
+    assert current(page) == "Ana: Well"
+    page.keyboard.press("h")
+    assert not page.locator("#review-hold").is_checked()
+    page.keyboard.press("Space")
+    until(page, "document.querySelector('[aria-current] .said').innerText.includes('I see')")
+
+
+def test_what_ends_with_the_media_is_played_to_the_end(desk, open_page, clips):
+    last = utterance("0000", 1.0, 2.0, "End", (0.9, 0.1, 0.1), ("present", "absent", "absent"))
+    page = open_page(desk.add(clips["word"], (last,), 2.0))
+    until(page, "document.querySelector('audio').readyState >= 2")
+    page.keyboard.press("p")
+    until(page, "!document.querySelector('audio').paused")
+    until(page, "document.querySelector('audio').paused")
+    until(page, "Math.abs(document.querySelector('audio').currentTime - 1) < 0.05")

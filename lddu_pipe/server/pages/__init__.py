@@ -73,7 +73,10 @@ def parts_of(names: tuple[str, ...]) -> list[str]:
     ]
 
 
-_REVIEW = ("corrections.js", "undo.js", "span.js", "marks.js", "queue.js", "review.js")
+_REVIEW = (
+    *("corrections.js", "undo.js", "queue.js", "reviewer.js"),
+    *("span.js", "marks.js", "card.js", "review.js"),
+)
 """What the viewer of the server has beside."""
 
 _ASSETS: dict[str, Callable[[], Asset]] = {

@@ -1,5 +1,5 @@
-/* What reviewers said of the utterances, and what is about to be said: drafts, which are kept in this
- * browser tab until they are saved.
+/* What reviewers said of the utterances, and what is about to be said: drafts, which are kept in
+ * this browser tab until they are saved.
  *
  * A draft is `labels` (a Set, or null: cannot tell), `start` and `end` in seconds, `comment`, and
  * `replaces`: the number of the correction that its reviewer saw, null for none.
@@ -33,7 +33,7 @@ class Corrections {
     );
   }
 
-  /* What holds before the reviewer changes anything: what is in force, else the model's decisions. */
+  /* What holds before the reviewer changes it: what is in force, else the model's decisions. */
   preset(utterance) {
     const made = this.of(utterance);
     if (!made) {
@@ -89,7 +89,10 @@ class Corrections {
     const made = await answer.json();
     this.inForce.set(utterance.id, made);
     this.history.unshift(made);
-    this.drop(utterance);
+    // Something may have been changed while this was on its way.
+    const later = this.drafts.get(utterance.id);
+    if (later && !isSame(later, draft)) this.change(utterance, { replaces: made.number });
+    else this.drop(utterance);
     return made;
   }
 

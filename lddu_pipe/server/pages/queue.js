@@ -23,10 +23,13 @@ function whyInWords(utterance, why) {
   return `Uncertain: ${wrong.toFixed(1)} of ${count} decisions are expected to be wrong.`;
 }
 
-/* Hands out what the server offers next; what was passed over once comes last. */
+const PASSED = "lddu-pipe-passed";
+
+/* Hands out what the server offers next, without what was passed over in this tab. What was drawn
+ * at random comes back after the next judgement: the sample ends before one that is left out. */
 class Queue {
   constructor() {
-    this.passed = new Set(JSON.parse(sessionStorage.getItem("lddu-pipe-passed") ?? "[]"));
+    this.passed = new Map(JSON.parse(sessionStorage.getItem(PASSED) ?? "[]"));
   }
 
   /* The next offer, but not the utterance in view; null where there is none. */
@@ -34,14 +37,27 @@ class Queue {
     const here = current ? this.name({ item: itemId, utterance: current.id }) : "";
     const offers = (await (await api(`/v1/queue?limit=${OFFERS}`)).json()).next;
     const others = offers.filter((offer) => this.name(offer) !== here);
-    if (others.length < offers.length) this.passed.add(here);
+    const left = offers.find((offer) => this.name(offer) === here);
+    if (left) this.passed.set(here, left.why);
     let next = others.find((offer) => !this.passed.has(this.name(offer)));
     if (!next && others.length) {
       this.passed.clear();
       [next] = others;
     }
-    sessionStorage.setItem("lddu-pipe-passed", JSON.stringify([...this.passed]));
+    this.keep();
     return next ?? null;
+  }
+
+  /* Something was judged. */
+  resume() {
+    for (const [name, why] of this.passed) {
+      if (why === "random") this.passed.delete(name);
+    }
+    this.keep();
+  }
+
+  keep() {
+    sessionStorage.setItem(PASSED, JSON.stringify([...this.passed]));
   }
 
   name({ item, utterance }) {
@@ -61,11 +77,11 @@ function progressInWords({ utterances: all, judged, decisions, expected, sets, s
   const parts = [`${judged} of ${all} reviewed`];
   if (decisions.share !== null) {
     const wanted = expected === null ? "" : `, expected ${percent(expected)}`;
-    parts.push(`decisions right: ${percent(decisions.share)}${wanted}`);
+    parts.push(`agreement on labels ${percent(decisions.share)}${wanted}`);
   }
   if (sets.share !== null) {
     const range = `${Math.round(sets.low * 100)}–${Math.round(sets.high * 100)}`;
-    parts.push(`whole utterances right: ${percent(sets.share)} (${range})`);
+    parts.push(`on whole utterances ${percent(sets.share)} (${range})`);
   }
   if (decisions.share !== null) parts.push(`from ${sample} drawn at random`);
   return parts.join(" · ");

@@ -6,7 +6,7 @@ async function askForMedia() {
   return (await api(`${itemPath}/media`, { method: "POST" })).json();
 }
 
-/* What kind of media was annotated, where it is not there to tell. */
+/* What kind of media was annotated; it may not be there any more. */
 function kindOf({ duration, has_audio: hasAudio, has_video: hasVideo }) {
   if (!duration) return hasVideo ? "picture" : "none";
   return hasVideo ? "video" : hasAudio ? "audio" : "none";
@@ -15,10 +15,11 @@ function kindOf({ duration, has_audio: hasAudio, has_video: hasVideo }) {
 async function fetchInput() {
   const annotation = await (await api(itemPath)).json();
   const name = annotation.media.path.split("/").pop() || "text";
-  const media = await askForMedia().catch((refusal) => ({
-    kind: kindOf(annotation.media),
-    absent: refusal.message,
-  }));
+  const kind = kindOf(annotation.media);
+  const media =
+    kind === "none"
+      ? { kind }
+      : await askForMedia().catch((refusal) => ({ kind, absent: refusal.message }));
   const renew = async () => (await askForMedia()).url;
   return {
     ...JSON.parse(document.getElementById("input").textContent),

@@ -18,6 +18,9 @@ class SpanEditor {
         const seconds = this.fields[edge].valueAsNumber;
         this.change(edge, Number.isNaN(seconds) ? null : seconds);
       });
+      this.fields[edge].addEventListener("keydown", (event) => {
+        if (["Enter", "Escape"].includes(event.key) && !event.ctrlKey) event.target.blur();
+      });
       byId(`review-${edge}-here`).addEventListener("click", () => this.setHere(edge));
     }
     byId("review-cut").addEventListener("click", () => {
@@ -88,12 +91,13 @@ class SpanEditor {
   }
 
   show(utterance, { start, end }) {
+    const isOther = utterance !== this.utterance;
     this.utterance = utterance;
     this.span = { start: start ?? utterance.start, end: end ?? utterance.end };
     for (const [edge, seconds] of Object.entries({ start, end })) {
       const field = this.fields[edge];
       // Whoever types is left alone: 2 is on the way to 2.75.
-      if (document.activeElement !== field) {
+      if (isOther || document.activeElement !== field) {
         field.value = seconds === null ? "" : String(Math.round(seconds * 1000) / 1000);
       }
       const handle = this.handles[edge];

@@ -1,4 +1,4 @@
-/* What was saved in this browser tab, so that it can be taken back step by step, on whatever page. */
+/* What was saved in this browser tab, so that it can be taken back step by step, on any page. */
 const SAVED = "lddu-pipe-saved";
 const MOST_STEPS = 500;
 

@@ -170,15 +170,21 @@ class UtteranceList {
     this.current = utterance ? this.items[utterance.index] : null;
     if (!this.current) return;
     this.current.button.setAttribute("aria-current", "true");
-    // Only the list scrolls: the page stays where the reader put it.
-    const { row } = this.current;
-    const top = row.offsetTop;
-    const bottom = top + row.offsetHeight;
+    this.reveal(this.current, 3);
+  }
+
+  /* Only the list scrolls: the page stays where the reader put it. Rows get their true height when
+   * they come into view, so that after a jump it takes another look. */
+  reveal(item, looks) {
+    if (item !== this.current || !looks) return;
+    const top = item.row.offsetTop;
+    const bottom = top + item.row.offsetHeight;
     const { scrollTop, clientHeight } = this.place;
-    if (top < scrollTop || bottom > scrollTop + clientHeight) {
-      const far = Math.abs(top - scrollTop) > 3 * clientHeight;
-      this.place.scrollTo({ top: top - clientHeight / 3, behavior: far ? "auto" : motion() });
-    }
+    if (top >= scrollTop && bottom <= scrollTop + clientHeight) return;
+    const far = Math.abs(top - scrollTop) > 3 * clientHeight;
+    const isJump = far || looks < 3;
+    this.place.scrollTo({ top: top - clientHeight / 3, behavior: isJump ? "auto" : motion() });
+    if (isJump) requestAnimationFrame(() => this.reveal(item, looks - 1));
   }
 
   setSpeaking(speaking) {

@@ -370,9 +370,12 @@ class Timeline {
   }
 
   setMoment(moment, playing) {
+    const hasMoved = moment !== this.moment;
     this.moment = moment;
     const [from, to] = this.view;
-    if (playing && (moment > to || moment < from)) this.show(moment, moment + to - from);
+    const isOutside = moment > to || moment < from;
+    const lead = playing ? 0 : (to - from) * 0.1;
+    if (isOutside && (playing || hasMoved)) this.show(moment - lead, moment - lead + to - from);
     else this.movePlayhead();
   }
 

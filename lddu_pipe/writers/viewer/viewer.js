@@ -41,6 +41,7 @@ class Player {
         this.follow();
       });
     }
+    media.addEventListener("ended", () => this.comeBack());
     media.addEventListener("loadedmetadata", () => this.onLoaded(media));
     media.src = link;
     media.currentTime = this.moment;
@@ -123,12 +124,11 @@ class Player {
   }
 
   comeBack() {
-    const { start } = this.stretch;
-    this.media.pause();
-    this.seek(start);
+    if (this.stretch) this.seek(this.stretch.start);
   }
 
   seek(moment) {
+    if (this.stretch) this.media.pause();
     this.stretch = null;
     this.moment = Math.min(Math.max(moment, 0), length);
     if (this.works && this.media) this.media.currentTime = this.moment;
@@ -151,13 +151,15 @@ function decoded(link) {
   }
 }
 
-/* `held` stays in view wherever the media is, until the reader goes to another. */
-const view = { current: null, chosen: null, held: null };
+/* `held` stays in view wherever the media is, until the reader goes to another; where `isPinned`, a
+ * click on the time line is no way to go to one. */
+const view = { current: null, chosen: null, held: null, isPinned: false };
 /* Told of the utterance that has come into view. */
 const followers = [];
 
 function seekTo(moment, utterance) {
   view.chosen = utterance;
+  if (utterance && !view.isPinned) view.held &&= utterance;
   player.seek(moment);
 }
 

@@ -1,0 +1,38 @@
+/* Who reviews, and how they like to work: kept in this browser. */
+const REVIEWER = "lddu-pipe-reviewer";
+
+function reviewerName() {
+  return localStorage.getItem(REVIEWER) ?? "";
+}
+
+/* Ask who reviews; the answer is empty where they would rather not say. */
+function askForName() {
+  const dialog = byId("who");
+  const field = byId("who-name");
+  field.value = reviewerName();
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    const close = () => {
+      const name = dialog.returnValue === "yes" ? field.value.trim() : "";
+      if (name) localStorage.setItem(REVIEWER, name);
+      resolve(name);
+    };
+    dialog.addEventListener("close", close, { once: true });
+  });
+}
+
+byId("who-cancel").addEventListener("click", () => byId("who").close());
+byId("who").addEventListener("cancel", () => byId("who-name").blur());
+
+/* Let a field show what was chosen in it last time. */
+function remember(id) {
+  const field = byId(id);
+  const property = field.type === "checkbox" ? "checked" : "value";
+  const name = `lddu-pipe ${id}`;
+  const last = localStorage.getItem(name);
+  if (last !== null) field[property] = JSON.parse(last);
+  field.addEventListener("change", () => {
+    localStorage.setItem(name, JSON.stringify(field[property]));
+  });
+}
