@@ -26,7 +26,7 @@ function isSure(question, details) {
 
 const JUDGED = {
   key: "judged",
-  name: "Judged",
+  name: "Reviewed",
   width: "4.6rem",
   isNumber: true,
   largestFirst: true,

@@ -39,8 +39,8 @@ class Reviewing {
       return;
     }
     const { judged, utterances } = found;
-    const bar = make("progress", { max: utterances, value: judged, "aria-label": "Judged" });
-    const words = `${counted.format(judged)} of ${amount(utterances, "utterance")} judged`;
+    const bar = make("progress", { max: utterances, value: judged, "aria-label": "Reviewed" });
+    const words = `${counted.format(judged)} of ${amount(utterances, "utterance")} reviewed`;
     this.place.replaceChildren(
       make("p", {}, words),
       bar,
@@ -99,7 +99,7 @@ class Reviewing {
     const head = make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text)));
     const isOpen = this.place.querySelector("details")?.open;
     const others = doubtful.total
-      ? `Of ${amount(doubtful.total, "other")} that you judged, mostly what the model was least ` +
+      ? `Of ${amount(doubtful.total, "other")} that you reviewed, mostly what the model was least ` +
         `sure of, ${counted.format(doubtful.count)} had all labels right; that says little of the ` +
         "rest."
       : "";
@@ -116,11 +116,11 @@ class Reviewing {
     await this.busily(byId("review-next"), async () => {
       const { next } = await (await api("/v1/queue?limit=1")).json();
       if (!next.length) {
-        this.said.textContent = "Every utterance has been judged.";
+        this.said.textContent = "Every utterance has been reviewed.";
         return;
       }
-      const [{ item, utterance }] = next;
-      location.assign(`/annotations/${item}#utterance=${encodeURIComponent(utterance)}`);
+      const [{ item, utterance, why }] = next;
+      location.assign(`/annotations/${item}#${new URLSearchParams({ utterance, why })}`);
     });
   }
 
