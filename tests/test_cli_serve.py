@@ -133,15 +133,15 @@ def test_twenty_real_uploads_at_once(real_server, tmp_path, clip):
     with real_server(tmp_path / "data") as (address, process):
         host = psutil.Process(process.pid)
         memory = []
-        for _ in range(2):
+        for _ in range(4):
             with ThreadPoolExecutor(clips) as pool:
                 ids = list(pool.map(send, range(clips)))
             for number, job_id in enumerate(ids):
                 assert ended(job_id) == f"Number {number} is what this one says."
             memory.append(host.memory_info().rss)
-        print(f"memory after {clips} and {2 * clips} jobs: {memory}")
+        print(f"memory after each {clips} jobs: {memory}")
         # The first jobs load models and fill the allocators' pools; more of them take no more.
-        assert memory[1] - memory[0] < 150e6
+        assert memory[3] - memory[2] < 80e6
 
 
 @pytest.mark.slow

@@ -99,7 +99,8 @@ def test_upload_watch_open_correct_undo_export(real_server, open_page, sample_vi
     assert row.video is not None
     assert row.video.read_bytes() == sample_video.read_bytes()
     lddu_pipe("extract", "--manifest", manifest, "-o", tmp_path / "store")
-    assert len(open_store(tmp_path / "store").split("train")) == 1
+    store = open_store(tmp_path / "store")
+    assert [len(store.split(name)) for name in store.splits] == [1]
 
 
 def test_a_batch_is_reviewed_and_annotated_again(real_server, open_page, sample_video, tmp_path):
