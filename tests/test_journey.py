@@ -109,6 +109,7 @@ def test_a_batch_is_reviewed_and_annotated_again(real_server, open_page, sample_
         page.goto(address)
         page.locator("#review-next").click()
         page.wait_for_url("**/annotations/*#utterance=*")
+        expect(page.locator("#review-why")).to_contain_text("at random")
         expect(toggle(page, "happy")).to_be_checked()
         page.keyboard.press("2")  # sad
         page.keyboard.press("Enter")

@@ -18,6 +18,7 @@ from lddu_pipe.pipelines.batch.inputs import Item as Source
 from lddu_pipe.pipelines.batch.ledger import Entry, Ledger
 from lddu_pipe.pipelines.batch.run import LEDGER_FILE
 from lddu_pipe.pipelines.batch.storage import is_remote
+from lddu_pipe.pipelines.batch.summary import why_failed
 from lddu_pipe.pipelines.batch.work import statistics_of
 from lddu_pipe.review.shelf import Item
 from lddu_pipe.review.store import STORE_FILE, CorrectionStore
@@ -155,7 +156,7 @@ class AnnotatedFolder:
             source="folder",
             name=entry.name if entry.name.endswith(suffix) else entry.name + suffix,
             state="done" if annotated else "failed",
-            error=None if annotated else entry.error,
+            error=None if annotated else why_failed(entry),
             created=entry.finished or entry.started or "",
             statistics=self._statistics(entry) if annotated else None,
             row=self._rows.of(entry),

@@ -31,8 +31,9 @@ $ curl -O -J "localhost:8000/v1/jobs/$ID/result?format=eaf"
 $ curl --json '{{"text": "What wonderful news!"}}' localhost:8000/v1/text
 ```
 
-`examples/client.py` is a client in Python, `examples/web/` a page that calls the API. The schema
-is at `/openapi.json`; this page is made from it.
+For people, `/` is a page on which files are sent and found again ([review.md](review.md));
+`examples/client.py` is a client in Python, `examples/web/` a page elsewhere that calls the API.
+The schema is at `/openapi.json`; this page is made from it.
 
 - **Token.** Where the server has tokens, send `Authorization: Bearer TOKEN`. Each token has jobs
   of its own: those of others are as if they did not exist. Several stand in `LDDU_PIPE_TOKEN`

@@ -181,14 +181,14 @@ def test_the_review_is_told_and_goes_on(spawn, open_home, wait_for):
         upload(client, wait_for, "a.wav", "b.wav", "c.wav", "d.wav")
         page = open_home(server)
         review = page.locator("#reviewing")
-        expect(review).to_contain_text("0 of 4 utterances judged")
+        expect(review).to_contain_text("0 of 4 utterances reviewed")
         judge_all(client)
     page.reload()
-    expect(review).to_contain_text("4 of 4 utterances judged")
+    expect(review).to_contain_text("4 of 4 utterances reviewed")
     expect(review).to_contain_text("Estimated from 1 utterance drawn at random")
     expect(review).to_contain_text("95 % interval")
     expect(review).to_contain_text("the model expects 80 %")
-    expect(row(page, "a.wav").locator("[data-name=Judged]")).to_have_text("1")
+    expect(row(page, "a.wav").locator("[data-name=Reviewed]")).to_have_text("1")
     page.get_by_text("By emotion").click()
     expect(review.get_by_role("rowheader", name="happy")).to_be_visible()
     with page.expect_download() as download:
@@ -197,7 +197,7 @@ def test_the_review_is_told_and_goes_on(spawn, open_home, wait_for):
     content = Path(download.value.path()).read_bytes()
     assert "corrections.jsonl" in zipfile.ZipFile(io.BytesIO(content)).namelist()
     page.locator("#review-next").click()
-    expect(page.locator("#reviewing-said")).to_have_text("Every utterance has been judged.")
+    expect(page.locator("#reviewing-said")).to_have_text("Every utterance has been reviewed.")
     page.get_by_role("button", name="Delete a.wav").click()
     expect(page.locator("#sure")).to_contain_text("what was said of 1 utterance")
     page.keyboard.press("Escape")
@@ -214,7 +214,7 @@ def test_the_next_to_review_opens(spawn, open_home):
         page = open_home(server)
         expect(row(page, "a.wav")).to_be_visible()
     page.locator("#review-next").click()
-    page.wait_for_url(re.compile(f"/annotations/{job}#utterance=0000$"))
+    page.wait_for_url(re.compile(f"/annotations/{job}#utterance=0000&why=random$"))
 
 
 def test_a_text_is_read_at_once(spawn, open_home):
@@ -268,4 +268,10 @@ def test_nothing_is_wider_than_the_screen(spawn, open_home, wait_for, viewport, 
     dark = "getComputedStyle(document.body).backgroundColor === 'rgb(13, 16, 19)'"
     assert page.evaluate(dark) == (scheme == "dark")
     page.locator("#theme").click()
+    assert page.evaluate(dark) == (scheme == "light")
+    page.locator("#review-next").wait_for()
+    page.reload()
+    expect(page.locator("#theme")).to_have_attribute(
+        "aria-pressed", str(scheme == "light").lower()
+    )
     assert page.evaluate(dark) == (scheme == "light")

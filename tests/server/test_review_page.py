@@ -539,6 +539,22 @@ def test_an_answer_that_got_lost_is_no_conflict(desk, talk, open_page):
     assert len(desk.corrections(talk)["history"]) == 1
 
 
+def test_a_file_that_was_annotated_anew_is_not_corrected_from_an_old_page(desk, talk, open_page):
+    page = open_page(talk, expects=("409",))
+    stay(page)
+    page.keyboard.press("3")
+    result = desk.folder / "jobs" / talk / "result.json"
+    created = "2026-01-01T00:00:00+00:00"
+    result.write_text(result.read_text().replace(created, created.replace("2026", "2027")))
+    page.keyboard.press("Enter")
+    says(page, "Not saved: the file was annotated anew")
+    assert page.locator("#review-conflict").is_hidden()
+    assert desk.said(talk) == {}
+    page.reload()
+    ready(page)
+    assert pressed(page) == ["happy"]
+
+
 def test_the_list_shows_what_is_wanted(desk, talk, open_page):
     desk.correct(talk, "0000", ["happy"])
     desk.correct(talk, "0001", ["sad", "happy"])

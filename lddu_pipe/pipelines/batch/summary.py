@@ -79,12 +79,19 @@ def rows_of(entries: Sequence[Entry]) -> list[dict[str, Any]]:
         {
             "name": _shown_name(entry),
             "state": _state(entry),
-            "error": entry.error and _nearer(entry.error, entry.source),
+            "error": why_failed(entry),
             "result": _result(entry),
             **(entry.statistics or {}),
         }
         for entry in entries
     ]
+
+
+def why_failed(entry: Entry) -> str | None:
+    """What went wrong, without the folders of the file: pages are given to others."""
+    if not entry.error or not entry.source:
+        return entry.error
+    return entry.error.replace(entry.source, PurePosixPath(entry.source).name)
 
 
 def name_of_index(entries: Sequence[Entry]) -> str:
@@ -105,11 +112,6 @@ def _shown_name(entry: Entry) -> str:
     folder, slash, own = entry.name.rpartition("/")
     source = PurePosixPath(entry.source)
     return f"{folder}{slash}{source.name}" if own == source.stem else entry.name
-
-
-def _nearer(error: str, source: str) -> str:
-    """What went wrong without the folders of the file: a page may be given to others."""
-    return error.replace(source, PurePosixPath(source).name) if source else error
 
 
 def _result(entry: Entry) -> str | None:

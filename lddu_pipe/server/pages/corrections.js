@@ -20,6 +20,12 @@ class Corrections {
     this.history = found.history;
   }
 
+  /* Whether the file was annotated anew since this page was opened. */
+  async isOutdated() {
+    const { provenance } = await (await api(itemPath)).json();
+    return provenance.created !== annotation.provenance.created;
+  }
+
   of(utterance) {
     return this.inForce.get(utterance.id) ?? null;
   }
@@ -84,6 +90,7 @@ class Corrections {
         comment: draft.comment,
         reviewer,
         replaces: draft.replaces,
+        annotated: annotation.provenance.created,
       },
     });
     const made = await answer.json();
@@ -114,7 +121,8 @@ class Corrections {
   }
 
   place() {
-    return `lddu-pipe-drafts ${itemId}`;
+    // Of another annotation, the same id may be another utterance.
+    return `lddu-pipe-drafts ${itemId} ${annotation.provenance.created}`;
   }
 }
 

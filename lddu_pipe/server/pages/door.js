@@ -11,8 +11,10 @@ class Refusal extends Error {
   }
 }
 
+const tokenOfTab = () => sessionStorage.getItem(TOKEN);
+
 function authorised(headers = {}) {
-  const token = sessionStorage.getItem(TOKEN);
+  const token = tokenOfTab();
   return token ? { ...headers, Authorization: `Bearer ${token}` } : headers;
 }
 
@@ -21,6 +23,7 @@ function authorised(headers = {}) {
 async function api(path, { body, headers, ...options } = {}) {
   const isJson = body !== undefined && !(body instanceof FormData);
   for (;;) {
+    const token = tokenOfTab();
     const answer = await fetch(path, {
       ...options,
       cache: "no-store",
@@ -32,7 +35,7 @@ async function api(path, { body, headers, ...options } = {}) {
     if (answer.ok) return answer;
     const refusal = await refusalOf(answer);
     if (answer.status !== 401) throw refusal;
-    await askForToken();
+    await askForToken(token);
   }
 }
 
@@ -63,8 +66,10 @@ async function events(path, onEvent) {
 
 let asking = null;
 
-/* Ask for the token, once for however many calls wait for it. */
-function askForToken() {
+/* Ask for the token, once for however many calls wait for it, and not where another was given since
+ * the one that was refused was sent. */
+async function askForToken(refused) {
+  if (!asking && tokenOfTab() !== refused) return;
   asking ??= new Promise((resolve) => {
     const dialog = document.createElement("dialog");
     dialog.className = "door";
@@ -77,7 +82,7 @@ function askForToken() {
         <p class="quiet">It is kept until this tab is closed.</p>
         <button>Enter</button>
       </form>`;
-    dialog.querySelector("#door-wrong").hidden = !sessionStorage.getItem(TOKEN);
+    dialog.querySelector("#door-wrong").hidden = !tokenOfTab();
     dialog.addEventListener("cancel", (event) => event.preventDefault());
     dialog.addEventListener("close", () => {
       sessionStorage.setItem(TOKEN, dialog.querySelector("#door-token").value.trim());
@@ -88,5 +93,5 @@ function askForToken() {
     document.body.append(dialog);
     dialog.showModal();
   });
-  return asking;
+  await asking;
 }

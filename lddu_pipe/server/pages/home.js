@@ -26,7 +26,7 @@ function isSure(question, details) {
 
 const JUDGED = {
   key: "judged",
-  name: "Judged",
+  name: "Reviewed",
   width: "4.6rem",
   isNumber: true,
   largestFirst: true,
@@ -65,8 +65,8 @@ async function remove({ id, name, state, judged }) {
   const lost = state === "failed" ? [] : ["its annotation"];
   if (judged) lost.push(`what was said of ${amount(judged, "utterance")}`);
   if (lost.length) {
-    const details = `${lost.join(" and ")} will be gone for good.`;
-    if (!(await isSure(`Delete ${legible(name)}?`, details[0].toUpperCase() + details.slice(1)))) return;
+    const details = `Gone for good will be ${lost.join(" and ")}.`;
+    if (!(await isSure(`Delete ${legible(name)}?`, details))) return;
   }
   try {
     await api(`/v1/jobs/${id}`, { method: "DELETE" });

@@ -44,8 +44,8 @@ class Reading {
     if (!chips.length) {
       const [most] = byProbability;
       const why = abstained ? "too unsure to decide" : "no emotion present";
-      const lean = most ? `; most probable is ${legible(most.label)}, ${percent(most.probability)}` : "";
-      chips.push(make("span", { class: "quiet small" }, why + lean));
+      const lean = `most probable is ${legible(most.label)}, ${percent(most.probability)}`;
+      chips.push(make("span", { class: "quiet small" }, `${why}; ${lean}`));
     }
     return make(
       "li",

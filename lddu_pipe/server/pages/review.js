@@ -167,6 +167,12 @@ class Review {
 
   /* Somebody else was first; or this reviewer was, and the answer never arrived. */
   async settle(utterance, draft, reviewer) {
+    if (await this.corrections.isOutdated()) {
+      this.showChange(utterance);
+      const words = "Not saved: the file was annotated anew since this page was opened. Load the page";
+      this.card.tell(`${words} again to see what the model says now.`, { isWrong: true });
+      return null;
+    }
     await this.corrections.load();
     this.refresh();
     const other = this.corrections.of(utterance);

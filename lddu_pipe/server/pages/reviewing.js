@@ -1,4 +1,4 @@
-/* The card of the review: how far it is, how often reviewers and the model agree, what comes next. */
+/* The card of the review: how far it is, how often the model is right, and what comes next. */
 const shareText = ({ share }) => (share === null ? "–" : percent(share));
 
 function between({ low, high }) {
@@ -33,14 +33,14 @@ class Reviewing {
     byId("export").disabled = !found.judged;
     if (!found.utterances) {
       const words =
-        "Once something is annotated, look at what the model is least sure of, say what is right, " +
-        "and see how far it can be trusted on your own recordings.";
+        "Once something is annotated, look at what the model is least sure of, say what is " +
+        "right, and see how far it can be trusted on your own recordings.";
       this.place.replaceChildren(make("p", { class: "quiet" }, words));
       return;
     }
     const { judged, utterances } = found;
-    const bar = make("progress", { max: utterances, value: judged, "aria-label": "Judged" });
-    const words = `${counted.format(judged)} of ${amount(utterances, "utterance")} judged`;
+    const bar = make("progress", { max: utterances, value: judged, "aria-label": "Reviewed" });
+    const words = `${counted.format(judged)} of ${amount(utterances, "utterance")} reviewed`;
     this.place.replaceChildren(
       make("p", {}, words),
       bar,
@@ -50,10 +50,10 @@ class Reviewing {
 
   hint({ judged }) {
     return judged
-      ? "How often you and the model agree is told from utterances drawn at random, every fourth of " +
-          "those offered; none of them has a verdict yet."
-      : "“Review next” offers what the model is least sure of, and every fourth time one drawn at " +
-          "random: from these is told how often you and the model agree.";
+      ? "How often you and the model agree is told from utterances drawn at random, every " +
+          "fourth of those offered; none of them has a verdict yet."
+      : "“Review next” offers what the model is least sure of, and every fourth time one drawn " +
+          "at random: from these is told how often you and the model agree.";
   }
 
   agreement(found) {
@@ -99,8 +99,9 @@ class Reviewing {
     const head = make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text)));
     const isOpen = this.place.querySelector("details")?.open;
     const others = doubtful.total
-      ? `Of ${amount(doubtful.total, "other")} that you judged, mostly what the model was least sure of, ` +
-        `${counted.format(doubtful.count)} had all labels right; that says little of the rest.`
+      ? `Of ${amount(doubtful.total, "other")} that you reviewed, mostly what the model was least ` +
+        `sure of, ${counted.format(doubtful.count)} had all labels right; that says little of the ` +
+        "rest."
       : "";
     return make(
       "details",
@@ -115,11 +116,11 @@ class Reviewing {
     await this.busily(byId("review-next"), async () => {
       const { next } = await (await api("/v1/queue?limit=1")).json();
       if (!next.length) {
-        this.said.textContent = "Every utterance has been judged.";
+        this.said.textContent = "Every utterance has been reviewed.";
         return;
       }
-      const [{ item, utterance }] = next;
-      location.assign(`/annotations/${item}#utterance=${encodeURIComponent(utterance)}`);
+      const [{ item, utterance, why }] = next;
+      location.assign(`/annotations/${item}#${new URLSearchParams({ utterance, why })}`);
     });
   }
 

@@ -31,10 +31,11 @@ function sizeOf(bytes) {
  * where `signal` gave it up. */
 async function post(path, form, { onProgress, signal }) {
   for (;;) {
+    const token = tokenOfTab();
     const answer = await new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       request.open("POST", path);
-      for (const [name, value] of Object.entries(authorised())) request.setRequestHeader(name, value);
+      for (const header of Object.entries(authorised())) request.setRequestHeader(...header);
       request.upload.addEventListener("progress", ({ loaded, total }) => onProgress(loaded, total));
       request.addEventListener("load", () => {
         const { status, statusText, responseText } = request;
@@ -50,7 +51,7 @@ async function post(path, form, { onProgress, signal }) {
     if (answer.ok) return answer.json();
     const refusal = await refusalOf(answer);
     if (answer.status !== 401) throw refusal;
-    await askForToken();
+    await askForToken(token);
   }
 }
 
@@ -101,6 +102,7 @@ class Sending {
     this.onChange = onChange;
     this.announce = announce;
     this.lines = new Map(); // of jobs, by id
+    this.givenUp = new Set(); // ids of jobs that the server may still tell of
     this.queue = [];
     this.busy = false;
     this.following = false;
@@ -147,6 +149,7 @@ class Sending {
     try {
       const { signal } = line.giveUp;
       const job = await post("/v1/jobs", form, { onProgress, signal });
+      this.lines.get(job.id)?.element.remove(); // the list was faster than this answer
       this.lines.set(job.id, line);
       line.show(job);
       this.follow();
@@ -165,6 +168,7 @@ class Sending {
     if (!line.job) return;
     this.lines.delete(line.job.id);
     if (line.element.classList.contains("is-refused")) return;
+    this.givenUp.add(line.job.id);
     this.announce(`${line.name} is given up`);
     await api(`/v1/jobs/${line.job.id}`, { method: "DELETE" }).catch(({ status, message }) => {
       if (status !== 404) this.announce(`${line.name} could not be given up: ${message}`);
@@ -183,7 +187,9 @@ class Sending {
         await this.watch(jobs[0]);
       } catch (refusal) {
         // Deleted this very moment, or a server that is away or busy: ask again.
-        for (const line of this.lines.values()) line.tell(refusal.message);
+        const isTold = refusal instanceof Refusal;
+        const words = isTold ? refusal.message : "the server does not answer; waiting for it";
+        for (const line of this.lines.values()) line.tell(words);
         await new Promise((resolve) => setTimeout(resolve, RETRY));
       }
     }
@@ -192,20 +198,23 @@ class Sending {
 
   /* Jobs that wait or run, the one that is done first at the front; each has a line. */
   async unfinished() {
-    const lists = await Promise.all(
-      ["running", "waiting"].map(async (state) => {
-        const { jobs } = await (await api(`/v1/jobs?state=${state}&limit=200`)).json();
-        return jobs.reverse();
-      }),
-    );
-    // A job may begin between the two questions, and so be in both answers.
-    const jobs = [...new Map(lists.flat().map((job) => [job.id, job])).values()];
+    const ask = async (state) => {
+      const { jobs } = await (await api(`/v1/jobs?state=${state}&limit=200`)).json();
+      return jobs.reverse().filter(({ id }) => !this.givenUp.has(id));
+    };
+    const known = [...this.lines];
+    // In this order: a job that begins between the two questions is in both answers, not in none.
+    const waiting = await ask("waiting");
+    const running = await ask("running");
+    const begun = new Set(running.map(({ id }) => id));
+    if (waiting.some(({ id }) => begun.has(id))) return this.unfinished();
+    const jobs = [...running, ...waiting];
     for (const job of jobs) {
       if (!this.lines.has(job.id)) this.lines.set(job.id, this.newLine(job.name ?? "media"));
       this.lines.get(job.id).show(job);
     }
     const ids = new Set(jobs.map(({ id }) => id));
-    for (const [id, line] of this.lines) if (!ids.has(id)) await this.finish(id, line);
+    for (const [id, line] of known) if (!ids.has(id)) await this.finish(id, line);
     return jobs;
   }
 
@@ -226,7 +235,7 @@ class Sending {
 
   /* A job that was followed is not among the unfinished any more. */
   async finish(id, line) {
-    this.lines.delete(id);
+    if (!this.lines.delete(id)) return; // cancelled meanwhile
     const job = await api(`/v1/jobs/${id}`)
       .then((answer) => answer.json())
       .catch(() => ({ state: "deleted" }));

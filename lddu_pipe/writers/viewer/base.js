@@ -51,19 +51,42 @@ function coloursOf(labels) {
   );
 }
 
+const THEME = "lddu-pipe-theme";
+
+/* What the reader chose on a page before this one, in the same tab. */
+function rememberedTheme() {
+  try {
+    return sessionStorage.getItem(THEME);
+  } catch {
+    return null; // the browser keeps nothing
+  }
+}
+
+function rememberTheme(theme) {
+  try {
+    sessionStorage.setItem(THEME, theme);
+  } catch {
+    // It then holds on this page only.
+  }
+}
+
 function isDark() {
   const { theme } = document.documentElement.dataset;
   return theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-/* Let a button choose between light and dark, until then the system; `onChange` is told of either. */
+/* Let a button choose between light and dark, until then the system; `onChange` is told. */
 function startTheme(button, onChange = () => {}) {
   const show = () => {
     button.setAttribute("aria-pressed", String(isDark()));
     onChange();
   };
+  const chosen = rememberedTheme();
+  if (chosen) document.documentElement.dataset.theme = chosen;
   button.addEventListener("click", () => {
-    document.documentElement.dataset.theme = isDark() ? "light" : "dark";
+    const theme = isDark() ? "light" : "dark";
+    document.documentElement.dataset.theme = theme;
+    rememberTheme(theme);
     show();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);

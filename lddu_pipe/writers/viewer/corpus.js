@@ -61,8 +61,9 @@ const STATE = {
 class CorpusTable {
   /* `place` is filled. `labels` are in order; `linkOf` gives the URL of a row, null where it has
    * none; `keyOf` tells rows apart over several `show`. `columns` come last, as STATE does: `value`
-   * sorts (null comes last), `fill` gets the cell, `isAlways` has one in rows that are not done, too.
-   * `actions` gives the buttons of a row. `first` is the key of the column sorted by at first. */
+   * sorts (null comes last), `fill` gets the cell, and where `isAlways` rows that are not done have
+   * one, too. `actions` gives the buttons of a row. `first` is the key of the column sorted by at
+   * first. */
   constructor(place, options) {
     const { labels, linkOf, keyOf, columns = [STATE], actions = null, first = "name" } = options;
     this.linkOf = linkOf;
@@ -165,6 +166,7 @@ class CorpusTable {
     const widths = this.columns.map(({ width }) => width);
     if (this.actions) widths.push("minmax(2.5rem, max-content)");
     this.table.style.setProperty("--columns", widths.join(" "));
+    const sortBy = make("label", {}, "Sort by ", this.order);
     this.scroller = make("div", { class: "corpus-place" }, this.table);
     place.classList.add("corpus");
     place.append(
@@ -173,7 +175,7 @@ class CorpusTable {
         { class: "corpus-tools" },
         make("label", { class: "find" }, unseen("Filter by name"), this.filter),
         this.failuresLabel,
-        make("span", { class: "ordering" }, make("label", {}, "Sort by ", this.order), this.direction),
+        make("span", { class: "ordering" }, sortBy, this.direction),
         this.status,
       ),
       this.scroller,
@@ -184,7 +186,7 @@ class CorpusTable {
       this.sortBy(this.columns.find(({ key }) => key === this.order.value));
     });
     this.direction.addEventListener("click", () => this.sortBy(this.sorting.column));
-    // A table that is too wide scrolls in a box of its own; else the page scrolls, and its head stays.
+    // A table that is too wide scrolls in a box of its own; else the page does, and its head stays.
     new ResizeObserver(() => this.fit()).observe(place);
   }
 
@@ -193,7 +195,8 @@ class CorpusTable {
     button.append(make("span", { class: "head-name" }, make("bdi", {}, legible(column.name))));
     button.append(make("span", { class: "arrow", "aria-hidden": "true" }));
     button.addEventListener("click", () => this.sortBy(column));
-    const head = make("th", { role: "columnheader", class: column.isNumber ? "number" : null }, button);
+    const kind = column.isNumber ? "number" : null;
+    const head = make("th", { role: "columnheader", class: kind }, button);
     if (column.colour) head.style.setProperty("--colour", column.colour);
     return head;
   }
@@ -336,8 +339,7 @@ class CorpusTable {
   }
 
   fit() {
-    this.scroller.classList.remove("is-wide");
-    const isWide = this.table.scrollWidth > this.scroller.clientWidth + 1;
+    const isWide = this.table.offsetWidth > this.scroller.clientWidth + 1;
     this.scroller.classList.toggle("is-wide", isWide);
     if (isWide) {
       this.scroller.tabIndex = 0;
