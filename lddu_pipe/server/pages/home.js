@@ -27,7 +27,7 @@ function isSure(question, details) {
 const JUDGED = {
   key: "judged",
   name: "Reviewed",
-  width: "4.6rem",
+  width: "5.4rem",
   isNumber: true,
   largestFirst: true,
   value: ({ state, judged }) => (state === "done" ? judged : null),
