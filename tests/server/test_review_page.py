@@ -355,6 +355,7 @@ def test_the_name_is_asked_once_and_kept(desk, talk, open_page):
     page.keyboard.press("Enter")
     page.locator("#who-name").wait_for()
     page.keyboard.press("Escape")
+    page.wait_for_timeout(100)  # the dialog tells that it was closed
     assert desk.said(talk) == {}
     page.keyboard.press("Enter")
     page.locator("#who-name").fill("  Zoë ")

@@ -134,7 +134,7 @@ class Review {
       return;
     }
     const reviewer = reviewerName() || (await this.askName());
-    if (!reviewer) return;
+    if (!reviewer || this.isBusy) return;
     await this.busy(async () => {
       const saved = await this.post(utterance, draft, reviewer);
       if (!saved) return;
