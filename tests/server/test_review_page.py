@@ -229,7 +229,11 @@ def pressed(page):
 
 
 def says(page, text):
-    until(page, f"document.getElementById('review-message').innerText.includes({text!r})")
+    for _ in range(300):
+        if text in page.locator("#review-message").inner_text():
+            return
+        page.wait_for_timeout(50)
+    pytest.fail(f"not {text!r} but {page.locator('#review-message').inner_text()!r}")
 
 
 def settled(page):
@@ -351,6 +355,7 @@ def test_the_name_is_asked_once_and_kept(desk, talk, open_page):
     page.keyboard.press("Enter")
     page.locator("#who-name").wait_for()
     page.keyboard.press("Escape")
+    page.wait_for_timeout(100)  # the dialog tells that it was closed
     assert desk.said(talk) == {}
     page.keyboard.press("Enter")
     page.locator("#who-name").fill("  Zoë ")
@@ -530,9 +535,10 @@ def test_an_answer_that_got_lost_is_no_conflict(desk, talk, open_page):
         route.fetch()
         route.abort()
 
-    page.route("**/corrections", lose, times=1)
+    page.route("**/corrections", lose)
     page.keyboard.press("Enter")
     says(page, "Not saved")
+    page.unroute("**/corrections")
     page.keyboard.press("Enter")
     says(page, "Saved: happy, anger")
     assert page.locator("#review-conflict").is_hidden()

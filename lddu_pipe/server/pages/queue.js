@@ -65,12 +65,14 @@ class Queue {
   }
 }
 
-/* Say how far the review is; without a word where the server does not answer just now. */
+let progress = null;
+
+/* Say how far the review is, by the latest answer; none is given where the server is not reached. */
 async function showProgress() {
-  const found = await api("/v1/agreement")
-    .then((answer) => answer.json())
-    .catch(() => null);
-  if (found) byId("progress").textContent = progressInWords(found);
+  const asked = api("/v1/agreement").then((answer) => answer.json());
+  progress = asked;
+  const found = await asked.catch(() => null);
+  if (found && asked === progress) byId("progress").textContent = progressInWords(found);
 }
 
 function progressInWords({ utterances: all, judged, decisions, expected, sets, sample }) {

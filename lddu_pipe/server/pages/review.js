@@ -19,7 +19,10 @@ class Review {
       onToggle: (label) => this.toggle(label),
       onChange: (changes) => this.change(changes),
     });
-    if (timed) this.marks = new Marks(this.corrections);
+    if (timed) {
+      this.marks = new Marks(this.corrections);
+      overview.isMarked = (utterance) => this.corrections.of(utterance) !== null;
+    }
     this.utterance = null;
     this.why = null; // of which utterance, and why it was chosen
     this.isBusy = false;
@@ -69,6 +72,7 @@ class Review {
     this.filter.apply();
     showUnmatched(this.corrections);
     timeline?.place();
+    overview?.paint();
   }
 
   /* Show an utterance that has come into view, or what is said of it. */
@@ -96,6 +100,7 @@ class Review {
       this.show(utterance);
     }
     timeline?.place();
+    overview?.paint();
   }
 
   change(changes) {
@@ -129,7 +134,7 @@ class Review {
       return;
     }
     const reviewer = reviewerName() || (await this.askName());
-    if (!reviewer) return;
+    if (!reviewer || this.isBusy) return;
     await this.busy(async () => {
       const saved = await this.post(utterance, draft, reviewer);
       if (!saved) return;

@@ -5,8 +5,18 @@ function reviewerName() {
   return localStorage.getItem(REVIEWER) ?? "";
 }
 
-/* Ask who reviews; the answer is empty where they would rather not say. */
+let naming = null;
+
+/* Ask who reviews, once for whoever wants to know; the answer is empty where they would rather not
+ * say. */
 function askForName() {
+  naming ??= answerOfDialog().finally(() => {
+    naming = null;
+  });
+  return naming;
+}
+
+function answerOfDialog() {
   const dialog = byId("who");
   const field = byId("who-name");
   field.value = reviewerName();

@@ -5,6 +5,8 @@ class Overview {
   constructor(element, timeline) {
     this.element = element;
     this.timeline = timeline;
+    /* Which utterances are underlined. */
+    this.isMarked = () => false;
     this.canvas = make("canvas");
     this.window = make("div", { class: "window" });
     this.playhead = make("div", { class: "here" });
@@ -31,15 +33,20 @@ class Overview {
     if (!width) return;
     const brush = brushOn(this.canvas, width, height);
     const words = getComputedStyle(this.canvas).color;
+    const mark = getComputedStyle(this.window).borderColor;
     for (const utterance of utterances) {
       const left = (utterance.start / length) * width;
       const wide = Math.max(((utterance.end - utterance.start) / length) * width, 0.5);
       brush.fillStyle = words;
       brush.fillRect(left, 0, wide, height / 2);
+      if (this.isMarked(utterance)) {
+        brush.fillStyle = mark;
+        brush.fillRect(left, height - 4, wide, 4);
+      }
       const [first] = presentScores(utterance);
       if (!first) continue;
       brush.fillStyle = colours.get(first.label);
-      brush.fillRect(left, height / 2, wide, height / 2);
+      brush.fillRect(left, height / 2, wide, height / 2 - 5);
     }
   }
 
