@@ -754,6 +754,7 @@ def test_what_is_changed_while_it_is_saved_is_kept(desk, talk, open_page):
 
     def go_on_meanwhile(route):
         page.keyboard.press("3")
+        until(page, "document.querySelectorAll('#review-labels :checked').length === 3")
         route.continue_()
 
     page.route("**/corrections", go_on_meanwhile, times=1)
