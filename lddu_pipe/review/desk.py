@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -185,19 +185,24 @@ class ReviewDesk:
         moved = anchors.get(utterance) != opened.candidates[utterance].anchor
         if moved or annotated not in (None, annotation.provenance.created):
             raise ConflictError(f"{item.name} was annotated anew; look again")
-        owner = shelf.owner_of(owner)
-        history = shelf.store.history(owner, opened.media, item.id)
-        return shelf.store.add(
-            subject_of(owner, opened.media, anchors[utterance], history, opened),
+        whose = shelf.owner_of(owner)
+        history = shelf.store.history(whose, opened.media, item.id)
+        made = shelf.store.add(
+            subject_of(whose, opened.media, anchors[utterance], history, opened),
             verdict,
             anchors[utterance],
             Snapshot.of(annotation.model.name, annotation.model.version, said[utterance]),
-            owner=owner,
+            owner=whose,
             media=opened.media,
             item=item.id,
             name=item.name,
             replaces=replaces,
         )
+        if shelf.item(owner, item_id) is None:
+            # Deleted meanwhile, and perhaps before there was something to forget.
+            self._drop(shelf, owner, item, {opened.media})
+            raise UnknownItemError("there is no such annotation")
+        return made
 
     def undo(self, owner: str, item_id: str, number: int) -> Correction | None:
         """Take a correction of an item back.
@@ -216,26 +221,25 @@ class ReviewDesk:
         now = shelf.store.undo(number if number in known else -1, shelf.owner_of(owner))
         return None if now is None else _renamed(now, known[number].anchor.utterance)
 
-    def forget(self, owner: str, item_id: str) -> None:
-        """Remove what was said of an item that is about to be deleted.
+    @contextmanager
+    def forgetting(self, owner: str, item_id: str) -> Iterator[None]:
+        """Delete an item within the context, and what was said of it goes after it.
 
-        It stays where another item has the same media.
+        It stays where another item that is done has the same media. Nothing goes where the
+        context ends in an exception.
         """
         found = self._find(owner, item_id)
-        if found is None or found[1].state != "done":
+        if found is None:
+            yield
             return
         shelf, item = found
-        whose = shelf.owner_of(owner)
-        try:
-            gone = {self._open(shelf, item).media}
-        except UnusableInputError:  # damaged: what was said of it goes all the same
-            gone = {said.media for said in shelf.store.history(whose, "", item.id)}
-        kept = {
-            opened.media for other, opened in self._opened(shelf, owner) if other.id != item.id
-        }
-        for media in gone - kept:
-            shelf.store.delete(whose, media)
-        self._reading.forget(item.id)
+        history = shelf.store.history(shelf.owner_of(owner), "", item.id)
+        gone = {said.media for said in history}
+        with suppress(UnusableInputError):  # failed or damaged: then by its id alone
+            if item.state == "done":
+                gone.add(self._open(shelf, item).media)
+        yield
+        self._drop(shelf, owner, item, gone)
 
     def queue(self, owner: str, limit: int = 10) -> list[Offer]:
         """What to look at next; see `lddu_pipe.review.queue`."""
@@ -295,6 +299,12 @@ class ReviewDesk:
             if item.state == "done":
                 with suppress(UnusableInputError):
                     yield item, self._open(shelf, item)
+
+    def _drop(self, shelf: Shelf, owner: str, item: Item, gone: set[str]) -> None:
+        """Forget what was said of media, but of those that another item has, too."""
+        others = [opened for other, opened in self._opened(shelf, owner) if other.id != item.id]
+        for media in gone - {opened.media for opened in others}:
+            shelf.store.delete(shelf.owner_of(owner), media)
 
     def _find(self, owner: str, item_id: str) -> tuple[Shelf, Item] | None:
         for shelf in self._shelves:

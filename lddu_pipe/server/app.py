@@ -20,6 +20,7 @@ from lddu_pipe.review.desk import ReviewDesk
 from lddu_pipe.review.shelf import Shelf
 from lddu_pipe.review.store import CorrectionStore
 from lddu_pipe.server import problems
+from lddu_pipe.server.archives import Archives
 from lddu_pipe.server.engine import Engine
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.guard import Guard, is_open
@@ -96,6 +97,7 @@ def create_app(
         limits,
         ReviewDesk(shelves),
         Tickets(),
+        Archives(folder.path),
     )
 
     @asynccontextmanager

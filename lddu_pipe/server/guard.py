@@ -126,7 +126,7 @@ class Guard:
     def _owner(self, scope: Scope, headers: Headers, address: str) -> str:
         """Who asks; "" where there are no tokens, or for paths that need none."""
         if not self._owners:
-            self._check_local(headers)
+            self._check_local(headers, scope["path"])
         origin = headers.get("origin")
         preflight = scope["method"] == "OPTIONS" and origin in self._origins
         if not self._owners or is_open(scope["path"]) or preflight:
@@ -145,16 +145,19 @@ class Guard:
         self._count(self._requests, owner)
         return owner
 
-    def _check_local(self, headers: Headers) -> None:
+    def _check_local(self, headers: Headers, path: str) -> None:
         """Refuse what a page from elsewhere makes a browser on this machine send."""
         # A name that an attacker's DNS points at this machine (rebinding) is none of ours.
         if not is_loopback(_host(headers.get("host", ""))):
             raise Problem(421, "without a token this server answers to localhost only")
         origin = headers.get("origin")
-        # A form on any page can be sent here, though its page cannot read the answer.
-        if origin is None or origin in self._origins:
+        if origin in self._origins:
             return
-        if origin.partition("://")[2] != headers.get("host"):
+        # A form on any page can be sent here, though its page cannot read the answer; nor can one
+        # that asks for a picture at an address of ours, for which a browser names no origin.
+        foreign = origin is not None and origin.partition("://")[2] != headers.get("host")
+        fetched = headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+        if foreign or (fetched and not is_open(path)):
             raise Problem(403, "pages from elsewhere may not call; see --allow-origin")
 
     def _match(self, authorization: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import sqlite3
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -73,8 +74,12 @@ def storing() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise Problem(507, "the server's disk is full; try again later") from None
+            raise _full_disk() from None
         raise
+
+
+def _full_disk() -> Problem:
+    return Problem(507, "the server's disk is full; try again later")
 
 
 def locate(error: BaseException) -> str:
@@ -108,6 +113,13 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     async def _problem(request: Request, error: Problem) -> Response:
         return error.response()
+
+    @app.exception_handler(sqlite3.OperationalError)
+    async def _busy(request: Request, error: sqlite3.OperationalError) -> Response:
+        logger.error("a store cannot be used: %s", locate(error))
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            return _full_disk().response()
+        return Problem(503, "the server cannot read or write its store; try again").response()
 
     @app.exception_handler(UnknownItemError)
     async def _unknown(request: Request, error: UnknownItemError) -> Response:

@@ -189,17 +189,12 @@ class CorrectionMessage(Message):
     model: ModelSaidMessage
 
     @classmethod
-    def of(cls, correction: Correction, utterance: str | None = None) -> CorrectionMessage:
-        """The message about a correction.
-
-        Args:
-            correction: which.
-            utterance: its id in the annotation as it is now, if it has one.
-        """
+    def of(cls, correction: Correction) -> CorrectionMessage:
+        """The message about a correction."""
         verdict, anchor, model = correction.verdict, correction.anchor, correction.model
         return cls(
             number=correction.number,
-            utterance=utterance or anchor.utterance,
+            utterance=anchor.utterance,
             labels=None if verdict.labels is None else list(verdict.labels),
             start=anchor.start if verdict.start is None else verdict.start,
             end=anchor.end if verdict.end is None else verdict.end,
@@ -223,7 +218,7 @@ class CorrectionsMessage(Message):
     unmatched: list[CorrectionMessage] = Field(
         description="In force, of utterances that the annotation does not cut so any more."
     )
-    history: list[CorrectionMessage] = Field(description="All of them, the oldest first.")
+    history: list[CorrectionMessage] = Field(description="All of them, the newest first.")
 
 
 class UndoneMessage(Message):

@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast
 from fastapi import Depends, Request
 
 from lddu_pipe.review.desk import ReviewDesk
+from lddu_pipe.server.archives import Archives
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.jobs import Job, JobStore
 from lddu_pipe.server.limits import Limits
@@ -31,6 +32,7 @@ class Service:
     limits: Limits
     desk: ReviewDesk
     tickets: Tickets
+    archives: Archives
 
     def message(self, job: Job) -> JobMessage:
         """What a client is told of a job."""
@@ -75,7 +77,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 ANYWHERE = problems(400, 403, 408, 413, 421, 429)
 """What every endpoint answers."""
 
-GUARDED = {**ANYWHERE, **problems(401)}
+GUARDED = {**ANYWHERE, **problems(401, 503, 507)}
 """And where it needs a token."""
 
 

@@ -20,6 +20,7 @@ from fastapi.testclient import TestClient
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.review.shelf import Shelf
 from lddu_pipe.server.app import Access, create_app
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.limits import Limits
@@ -214,13 +215,18 @@ def serve(tmp_path: Path, engine: FakeEngine) -> Iterator[Serve]:
     clients: list[Client] = []
 
     def start(
-        *, tokens: tuple[str, ...] = (), origins: tuple[str, ...] = (), **limits: Any
+        *,
+        tokens: tuple[str, ...] = (),
+        origins: tuple[str, ...] = (),
+        reviewed: Shelf | None = None,
+        **limits: Any,
     ) -> Client:
         app = create_app(
             engine,
             DataFolder(tmp_path / "data"),
             limits=Limits(**limits),
             access=Access(tokens, origins),
+            reviewed=reviewed,
         )
         headers = {"Authorization": f"Bearer {tokens[0]}"} if tokens else {}
         client = Client(

@@ -395,6 +395,19 @@ def test_pages_from_elsewhere_may_not_call(serve, engine, origin):
     assert client.get("/v1/jobs").json()["jobs"] == []
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_what_a_page_from_elsewhere_embeds_is_not_fetched(serve, site):
+    """As a picture, say: a browser names no origin then."""
+    client = serve()
+    fetched = {"headers": {"Sec-Fetch-Site": site}}
+    for path in ("/v1/jobs", "/v1/corrections.zip", "/v1/queue", "/metrics"):
+        assert client.get(path, **fetched).status_code == 403
+    # A link that leads to the page is none of it.
+    assert client.get("/", **fetched).status_code == 200
+    for own in ("none", "same-origin"):
+        assert client.get("/v1/jobs", headers={"Sec-Fetch-Site": own}).status_code == 200
+
+
 def test_a_page_that_is_let_in_may_call(serve):
     origin = "http://localhost:9000"
     client = serve(tokens=(OURS,), origins=(origin,))

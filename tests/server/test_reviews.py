@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import sqlite3
 import zipfile
 
 import pytest
+from starlette.requests import ClientDisconnect
 
 from lddu_pipe.datasets.manifest import read_manifest
+from lddu_pipe.pipelines.batch.ledger import Ledger
+from lddu_pipe.pipelines.batch.work import statistics_of
+from lddu_pipe.review.folder import AnnotatedFolder
+from lddu_pipe.review.store import CorrectionStore
+from lddu_pipe.server.guard import fingerprint
+from lddu_pipe.server.problems import Problem
 
 OURS = "a-token-of-the-tests"
 THEIRS = "another-token-of-the-tests"
@@ -252,3 +261,132 @@ def test_a_result_that_is_damaged_while_it_is_served_is_told_without_its_path(re
     assert str(tmp_path) not in answer.text
     assert client.delete(path.replace("annotations", "jobs")).status_code == 204
     assert client.get(path).status_code == 404
+
+
+@pytest.fixture
+def folder(tmp_path, said):
+    """The output of a batch of one file, which is open."""
+    source, output = tmp_path / "private" / "talk.wav", tmp_path / "out"
+    source.parent.mkdir()
+    source.write_bytes(b"well")
+    output.mkdir()
+    annotation = said("well", str(source))
+    annotation.save(output / "talk.json")
+    state = source.stat()
+    item = {"key": str(source), "name": "talk", "source": str(source), "transcript": None}
+    item |= {"size": state.st_size, "version": str(state.st_mtime_ns)}
+    with Ledger(output / "ledger.sqlite") as ledger:
+        ledger.add([item])
+        ledger.start(str(source))
+        ledger.finish(
+            str(source),
+            config="a",
+            sha256=annotation.media.sha256,
+            outputs=["talk.json"],
+            statistics=statistics_of(annotation),
+            seconds=1.0,
+        )
+    with AnnotatedFolder(output) as opened:
+        yield opened
+
+
+def test_a_folder_is_reviewed_by_all_and_tells_nothing_of_the_machine(serve, folder, tmp_path):
+    client = serve(tokens=(OURS, THEIRS), reviewed=folder)
+    (item,) = client.get("/v1/annotations").json()["items"]
+    assert (item["source"], item["name"], item["media"]) == ("folder", "talk.wav", True)
+    path = f"/v1/annotations/{item['id']}"
+    annotation = client.get(path)
+    assert annotation.json()["media"]["path"] == "talk.wav"
+    assert client.post(f"{path}/corrections", json=VERDICT).status_code == 201
+    theirs = {"headers": {"Authorization": f"Bearer {THEIRS}"}}
+    found = client.get(f"{path}/corrections", **theirs)
+    assert len(found.json()["in_force"]) == 1
+    for answer in (annotation, found, client.get("/v1/annotations"), client.get("/v1/queue")):
+        assert str(tmp_path) not in answer.text
+    assert (folder.path / "corrections.sqlite").exists()
+
+
+def test_a_link_is_for_the_file_that_was_annotated(serve, folder, tmp_path):
+    client = serve(reviewed=folder)
+    (item,) = client.get("/v1/annotations").json()["items"]
+    link = client.post(f"/v1/annotations/{item['id']}/media").json()["url"]
+    assert client.get(link).content == b"well"
+    (tmp_path / "private" / "talk.wav").write_bytes(b"something else")
+    assert client.get(link).status_code == 404
+    assert client.post(f"/v1/annotations/{item['id']}/media").status_code == 404
+
+
+def test_what_was_said_of_a_damaged_job_goes_with_it(serve, tmp_path):
+    client = serve()
+    job = client.finished(client.upload().json()["id"])["id"]
+    client.post(f"/v1/annotations/{job}/corrections", json=VERDICT | {"comment": "my secret"})
+    client.stop()
+    (tmp_path / "data" / "jobs" / job / "result.json").unlink()
+    client = serve()
+    assert client.delete(f"/v1/jobs/{job}").status_code == 204
+    client.stop()
+    assert b"my secret" not in (tmp_path / "data" / "corrections.sqlite").read_bytes()
+
+
+def test_nothing_is_said_of_a_job_that_is_deleted_meanwhile(reviewed, monkeypatch):
+    client, path = reviewed
+    add = CorrectionStore.add
+
+    def add_too_late(*arguments, **options):
+        assert client.delete(path.replace("annotations", "jobs")).status_code == 204
+        return add(*arguments, **options)
+
+    monkeypatch.setattr(CorrectionStore, "add", add_too_late)
+    assert client.post(f"{path}/corrections", json=VERDICT).status_code == 404
+    assert client.get("/v1/corrections.zip").status_code == 404
+
+
+@pytest.mark.parametrize(("code", "status"), [("FULL", 507), ("BUSY", 503)])
+def test_a_store_that_cannot_be_written_is_no_defect(reviewed, monkeypatch, code, status):
+    client, path = reviewed
+
+    def fail(*arguments, **options):
+        error = sqlite3.OperationalError("somewhere on the disk")
+        error.sqlite_errorcode = getattr(sqlite3, f"SQLITE_{code}")
+        raise error
+
+    monkeypatch.setattr(CorrectionStore, "add", fail)
+    answer = client.post(f"{path}/corrections", json=VERDICT)
+    assert answer.status_code == status
+    assert "somewhere" not in answer.text
+
+
+def test_an_owner_exports_one_archive_at_a_time(tmp_path, reviewed):
+    client, path = reviewed
+    client.post(f"{path}/corrections", json=VERDICT)
+    archives = client.app.state.service.archives
+    export = client.app.state.service.desk.rows(fingerprint(OURS))
+    first = archives.pack("ours", export, "a.zip")
+    with pytest.raises(Problem, match="429"):
+        archives.pack("ours", export, "a.zip")
+    other = archives.pack("theirs", export, "a.zip")
+
+    async def send(message):
+        raise OSError("the client left")
+
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    for response in (first, other):
+        with pytest.raises(ClientDisconnect):
+            asyncio.run(response({"type": "http", "asgi": {"spec_version": "2.4"}}, receive, send))
+        assert response._file.closed
+    archives.pack("ours", export, "a.zip")
+
+
+def test_media_that_vanish_while_they_are_packed(reviewed, monkeypatch):
+    client, path = reviewed
+    client.post(f"{path}/corrections", json=VERDICT)
+
+    def vanish(*arguments):
+        raise FileNotFoundError(2, "No such file", "/data/media")
+
+    monkeypatch.setattr("lddu_pipe.server.archives.write_archive", vanish)
+    assert client.get("/v1/corrections.zip").status_code == 503
+    monkeypatch.undo()
+    assert client.get("/v1/corrections.zip").status_code == 200

@@ -247,9 +247,9 @@ def delete_job(job: Found, service: Services) -> None:
 
     Corrections stay where another job has the same media.
     """
-    service.desk.forget(job.owner, job.id)
-    if not service.store.delete(job.id, job.owner):
-        raise Problem(404, "there is no such job; it may have been deleted")
+    with service.desk.forgetting(job.owner, job.id):
+        if not service.store.delete(job.id, job.owner):
+            raise Problem(404, "there is no such job; it may have been deleted")
     # Where it runs, its files go as soon as the worker has let go of them.
     if not service.worker.give_up(job.id):
         service.folder.remove(job.id)

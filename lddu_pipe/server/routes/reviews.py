@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import mimetypes
-import os
-import tempfile
-import threading
-from collections.abc import Iterator
-from typing import IO, Annotated
+from dataclasses import replace
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import FileResponse
 
+from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.desk import ReviewDesk
-from lddu_pipe.review.manifest import write_archive
 from lddu_pipe.review.shelf import Item, UnknownItemError
 from lddu_pipe.review.store import ConflictError
 from lddu_pipe.review.verdicts import UnfitVerdictError
-from lddu_pipe.server.problems import Problem, storing
+from lddu_pipe.server.problems import Problem
 from lddu_pipe.server.review_messages import (
     VERDICT_EXAMPLE,
     AgreementMessage,
@@ -34,17 +31,13 @@ from lddu_pipe.server.review_messages import (
     VerdictMessage,
 )
 from lddu_pipe.server.service import ANYWHERE, GUARDED, Owner, Services, problems
+from lddu_pipe.server.tickets import Shown
 
 MEDIA_FOLDER = "/v1/media/"
 """Where links to media lead; the guard lets anybody through who has one."""
 
 _SHOWN = ("video/", "audio/", "image/")
 """Types of media that a browser is told."""
-
-_PIECE = 1 << 18
-
-_packing = threading.Lock()
-"""One archive at a time: each takes the disk that all its media take."""
 
 router = APIRouter(prefix="/v1", tags=["reviews"], responses={**GUARDED, **problems(503)})
 links = APIRouter(tags=["reviews"], responses=ANYWHERE)
@@ -114,6 +107,11 @@ def get_annotation(item: Found, desk: Desk, owner: Owner) -> Response:
         content = desk.annotation(owner, item.id).read_bytes()
     except FileNotFoundError:
         raise _unknown() from None
+    if item.source == "folder":
+        # Where it lies on this machine is nobody's business.
+        annotation = Annotation.from_json(content, item.name)
+        named = replace(annotation, media=replace(annotation.media, path=item.name))
+        content = named.to_json().encode("utf-8", "backslashreplace")
     return Response(content, media_type="application/json")
 
 
@@ -131,8 +129,11 @@ def link_media(item: Found, desk: Desk, owner: Owner, service: Services) -> Link
     if kind == "none":
         raise Problem(404, "this is a text: there is no media")
     if path is None:
-        raise Problem(404, "the media is not there any more; what was said of it stays")
-    ticket = service.tickets.issue(path, _media_type(item.name))
+        raise _gone()
+    try:
+        ticket = service.tickets.issue(Shown.of(path, _media_type(item.name)))
+    except OSError:
+        raise _gone() from None
     return LinkMessage(url=MEDIA_FOLDER + ticket.secret, kind=kind, expires=ticket.expires)
 
 
@@ -159,7 +160,7 @@ def link_media(item: Found, desk: Desk, owner: Owner, service: Services) -> Link
 def get_media(ticket: str, service: Services) -> Response:
     """The link is all it needs; parts can be asked for with `Range`."""
     found = service.tickets.redeem(ticket)
-    if found is None or not found.path.is_file():
+    if found is None:
         raise Problem(404, "this link has expired; ask for another")
     return FileResponse(found.path, media_type=found.media_type)
 
@@ -275,33 +276,10 @@ def export(desk: Desk, owner: Owner, service: Services) -> Response:
 
     Media that were deleted are missing: of their utterances the words remain, where there are any.
     """
-    if not _packing.acquire(blocking=False):
-        raise Problem(429, "another export is being made", headers={"Retry-After": "30"})
-    try:
-        found = desk.rows(owner)
-        if not found.rows:
-            raise Problem(404, "there are no corrections to export")
-        with storing():
-            # Without a name on the disk: whatever happens, nothing of it stays.
-            file = tempfile.TemporaryFile(dir=service.folder.path)  # noqa: SIM115 - until it is sent
-            write_archive(found, file)
-    finally:
-        _packing.release()
-    return StreamingResponse(
-        _pieces(file),
-        media_type="application/zip",
-        headers={
-            "Content-Disposition": 'attachment; filename="corrections.zip"',
-            "Content-Length": str(file.seek(0, os.SEEK_END)),
-        },
-    )
-
-
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        file.seek(0)
-        while piece := file.read(_PIECE):
-            yield piece
+    found = desk.rows(owner)
+    if not found.rows:
+        raise Problem(404, "there are no corrections to export")
+    return service.archives.pack(owner, found, "corrections.zip")
 
 
 def _has_media(desk: ReviewDesk, owner: str, item: Item) -> bool:
@@ -317,6 +295,10 @@ def _media_type(name: str) -> str:
     if found is None or not found.startswith(_SHOWN) or "svg" in found:
         return "application/octet-stream"
     return found
+
+
+def _gone() -> Problem:
+    return Problem(404, "the media is not there any more; what was said of it stays")
 
 
 def _unknown() -> Problem:
