@@ -40,9 +40,9 @@ class Candidate:
         return self.item, self.anchor.utterance
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Opened:
-    """What is kept of one annotation."""
+    """What is kept of one annotation; each reading of it is another."""
 
     media: str
     """sha256 of what was annotated, or what stands for it."""

@@ -61,6 +61,7 @@ class ReviewDesk:
         """Take the shelves; they stay open as long as the desk is used."""
         self._shelves = tuple(shelves)
         self._reading = Reading()
+        self._surveys: dict[str, tuple[object, Survey]] = {}
 
     def items(self, owner: str) -> list[Item]:
         """What `owner` may review, and what could not be annotated, the newest first."""
@@ -236,6 +237,7 @@ class ReviewDesk:
         for media in gone - kept:
             shelf.store.delete(whose, media)
         self._reading.forget(item.id)
+        self._surveys.pop(owner, None)
 
     def queue(self, owner: str, limit: int = 10) -> list[Offer]:
         """What to look at next; see `lddu_pipe.review.queue`."""
@@ -282,12 +284,18 @@ class ReviewDesk:
                 yield _said(shelf, correction, of_media[correction.media])
 
     def _survey(self, owner: str) -> Survey:
-        return survey(
-            [
-                (list(self._opened(shelf, owner)), shelf.store.in_force(shelf.owner_of(owner)))
-                for shelf in self._shelves
-            ]
-        )
+        """What there is; made anew only after an annotation or a correction has changed."""
+        # Before anything is read: what changes meanwhile is seen the next time.
+        changes = [shelf.store.changes() for shelf in self._shelves]
+        opened = [list(self._opened(shelf, owner)) for shelf in self._shelves]
+        state = changes, [[(item.id, item.name, each) for item, each in of] for of in opened]
+        kept = self._surveys.get(owner)
+        if kept is not None and kept[0] == state:
+            return kept[1]
+        said = [shelf.store.in_force(shelf.owner_of(owner)) for shelf in self._shelves]
+        made = survey(list(zip(opened, said, strict=True)))
+        self._surveys[owner] = state, made
+        return made
 
     def _opened(self, shelf: Shelf, owner: str) -> Iterator[tuple[Item, Opened]]:
         """Every item that can be reviewed; one may be written anew or deleted this very moment."""

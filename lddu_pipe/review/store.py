@@ -231,6 +231,12 @@ class CorrectionStore:
             )
             return _in_force(database, now.subject)
 
+    def changes(self) -> tuple[int, int]:
+        """Others than before after anybody, here or in another process, has changed the store."""
+        with self._lock:
+            version = self._database.execute("PRAGMA data_version").fetchone()[0]
+            return int(version), self._database.total_changes
+
     def history(self, owner: str, media: str, item: str) -> list[Correction]:
         """Every correction of some media or under an annotation's id, the oldest first.
 

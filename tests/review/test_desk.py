@@ -8,9 +8,11 @@ from threading import Barrier, Thread
 import pytest
 
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.review import desk as desks
 from lddu_pipe.review.desk import ReviewDesk
 from lddu_pipe.review.shelf import UnknownItemError
-from lddu_pipe.review.store import ConflictError
+from lddu_pipe.review.store import ConflictError, CorrectionStore
+from lddu_pipe.review.survey import survey
 
 
 @pytest.fixture
@@ -328,3 +330,39 @@ def test_annotations_are_read_once_as_long_as_they_do_not_change(desk, shelf, ta
 
     monkeypatch.setattr(candidates, "open_annotation", None)
     assert len(desk.queue("")) == 3
+
+
+def test_all_is_put_together_anew_only_after_something_has_changed(
+    desk, shelf, talk, annotate, say, monkeypatch
+):
+    made = []
+    monkeypatch.setattr(desks, "survey", lambda *given: made.append(1) or survey(*given))
+
+    def is_anew():
+        made.clear()
+        desk.queue("")
+        desk.progress("")
+        judged = desk.judged("")
+        anew = len(made)
+        fresh = ReviewDesk([shelf])
+        assert judged == fresh.judged("")
+        assert desk.queue("") == fresh.queue("")
+        assert anew < 2
+        return bool(anew)
+
+    item = shelf.put("talk.mp4", talk)
+    assert is_anew()
+    assert not is_anew()
+    desk.correct("", item, "0001", ["sad"])
+    assert is_anew()
+    assert not is_anew()
+    with CorrectionStore(shelf.folder / "corrections.sqlite") as elsewhere:
+        elsewhere.undo(1, "")
+    assert is_anew()
+    shelf.put("talk.mp4", annotate([say("only", 0, 3)]))
+    assert is_anew()
+    shelf.put("other.mp4", annotate([say("more", 0, 3)], sha256="b"))
+    assert is_anew()
+    shelf.remove(item)
+    assert is_anew()
+    assert not is_anew()
