@@ -13,13 +13,13 @@ from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.agreement import Progress, measure
 from lddu_pipe.review.candidates import Kind, Opened, Reading
 from lddu_pipe.review.manifest import Export, Said, label_rows
-from lddu_pipe.review.matching import anchors_of
+from lddu_pipe.review.matching import LONGEST_TEXT, anchors_of, match, whole_characters
 from lddu_pipe.review.queue import Why, offers
 from lddu_pipe.review.shelf import Item, Shelf, UnknownItemError
 from lddu_pipe.review.store import ConflictError, Correction, Snapshot, Verdict, in_force
 from lddu_pipe.review.subjects import attach, subject_of
 from lddu_pipe.review.survey import Survey, survey
-from lddu_pipe.review.verdicts import UnfitVerdictError, check_verdict
+from lddu_pipe.review.verdicts import MOST_CORRECTIONS, UnfitVerdictError, check_verdict
 
 
 @dataclass(frozen=True)
@@ -188,8 +188,14 @@ class ReviewDesk:
             raise ConflictError(f"{item.name} was annotated anew; look again")
         owner = shelf.owner_of(owner)
         history = shelf.store.history(owner, opened.media, item.id)
+        subject = subject_of(owner, opened.media, anchors[utterance], history, opened)
+        if sum(each.subject == subject for each in history) >= MOST_CORRECTIONS:
+            raise UnfitVerdictError(
+                f"utterance {utterance} has {MOST_CORRECTIONS} corrections already, and none more "
+                "is kept; to undo the last one still brings back the one before"
+            )
         return shelf.store.add(
-            subject_of(owner, opened.media, anchors[utterance], history, opened),
+            subject,
             verdict,
             anchors[utterance],
             Snapshot.of(annotation.model.name, annotation.model.version, said[utterance]),
@@ -280,8 +286,10 @@ class ReviewDesk:
             of_media: dict[str, list[tuple[Item, Opened]]] = defaultdict(list)
             for item, opened in self._opened(shelf, owner):
                 of_media[opened.media].append((item, opened))
+            texts = _Texts(shelf)
             for correction in shelf.store.in_force(shelf.owner_of(owner)):
-                yield _said(shelf, correction, of_media[correction.media])
+                said = _said(shelf, correction, of_media[correction.media])
+                yield replace(said, text=texts.of(said))
 
     def _survey(self, owner: str) -> Survey:
         """What there is; made anew only after an annotation or a correction has changed."""
@@ -336,14 +344,43 @@ def _said(shelf: Shelf, correction: Correction, found: Sequence[tuple[Item, Open
     Its own where that is still there, as rows of a manifest may share their media; else one whose
     media is there.
     """
-    best = Said(correction, None, "none", None)
+    best = Said(correction, None, "none", None, correction.anchor.text)
     for item, opened in sorted(found, key=lambda pair: pair[0].id != correction.item):
         media = None if opened.kind == "none" else shelf.media(item)
         if best.item is None or media is not None:
-            best = Said(correction, item, opened.kind, media)
+            best = replace(best, item=item, kind=opened.kind, media=media)
         if media is not None or (opened.kind == "none" and item.id == correction.item):
             break
     return best
+
+
+class _Texts:
+    """Whole texts of utterances, of which corrections have only the beginning where they are long.
+
+    One annotation is held at a time.
+    """
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._held: tuple[str, Annotation] | None = None
+
+    def of(self, said: Said) -> str:
+        """That of the present annotation where it begins as it did; else what is kept."""
+        anchor, item = said.correction.anchor, said.item
+        if len(anchor.text) < LONGEST_TEXT or item is None:
+            return anchor.text
+        if self._held is None or self._held[0] != item.id:
+            try:
+                self._held = item.id, Annotation.load(self._shelf.annotation(item))
+            except UnusableInputError:  # deleted this very moment
+                return anchor.text
+        annotation = self._held[1]
+        utterance = match({"": anchor}, anchors_of(annotation)).get("")
+        for each in annotation.utterances:
+            text = whole_characters(each.text)
+            if each.id == utterance and text.startswith(anchor.text):
+                return text
+        return anchor.text
 
 
 def _renamed(correction: Correction, utterance: str | None) -> Correction:

@@ -35,6 +35,8 @@ class Said:
     """What was annotated; "none" for text."""
     media: Path | None
     """None where it is gone, or there never was any."""
+    text: str
+    """Of the utterance, whole where it is known."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Export:
 def label_rows(said: Sequence[Said]) -> Export:
     """Make rows of corrections; those that say "cannot tell" give none."""
     told = [each for each in said if each.correction.verdict.labels is not None]
-    usable = [each for each in told if each.media or each.correction.anchor.text.strip()]
+    usable = [each for each in told if each.media or each.text.strip()]
     names = distinct_names(
         (name, f"{name}-{each.correction.subject[:8]}")
         for each in usable
@@ -132,7 +134,7 @@ def _row(said: Said, name: str) -> Row:
     if said.media is not None:
         files = {_COLUMNS[said.kind]: said.media} if row is None else _files_of(row)
     values: dict[str, Any] = {
-        "text": anchor.text if anchor.text.strip() else None,
+        "text": said.text if said.text.strip() else None,
         "speaker": anchor.speaker,
         "labels": list(verdict.labels or ()),
     }

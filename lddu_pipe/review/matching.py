@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections import Counter, defaultdict, deque
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -14,6 +15,8 @@ Key = TypeVar("Key", bound=Hashable)
 
 LEAST_OVERLAP = 0.5
 """Of two spans, intersection over union; only above it do they mean the same utterance."""
+LONGEST_TEXT = 2000
+"""Characters of an utterance's text that are kept with it: more tell no utterance from another."""
 NEAREST = 16
 """Of each anchor that does not stand where it stood, so many utterances that begin before it are
 looked at, and so many that do not; more lie near only where dozens are spoken at once."""
@@ -26,8 +29,9 @@ class Anchor:
     utterance: str
     """Its id, unique in the annotation."""
     text: str
+    """At most `LONGEST_TEXT` characters: where it is cut, only these are compared."""
     repeat: int
-    """How many utterances of the same text come before it."""
+    """How many utterances of the same text, as far as it is kept, come before it."""
     speaker: str | None
     start: float | None
     """Seconds; None where there is no time, as in a text or a still picture."""
@@ -35,15 +39,22 @@ class Anchor:
 
 
 def anchors_of(annotation: Annotation) -> list[Anchor]:
-    """An anchor for each utterance, in order."""
+    """An anchor for each utterance, in order; their texts can be stored."""
     timed = annotation.media.duration > 0
     seen: Counter[str] = Counter()
     anchors = []
     for item in annotation.utterances:
         times = (item.start, item.end) if timed else (None, None)
-        anchors.append(Anchor(item.id, item.text, seen[item.text], item.speaker, *times))
-        seen[item.text] += 1
+        text = whole_characters(item.text[:LONGEST_TEXT])
+        speaker = None if item.speaker is None else whole_characters(item.speaker)
+        anchors.append(Anchor(item.id, text, seen[text], speaker, *times))
+        seen[text] += 1
     return anchors
+
+
+def whole_characters(text: str) -> str:
+    """A text that can be encoded: JSON may hold half a character, which becomes U+FFFD."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 def match(known: Mapping[Key, Anchor], utterances: Sequence[Anchor]) -> dict[Key, str]:
@@ -92,7 +103,7 @@ which they were given."""
 
 
 def _place(anchor: Anchor) -> _Place:
-    return anchor.start, anchor.end, anchor.text, anchor.repeat
+    return anchor.start, anchor.end, anchor.text[:LONGEST_TEXT], anchor.repeat
 
 
 def _overlapping(

@@ -28,8 +28,8 @@ CREATE TABLE corrections (
     item TEXT NOT NULL,            -- UUID of the annotation
     name TEXT NOT NULL,            -- of what was annotated; only ever shown
     utterance TEXT NOT NULL,       -- its id when it was corrected
-    text TEXT NOT NULL,
-    repeat INTEGER NOT NULL,       -- utterances of the same text that come before it
+    text TEXT NOT NULL,            -- its beginning, where it is long
+    repeat INTEGER NOT NULL,       -- utterances of the same text before it
     speaker TEXT,
     model_start REAL,              -- s, as the model cut it; null where there is no time
     model_end REAL,

@@ -13,6 +13,7 @@ from lddu_pipe.review.desk import ReviewDesk
 from lddu_pipe.review.shelf import UnknownItemError
 from lddu_pipe.review.store import ConflictError, CorrectionStore
 from lddu_pipe.review.survey import survey
+from lddu_pipe.review.verdicts import UnfitVerdictError
 
 
 @pytest.fixture
@@ -366,3 +367,25 @@ def test_all_is_put_together_anew_only_after_something_has_changed(
     shelf.remove(item)
     assert is_anew()
     assert not is_anew()
+
+
+def test_what_was_said_of_one_utterance_has_a_limit(desk, shelf, talk, monkeypatch):
+    monkeypatch.setattr(desks, "MOST_CORRECTIONS", 3)
+    item = shelf.put("talk.mp4", talk)
+    first = desk.correct("", item, "0001", ["sad"])
+    second = desk.correct("", item, "0001", [], replaces=first.number)
+    desk.correct("", item, "0001", None, replaces=second.number)
+    desk.undo("", item, 3)
+    with pytest.raises(UnfitVerdictError, match="utterance 0001 has 3 corrections already"):
+        desk.correct("", item, "0001", ["happy"], replaces=second.number)
+    assert desk.undo("", item, second.number) == first
+    assert desk.correct("", item, "0000", ["happy"]).verdict.labels == ("happy",)
+
+
+def test_half_a_character_is_no_hindrance(desk, shelf, annotate, say):
+    item = shelf.put("talk.mp4", annotate([say("aHALF", 0, 2, speaker="HALF")]))
+    file = shelf.folder / f"{item}.json"  # from another program: JSON can hold it, UTF-8 cannot
+    file.write_text(file.read_text().replace("HALF", "\\ud800"))
+    made = desk.correct("", item, "0000", ["sad"])
+    assert (made.anchor.text, made.anchor.speaker) == ("a\ufffd", "\ufffd")
+    assert list(desk.corrections("", item).in_force) == [made]

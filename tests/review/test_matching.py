@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lddu_pipe.review import matching
 from lddu_pipe.review.matching import (
     LEAST_OVERLAP,
+    LONGEST_TEXT,
     NEAREST,
     Anchor,
     anchors_of,
@@ -118,3 +119,17 @@ def test_many_at_the_same_time_are_no_square_of_pairs(words, monkeypatch):
     others = [Anchor(str(i), text, i, None, 0, 1) for i in range(500)]
     assert match(known, others) == {i: str(i) for i in range(500)}
     assert len(looked) <= (0 if words == "the same" else 500 * 2 * NEAREST)
+
+
+def test_of_long_texts_the_beginning_is_kept_and_compared(annotate_text):
+    long = "x" * LONGEST_TEXT
+    anchors = anchors_of(annotate_text(f"{long} one", "short", f"{long} two"))
+    assert [(item.text, item.repeat) for item in anchors] == [(long, 0), ("short", 0), (long, 1)]
+    # Also to those that were kept whole.
+    whole = Anchor("", f"{long} one", 0, None, None, None)
+    assert match({"a": whole, "b": anchors[2]}, anchors) == {"a": "0000", "b": "0002"}
+
+
+def test_half_a_character_can_be_stored(annotate, say):
+    (anchor,) = anchors_of(annotate([say("a\ud800b", 0, 1, speaker="\udc00")]))
+    assert (anchor.text, anchor.speaker) == ("a\ufffdb", "\ufffd")
