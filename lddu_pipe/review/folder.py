@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import UUID, uuid5
@@ -157,10 +158,18 @@ class AnnotatedFolder:
             name=entry.name if entry.name.endswith(suffix) else entry.name + suffix,
             state="done" if annotated else "failed",
             error=None if annotated else why_failed(entry),
-            created=entry.finished or entry.started or "",
+            created=entry.finished or entry.started or self._written(entry),
             statistics=self._statistics(entry) if annotated else None,
             row=self._rows.of(entry),
         )
+
+    def _written(self, entry: Entry) -> str:
+        """When its annotation was, where a batch that was broken off left no time."""
+        try:
+            modified = (self.path / f"{entry.name}.json").stat().st_mtime
+        except OSError:
+            return ""
+        return datetime.fromtimestamp(modified, UTC).isoformat(timespec="milliseconds")
 
     def _statistics(self, entry: Entry) -> Mapping[str, Any] | None:
         """Those in the ledger, which has none where another format could not be made."""

@@ -172,6 +172,18 @@ def test_an_annotation_stays_where_another_format_of_it_could_not_be_made(output
         assert shelf.media(found) == talk
 
 
+def test_what_was_broken_off_twice_has_the_time_of_its_annotation(output, talk):
+    item = only(talk)
+    output.do(item, "talk")
+    os.utime(output.folder / "talk.json", (1.5e9, 1.5e9))
+    for _ in range(2):
+        output.begin(item, "talk")
+        output.ledger.wait(item.key)
+    with AnnotatedFolder(output.folder) as shelf:
+        (found,) = shelf.items("")
+        assert (found.state, found.created) == ("done", "2017-07-14T02:40:00.000+00:00")
+
+
 def test_a_folder_that_is_no_output_is_one_line(tmp_path, output):
     with pytest.raises(UnusableInputError, match=r"is no output of a batch: ledger\.sqlite"):
         AnnotatedFolder(tmp_path)
