@@ -26,6 +26,8 @@ from lddu_pipe.review.store import STORE_FILE, CorrectionStore
 
 _KEYS = UUID("5f0b3c8e-6d0c-4c3e-9a55-3d8f5e0c7a41")
 """Namespace of the ids: the same key of a ledger always gives the same one."""
+_Stamp = tuple[Path, int, int]
+"""A file as it is: path, bytes and time of change in ns."""
 
 
 class AnnotatedFolder:
@@ -61,7 +63,8 @@ class AnnotatedFolder:
         self._rows = _Rows()
         self._seen = -1
         self._entries: dict[str, tuple[Entry, Item]] = {}
-        self._digests: dict[tuple[Path, int, int], str] = {}
+        self._digests: dict[_Stamp, str] = {}
+        self._digesting: dict[_Stamp, threading.Lock] = {}
 
     def __enter__(self) -> AnnotatedFolder:
         return self
@@ -120,13 +123,20 @@ class AnnotatedFolder:
         # Of one that waits to be annotated anew, the ledger has the size and time of the new file.
         if entry.state == "done" and known == (state.st_size, str(state.st_mtime_ns)):
             return path
-        stamp = (path, state.st_size, state.st_mtime_ns)
-        if stamp not in self._digests:
-            try:
-                self._digests[stamp] = sha256_of_file(path)
-            except OSError:
-                return None
-        return path if self._digests[stamp] == entry.sha256 else None
+        try:
+            digest = self._digest((path, state.st_size, state.st_mtime_ns))
+        except OSError:
+            return None
+        return path if digest == entry.sha256 else None
+
+    def _digest(self, stamp: _Stamp) -> str:
+        """The sha256 of a file, which is read once however many ask at the same time."""
+        with self._lock:
+            turn = self._digesting.setdefault(stamp, threading.Lock())
+        with turn:
+            if stamp not in self._digests:
+                self._digests[stamp] = sha256_of_file(stamp[0])
+            return self._digests[stamp]
 
     def _read(self) -> Mapping[str, tuple[Entry, Item]]:
         """Entry and item by id, the newest first; read again when the ledger has changed."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import sha256
+from time import sleep
 
 import pytest
 
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.files import sha256_of_file
 from lddu_pipe.pipelines.batch.inputs import find_items
 from lddu_pipe.pipelines.batch.ledger import Ledger
 from lddu_pipe.pipelines.batch.work import statistics_of
+from lddu_pipe.review import folder as folders
 from lddu_pipe.review.desk import ReviewDesk
 from lddu_pipe.review.folder import AnnotatedFolder
 
@@ -134,6 +138,23 @@ def test_media_that_changed_are_no_longer_those_that_were_annotated(output, talk
         assert shelf.media(*shelf.items("")) == talk
         talk.unlink()
         assert shelf.media(item) is None
+
+
+def test_many_who_ask_at_once_read_a_file_once(output, talk, monkeypatch):
+    output.do(only(talk), "talk")
+    os.utime(talk, (1, 1))
+    read = []
+
+    def slowly(path):
+        read.append(path)
+        sleep(0.1)
+        return sha256_of_file(path)
+
+    monkeypatch.setattr(folders, "sha256_of_file", slowly)
+    with AnnotatedFolder(output.folder) as shelf, ThreadPoolExecutor(8) as pool:
+        (item,) = shelf.items("")
+        assert list(pool.map(shelf.media, [item] * 8)) == [talk] * 8
+    assert read == [talk]
 
 
 def test_rows_of_a_manifest_are_known_as_long_as_they_stay(output, tmp_path, talk, annotate, say):
