@@ -11,7 +11,7 @@ from pathlib import Path
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.agreement import Progress, measure
-from lddu_pipe.review.candidates import Kind, Opened, Reading
+from lddu_pipe.review.candidates import Opened, Reading
 from lddu_pipe.review.manifest import Export, Said, label_rows
 from lddu_pipe.review.matching import LONGEST_TEXT, anchors_of, match, whole_characters
 from lddu_pipe.review.queue import Why, offers
@@ -20,6 +20,7 @@ from lddu_pipe.review.store import ConflictError, Correction, Snapshot, Verdict,
 from lddu_pipe.review.subjects import attach, subject_of
 from lddu_pipe.review.survey import Survey, survey
 from lddu_pipe.review.verdicts import MOST_CORRECTIONS, UnfitVerdictError, check_verdict
+from lddu_pipe.writers.viewer import MediaKind
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class ReviewDesk:
         shelf, item = self._done(owner, item_id)
         return shelf.annotation(item)
 
-    def media(self, owner: str, item_id: str) -> tuple[Path | None, Kind]:
+    def media(self, owner: str, item_id: str) -> tuple[Path | None, MediaKind]:
         """The file that was annotated, and what can be shown of it.
 
         Returns:

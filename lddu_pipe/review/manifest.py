@@ -13,15 +13,15 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import distinct_names, write_whole
-from lddu_pipe.review.candidates import Kind
 from lddu_pipe.review.shelf import Item
 from lddu_pipe.review.store import Correction
+from lddu_pipe.writers.viewer import MediaKind
 
 MANIFEST_NAME = "corrections.jsonl"
 """Of the manifest in an archive."""
 SHORTEST = 0.001
 """Seconds of a row: times are in milliseconds."""
-_COLUMNS: dict[Kind, str] = {"video": "video", "audio": "audio", "picture": "image"}
+_COLUMNS: dict[MediaKind, str] = {"video": "video", "audio": "audio", "picture": "image"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Said:
     correction: Correction
     item: Item | None
     """None where it is gone."""
-    kind: Kind
+    kind: MediaKind
     """What was annotated; "none" for text."""
     media: Path | None
     """None where it is gone, or there never was any."""
