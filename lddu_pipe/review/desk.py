@@ -98,6 +98,18 @@ class ReviewDesk:
         kind = self._open(shelf, item).kind
         return (None if kind == "none" else shelf.media(item)), kind
 
+    def has_media(self, owner: str, item_id: str) -> bool:
+        """Whether there is probably something to show of an item; reads no media.
+
+        `media` may find that the file is another by now.
+
+        Raises:
+            UnknownItemError: there is no such item.
+            UnusableInputError: it could not be annotated.
+        """
+        shelf, item = self._done(owner, item_id)
+        return self._open(shelf, item).kind != "none" and shelf.has_media(item)
+
     def corrections(self, owner: str, item_id: str) -> Corrections:
         """What was said of an item.
 

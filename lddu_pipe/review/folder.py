@@ -108,26 +108,40 @@ class AnnotatedFolder:
 
     def media(self, item: Item) -> Path | None:
         """The source, where it is on this machine and still what was annotated."""
-        found = self._read().get(item.id)
+        found = self._found(item)
         if found is None:
             return None
-        entry = found[0]
-        path = _source(entry, item.row)
-        if path is None:
+        entry, stamp = found
+        path, size, changed = stamp
+        known = (entry.size, entry.version.partition(" ")[0])
+        # Of one that waits to be annotated anew, the ledger has the size and time of the new file.
+        if entry.state == "done" and known == (size, str(changed)):
+            return path
+        try:
+            digest = self._digest(stamp)
+        except OSError:
+            return None
+        return path if digest == entry.sha256 else None
+
+    def has_media(self, item: Item) -> bool:
+        """Whether the source is on this machine, unless it was found to be another file by now."""
+        found = self._found(item)
+        if found is None:
+            return False
+        entry, stamp = found
+        return self._digests.get(stamp) in (None, entry.sha256)
+
+    def _found(self, item: Item) -> tuple[Entry, _Stamp] | None:
+        """Entry and source of an item, where that is on this machine."""
+        found = self._read().get(item.id)
+        path = None if found is None else _source(found[0], item.row)
+        if found is None or path is None:
             return None
         try:
             state = path.stat()
         except OSError:
             return None
-        known = (entry.size, entry.version.partition(" ")[0])
-        # Of one that waits to be annotated anew, the ledger has the size and time of the new file.
-        if entry.state == "done" and known == (state.st_size, str(state.st_mtime_ns)):
-            return path
-        try:
-            digest = self._digest((path, state.st_size, state.st_mtime_ns))
-        except OSError:
-            return None
-        return path if digest == entry.sha256 else None
+        return found[0], (path, state.st_size, state.st_mtime_ns)
 
     def _digest(self, stamp: _Stamp) -> str:
         """The sha256 of a file, which is read once however many ask at the same time."""

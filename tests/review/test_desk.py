@@ -389,3 +389,16 @@ def test_half_a_character_is_no_hindrance(desk, shelf, annotate, say):
     made = desk.correct("", item, "0000", ["sad"])
     assert (made.anchor.text, made.anchor.speaker) == ("a\ufffd", "\ufffd")
     assert list(desk.corrections("", item).in_force) == [made]
+
+
+def test_whether_there_are_media_is_told_of_what_can_be_shown(
+    desk, shelf, talk, annotate_text, tmp_path
+):
+    there = shelf.put("talk.mp4", talk, media=tmp_path)
+    gone = shelf.put("gone.mp4", talk)
+    text = shelf.put("a.txt", annotate_text("one"), media=tmp_path)
+    assert [desk.has_media("", item) for item in (there, gone, text)] == [True, False, False]
+    with pytest.raises(UnknownItemError):
+        desk.has_media("", "nothing")
+    with pytest.raises(UnusableInputError, match="could not be annotated"):
+        desk.has_media("", shelf.put("bad.mp4", None))

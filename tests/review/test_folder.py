@@ -157,6 +157,22 @@ def test_many_who_ask_at_once_read_a_file_once(output, talk, monkeypatch):
     assert read == [talk]
 
 
+def test_a_list_tells_what_has_media_without_reading_them(output, talk, monkeypatch):
+    output.do(only(talk), "talk")
+    os.utime(talk, (1, 1))  # as after a copy
+    with AnnotatedFolder(output.folder) as shelf:
+        (item,) = shelf.items("")
+        with monkeypatch.context() as patch:
+            patch.setattr(folders, "sha256_of_file", None)
+            assert shelf.has_media(item)
+            assert ReviewDesk([shelf]).has_media("", item.id)
+        talk.write_bytes(b"not really a movie")
+        assert shelf.media(item) is None
+        assert not shelf.has_media(item)  # now that it is known
+        talk.unlink()
+        assert not shelf.has_media(item)
+
+
 def test_rows_of_a_manifest_are_known_as_long_as_they_stay(output, tmp_path, talk, annotate, say):
     manifest = tmp_path / "rows#1.jsonl"
     manifest.write_text(
