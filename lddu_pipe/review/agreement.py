@@ -3,7 +3,8 @@
 Agreement is that of the present annotation with the corrections in force, and is estimated from
 the random sample alone (see `lddu_pipe.review.queue`): those that were looked at because they are
 doubtful would make any model look bad. A decision that the model abstained from is no agreement
-and no disagreement; it is counted apart. So is an utterance of which the reviewer cannot tell.
+and no disagreement; it is counted apart. So is an utterance of which the reviewer cannot tell, and
+one that was judged for a model without some of the present labels.
 """
 
 from __future__ import annotations
@@ -72,9 +73,10 @@ class Progress:
     sample_unsure: int
     """Utterances of the random sample of which the reviewer cannot tell."""
     sets: Share
-    """Of the sample, those whose labels are all right; without those that have a decision open."""
+    """Of the sample, those whose labels are all right; without those that cannot be compared."""
     sets_abstained: int
-    """Of the sample, those that have a decision open."""
+    """Of the sample, those that cannot be compared: the model left a decision open, or it has a
+    label that the reviewer was not asked for."""
     decisions: Share
     """Of single decisions of the sample, those that are right. Those of one utterance hang
     together, so that there is no interval."""
@@ -164,8 +166,9 @@ def _decisions(candidate: Candidate, correction: Correction) -> list[_Decision]:
 
 
 def _agrees(candidate: Candidate, correction: Correction) -> bool | None:
-    """Whether all labels are right; None where the model left one open."""
-    if "abstain" in candidate.decisions:
+    """Whether all labels are right; None where one was left open or not asked for."""
+    asked = correction.model.decisions.keys()
+    if "abstain" in candidate.decisions or not asked >= set(candidate.labels):
         return None
     return all(item.model == item.reviewer for item in _decisions(candidate, correction))
 

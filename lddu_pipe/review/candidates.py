@@ -6,19 +6,18 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from lddu_pipe.annotation import Annotation, SourceInfo
+from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.matching import Anchor, anchors_of
 from lddu_pipe.review.queue import Doubt, lot
 from lddu_pipe.review.shelf import Item
 from lddu_pipe.types import Decision
+from lddu_pipe.writers.page import kind_of
+from lddu_pipe.writers.viewer import MediaKind
 
 Key = tuple[str, str]
 """Ids of item and utterance."""
-Kind = Literal["video", "audio", "picture", "none"]
-"""What can be shown or played of an item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +39,16 @@ class Candidate:
         return self.item, self.anchor.utterance
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Opened:
-    """What is kept of one annotation."""
+    """What is kept of one annotation; each reading of it is another."""
 
     media: str
     """sha256 of what was annotated, or what stands for it."""
     duration: float
     """Seconds; 0 where there is no time."""
-    kind: Kind
+    kind: MediaKind
+    """What can be shown or played of it."""
     labels: tuple[str, ...]
     candidates: Mapping[str, Candidate]
     """By utterance, in order."""
@@ -115,10 +115,4 @@ def open_annotation(item_id: str, annotation: Annotation) -> Opened:
         )
         for anchor, prediction in zip(anchors_of(annotation), annotation.utterances, strict=True)
     }
-    return Opened(name, media.duration, _kind(media), labels, candidates)
-
-
-def _kind(media: SourceInfo) -> Kind:
-    if media.has_video:
-        return "video" if media.duration > 0 else "picture"
-    return "audio" if media.has_audio else "none"
+    return Opened(name, media.duration, kind_of(media), labels, candidates)

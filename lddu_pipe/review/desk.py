@@ -11,15 +11,16 @@ from pathlib import Path
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.agreement import Progress, measure
-from lddu_pipe.review.candidates import Kind, Opened, Reading
+from lddu_pipe.review.candidates import Opened, Reading
 from lddu_pipe.review.manifest import Export, Said, label_rows
-from lddu_pipe.review.matching import anchors_of
+from lddu_pipe.review.matching import LONGEST_TEXT, anchors_of, match, whole_characters
 from lddu_pipe.review.queue import Why, offers
 from lddu_pipe.review.shelf import Item, Shelf, UnknownItemError
 from lddu_pipe.review.store import ConflictError, Correction, Snapshot, Verdict, in_force
 from lddu_pipe.review.subjects import attach, subject_of
 from lddu_pipe.review.survey import Survey, survey
-from lddu_pipe.review.verdicts import UnfitVerdictError, check_verdict
+from lddu_pipe.review.verdicts import MOST_CORRECTIONS, UnfitVerdictError, check_verdict
+from lddu_pipe.writers.viewer import MediaKind
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class ReviewDesk:
         """Take the shelves; they stay open as long as the desk is used."""
         self._shelves = tuple(shelves)
         self._reading = Reading()
+        self._surveys: dict[str, tuple[object, Survey]] = {}
 
     def items(self, owner: str) -> list[Item]:
         """What `owner` may review, and what could not be annotated, the newest first."""
@@ -82,7 +84,7 @@ class ReviewDesk:
         shelf, item = self._done(owner, item_id)
         return shelf.annotation(item)
 
-    def media(self, owner: str, item_id: str) -> tuple[Path | None, Kind]:
+    def media(self, owner: str, item_id: str) -> tuple[Path | None, MediaKind]:
         """The file that was annotated, and what can be shown of it.
 
         Returns:
@@ -95,6 +97,18 @@ class ReviewDesk:
         shelf, item = self._done(owner, item_id)
         kind = self._open(shelf, item).kind
         return (None if kind == "none" else shelf.media(item)), kind
+
+    def has_media(self, owner: str, item_id: str) -> bool:
+        """Whether there is probably something to show of an item; reads no media.
+
+        `media` may find that the file is another by now.
+
+        Raises:
+            UnknownItemError: there is no such item.
+            UnusableInputError: it could not be annotated.
+        """
+        shelf, item = self._done(owner, item_id)
+        return self._open(shelf, item).kind != "none" and shelf.has_media(item)
 
     def corrections(self, owner: str, item_id: str) -> Corrections:
         """What was said of an item.
@@ -187,8 +201,14 @@ class ReviewDesk:
             raise ConflictError(f"{item.name} was annotated anew; look again")
         whose = shelf.owner_of(owner)
         history = shelf.store.history(whose, opened.media, item.id)
+        subject = subject_of(whose, opened.media, anchors[utterance], history, opened)
+        if sum(each.subject == subject for each in history) >= MOST_CORRECTIONS:
+            raise UnfitVerdictError(
+                f"utterance {utterance} has {MOST_CORRECTIONS} corrections already, and none more "
+                "is kept; to undo the last one still brings back the one before"
+            )
         made = shelf.store.add(
-            subject_of(whose, opened.media, anchors[utterance], history, opened),
+            subject,
             verdict,
             anchors[utterance],
             Snapshot.of(annotation.model.name, annotation.model.version, said[utterance]),
@@ -240,6 +260,8 @@ class ReviewDesk:
                 gone.add(self._open(shelf, item).media)
         yield
         self._drop(shelf, owner, item, gone)
+        self._reading.forget(item.id)
+        self._surveys.pop(owner, None)
 
     def queue(self, owner: str, limit: int = 10) -> list[Offer]:
         """What to look at next; see `lddu_pipe.review.queue`."""
@@ -282,16 +304,24 @@ class ReviewDesk:
             of_media: dict[str, list[tuple[Item, Opened]]] = defaultdict(list)
             for item, opened in self._opened(shelf, owner):
                 of_media[opened.media].append((item, opened))
+            texts = _Texts(shelf)
             for correction in shelf.store.in_force(shelf.owner_of(owner)):
-                yield _said(shelf, correction, of_media[correction.media])
+                said = _said(shelf, correction, of_media[correction.media])
+                yield replace(said, text=texts.of(said))
 
     def _survey(self, owner: str) -> Survey:
-        return survey(
-            [
-                (list(self._opened(shelf, owner)), shelf.store.in_force(shelf.owner_of(owner)))
-                for shelf in self._shelves
-            ]
-        )
+        """What there is; made anew only after an annotation or a correction has changed."""
+        # Before anything is read: what changes meanwhile is seen the next time.
+        changes = [shelf.store.changes() for shelf in self._shelves]
+        opened = [list(self._opened(shelf, owner)) for shelf in self._shelves]
+        state = changes, [[(item.id, item.name, each) for item, each in of] for of in opened]
+        kept = self._surveys.get(owner)
+        if kept is not None and kept[0] == state:
+            return kept[1]
+        said = [shelf.store.in_force(shelf.owner_of(owner)) for shelf in self._shelves]
+        made = survey(list(zip(opened, said, strict=True)))
+        self._surveys[owner] = state, made
+        return made
 
     def _opened(self, shelf: Shelf, owner: str) -> Iterator[tuple[Item, Opened]]:
         """Every item that can be reviewed; one may be written anew or deleted this very moment."""
@@ -338,14 +368,43 @@ def _said(shelf: Shelf, correction: Correction, found: Sequence[tuple[Item, Open
     Its own where that is still there, as rows of a manifest may share their media; else one whose
     media is there.
     """
-    best = Said(correction, None, "none", None)
+    best = Said(correction, None, "none", None, correction.anchor.text)
     for item, opened in sorted(found, key=lambda pair: pair[0].id != correction.item):
         media = None if opened.kind == "none" else shelf.media(item)
         if best.item is None or media is not None:
-            best = Said(correction, item, opened.kind, media)
+            best = replace(best, item=item, kind=opened.kind, media=media)
         if media is not None or (opened.kind == "none" and item.id == correction.item):
             break
     return best
+
+
+class _Texts:
+    """Whole texts of utterances, of which corrections have only the beginning where they are long.
+
+    One annotation is held at a time.
+    """
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._held: tuple[str, Annotation] | None = None
+
+    def of(self, said: Said) -> str:
+        """That of the present annotation where it begins as it did; else what is kept."""
+        anchor, item = said.correction.anchor, said.item
+        if len(anchor.text) < LONGEST_TEXT or item is None:
+            return anchor.text
+        if self._held is None or self._held[0] != item.id:
+            try:
+                self._held = item.id, Annotation.load(self._shelf.annotation(item))
+            except UnusableInputError:  # deleted this very moment
+                return anchor.text
+        annotation = self._held[1]
+        utterance = match({"": anchor}, anchors_of(annotation)).get("")
+        for each in annotation.utterances:
+            text = whole_characters(each.text)
+            if each.id == utterance and text.startswith(anchor.text):
+                return text
+        return anchor.text
 
 
 def _renamed(correction: Correction, utterance: str | None) -> Correction:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import UUID, uuid5
@@ -25,6 +26,8 @@ from lddu_pipe.review.store import STORE_FILE, CorrectionStore
 
 _KEYS = UUID("5f0b3c8e-6d0c-4c3e-9a55-3d8f5e0c7a41")
 """Namespace of the ids: the same key of a ledger always gives the same one."""
+_Stamp = tuple[Path, int, int]
+"""A file as it is: path, bytes and time of change in ns."""
 
 
 class AnnotatedFolder:
@@ -60,7 +63,8 @@ class AnnotatedFolder:
         self._rows = _Rows()
         self._seen = -1
         self._entries: dict[str, tuple[Entry, Item]] = {}
-        self._digests: dict[tuple[Path, int, int], str] = {}
+        self._digests: dict[_Stamp, str] = {}
+        self._digesting: dict[_Stamp, threading.Lock] = {}
 
     def __enter__(self) -> AnnotatedFolder:
         return self
@@ -104,28 +108,49 @@ class AnnotatedFolder:
 
     def media(self, item: Item) -> Path | None:
         """The source, where it is on this machine and still what was annotated."""
-        found = self._read().get(item.id)
+        found = self._found(item)
         if found is None:
             return None
-        entry = found[0]
-        path = _source(entry, item.row)
-        if path is None:
+        entry, stamp = found
+        path, size, changed = stamp
+        known = (entry.size, entry.version.partition(" ")[0])
+        # Of one that waits to be annotated anew, the ledger has the size and time of the new file.
+        if entry.state == "done" and known == (size, str(changed)):
+            return path
+        try:
+            digest = self._digest(stamp)
+        except OSError:
+            return None
+        return path if digest == entry.sha256 else None
+
+    def has_media(self, item: Item) -> bool:
+        """Whether the source is on this machine, unless it was found to be another file by now."""
+        found = self._found(item)
+        if found is None:
+            return False
+        entry, stamp = found
+        return self._digests.get(stamp) in (None, entry.sha256)
+
+    def _found(self, item: Item) -> tuple[Entry, _Stamp] | None:
+        """Entry and source of an item, where that is on this machine."""
+        found = self._read().get(item.id)
+        path = None if found is None else _source(found[0], item.row)
+        if found is None or path is None:
             return None
         try:
             state = path.stat()
         except OSError:
             return None
-        known = (entry.size, entry.version.partition(" ")[0])
-        # Of one that waits to be annotated anew, the ledger has the size and time of the new file.
-        if entry.state == "done" and known == (state.st_size, str(state.st_mtime_ns)):
-            return path
-        stamp = (path, state.st_size, state.st_mtime_ns)
-        if stamp not in self._digests:
-            try:
-                self._digests[stamp] = sha256_of_file(path)
-            except OSError:
-                return None
-        return path if self._digests[stamp] == entry.sha256 else None
+        return found[0], (path, state.st_size, state.st_mtime_ns)
+
+    def _digest(self, stamp: _Stamp) -> str:
+        """The sha256 of a file, which is read once however many ask at the same time."""
+        with self._lock:
+            turn = self._digesting.setdefault(stamp, threading.Lock())
+        with turn:
+            if stamp not in self._digests:
+                self._digests[stamp] = sha256_of_file(stamp[0])
+            return self._digests[stamp]
 
     def _read(self) -> Mapping[str, tuple[Entry, Item]]:
         """Entry and item by id, the newest first; read again when the ledger has changed."""
@@ -157,10 +182,18 @@ class AnnotatedFolder:
             name=entry.name if entry.name.endswith(suffix) else entry.name + suffix,
             state="done" if annotated else "failed",
             error=None if annotated else why_failed(entry),
-            created=entry.finished or entry.started or "",
+            created=entry.finished or entry.started or self._written(entry),
             statistics=self._statistics(entry) if annotated else None,
             row=self._rows.of(entry),
         )
+
+    def _written(self, entry: Entry) -> str:
+        """When its annotation was, where a batch that was broken off left no time."""
+        try:
+            modified = (self.path / f"{entry.name}.json").stat().st_mtime
+        except OSError:
+            return ""
+        return datetime.fromtimestamp(modified, UTC).isoformat(timespec="milliseconds")
 
     def _statistics(self, entry: Entry) -> Mapping[str, Any] | None:
         """Those in the ledger, which has none where another format could not be made."""

@@ -13,15 +13,15 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import distinct_names, write_whole
-from lddu_pipe.review.candidates import Kind
 from lddu_pipe.review.shelf import Item
 from lddu_pipe.review.store import Correction
+from lddu_pipe.writers.viewer import MediaKind
 
 MANIFEST_NAME = "corrections.jsonl"
 """Of the manifest in an archive."""
 SHORTEST = 0.001
 """Seconds of a row: times are in milliseconds."""
-_COLUMNS: dict[Kind, str] = {"video": "video", "audio": "audio", "picture": "image"}
+_COLUMNS: dict[MediaKind, str] = {"video": "video", "audio": "audio", "picture": "image"}
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,12 @@ class Said:
     correction: Correction
     item: Item | None
     """None where it is gone."""
-    kind: Kind
+    kind: MediaKind
     """What was annotated; "none" for text."""
     media: Path | None
     """None where it is gone, or there never was any."""
+    text: str
+    """Of the utterance, whole where it is known."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Export:
 def label_rows(said: Sequence[Said]) -> Export:
     """Make rows of corrections; those that say "cannot tell" give none."""
     told = [each for each in said if each.correction.verdict.labels is not None]
-    usable = [each for each in told if each.media or each.correction.anchor.text.strip()]
+    usable = [each for each in told if each.media or each.text.strip()]
     names = distinct_names(
         (name, f"{name}-{each.correction.subject[:8]}")
         for each in usable
@@ -132,7 +134,7 @@ def _row(said: Said, name: str) -> Row:
     if said.media is not None:
         files = {_COLUMNS[said.kind]: said.media} if row is None else _files_of(row)
     values: dict[str, Any] = {
-        "text": anchor.text if anchor.text.strip() else None,
+        "text": said.text if said.text.strip() else None,
         "speaker": anchor.speaker,
         "labels": list(verdict.labels or ()),
     }

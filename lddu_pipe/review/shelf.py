@@ -68,3 +68,10 @@ class Shelf(Protocol):
     def media(self, item: Item) -> Path | None:
         """The file that was annotated; None where it is gone or is another by now."""
         ...
+
+    def has_media(self, item: Item) -> bool:
+        """Whether there is a file to be shown, for lists: quick, and blind to what it holds.
+
+        Only `media` tells whether it is still what was annotated.
+        """
+        ...

@@ -28,8 +28,8 @@ CREATE TABLE corrections (
     item TEXT NOT NULL,            -- UUID of the annotation
     name TEXT NOT NULL,            -- of what was annotated; only ever shown
     utterance TEXT NOT NULL,       -- its id when it was corrected
-    text TEXT NOT NULL,
-    repeat INTEGER NOT NULL,       -- utterances of the same text that come before it
+    text TEXT NOT NULL,            -- its beginning, where it is long
+    repeat INTEGER NOT NULL,       -- utterances of the same text before it
     speaker TEXT,
     model_start REAL,              -- s, as the model cut it; null where there is no time
     model_end REAL,
@@ -230,6 +230,12 @@ class CorrectionStore:
                 "UPDATE corrections SET undone = ? WHERE number = ?", (_now(), number)
             )
             return _in_force(database, now.subject)
+
+    def changes(self) -> tuple[int, int]:
+        """Others than before after anybody, here or in another process, has changed the store."""
+        with self._lock:
+            version = self._database.execute("PRAGMA data_version").fetchone()[0]
+            return int(version), self._database.total_changes
 
     def history(self, owner: str, media: str, item: str) -> list[Correction]:
         """Every correction of some media or under an annotation's id, the oldest first.

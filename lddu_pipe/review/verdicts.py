@@ -11,6 +11,8 @@ from lddu_pipe.review.store import Verdict
 
 LONGEST_COMMENT = 2000
 LONGEST_NAME = 100
+MOST_CORRECTIONS = 200
+"""Of one utterance, with those undone: rows are never removed."""
 
 
 class UnfitVerdictError(UnusableInputError):

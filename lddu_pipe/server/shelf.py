@@ -62,6 +62,10 @@ class JobShelf:
         """The result of a job."""
         return self._folder.result(item.id)
 
+    def has_media(self, item: Item) -> bool:
+        """Whether what was uploaded is still there."""
+        return self.media(item) is not None
+
     def media(self, item: Item) -> Path | None:
         """What was uploaded, until it is deleted."""
         return self._folder.uploaded(item.id)

@@ -136,6 +136,9 @@ class HandShelf:
     def media(self, item: Item) -> Path | None:
         return self._media.get(item.id)
 
+    def has_media(self, item: Item) -> bool:
+        return item.id in self._media
+
     def _sees(self, owner: str, whose: str) -> bool:
         return self._shared or owner == whose
 

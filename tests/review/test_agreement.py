@@ -97,7 +97,14 @@ def test_a_label_that_the_reviewer_was_not_asked_for_is_left_out(judge):
     found = judge(*[(["anger", "sad"], ["sad"])] * 4, known=("happy", "sad"))
     by_label = {label.label: label for label in found.labels}
     assert by_label["anger"].agreed.total == 0
-    assert found.sets.share == 1.0
+    assert (by_label["sad"].agreed.count, by_label["sad"].agreed.total) == (1, 1)
+    # What nobody was asked is not right: neither is the whole set.
+    assert (found.sets.total, found.sets_abstained, found.doubtful.total) == (0, 1, 0)
+
+
+def test_labels_that_the_model_has_no_longer_are_no_hindrance(judge):
+    found = judge(*[(["sad"], ["sad"])] * 4, known=(*LABELS, "disgust"))
+    assert (found.sets.count, found.sets.total, found.sets_abstained) == (1, 1, 0)
 
 
 def test_the_figures_of_a_label_are_those_of_scikit_learn(judge):

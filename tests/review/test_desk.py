@@ -8,9 +8,12 @@ from threading import Barrier, Thread
 import pytest
 
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.review import desk as desks
 from lddu_pipe.review.desk import ReviewDesk
 from lddu_pipe.review.shelf import UnknownItemError
-from lddu_pipe.review.store import ConflictError
+from lddu_pipe.review.store import ConflictError, CorrectionStore
+from lddu_pipe.review.survey import survey
+from lddu_pipe.review.verdicts import UnfitVerdictError
 
 
 @pytest.fixture
@@ -328,3 +331,74 @@ def test_annotations_are_read_once_as_long_as_they_do_not_change(desk, shelf, ta
 
     monkeypatch.setattr(candidates, "open_annotation", None)
     assert len(desk.queue("")) == 3
+
+
+def test_all_is_put_together_anew_only_after_something_has_changed(
+    desk, shelf, talk, annotate, say, monkeypatch
+):
+    made = []
+    monkeypatch.setattr(desks, "survey", lambda *given: made.append(1) or survey(*given))
+
+    def is_anew():
+        made.clear()
+        desk.queue("")
+        desk.progress("")
+        judged = desk.judged("")
+        anew = len(made)
+        fresh = ReviewDesk([shelf])
+        assert judged == fresh.judged("")
+        assert desk.queue("") == fresh.queue("")
+        assert anew < 2
+        return bool(anew)
+
+    item = shelf.put("talk.mp4", talk)
+    assert is_anew()
+    assert not is_anew()
+    desk.correct("", item, "0001", ["sad"])
+    assert is_anew()
+    assert not is_anew()
+    with CorrectionStore(shelf.folder / "corrections.sqlite") as elsewhere:
+        elsewhere.undo(1, "")
+    assert is_anew()
+    shelf.put("talk.mp4", annotate([say("only", 0, 3)]))
+    assert is_anew()
+    shelf.put("other.mp4", annotate([say("more", 0, 3)], sha256="b"))
+    assert is_anew()
+    shelf.remove(item)
+    assert is_anew()
+    assert not is_anew()
+
+
+def test_what_was_said_of_one_utterance_has_a_limit(desk, shelf, talk, monkeypatch):
+    monkeypatch.setattr(desks, "MOST_CORRECTIONS", 3)
+    item = shelf.put("talk.mp4", talk)
+    first = desk.correct("", item, "0001", ["sad"])
+    second = desk.correct("", item, "0001", [], replaces=first.number)
+    desk.correct("", item, "0001", None, replaces=second.number)
+    desk.undo("", item, 3)
+    with pytest.raises(UnfitVerdictError, match="utterance 0001 has 3 corrections already"):
+        desk.correct("", item, "0001", ["happy"], replaces=second.number)
+    assert desk.undo("", item, second.number) == first
+    assert desk.correct("", item, "0000", ["happy"]).verdict.labels == ("happy",)
+
+
+def test_half_a_character_is_no_hindrance(desk, shelf, annotate, say):
+    item = shelf.put("talk.mp4", annotate([say("aHALF", 0, 2, speaker="HALF")]))
+    file = shelf.folder / f"{item}.json"  # from another program: JSON can hold it, UTF-8 cannot
+    file.write_text(file.read_text().replace("HALF", "\\ud800"))
+    made = desk.correct("", item, "0000", ["sad"])
+    assert (made.anchor.text, made.anchor.speaker) == ("a\ufffd", "\ufffd")
+    assert list(desk.corrections("", item).in_force) == [made]
+
+
+def test_whether_there_are_media_is_told_of_what_can_be_shown(
+    desk, shelf, talk, annotate_text, tmp_path
+):
+    there = shelf.put("talk.mp4", talk, media=tmp_path)
+    gone = shelf.put("gone.mp4", talk)
+    text = shelf.put("a.txt", annotate_text("one"), media=tmp_path)
+    assert [desk.has_media("", item) for item in (there, gone, text)] == [True, False, False]
+    with pytest.raises(UnknownItemError):
+        desk.has_media("", "nothing")
+    with pytest.raises(UnusableInputError, match="could not be annotated"):
+        desk.has_media("", shelf.put("bad.mp4", None))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import sha256
+from time import sleep
 
 import pytest
 
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.files import sha256_of_file
 from lddu_pipe.pipelines.batch.inputs import find_items
 from lddu_pipe.pipelines.batch.ledger import Ledger
 from lddu_pipe.pipelines.batch.work import statistics_of
+from lddu_pipe.review import folder as folders
 from lddu_pipe.review.desk import ReviewDesk
 from lddu_pipe.review.folder import AnnotatedFolder
 
@@ -136,6 +140,39 @@ def test_media_that_changed_are_no_longer_those_that_were_annotated(output, talk
         assert shelf.media(item) is None
 
 
+def test_many_who_ask_at_once_read_a_file_once(output, talk, monkeypatch):
+    output.do(only(talk), "talk")
+    os.utime(talk, (1, 1))
+    read = []
+
+    def slowly(path):
+        read.append(path)
+        sleep(0.1)
+        return sha256_of_file(path)
+
+    monkeypatch.setattr(folders, "sha256_of_file", slowly)
+    with AnnotatedFolder(output.folder) as shelf, ThreadPoolExecutor(8) as pool:
+        (item,) = shelf.items("")
+        assert list(pool.map(shelf.media, [item] * 8)) == [talk] * 8
+    assert read == [talk]
+
+
+def test_a_list_tells_what_has_media_without_reading_them(output, talk, monkeypatch):
+    output.do(only(talk), "talk")
+    os.utime(talk, (1, 1))  # as after a copy
+    with AnnotatedFolder(output.folder) as shelf:
+        (item,) = shelf.items("")
+        with monkeypatch.context() as patch:
+            patch.setattr(folders, "sha256_of_file", None)
+            assert shelf.has_media(item)
+            assert ReviewDesk([shelf]).has_media("", item.id)
+        talk.write_bytes(b"not really a movie")
+        assert shelf.media(item) is None
+        assert not shelf.has_media(item)  # now that it is known
+        talk.unlink()
+        assert not shelf.has_media(item)
+
+
 def test_rows_of_a_manifest_are_known_as_long_as_they_stay(output, tmp_path, talk, annotate, say):
     manifest = tmp_path / "rows#1.jsonl"
     manifest.write_text(
@@ -170,6 +207,18 @@ def test_an_annotation_stays_where_another_format_of_it_could_not_be_made(output
         (found,) = shelf.items("")
         assert (found.state, found.error, found.statistics["utterances"]) == ("done", None, 2)
         assert shelf.media(found) == talk
+
+
+def test_what_was_broken_off_twice_has_the_time_of_its_annotation(output, talk):
+    item = only(talk)
+    output.do(item, "talk")
+    os.utime(output.folder / "talk.json", (1.5e9, 1.5e9))
+    for _ in range(2):
+        output.begin(item, "talk")
+        output.ledger.wait(item.key)
+    with AnnotatedFolder(output.folder) as shelf:
+        (found,) = shelf.items("")
+        assert (found.state, found.created) == ("done", "2017-07-14T02:40:00.000+00:00")
 
 
 def test_a_folder_that_is_no_output_is_one_line(tmp_path, output):

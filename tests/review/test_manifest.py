@@ -104,6 +104,22 @@ def test_texts_never_had_media(desk, shelf, annotate_text, annotate, say):
     assert export.text_alone == export.lost == 0
 
 
+def test_a_long_text_is_kept_in_part_and_written_whole(desk, shelf, annotate_text):
+    long = "So it goes. " * 1000
+    item = shelf.put("a.txt", annotate_text("one", long, f"{long}HALF"))
+    file = shelf.folder / f"{item}.json"
+    file.write_text(file.read_text().replace("HALF", "\\ud800"))
+    desk.correct("", item, "0001", ["sad"])
+    made = desk.correct("", item, "0002", ["happy"])
+    assert made.anchor.text == long[:2000]
+    texts = [row.values["text"] for row in desk.rows("").rows]
+    assert texts == [long, f"{long}\ufffd"]
+    shelf.put("a.txt", annotate_text(f"No. {long}"))
+    assert [row.values["text"] for row in desk.rows("").rows] == [long[:2000]] * 2
+    shelf.remove(item)
+    assert [row.values["text"] for row in desk.rows("").rows] == [long[:2000]] * 2
+
+
 def test_corrections_that_fit_no_utterance_any_more_are_rows_too(
     desk, shelf, annotate, say, media, tmp_path
 ):

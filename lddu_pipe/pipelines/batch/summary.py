@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -10,6 +11,9 @@ from typing import Any
 from lddu_pipe.files import distinct_names
 from lddu_pipe.pipelines.batch.ledger import Entry
 from lddu_pipe.types import MODALITIES
+
+_DIGEST = re.compile(" [0-9a-f]{64}$")
+"""Follows the path of a transcript."""
 
 
 def summarise(entries: Sequence[Entry], labels: Sequence[str]) -> dict[str, Any]:
@@ -88,10 +92,22 @@ def rows_of(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 
 
 def why_failed(entry: Entry) -> str | None:
-    """What went wrong, without the folders of the file: pages are given to others."""
-    if not entry.error or not entry.source:
-        return entry.error
-    return entry.error.replace(entry.source, PurePosixPath(entry.source).name)
+    """What went wrong, without the folders of its files: pages are given to others."""
+    message = entry.error or ""
+    transcript = _DIGEST.sub("", entry.transcript or "")
+    # Of a row, the key begins with its manifest.
+    places = {entry.source, transcript, entry.key, entry.key.partition("#")[0]}
+    for place in sorted(places, key=len, reverse=True):
+        folder, slash, name = place.rpartition("/")
+        if folder:
+            message = re.sub(rf"(?<![\w.]){re.escape(folder + slash)}", "", message)
+            # The ledger has paths from the root on, and the message perhaps from elsewhere.
+            parts = [f"{part}/" for part in folder.split("/") if part]
+            tails = "|".join(re.escape("".join(parts[start:])) for start in range(len(parts)))
+            message = re.sub(
+                rf"(?<![\w./-])(?:\.\.?/)*(?:{tails})(?={re.escape(name)})", "", message
+            )
+    return message or entry.error
 
 
 def name_of_index(entries: Sequence[Entry]) -> str:

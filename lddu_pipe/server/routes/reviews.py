@@ -284,7 +284,7 @@ def export(desk: Desk, owner: Owner, service: Services) -> Response:
 
 def _has_media(desk: ReviewDesk, owner: str, item: Item) -> bool:
     try:
-        return item.state == "done" and desk.media(owner, item.id)[0] is not None
+        return item.state == "done" and desk.has_media(owner, item.id)
     except (UnknownItemError, UnusableInputError):  # deleted this very moment
         return False
 
