@@ -769,6 +769,68 @@ def test_what_is_changed_while_it_is_saved_is_kept(desk, talk, open_page):
     assert desk.said(talk)["0000"] == ["happy", "sad", "anger"]
 
 
+@pytest.mark.parametrize("is_lost", [False, True], ids=["refused", "answer lost"])
+def test_what_is_changed_while_saving_fails_is_kept(desk, talk, open_page, is_lost):
+    page = open_page(talk, expects=("ERR_FAILED", "409"))
+    stay(page)
+    page.keyboard.press("2")
+
+    def fail_meanwhile(route):
+        page.keyboard.press("3")
+        page.keyboard.press("c")
+        page.keyboard.type("and more")
+        page.keyboard.press("Escape")
+        if is_lost:
+            route.fetch()
+        route.abort()
+
+    page.route("**/corrections", fail_meanwhile, times=1)
+    page.keyboard.press("Enter")
+    says(page, "Not saved: the server does not answer")
+    settled(page)
+    assert pressed(page) == ["happy", "sad", "anger"]
+    assert page.locator("#review-comment").input_value() == "and more"
+    page.unroute_all()
+    page.keyboard.press("Enter")
+    if is_lost:
+        page.get_by_role("button", name="Save mine instead").click()
+    says(page, "Saved: happy, sad, anger")
+    assert desk.said(talk) == {"0000": ["happy", "sad", "anger"]}
+    assert desk.corrections(talk)["in_force"][0]["comment"] == "and more"
+
+
+def test_what_is_changed_while_another_decides_is_kept(desk, talk, open_page):
+    page = open_page(talk, expects=("409",))
+    stay(page)
+    page.keyboard.press("2")
+    desk.correct(talk, "0000", [])
+    page.keyboard.press("Enter")
+    conflict = page.locator("#review-conflict")
+    conflict.wait_for()
+    page.locator(".toggle").nth(2).click()
+    conflict.get_by_role("button", name="Save mine instead").click()
+    says(page, "Saved: happy, sad, anger")
+    assert desk.said(talk) == {"0000": ["happy", "sad", "anger"]}
+
+
+def test_who_cannot_tell_after_all_has_saved_that(desk, talk, open_page):
+    page = open_page(talk, expects=("ERR_FAILED",))
+    stay(page)
+    page.keyboard.press("2")
+    page.route("**/corrections", lambda route: route.abort(), times=1)
+    page.keyboard.press("u")
+    says(page, "Not saved")
+    settled(page)
+    assert page.locator("#review-unsure").get_attribute("aria-pressed") == "true"
+    page.keyboard.press("3")
+    page.keyboard.press("u")
+    says(page, "Saved: cannot tell")
+    settled(page)
+    assert pressed(page) == []
+    assert "by Ana" in text_of(page, "state")
+    assert desk.said(talk) == {"0000": None}
+
+
 def test_keys_are_for_the_page_after_a_click_and_in_another_utterance(desk, talk, open_page):
     page = open_page(talk)
     until(page, "document.querySelector('video').readyState >= 2")

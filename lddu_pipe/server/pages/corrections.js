@@ -96,11 +96,15 @@ class Corrections {
     const made = await answer.json();
     this.inForce.set(utterance.id, made);
     this.history.unshift(made);
-    // Something may have been changed while this was on its way.
-    const later = this.drafts.get(utterance.id);
-    if (later && !isSame(later, draft)) this.change(utterance, { replaces: made.number });
-    else this.drop(utterance);
+    this.settle(utterance, draft, made);
     return made;
+  }
+
+  /* What was sent was made; what was changed while it was on its way stays a draft. */
+  settle(utterance, sent, made) {
+    const later = this.drafts.get(utterance.id);
+    if (later && !isSame(later, sent)) this.change(utterance, { replaces: made.number });
+    else this.drop(utterance);
   }
 
   keep() {
