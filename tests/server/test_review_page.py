@@ -718,6 +718,20 @@ def test_what_was_drawn_at_random_comes_back_when_passed_over(desk, talk, open_p
     assert current(page) == drawn
 
 
+def test_whoever_passes_over_many_is_offered_the_others(desk, clips, open_page):
+    talk = tuple(
+        utterance(f"{at:04}", at / 2, at / 2 + 0.4, f"Word {at}", (0.5,) * 3, ("absent",) * 3)
+        for at in range(24)
+    )
+    page = open_page(desk.add(clips["talk"], talk))
+    seen = [current(page)]
+    for _ in talk:  # the first was not among the offers, and may come up once more
+        page.keyboard.press("n")
+        settled(page)
+        seen.append(current(page))
+    assert len(set(seen)) == len(talk)
+
+
 def test_what_comes_up_is_played_where_it_is_wanted(talk, open_page):
     page = open_page(talk)
     until(page, "document.querySelector('video').readyState >= 2")
