@@ -239,6 +239,27 @@ def test_a_token_is_asked_for_and_sent_with_everything(spawn, open_home):
     expect(row(page, "mine.wav")).to_be_visible()
 
 
+def test_what_has_no_date_is_listed(spawn, open_home, wait_for):
+    server = spawn()
+    with server.client() as client:
+        upload(client, wait_for, "a.wav", "b.wav", "c.wav")
+    page = open_home(server)
+
+    def spoil(route):
+        answer = route.fetch().json()
+        for item in answer["items"]:
+            if item["name"] != "b.wav":
+                item["created"] = "" if item["name"] == "a.wav" else "soon"
+        route.fulfill(json=answer)
+
+    page.route("**/v1/annotations", spoil)
+    page.reload()
+    expect(page.locator("#table tbody tr")).to_have_count(3)
+    expect(row(page, "a.wav").locator("[data-name=When]")).to_have_text("–")
+    expect(row(page, "c.wav").locator("[data-name=When]")).to_have_text("–")
+    assert page.locator(".own-name").all_text_contents() == ["b.wav", "a.wav", "c.wav"]
+
+
 def test_hostile_names_run_nothing(spawn, open_home):
     page = open_home(spawn())
     send(page, file(name=HOSTILE), file(b"BAD", f"b{HOSTILE}"))
