@@ -845,6 +845,52 @@ def test_who_cannot_tell_after_all_has_saved_that(desk, talk, open_page):
     assert desk.said(talk) == {"0000": None}
 
 
+def test_changes_of_what_is_undone_are_saved(desk, talk, clips, open_page):
+    page = open_page(talk)
+    stay(page)
+    for key, words in (("2", "happy, sad"), ("3", "happy, sad, anger")):
+        page.keyboard.press(key)
+        page.keyboard.press("Enter")
+        says(page, f"Saved: {words}.")
+        settled(page)
+    for comment, left in (("first", ["happy", "sad"]), ("second", None)):
+        page.locator("#review-comment").fill(comment)
+        page.locator("#review-comment").blur()
+        page.keyboard.press("z")
+        says(page, "Undone")
+        settled(page)
+        assert desk.said(talk).get("0000") == left
+        assert page.locator("#review-comment").input_value() == comment
+    page.keyboard.press("Enter")
+    says(page, "Saved: happy, sad, anger")
+    assert desk.said(talk) == {"0000": ["happy", "sad", "anger"]}
+    # From the page of another file, too.
+    page.locator("#review-comment").fill("third")
+    page.locator("#review-comment").blur()
+    page.goto(f"{desk.address}/annotations/{desk.add(clips['word'], SHORT, 2.0)}")
+    ready(page)
+    page.keyboard.press("z")
+    until(page, f"location.pathname.endsWith({talk!r})")
+    ready(page)
+    assert page.locator("#review-comment").input_value() == "third"
+    page.keyboard.press("Enter")
+    says(page, "Saved: happy, sad, anger")
+
+
+def test_what_another_took_back_is_still_a_conflict(desk, talk, open_page):
+    made = desk.correct(talk, "0000", ["anger"])
+    page = open_page(talk, expects=("409",))
+    stay(page)
+    page.keyboard.press("2")
+    desk.client.delete(f"/v1/annotations/{talk}/corrections/{made['number']}")
+    page.keyboard.press("Enter")
+    conflict = page.locator("#review-conflict")
+    conflict.wait_for()
+    assert "was undone meanwhile" in words_of(conflict)
+    conflict.get_by_role("button", name="Save mine instead").click()
+    says(page, "Saved: sad, anger")
+
+
 def test_keys_are_for_the_page_after_a_click_and_in_another_utterance(desk, talk, open_page):
     page = open_page(talk)
     until(page, "document.querySelector('video').readyState >= 2")

@@ -18,6 +18,20 @@ class Corrections {
     this.inForce = new Map(found.in_force.map((made) => [made.utterance, made]));
     this.unmatched = found.unmatched;
     this.history = found.history;
+    this.rebase();
+  }
+
+  /* A draft made on what was undone since, and nobody has said anything instead, is one on what is
+   * in force again. */
+  rebase() {
+    const undone = new Set(
+      this.history.filter((made) => made.undone).map(({ number }) => number),
+    );
+    for (const utterance of utterances) {
+      const replaces = this.drafts.get(utterance.id)?.replaces ?? null;
+      const now = this.of(utterance)?.number ?? null;
+      if (undone.has(replaces) && (now ?? 0) < replaces) this.change(utterance, { replaces: now });
+    }
   }
 
   /* Whether the file was annotated anew since this page was opened. */
