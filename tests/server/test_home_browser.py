@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import zipfile
 from pathlib import Path
@@ -70,11 +71,12 @@ def judge_all(client):
 
 
 def test_an_empty_page_says_what_to_do(spawn, open_home):
-    page = open_home(spawn())
+    page = open_home(spawn(), problem="404")
     expect(page.locator("#nothing")).to_contain_text("Send a file above")
     expect(page.locator("#reviewing")).to_contain_text("least sure of")
     expect(page.locator("#review-next")).to_be_disabled()
-    expect(page.locator("#export")).to_be_disabled()
+    page.locator("#export").click()
+    expect(page.locator("#reviewing-said")).to_contain_text("no corrections to export")
 
 
 def test_files_are_sent_and_stand_in_the_table(spawn, open_home):
@@ -205,6 +207,52 @@ def test_the_review_is_told_and_goes_on(spawn, open_home, wait_for):
     page.get_by_role("button", name="Delete a.wav").click()
     page.locator("#sure-yes").click()
     expect(row(page, "a.wav")).to_have_count(0)
+
+
+def test_corrections_of_no_utterance_are_exported(spawn, open_home, wait_for):
+    server = spawn()
+    with server.client() as client:
+        upload(client, wait_for, "a.wav")
+        judge_all(client)
+        (item,) = client.get("/v1/annotations").json()["items"]
+    result = server.data / "jobs" / item["id"] / "result.json"
+    anew = json.loads(result.read_text())
+    anew["utterances"] = []
+    result.write_text(json.dumps(anew))
+    page = open_home(server)
+    expect(page.locator("#reviewing")).to_contain_text("Once something is annotated")
+    with page.expect_download() as download:
+        page.locator("#export").click()
+    content = Path(download.value.path()).read_bytes()
+    assert zipfile.ZipFile(io.BytesIO(content)).read("corrections.jsonl")
+
+
+def test_a_button_is_off_while_it_works(spawn, open_home, wait_for):
+    server = spawn()
+    with server.client() as client:
+        upload(client, wait_for, "a.wav")
+        page = open_home(server, problem="404")
+        expect(page.locator("#review-next")).to_be_enabled()
+        held = []
+
+        def hold(route):
+            held.append(route)
+
+        page.route("**/v1/queue?*", hold)
+        page.locator("#review-next").click()
+        expect(page.locator("#review-next")).to_be_disabled()
+        with page.expect_response("**/v1/agreement"):
+            page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        expect(page.locator("#export")).to_be_enabled()
+        expect(page.locator("#review-next")).to_be_disabled()
+        (item,) = client.get("/v1/annotations").json()["items"]
+        client.delete(f"/v1/jobs/{item['id']}")
+    with page.expect_response("**/v1/agreement"):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#reviewing")).to_contain_text("Once something is annotated")
+    held[0].fulfill(json={"next": []})
+    expect(page.locator("#reviewing-said")).to_have_text("Every utterance has been reviewed.")
+    expect(page.locator("#review-next")).to_be_disabled()
 
 
 def test_the_next_to_review_opens(spawn, open_home):
