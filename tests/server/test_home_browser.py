@@ -308,6 +308,23 @@ def test_what_has_no_date_is_listed(spawn, open_home, wait_for):
     assert page.locator(".own-name").all_text_contents() == ["b.wav", "a.wav", "c.wav"]
 
 
+def test_where_the_browser_keeps_nothing_the_page_works(spawn, open_home):
+    page = open_home(spawn(TOKEN), problem="401")
+    page.add_init_script(
+        """for (const name of ["sessionStorage", "localStorage"]) {
+            const get = () => { throw new DOMException("denied", "SecurityError"); };
+            Object.defineProperty(window, name, { get });
+        }"""
+    )
+    page.reload()
+    page.locator("#door-token").fill(TOKEN)
+    page.keyboard.press("Enter")
+    send(page, file(name="mine.wav"))
+    expect(row(page, "mine.wav")).to_be_visible()
+    page.locator("#theme").click()
+    expect(page.locator("#theme")).to_have_attribute("aria-pressed", "true")
+
+
 def test_hostile_names_run_nothing(spawn, open_home):
     page = open_home(spawn())
     send(page, file(name=HOSTILE), file(b"BAD", f"b{HOSTILE}"))

@@ -749,6 +749,30 @@ def test_what_comes_up_is_played_where_it_is_wanted(talk, open_page):
     assert page.locator("#review-autoplay").is_checked()
 
 
+def test_where_the_browser_keeps_nothing_the_page_works(desk, talk, open_page):
+    page = open_page(talk, reviewer="")
+    page.add_init_script(
+        """for (const name of ["sessionStorage", "localStorage"]) {
+            const get = () => { throw new DOMException("denied", "SecurityError"); };
+            Object.defineProperty(window, name, { get });
+        }"""
+    )
+    page.reload()
+    ready(page)
+    stay(page)
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    page.locator("#who-name").fill("Ana")
+    page.keyboard.press("Enter")
+    says(page, "Saved: happy, sad")
+    assert text_of(page, "name") == "Ana"
+    page.keyboard.press("z")
+    says(page, "Undone")
+    page.keyboard.press("n")
+    settled(page)
+    assert desk.said(talk) == {}
+
+
 def test_keys_can_be_switched_off(desk, talk, open_page):
     page = open_page(talk)
     page.keyboard.press("?")

@@ -126,13 +126,13 @@ class Corrections {
       id,
       { ...rest, labels: chosen && [...chosen] },
     ]);
-    if (kept.length) sessionStorage.setItem(this.place(), JSON.stringify(kept));
-    else sessionStorage.removeItem(this.place());
+    if (kept.length) keptInTab.set(this.place(), JSON.stringify(kept));
+    else keptInTab.remove(this.place());
   }
 
   recall() {
     const known = new Set(utterances.map(({ id }) => id));
-    for (const [id, draft] of JSON.parse(sessionStorage.getItem(this.place()) ?? "[]")) {
+    for (const [id, draft] of JSON.parse(keptInTab.get(this.place()) ?? "[]")) {
       if (!known.has(id)) continue;
       this.drafts.set(id, { ...draft, labels: draft.labels && new Set(draft.labels) });
     }

@@ -30,7 +30,7 @@ const PASSED = "lddu-pipe-passed";
  * at random comes back after the next judgement: the sample ends before one that is left out. */
 class Queue {
   constructor() {
-    this.passed = new Map(JSON.parse(sessionStorage.getItem(PASSED) ?? "[]"));
+    this.passed = new Map(JSON.parse(keptInTab.get(PASSED) ?? "[]"));
   }
 
   /* The next offer, but not the utterance in view; null where there is none. */
@@ -59,7 +59,7 @@ class Queue {
   }
 
   keep() {
-    sessionStorage.setItem(PASSED, JSON.stringify([...this.passed]));
+    keptInTab.set(PASSED, JSON.stringify([...this.passed]));
   }
 
   name({ item, utterance }) {
