@@ -413,6 +413,29 @@ def test_a_span_is_cut_by_keys_fields_and_handles(desk, talk, open_page):
     assert page.locator("#review-start").input_value() == "2.5"
 
 
+def test_a_handle_out_of_sight_keeps_the_focus(talk, open_page):
+    page = open_page(talk)
+    end = page.get_by_role("slider", name="End of the utterance")
+    end.focus()
+    before = end.bounding_box()["x"]
+    for _ in range(3):
+        page.keyboard.press("+")
+    until(page, "!document.getElementById('zoom-out').disabled")
+    lane = page.locator("#timeline").bounding_box()
+    page.wait_for_timeout(200)  # frames in which it would be hidden
+    assert page.evaluate("document.activeElement.className") == "span-handle at-end"
+    assert before < end.bounding_box()["x"] <= lane["x"] + lane["width"] - 44
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("#review-end").input_value() == "2.4"
+    until(page, "document.querySelector('.span-handle.at-start').hidden")
+    assert lane["x"] + 92 < end.bounding_box()["x"] < lane["x"] + lane["width"] / 2
+    page.keyboard.press("l")  # away from it
+    page.wait_for_timeout(200)
+    assert end.is_visible()
+    page.locator("#next").focus()
+    assert end.is_hidden()
+
+
 def test_an_utterance_is_played_alone(talk, open_page):
     page = open_page(talk)
     until(page, "document.querySelector('video').readyState >= 2")
