@@ -168,6 +168,28 @@ def test_jobs_tell_their_place_and_can_be_cancelled(spawn, open_home):
     expect(row(page, "last.wav")).to_be_visible()
 
 
+def test_jobs_of_every_page_have_a_line(spawn, open_home):
+    server = spawn()
+    names = [f"{at}.wav" for at in range(5)]
+    with server.client() as client:
+        for name in names:
+            client.post("/v1/jobs", files={"media": (name, b"WAIT")})
+    page = open_home(server)
+    asked = []
+
+    def ask_for_two(route):
+        asked.append(route.request.url)
+        route.continue_(url=route.request.url.replace("limit=200", "limit=2"))
+
+    page.route("**/v1/jobs?*", ask_for_two)
+    page.reload()
+    lines = page.locator("#sent li")
+    expect(lines).to_have_count(5)
+    assert lines.locator(".own-name").all_text_contents() == names
+    assert any("before=" in url for url in asked)
+    expect(lines.nth(0)).to_contain_text("look at faces: 50")
+
+
 def test_what_ends_while_the_page_opens_is_not_missed(spawn, open_home):
     server = spawn()
     with server.client() as client:
