@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import zipfile
 from pathlib import Path
@@ -70,11 +71,12 @@ def judge_all(client):
 
 
 def test_an_empty_page_says_what_to_do(spawn, open_home):
-    page = open_home(spawn())
+    page = open_home(spawn(), problem="404")
     expect(page.locator("#nothing")).to_contain_text("Send a file above")
     expect(page.locator("#reviewing")).to_contain_text("least sure of")
     expect(page.locator("#review-next")).to_be_disabled()
-    expect(page.locator("#export")).to_be_disabled()
+    page.locator("#export").click()
+    expect(page.locator("#reviewing-said")).to_contain_text("no corrections to export")
 
 
 def test_files_are_sent_and_stand_in_the_table(spawn, open_home):
@@ -166,6 +168,28 @@ def test_jobs_tell_their_place_and_can_be_cancelled(spawn, open_home):
     expect(row(page, "last.wav")).to_be_visible()
 
 
+def test_jobs_of_every_page_have_a_line(spawn, open_home):
+    server = spawn()
+    names = [f"{at}.wav" for at in range(5)]
+    with server.client() as client:
+        for name in names:
+            client.post("/v1/jobs", files={"media": (name, b"WAIT")})
+    page = open_home(server)
+    asked = []
+
+    def ask_for_two(route):
+        asked.append(route.request.url)
+        route.continue_(url=route.request.url.replace("limit=200", "limit=2"))
+
+    page.route("**/v1/jobs?*", ask_for_two)
+    page.reload()
+    lines = page.locator("#sent li")
+    expect(lines).to_have_count(5)
+    assert lines.locator(".own-name").all_text_contents() == names
+    assert any("before=" in url for url in asked)
+    expect(lines.nth(0)).to_contain_text("look at faces: 50")
+
+
 def test_what_ends_while_the_page_opens_is_not_missed(spawn, open_home):
     server = spawn()
     with server.client() as client:
@@ -207,6 +231,52 @@ def test_the_review_is_told_and_goes_on(spawn, open_home, wait_for):
     expect(row(page, "a.wav")).to_have_count(0)
 
 
+def test_corrections_of_no_utterance_are_exported(spawn, open_home, wait_for):
+    server = spawn()
+    with server.client() as client:
+        upload(client, wait_for, "a.wav")
+        judge_all(client)
+        (item,) = client.get("/v1/annotations").json()["items"]
+    result = server.data / "jobs" / item["id"] / "result.json"
+    anew = json.loads(result.read_text())
+    anew["utterances"] = []
+    result.write_text(json.dumps(anew))
+    page = open_home(server)
+    expect(page.locator("#reviewing")).to_contain_text("Once something is annotated")
+    with page.expect_download() as download:
+        page.locator("#export").click()
+    content = Path(download.value.path()).read_bytes()
+    assert zipfile.ZipFile(io.BytesIO(content)).read("corrections.jsonl")
+
+
+def test_a_button_is_off_while_it_works(spawn, open_home, wait_for):
+    server = spawn()
+    with server.client() as client:
+        upload(client, wait_for, "a.wav")
+        page = open_home(server, problem="404")
+        expect(page.locator("#review-next")).to_be_enabled()
+        held = []
+
+        def hold(route):
+            held.append(route)
+
+        page.route("**/v1/queue?*", hold)
+        page.locator("#review-next").click()
+        expect(page.locator("#review-next")).to_be_disabled()
+        with page.expect_response("**/v1/agreement"):
+            page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        expect(page.locator("#export")).to_be_enabled()
+        expect(page.locator("#review-next")).to_be_disabled()
+        (item,) = client.get("/v1/annotations").json()["items"]
+        client.delete(f"/v1/jobs/{item['id']}")
+    with page.expect_response("**/v1/agreement"):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#reviewing")).to_contain_text("Once something is annotated")
+    held[0].fulfill(json={"next": []})
+    expect(page.locator("#reviewing-said")).to_have_text("Every utterance has been reviewed.")
+    expect(page.locator("#review-next")).to_be_disabled()
+
+
 def test_the_next_to_review_opens(spawn, open_home):
     server = spawn()
     with server.client() as client:
@@ -237,6 +307,44 @@ def test_a_token_is_asked_for_and_sent_with_everything(spawn, open_home):
     expect(row(page, "mine.wav")).to_be_visible()
     page.reload()
     expect(row(page, "mine.wav")).to_be_visible()
+
+
+def test_what_has_no_date_is_listed(spawn, open_home, wait_for):
+    server = spawn()
+    with server.client() as client:
+        upload(client, wait_for, "a.wav", "b.wav", "c.wav")
+    page = open_home(server)
+
+    def spoil(route):
+        answer = route.fetch().json()
+        for item in answer["items"]:
+            if item["name"] != "b.wav":
+                item["created"] = "" if item["name"] == "a.wav" else "soon"
+        route.fulfill(json=answer)
+
+    page.route("**/v1/annotations", spoil)
+    page.reload()
+    expect(page.locator("#table tbody tr")).to_have_count(3)
+    expect(row(page, "a.wav").locator("[data-name=When]")).to_have_text("–")
+    expect(row(page, "c.wav").locator("[data-name=When]")).to_have_text("–")
+    assert page.locator(".own-name").all_text_contents() == ["b.wav", "a.wav", "c.wav"]
+
+
+def test_where_the_browser_keeps_nothing_the_page_works(spawn, open_home):
+    page = open_home(spawn(TOKEN), problem="401")
+    page.add_init_script(
+        """for (const name of ["sessionStorage", "localStorage"]) {
+            const get = () => { throw new DOMException("denied", "SecurityError"); };
+            Object.defineProperty(window, name, { get });
+        }"""
+    )
+    page.reload()
+    page.locator("#door-token").fill(TOKEN)
+    page.keyboard.press("Enter")
+    send(page, file(name="mine.wav"))
+    expect(row(page, "mine.wav")).to_be_visible()
+    page.locator("#theme").click()
+    expect(page.locator("#theme")).to_have_attribute("aria-pressed", "true")
 
 
 def test_hostile_names_run_nothing(spawn, open_home):

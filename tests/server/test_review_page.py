@@ -413,6 +413,29 @@ def test_a_span_is_cut_by_keys_fields_and_handles(desk, talk, open_page):
     assert page.locator("#review-start").input_value() == "2.5"
 
 
+def test_a_handle_out_of_sight_keeps_the_focus(talk, open_page):
+    page = open_page(talk)
+    end = page.get_by_role("slider", name="End of the utterance")
+    end.focus()
+    before = end.bounding_box()["x"]
+    for _ in range(3):
+        page.keyboard.press("+")
+    until(page, "!document.getElementById('zoom-out').disabled")
+    lane = page.locator("#timeline").bounding_box()
+    page.wait_for_timeout(200)  # frames in which it would be hidden
+    assert page.evaluate("document.activeElement.className") == "span-handle at-end"
+    assert before < end.bounding_box()["x"] <= lane["x"] + lane["width"] - 44
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("#review-end").input_value() == "2.4"
+    until(page, "document.querySelector('.span-handle.at-start').hidden")
+    assert lane["x"] + 92 < end.bounding_box()["x"] < lane["x"] + lane["width"] / 2
+    page.keyboard.press("l")  # away from it
+    page.wait_for_timeout(200)
+    assert end.is_visible()
+    page.locator("#next").focus()
+    assert end.is_hidden()
+
+
 def test_an_utterance_is_played_alone(talk, open_page):
     page = open_page(talk)
     until(page, "document.querySelector('video').readyState >= 2")
@@ -718,6 +741,20 @@ def test_what_was_drawn_at_random_comes_back_when_passed_over(desk, talk, open_p
     assert current(page) == drawn
 
 
+def test_whoever_passes_over_many_is_offered_the_others(desk, clips, open_page):
+    talk = tuple(
+        utterance(f"{at:04}", at / 2, at / 2 + 0.4, f"Word {at}", (0.5,) * 3, ("absent",) * 3)
+        for at in range(24)
+    )
+    page = open_page(desk.add(clips["talk"], talk))
+    seen = [current(page)]
+    for _ in talk:  # the first was not among the offers, and may come up once more
+        page.keyboard.press("n")
+        settled(page)
+        seen.append(current(page))
+    assert len(set(seen)) == len(talk)
+
+
 def test_what_comes_up_is_played_where_it_is_wanted(talk, open_page):
     page = open_page(talk)
     until(page, "document.querySelector('video').readyState >= 2")
@@ -733,6 +770,30 @@ def test_what_comes_up_is_played_where_it_is_wanted(talk, open_page):
     page.reload()
     ready(page)
     assert page.locator("#review-autoplay").is_checked()
+
+
+def test_where_the_browser_keeps_nothing_the_page_works(desk, talk, open_page):
+    page = open_page(talk, reviewer="")
+    page.add_init_script(
+        """for (const name of ["sessionStorage", "localStorage"]) {
+            const get = () => { throw new DOMException("denied", "SecurityError"); };
+            Object.defineProperty(window, name, { get });
+        }"""
+    )
+    page.reload()
+    ready(page)
+    stay(page)
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    page.locator("#who-name").fill("Ana")
+    page.keyboard.press("Enter")
+    says(page, "Saved: happy, sad")
+    assert text_of(page, "name") == "Ana"
+    page.keyboard.press("z")
+    says(page, "Undone")
+    page.keyboard.press("n")
+    settled(page)
+    assert desk.said(talk) == {}
 
 
 def test_keys_can_be_switched_off(desk, talk, open_page):
@@ -767,6 +828,114 @@ def test_what_is_changed_while_it_is_saved_is_kept(desk, talk, open_page):
     page.keyboard.press("Enter")
     says(page, "Saved: happy, sad, anger")
     assert desk.said(talk)["0000"] == ["happy", "sad", "anger"]
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["refused", "answer lost"])
+def test_what_is_changed_while_saving_fails_is_kept(desk, talk, open_page, is_lost):
+    page = open_page(talk, expects=("ERR_FAILED", "409"))
+    stay(page)
+    page.keyboard.press("2")
+
+    def fail_meanwhile(route):
+        page.keyboard.press("3")
+        page.keyboard.press("c")
+        page.keyboard.type("and more")
+        page.keyboard.press("Escape")
+        if is_lost:
+            route.fetch()
+        route.abort()
+
+    page.route("**/corrections", fail_meanwhile, times=1)
+    page.keyboard.press("Enter")
+    says(page, "Not saved: the server does not answer")
+    settled(page)
+    assert pressed(page) == ["happy", "sad", "anger"]
+    assert page.locator("#review-comment").input_value() == "and more"
+    page.unroute_all()
+    page.keyboard.press("Enter")
+    if is_lost:
+        page.get_by_role("button", name="Save mine instead").click()
+    says(page, "Saved: happy, sad, anger")
+    assert desk.said(talk) == {"0000": ["happy", "sad", "anger"]}
+    assert desk.corrections(talk)["in_force"][0]["comment"] == "and more"
+
+
+def test_what_is_changed_while_another_decides_is_kept(desk, talk, open_page):
+    page = open_page(talk, expects=("409",))
+    stay(page)
+    page.keyboard.press("2")
+    desk.correct(talk, "0000", [])
+    page.keyboard.press("Enter")
+    conflict = page.locator("#review-conflict")
+    conflict.wait_for()
+    page.locator(".toggle").nth(2).click()
+    conflict.get_by_role("button", name="Save mine instead").click()
+    says(page, "Saved: happy, sad, anger")
+    assert desk.said(talk) == {"0000": ["happy", "sad", "anger"]}
+
+
+def test_who_cannot_tell_after_all_has_saved_that(desk, talk, open_page):
+    page = open_page(talk, expects=("ERR_FAILED",))
+    stay(page)
+    page.keyboard.press("2")
+    page.route("**/corrections", lambda route: route.abort(), times=1)
+    page.keyboard.press("u")
+    says(page, "Not saved")
+    settled(page)
+    assert page.locator("#review-unsure").get_attribute("aria-pressed") == "true"
+    page.keyboard.press("3")
+    page.keyboard.press("u")
+    says(page, "Saved: cannot tell")
+    settled(page)
+    assert pressed(page) == []
+    assert "by Ana" in text_of(page, "state")
+    assert desk.said(talk) == {"0000": None}
+
+
+def test_changes_of_what_is_undone_are_saved(desk, talk, clips, open_page):
+    page = open_page(talk)
+    stay(page)
+    for key, words in (("2", "happy, sad"), ("3", "happy, sad, anger")):
+        page.keyboard.press(key)
+        page.keyboard.press("Enter")
+        says(page, f"Saved: {words}.")
+        settled(page)
+    for comment, left in (("first", ["happy", "sad"]), ("second", None)):
+        page.locator("#review-comment").fill(comment)
+        page.locator("#review-comment").blur()
+        page.keyboard.press("z")
+        says(page, "Undone")
+        settled(page)
+        assert desk.said(talk).get("0000") == left
+        assert page.locator("#review-comment").input_value() == comment
+    page.keyboard.press("Enter")
+    says(page, "Saved: happy, sad, anger")
+    assert desk.said(talk) == {"0000": ["happy", "sad", "anger"]}
+    # From the page of another file, too.
+    page.locator("#review-comment").fill("third")
+    page.locator("#review-comment").blur()
+    page.goto(f"{desk.address}/annotations/{desk.add(clips['word'], SHORT, 2.0)}")
+    ready(page)
+    page.keyboard.press("z")
+    until(page, f"location.pathname.endsWith({talk!r})")
+    ready(page)
+    assert page.locator("#review-comment").input_value() == "third"
+    page.keyboard.press("Enter")
+    says(page, "Saved: happy, sad, anger")
+
+
+def test_what_another_took_back_is_still_a_conflict(desk, talk, open_page):
+    made = desk.correct(talk, "0000", ["anger"])
+    page = open_page(talk, expects=("409",))
+    stay(page)
+    page.keyboard.press("2")
+    desk.client.delete(f"/v1/annotations/{talk}/corrections/{made['number']}")
+    page.keyboard.press("Enter")
+    conflict = page.locator("#review-conflict")
+    conflict.wait_for()
+    assert "was undone meanwhile" in words_of(conflict)
+    conflict.get_by_role("button", name="Save mine instead").click()
+    says(page, "Saved: sad, anger")
 
 
 def test_keys_are_for_the_page_after_a_click_and_in_another_utterance(desk, talk, open_page):

@@ -18,6 +18,20 @@ class Corrections {
     this.inForce = new Map(found.in_force.map((made) => [made.utterance, made]));
     this.unmatched = found.unmatched;
     this.history = found.history;
+    this.rebase();
+  }
+
+  /* A draft made on what was undone since, and nobody has said anything instead, is one on what is
+   * in force again. */
+  rebase() {
+    const undone = new Set(
+      this.history.filter((made) => made.undone).map(({ number }) => number),
+    );
+    for (const utterance of utterances) {
+      const replaces = this.drafts.get(utterance.id)?.replaces ?? null;
+      const now = this.of(utterance)?.number ?? null;
+      if (undone.has(replaces) && (now ?? 0) < replaces) this.change(utterance, { replaces: now });
+    }
   }
 
   /* Whether the file was annotated anew since this page was opened. */
@@ -96,11 +110,15 @@ class Corrections {
     const made = await answer.json();
     this.inForce.set(utterance.id, made);
     this.history.unshift(made);
-    // Something may have been changed while this was on its way.
-    const later = this.drafts.get(utterance.id);
-    if (later && !isSame(later, draft)) this.change(utterance, { replaces: made.number });
-    else this.drop(utterance);
+    this.settle(utterance, draft, made);
     return made;
+  }
+
+  /* What was sent was made; what was changed while it was on its way stays a draft. */
+  settle(utterance, sent, made) {
+    const later = this.drafts.get(utterance.id);
+    if (later && !isSame(later, sent)) this.change(utterance, { replaces: made.number });
+    else this.drop(utterance);
   }
 
   keep() {
@@ -108,13 +126,13 @@ class Corrections {
       id,
       { ...rest, labels: chosen && [...chosen] },
     ]);
-    if (kept.length) sessionStorage.setItem(this.place(), JSON.stringify(kept));
-    else sessionStorage.removeItem(this.place());
+    if (kept.length) keptInTab.set(this.place(), JSON.stringify(kept));
+    else keptInTab.remove(this.place());
   }
 
   recall() {
     const known = new Set(utterances.map(({ id }) => id));
-    for (const [id, draft] of JSON.parse(sessionStorage.getItem(this.place()) ?? "[]")) {
+    for (const [id, draft] of JSON.parse(keptInTab.get(this.place()) ?? "[]")) {
       if (!known.has(id)) continue;
       this.drafts.set(id, { ...draft, labels: draft.labels && new Set(draft.labels) });
     }

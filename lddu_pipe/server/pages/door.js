@@ -11,7 +11,7 @@ class Refusal extends Error {
   }
 }
 
-const tokenOfTab = () => sessionStorage.getItem(TOKEN);
+const tokenOfTab = () => keptInTab.get(TOKEN);
 
 function authorised(headers = {}) {
   const token = tokenOfTab();
@@ -85,7 +85,7 @@ async function askForToken(refused) {
     dialog.querySelector("#door-wrong").hidden = !tokenOfTab();
     dialog.addEventListener("cancel", (event) => event.preventDefault());
     dialog.addEventListener("close", () => {
-      sessionStorage.setItem(TOKEN, dialog.querySelector("#door-token").value.trim());
+      keptInTab.set(TOKEN, dialog.querySelector("#door-token").value.trim());
       dialog.remove();
       asking = null;
       resolve();

@@ -37,15 +37,25 @@ const JUDGED = {
   },
 };
 
+/* A date, or null where the words are none. */
+function momentOf(words) {
+  const moment = new Date(words);
+  return Number.isNaN(moment.getTime()) ? null : moment;
+}
+
 const WHEN = {
   key: "when",
   name: "When",
   width: "4.6rem",
   isAlways: true,
   largestFirst: true,
-  value: ({ created }) => Date.parse(created),
+  value: ({ created }) => momentOf(created)?.getTime() ?? null,
   fill(cell, { created }) {
-    const moment = new Date(created);
+    const moment = momentOf(created);
+    if (!moment) {
+      cell.textContent = "–"; // an annotation may have been made by anything
+      return;
+    }
     const isToday = moment.toDateString() === new Date().toDateString();
     const words = (isToday ? TIMES : DATES).format(moment);
     cell.append(make("time", { datetime: created, title: MOMENTS.format(moment) }, words));

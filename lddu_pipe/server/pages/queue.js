@@ -1,5 +1,6 @@
 /* What comes next, and how far the review is. */
-const OFFERS = 10;
+const OFFERS = 10; // beside those that were passed over, which are offered again
+const MOST_OFFERS = 100; // that the server gives at once
 
 /* The address of an utterance; it says why it was chosen, too. */
 function addressOf({ item, utterance, why }) {
@@ -29,13 +30,14 @@ const PASSED = "lddu-pipe-passed";
  * at random comes back after the next judgement: the sample ends before one that is left out. */
 class Queue {
   constructor() {
-    this.passed = new Map(JSON.parse(sessionStorage.getItem(PASSED) ?? "[]"));
+    this.passed = new Map(JSON.parse(keptInTab.get(PASSED) ?? "[]"));
   }
 
   /* The next offer, but not the utterance in view; null where there is none. */
   async next(current) {
     const here = current ? this.name({ item: itemId, utterance: current.id }) : "";
-    const offers = (await (await api(`/v1/queue?limit=${OFFERS}`)).json()).next;
+    const limit = Math.min(OFFERS + this.passed.size, MOST_OFFERS);
+    const offers = (await (await api(`/v1/queue?limit=${limit}`)).json()).next;
     const others = offers.filter((offer) => this.name(offer) !== here);
     const left = offers.find((offer) => this.name(offer) === here);
     if (left) this.passed.set(here, left.why);
@@ -57,7 +59,7 @@ class Queue {
   }
 
   keep() {
-    sessionStorage.setItem(PASSED, JSON.stringify([...this.passed]));
+    keptInTab.set(PASSED, JSON.stringify([...this.passed]));
   }
 
   name({ item, utterance }) {

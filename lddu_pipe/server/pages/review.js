@@ -136,6 +136,8 @@ class Review {
     const reviewer = reviewerName() || (await this.askName());
     if (!reviewer || this.isBusy) return;
     await this.busy(async () => {
+      // What is sent is the draft: what differs from it later was changed meanwhile.
+      if (isUnsure) this.change({ labels: null });
       const saved = await this.post(utterance, draft, reviewer);
       if (!saved) return;
       this.steps.add(saved);
@@ -156,7 +158,6 @@ class Review {
     try {
       return await this.corrections.save(utterance, draft, reviewer);
     } catch (refusal) {
-      this.corrections.change(utterance, draft);
       if (refusal.status === 409) return this.settle(utterance, draft, reviewer);
       this.showChange(utterance);
       const kept = "What you chose stays here; try again.";
@@ -177,7 +178,7 @@ class Review {
     this.refresh();
     const other = this.corrections.of(utterance);
     if (other?.reviewer === reviewer && isSame(draft, this.corrections.preset(utterance))) {
-      this.corrections.drop(utterance);
+      this.corrections.settle(utterance, draft, other);
       return other;
     }
     this.showChange(utterance);
@@ -191,7 +192,9 @@ class Review {
         this.showChange(utterance);
       },
       onMine: () => {
-        this.corrections.change(utterance, { ...draft, replaces: other?.number ?? null });
+        // Something may have been changed since it was sent.
+        const mine = this.corrections.isDirty(utterance) ? {} : draft;
+        this.corrections.change(utterance, { ...mine, replaces: other?.number ?? null });
         this.card.hideConflict();
         this.save();
       },

@@ -2,7 +2,7 @@
 const REVIEWER = "lddu-pipe-reviewer";
 
 function reviewerName() {
-  return localStorage.getItem(REVIEWER) ?? "";
+  return keptInBrowser.get(REVIEWER) ?? "";
 }
 
 let naming = null;
@@ -25,7 +25,7 @@ function answerOfDialog() {
   return new Promise((resolve) => {
     const close = () => {
       const name = dialog.returnValue === "yes" ? field.value.trim() : "";
-      if (name) localStorage.setItem(REVIEWER, name);
+      if (name) keptInBrowser.set(REVIEWER, name);
       resolve(name);
     };
     dialog.addEventListener("close", close, { once: true });
@@ -40,9 +40,9 @@ function remember(id) {
   const field = byId(id);
   const property = field.type === "checkbox" ? "checked" : "value";
   const name = `lddu-pipe ${id}`;
-  const last = localStorage.getItem(name);
+  const last = keptInBrowser.get(name);
   if (last !== null) field[property] = JSON.parse(last);
   field.addEventListener("change", () => {
-    localStorage.setItem(name, JSON.stringify(field[property]));
+    keptInBrowser.set(name, JSON.stringify(field[property]));
   });
 }

@@ -24,13 +24,15 @@ class Reviewing {
   constructor(place, said) {
     this.place = place;
     this.said = said;
+    this.found = null;
+    this.busy = new Set(); // buttons whose work is not done yet
     byId("review-next").addEventListener("click", () => this.next());
     byId("export").addEventListener("click", () => this.export());
   }
 
   show(found) {
-    byId("review-next").disabled = !found.utterances;
-    byId("export").disabled = !found.judged;
+    this.found = found;
+    this.enable();
     if (!found.utterances) {
       const words =
         "Once something is annotated, look at what the model is least sure of, say what is " +
@@ -46,6 +48,15 @@ class Reviewing {
       bar,
       ...(found.sample ? this.agreement(found) : [make("p", { class: "quiet" }, this.hint(found))]),
     );
+  }
+
+  /* What there is to export is known when it is asked for: corrections that fit no utterance any more
+   * are in none of the figures. */
+  enable() {
+    const isOff = { "review-next": !this.found?.utterances, export: !this.found };
+    for (const [id, off] of Object.entries(isOff)) {
+      byId(id).disabled = off || this.busy.has(byId(id));
+    }
   }
 
   hint({ judged }) {
@@ -137,13 +148,15 @@ class Reviewing {
   }
 
   async busily(button, action) {
-    button.disabled = true;
+    this.busy.add(button);
+    this.enable();
     this.said.textContent = "";
     try {
       await action();
     } catch (refusal) {
       this.said.textContent = refusal.message;
     }
-    button.disabled = false;
+    this.busy.delete(button);
+    this.enable();
   }
 }

@@ -55,6 +55,24 @@ async function post(path, form, { onProgress, signal }) {
   }
 }
 
+/* All jobs in a state, the newest first, whatever number of pages they take. */
+async function allJobs(state) {
+  const jobs = [];
+  let before = null;
+  do {
+    const asked = new URLSearchParams({ state, limit: 200, ...(before && { before }) });
+    const answer = await api(`/v1/jobs?${asked}`).catch((refusal) => {
+      if (before && refusal.status === 404) return null; // the page's last job was deleted meanwhile
+      throw refusal;
+    });
+    if (!answer) return allJobs(state);
+    const page = await answer.json();
+    jobs.push(...page.jobs);
+    before = page.next;
+  } while (before);
+  return jobs;
+}
+
 /* A line of the list: a file that waits to be sent, is being sent, or is a job. */
 class Sent {
   constructor({ name, onEnd }) {
@@ -199,7 +217,7 @@ class Sending {
   /* Jobs that wait or run, the one that is done first at the front; each has a line. */
   async unfinished() {
     const ask = async (state) => {
-      const { jobs } = await (await api(`/v1/jobs?state=${state}&limit=200`)).json();
+      const jobs = await allJobs(state);
       return jobs.reverse().filter(({ id }) => !this.givenUp.has(id));
     };
     const known = [...this.lines];

@@ -50,7 +50,10 @@ class SpanEditor {
       event.preventDefault();
       event.stopPropagation(); // of the page, these move through utterances
       this.move(edge, this.span[edge] + (event.shiftKey ? step / NUDGE : step));
+      const moment = this.span[edge];
+      timeline.reveal({ start: moment, end: moment });
     });
+    handle.addEventListener("blur", () => this.paint());
     handle.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
       event.preventDefault();
@@ -120,8 +123,11 @@ class SpanEditor {
     this.place.style.top = `${byId("timeline").offsetTop + words.top}px`;
     for (const [edge, handle] of Object.entries(this.handles)) {
       const at = this.span ? timeline.x(this.span[edge]) : -1;
-      handle.hidden = at < left - 1 || at > left + timeline.inner + 1;
-      handle.style.left = `${at}px`;
+      const right = left + timeline.inner;
+      // One that has the focus would lose it: it waits at the edge of what is shown.
+      const isOutside = at < left - 1 || at > right + 1;
+      handle.hidden = isOutside && handle !== document.activeElement;
+      handle.style.left = `${isOutside ? Math.min(Math.max(at, left), right) : at}px`;
       handle.style.height = `${words.height + 8}px`; // with the knob
     }
   }

@@ -4,7 +4,7 @@ const MOST_STEPS = 500;
 
 class Steps {
   constructor() {
-    this.all = JSON.parse(sessionStorage.getItem(SAVED) ?? "[]");
+    this.all = JSON.parse(keptInTab.get(SAVED) ?? "[]");
   }
 
   /* The step that is undone next: the last in this tab, else the last of the reviewer's here. */
@@ -30,7 +30,7 @@ class Steps {
   }
 
   keep() {
-    sessionStorage.setItem(SAVED, JSON.stringify(this.all));
+    keptInTab.set(SAVED, JSON.stringify(this.all));
   }
 }
 

@@ -51,24 +51,46 @@ function coloursOf(labels) {
   );
 }
 
+/* What a browser keeps beyond a page. Where it was told to keep nothing, or has no room left, the page
+ * remembers as long as it is open. */
+class Kept {
+  constructor(storage) {
+    this.storage = storage; // finding it is refused, too
+    this.unkept = new Map();
+  }
+
+  get(name) {
+    if (this.unkept.has(name)) return this.unkept.get(name);
+    try {
+      return this.storage().getItem(name);
+    } catch {
+      return null;
+    }
+  }
+
+  set(name, text) {
+    try {
+      this.storage().setItem(name, text);
+      this.unkept.delete(name);
+    } catch {
+      this.unkept.set(name, text);
+    }
+  }
+
+  remove(name) {
+    this.unkept.delete(name);
+    try {
+      this.storage().removeItem(name);
+    } catch {
+      // Nothing was kept.
+    }
+  }
+}
+
+const keptInTab = new Kept(() => sessionStorage);
+const keptInBrowser = new Kept(() => localStorage);
+
 const THEME = "lddu-pipe-theme";
-
-/* What the reader chose on a page before this one, in the same tab. */
-function rememberedTheme() {
-  try {
-    return sessionStorage.getItem(THEME);
-  } catch {
-    return null; // the browser keeps nothing
-  }
-}
-
-function rememberTheme(theme) {
-  try {
-    sessionStorage.setItem(THEME, theme);
-  } catch {
-    // It then holds on this page only.
-  }
-}
 
 function isDark() {
   const { theme } = document.documentElement.dataset;
@@ -81,12 +103,12 @@ function startTheme(button, onChange = () => {}) {
     button.setAttribute("aria-pressed", String(isDark()));
     onChange();
   };
-  const chosen = rememberedTheme();
+  const chosen = keptInTab.get(THEME); // on a page before this one
   if (chosen) document.documentElement.dataset.theme = chosen;
   button.addEventListener("click", () => {
     const theme = isDark() ? "light" : "dark";
     document.documentElement.dataset.theme = theme;
-    rememberTheme(theme);
+    keptInTab.set(THEME, theme);
     show();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
