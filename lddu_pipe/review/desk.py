@@ -13,7 +13,7 @@ from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.agreement import Progress, measure
 from lddu_pipe.review.candidates import Opened, Reading
 from lddu_pipe.review.manifest import Export, Said, label_rows
-from lddu_pipe.review.matching import LONGEST_TEXT, anchors_of, match, whole_characters
+from lddu_pipe.review.matching import LONGEST_TEXT, Anchor, anchors_of, match, whole_characters
 from lddu_pipe.review.queue import Why, offers
 from lddu_pipe.review.shelf import Item, Shelf, UnknownItemError
 from lddu_pipe.review.store import ConflictError, Correction, Snapshot, Verdict, in_force
@@ -386,25 +386,25 @@ class _Texts:
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
-        self._held: tuple[str, Annotation] | None = None
+        self._item = ""
+        self._anchors: list[Anchor] = []
+        self._texts: dict[str, str] = {}
 
     def of(self, said: Said) -> str:
         """That of the present annotation where it begins as it did; else what is kept."""
         anchor, item = said.correction.anchor, said.item
         if len(anchor.text) < LONGEST_TEXT or item is None:
             return anchor.text
-        if self._held is None or self._held[0] != item.id:
+        if item.id != self._item:
             try:
-                self._held = item.id, Annotation.load(self._shelf.annotation(item))
+                annotation = Annotation.load(self._shelf.annotation(item))
             except UnusableInputError:  # deleted this very moment
                 return anchor.text
-        annotation = self._held[1]
-        utterance = match({"": anchor}, anchors_of(annotation)).get("")
-        for each in annotation.utterances:
-            text = whole_characters(each.text)
-            if each.id == utterance and text.startswith(anchor.text):
-                return text
-        return anchor.text
+            self._item, self._anchors = item.id, anchors_of(annotation)
+            self._texts = {each.id: each.text for each in annotation.utterances}
+        utterance = match({"": anchor}, self._anchors).get("")
+        text = whole_characters(self._texts.get(utterance or "", ""))
+        return text if text.startswith(anchor.text) else anchor.text
 
 
 def _renamed(correction: Correction, utterance: str | None) -> Correction:
