@@ -285,7 +285,9 @@ class AgreementMessage(Message):
     sample: int = Field(description="Utterances drawn at random that have a verdict.")
     sample_unsure: int
     sets: ShareMessage = Field(description="Of the sample, those with all labels right.")
-    sets_abstained: int = Field(description="Of the sample, those with a decision left open.")
+    sets_abstained: int = Field(
+        description="Of the sample, those with a decision left open or a label not asked for."
+    )
     decisions: ShareMessage = Field(description="Of single decisions of the sample.")
     expected: float | None = Field(description="The share of them that the model expects.")
     labels: list[LabelAgreementMessage]

@@ -78,7 +78,7 @@ class Reviewing {
         scale,
       );
     const isKnown = sets.low !== null;
-    const interval = isKnown ? `95 % interval ${between(sets)}` : "each has a decision left open";
+    const interval = isKnown ? `95 % interval ${between(sets)}` : "none can be compared: a decision is left open in each";
     const list = make(
       "dl",
       {},
