@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sqlite3
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 
 import pytest
 
@@ -125,33 +127,46 @@ def test_of_two_threads_that_write_at_once_one_is_told(store):
         store.undo(made[0].number, "")
 
 
-def _write_many(path, name, barrier, results):
-    with CorrectionStore(path) as store:
-        barrier.wait()
+def write_many(path, name):
+    """Correct 25 utterances once somebody says so; print how many were not taken before."""
+    with CorrectionStore(Path(path)) as store:
+        print("ready", flush=True)
+        sys.stdin.readline()
         won = 0
         for subject in range(25):
-            try:
+            with suppress(ConflictError):
                 add(store, name, subject=str(subject), reviewer=name)
-            except ConflictError:
-                continue
-            won += 1
-    results.put(won)
+                won += 1
+    print(won)
+
+
+# Where the package is installed, other processes cannot import the tests by name.
+RUN_THIS_FILE = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("this_file", sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+module.write_many(*sys.argv[2:])
+"""
 
 
 def test_of_two_processes_that_write_at_once_one_is_told(path):
     """Neither waits in vain, neither overwrites the other."""
-    context = multiprocessing.get_context("spawn")
-    barrier, results = context.Barrier(2), context.Queue()
     workers = [
-        context.Process(target=_write_many, args=(path, name, barrier, results))
+        subprocess.Popen(
+            [sys.executable, "-c", RUN_THIS_FILE, __file__, path, name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         for name in ("happy", "sad")
     ]
     for worker in workers:
-        worker.start()
-    won = [results.get(timeout=60) for _ in workers]
+        assert worker.stdout.readline() == "ready\n"
     for worker in workers:
-        worker.join()
-        assert worker.exitcode == 0
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    won = [int(worker.communicate(timeout=60)[0]) for worker in workers]
     assert sum(won) == 25
     with CorrectionStore(path) as store:
         assert len(store.in_force()) == len(store.history("", "m", "i")) == 25
