@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +97,10 @@ class Annotation:
             ValueError: a number is not finite, which would be a defect of the model.
         """
         return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def of_path(self, path: str) -> Annotation:
+        """The same annotation, with its media called by another path."""
+        return replace(self, media=replace(self.media, path=path))
 
     def save(self, path: str | Path) -> Path:
         """Write the JSON; the file appears whole or not at all.

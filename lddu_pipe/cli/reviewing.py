@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,12 +42,10 @@ def _is_server(folder: Path) -> bool:
     return (folder / JOBS_FILE).is_file()
 
 
-@contextmanager
-def _opened_batch(folder: Path) -> Iterator[Shelf]:
+def _opened_batch(folder: Path) -> AbstractContextManager[Shelf]:
     from lddu_pipe.review.folder import AnnotatedFolder
 
-    with AnnotatedFolder(folder, read_only=True) as shelf:
-        yield shelf
+    return AnnotatedFolder(folder, read_only=True)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -11,11 +10,11 @@ from pathlib import Path
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.agreement import Progress, measure
-from lddu_pipe.review.candidates import Opened, Reading
-from lddu_pipe.review.manifest import Export, Said, label_rows
-from lddu_pipe.review.matching import LONGEST_TEXT, Anchor, anchors_of, match, whole_characters
+from lddu_pipe.review.candidates import Opened, Reading, open_annotation
+from lddu_pipe.review.manifest import Export, label_rows
 from lddu_pipe.review.queue import Why, offers
 from lddu_pipe.review.shelf import Item, Shelf, UnknownItemError
+from lddu_pipe.review.sources import said_of
 from lddu_pipe.review.store import ConflictError, Correction, Snapshot, Verdict, in_force
 from lddu_pipe.review.subjects import attach, subject_of
 from lddu_pipe.review.survey import Survey, survey
@@ -183,25 +182,24 @@ class ReviewDesk:
             ConflictError: somebody else was first, or it was annotated anew meanwhile.
         """
         shelf, item = self._done(owner, item_id)
-        opened = self._open(shelf, item)
-        if utterance not in opened.candidates:
+        # The file may be written anew at any moment: all that follows is of one reading.
+        annotation = Annotation.load(shelf.annotation(item))
+        opened = open_annotation(item.id, annotation)
+        said = {prediction.id: prediction for prediction in annotation.utterances}
+        if utterance not in said:
             raise UnfitVerdictError(f"{item.name} has no utterance {utterance!r}")
+        anchor = opened.candidates[utterance].anchor
         verdict = check_verdict(
             Verdict(None if labels is None else tuple(labels), start, end, comment, reviewer),
             opened.labels,
-            opened.candidates[utterance].anchor,
+            anchor,
             opened.duration,
         )
-        # What the model says now: the file may have been written anew this very moment.
-        annotation = Annotation.load(shelf.annotation(item))
-        said = {item.id: item for item in annotation.utterances}
-        anchors = {anchor.utterance: anchor for anchor in anchors_of(annotation)}
-        moved = anchors.get(utterance) != opened.candidates[utterance].anchor
-        if moved or annotated not in (None, annotation.provenance.created):
+        if annotated not in (None, annotation.provenance.created):
             raise ConflictError(f"{item.name} was annotated anew; look again")
         whose = shelf.owner_of(owner)
         history = shelf.store.history(whose, opened.media, item.id)
-        subject = subject_of(whose, opened.media, anchors[utterance], history, opened)
+        subject = subject_of(whose, opened.media, anchor, history, opened)
         if sum(each.subject == subject for each in history) >= MOST_CORRECTIONS:
             raise UnfitVerdictError(
                 f"utterance {utterance} has {MOST_CORRECTIONS} corrections already, and none more "
@@ -210,7 +208,7 @@ class ReviewDesk:
         made = shelf.store.add(
             subject,
             verdict,
-            anchors[utterance],
+            anchor,
             Snapshot.of(annotation.model.name, annotation.model.version, said[utterance]),
             owner=whose,
             media=opened.media,
@@ -221,7 +219,7 @@ class ReviewDesk:
         if shelf.item(owner, item_id) is None:
             # Deleted meanwhile, and perhaps before there was something to forget.
             self._drop(shelf, owner, item, {opened.media})
-            raise UnknownItemError("there is no such annotation")
+            raise UnknownItemError
         return made
 
     def undo(self, owner: str, item_id: str, number: int) -> Correction | None:
@@ -297,17 +295,14 @@ class ReviewDesk:
 
     def rows(self, *owners: str) -> Export:
         """The corrections in force as labelled rows, also those that fit no utterance by now."""
-        return label_rows([said for owner in owners for said in self._said(owner)])
-
-    def _said(self, owner: str) -> Iterator[Said]:
-        for shelf in self._shelves:
-            of_media: dict[str, list[tuple[Item, Opened]]] = defaultdict(list)
-            for item, opened in self._opened(shelf, owner):
-                of_media[opened.media].append((item, opened))
-            texts = _Texts(shelf)
-            for correction in shelf.store.in_force(shelf.owner_of(owner)):
-                said = _said(shelf, correction, of_media[correction.media])
-                yield replace(said, text=texts.of(said))
+        return label_rows(
+            [
+                said
+                for owner in owners
+                for shelf in self._shelves
+                for said in said_of(shelf, owner, self._opened(shelf, owner))
+            ]
+        )
 
     def _survey(self, owner: str) -> Survey:
         """What there is; made anew only after an annotation or a correction has changed."""
@@ -346,7 +341,7 @@ class ReviewDesk:
     def _done(self, owner: str, item_id: str) -> tuple[Shelf, Item]:
         found = self._find(owner, item_id)
         if found is None:
-            raise UnknownItemError("there is no such annotation")
+            raise UnknownItemError
         if found[1].state != "done":
             raise UnusableInputError(f"{found[1].name} could not be annotated: {found[1].error}")
         return found
@@ -360,51 +355,6 @@ class ReviewDesk:
         Items may share their media, as rows of a manifest do: each shows what was said of it.
         """
         return correction.item == item.id or self._find(owner, correction.item) is None
-
-
-def _said(shelf: Shelf, correction: Correction, found: Sequence[tuple[Item, Opened]]) -> Said:
-    """A correction with the item that it is of, among those of the same media.
-
-    Its own where that is still there, as rows of a manifest may share their media; else one whose
-    media is there.
-    """
-    best = Said(correction, None, "none", None, correction.anchor.text)
-    for item, opened in sorted(found, key=lambda pair: pair[0].id != correction.item):
-        media = None if opened.kind == "none" else shelf.media(item)
-        if best.item is None or media is not None:
-            best = replace(best, item=item, kind=opened.kind, media=media)
-        if media is not None or (opened.kind == "none" and item.id == correction.item):
-            break
-    return best
-
-
-class _Texts:
-    """Whole texts of utterances, of which corrections have only the beginning where they are long.
-
-    One annotation is held at a time.
-    """
-
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
-        self._item = ""
-        self._anchors: list[Anchor] = []
-        self._texts: dict[str, str] = {}
-
-    def of(self, said: Said) -> str:
-        """That of the present annotation where it begins as it did; else what is kept."""
-        anchor, item = said.correction.anchor, said.item
-        if len(anchor.text) < LONGEST_TEXT or item is None:
-            return anchor.text
-        if item.id != self._item:
-            try:
-                annotation = Annotation.load(self._shelf.annotation(item))
-            except UnusableInputError:  # deleted this very moment
-                return anchor.text
-            self._item, self._anchors = item.id, anchors_of(annotation)
-            self._texts = {each.id: each.text for each in annotation.utterances}
-        utterance = match({"": anchor}, self._anchors).get("")
-        text = whole_characters(self._texts.get(utterance or "", ""))
-        return text if text.startswith(anchor.text) else anchor.text
 
 
 def _renamed(correction: Correction, utterance: str | None) -> Correction:

@@ -17,6 +17,10 @@ Source = Literal["job", "folder"]
 class UnknownItemError(LdduPipeError):
     """There is no such annotation for whoever asks."""
 
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("there is no such annotation; it may have been deleted")
+
 
 @dataclass(frozen=True)
 class Item:

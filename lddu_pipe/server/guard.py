@@ -20,9 +20,10 @@ from lddu_pipe.server.exchange import Exchange
 from lddu_pipe.server.limits import Limits
 from lddu_pipe.server.metrics import Metrics
 from lddu_pipe.server.problems import Problem
+from lddu_pipe.server.tickets import MEDIA_FOLDER
 
 OPEN_PATHS = ("/", "/health", "/ready", "/openapi.json")
-OPEN_FOLDERS = ("/annotations/", "/assets/", "/v1/media/")
+OPEN_FOLDERS = ("/annotations/", "/assets/", MEDIA_FOLDER)
 """What anybody may ask: nothing of anybody is there. Pages are shells without data, and who asks
 for media has a link that cannot be guessed."""
 

@@ -123,7 +123,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(UnknownItemError)
     async def _unknown(request: Request, error: UnknownItemError) -> Response:
-        return Problem(404, "there is no such annotation; it may have been deleted").response()
+        return Problem(404, str(error)).response()
 
     @app.exception_handler(LdduPipeError)
     async def _unreadable(request: Request, error: LdduPipeError) -> Response:

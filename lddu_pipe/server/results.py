@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 from lddu_pipe.annotation import Annotation
@@ -52,7 +51,6 @@ def render(folder: DataFolder, job: Job, name: str) -> bytes:
     if name in _LINKING and annotation.media.path:
         # As if media and result lay in one folder: ours is nobody's business.
         folder_of_links = Path("/")
-        path = f"/{annotation.media.path}"
-        annotation = replace(annotation, media=replace(annotation.media, path=path))
+        annotation = annotation.of_path(f"/{annotation.media.path}")
     with _rendering:
         return FORMATS[name].render(annotation, folder_of_links)

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+MEDIA_FOLDER = "/v1/media/"
+"""Where links to media lead; a ticket is all that they need."""
+
 LIFETIME = 4 * 3600.0
 """Seconds for which a ticket is good."""
 

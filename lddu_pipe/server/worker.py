@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from lddu_pipe.errors import LdduPipeError, MissingAssetError
@@ -15,6 +14,7 @@ from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.jobs import Job, JobStore
 from lddu_pipe.server.limits import Limits
 from lddu_pipe.server.problems import locate
+from lddu_pipe.writers import contract
 
 logger = logging.getLogger(__name__)
 
@@ -183,8 +183,7 @@ class Worker:
         media, transcript = self._folder.media(job), self._folder.transcript(job)
         try:
             found = self._engine.annotate(media, transcript, job.options, hook)
-            named = replace(found, media=replace(found.media, path=job.name))
-            self._folder.save(job.id, named.to_json().encode("utf-8", "backslashreplace"))
+            self._folder.save(job.id, contract.render(found.of_path(job.name)))
         except Exception as error:
             self._store.fail(job.id, _reason(error, job, media, transcript))
             return "failed"

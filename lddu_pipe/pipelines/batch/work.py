@@ -145,9 +145,7 @@ class Worker:
                 # A person knows the file by where it came from, not by our copy of it.
                 message = str(error).replace(str(path), shown(item.source))
                 raise type(error)(message) from error
-            annotation = replace(
-                annotation, media=replace(annotation.media, path=shown(item.source))
-            )
+            annotation = annotation.of_path(shown(item.source))
             return annotation, annotation.media.sha256 or digest_of(item, path)
 
 

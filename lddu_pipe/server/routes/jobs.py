@@ -63,7 +63,7 @@ Found = Annotated[Job, Depends(_find)]
             "description": "The job is queued.",
             "headers": {"Location": {"schema": {"type": "string"}, "description": "Its path."}},
         },
-        **problems(415, 422, 507),
+        **problems(415, 422),
     },
     openapi_extra={
         "requestBody": {
@@ -245,7 +245,7 @@ def get_result(
 def delete_job(job: Found, service: Services) -> None:
     """Its files, its result and what was corrected of it are removed; one that runs is given up.
 
-    Corrections stay where another job has the same media.
+    Corrections stay where another job that is done has the same media.
     """
     with service.desk.forgetting(job.owner, job.id):
         if not service.store.delete(job.id, job.owner):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mimetypes
-from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -31,15 +30,13 @@ from lddu_pipe.server.review_messages import (
     VerdictMessage,
 )
 from lddu_pipe.server.service import ANYWHERE, GUARDED, Owner, Services, problems
-from lddu_pipe.server.tickets import Shown
-
-MEDIA_FOLDER = "/v1/media/"
-"""Where links to media lead; the guard lets anybody through who has one."""
+from lddu_pipe.server.tickets import MEDIA_FOLDER, Shown
+from lddu_pipe.writers import contract
 
 _SHOWN = ("video/", "audio/", "image/")
 """Types of media that a browser is told."""
 
-router = APIRouter(prefix="/v1", tags=["reviews"], responses={**GUARDED, **problems(503)})
+router = APIRouter(prefix="/v1", tags=["reviews"], responses=GUARDED)
 links = APIRouter(tags=["reviews"], responses=ANYWHERE)
 
 
@@ -54,7 +51,7 @@ def _find(request: Request, item_id: UUID, desk: Desk, owner: Owner) -> Item:
     request.state.job_id = str(item_id)
     item = desk.find(owner, str(item_id))
     if item is None:
-        raise _unknown()
+        raise UnknownItemError
     if item.state == "failed":
         raise Problem(409, f"there is no annotation: {item.error}")
     return item
@@ -106,12 +103,10 @@ def get_annotation(item: Found, desk: Desk, owner: Owner) -> Response:
     try:
         content = desk.annotation(owner, item.id).read_bytes()
     except FileNotFoundError:
-        raise _unknown() from None
+        raise UnknownItemError from None
     if item.source == "folder":
         # Where it lies on this machine is nobody's business.
-        annotation = Annotation.from_json(content, item.name)
-        named = replace(annotation, media=replace(annotation.media, path=item.name))
-        content = named.to_json().encode("utf-8", "backslashreplace")
+        content = contract.render(Annotation.from_json(content, item.name).of_path(item.name))
     return Response(content, media_type="application/json")
 
 
@@ -268,7 +263,7 @@ def agreement(desk: Desk, owner: Owner) -> AgreementMessage:
             "description": "`corrections.jsonl`, a manifest, with the media that it names.",
             "content": {"application/zip": {"schema": {"type": "string"}}},
         },
-        **problems(404, 429, 507),
+        **problems(404),
     },
 )
 def export(desk: Desk, owner: Owner, service: Services) -> Response:
@@ -299,7 +294,3 @@ def _media_type(name: str) -> str:
 
 def _gone() -> Problem:
     return Problem(404, "the media is not there any more; what was said of it stays")
-
-
-def _unknown() -> Problem:
-    return Problem(404, "there is no such annotation; it may have been deleted")

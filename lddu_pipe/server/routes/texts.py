@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1", tags=["texts"], responses=GUARDED)
     response_model=AnnotationMessage,
     summary="Annotate a text at once",
     response_description="The annotation.",
-    responses=problems(422, 503),
+    responses=problems(422),
     openapi_extra={"requestBody": {"content": {"application/json": {"example": TEXT_EXAMPLE}}}},
 )
 async def annotate_text(message: TextMessage, service: Services) -> Response:

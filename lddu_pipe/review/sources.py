@@ -1,0 +1,77 @@
+"""What corrections are of, for an export: items, media and whole texts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from lddu_pipe.annotation import Annotation
+from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.review.candidates import Opened
+from lddu_pipe.review.manifest import Said
+from lddu_pipe.review.matching import LONGEST_TEXT, Anchor, anchors_of, match, whole_characters
+from lddu_pipe.review.shelf import Item, Shelf
+from lddu_pipe.review.store import Correction
+
+
+def said_of(shelf: Shelf, owner: str, opened: Iterable[tuple[Item, Opened]]) -> Iterator[Said]:
+    """Each correction in force with what it is of.
+
+    Args:
+        shelf: that it is kept on.
+        owner: whoever asks.
+        opened: the items of the shelf that are done.
+    """
+    of_media: dict[str, list[tuple[Item, Opened]]] = defaultdict(list)
+    for item, found in opened:
+        of_media[found.media].append((item, found))
+    texts = _Texts(shelf)
+    for correction in shelf.store.in_force(shelf.owner_of(owner)):
+        said = _said(shelf, correction, of_media[correction.media])
+        yield replace(said, text=texts.of(said))
+
+
+def _said(shelf: Shelf, correction: Correction, found: Sequence[tuple[Item, Opened]]) -> Said:
+    """A correction with the item that it is of, among those of the same media.
+
+    Its own where that is still there, as rows of a manifest may share their media; else one whose
+    media is there.
+    """
+    best = Said(correction, None, "none", None, correction.anchor.text)
+    for item, opened in sorted(found, key=lambda pair: pair[0].id != correction.item):
+        media = None if opened.kind == "none" else shelf.media(item)
+        if best.item is None or media is not None:
+            best = replace(best, item=item, kind=opened.kind, media=media)
+        if media is not None or (opened.kind == "none" and item.id == correction.item):
+            break
+    return best
+
+
+class _Texts:
+    """Whole texts of utterances, of which corrections have only the beginning where they are long.
+
+    One annotation is held at a time.
+    """
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._item = ""
+        self._anchors: list[Anchor] = []
+        self._texts: dict[str, str] = {}
+
+    def of(self, said: Said) -> str:
+        """That of the present annotation where it begins as it did; else what is kept."""
+        anchor, item = said.correction.anchor, said.item
+        if len(anchor.text) < LONGEST_TEXT or item is None:
+            return anchor.text
+        if item.id != self._item:
+            try:
+                annotation = Annotation.load(self._shelf.annotation(item))
+            except UnusableInputError:  # deleted this very moment
+                return anchor.text
+            self._item, self._anchors = item.id, anchors_of(annotation)
+            self._texts = {each.id: each.text for each in annotation.utterances}
+        utterance = match({"": anchor}, self._anchors).get("")
+        text = whole_characters(self._texts.get(utterance or "", ""))
+        return text if text.startswith(anchor.text) else anchor.text
