@@ -30,6 +30,8 @@ def open_home(browser):
 
     def open_home(server, *, viewport=DESK, problem="", **options):
         page = browser.new_context(viewport=viewport, **options).new_page()
+        # Interception that begins only while a page is open may miss what it sends right after.
+        page.route("**/v1/queue?*", lambda route: route.continue_())
         pages.append((page, server.address))
         page.set_default_timeout(20_000)
         page.on("console", lambda message: problems.append(message.text))

@@ -168,6 +168,8 @@ def open_page(browser, desk):
     ):
         context = browser.new_context(viewport=viewport, **options)
         contexts.append(context)
+        # Interception that begins only while a page is open may miss what it sends right after.
+        context.route("**/corrections", lambda route: route.continue_())
         for address, action in (routes or {}).items():
             context.route(address, action)
         if reviewer:
