@@ -31,6 +31,7 @@ class LDDUConfig(PretrainedConfig):
         dropout: float = 0.3,
         fusion: Fusion = "gated",
         statistics_pooling: bool = False,
+        label_residual: bool = False,
         modality_dropout: float = 0.0,
         alignment: Literal["aligned", "unaligned", "both"] = "unaligned",
         name: str = "lddu",
@@ -54,6 +55,8 @@ class LDDUConfig(PretrainedConfig):
                 ablation.
             statistics_pooling: let the label attention also take the attention-weighted standard
                 deviation of the values (Okabe et al. 2018), beyond the paper's mean.
+            label_residual: add each label's embedding to what its attention gathers, as a
+                Transformer decoder does, so that what all labels share knows which one it serves.
             modality_dropout: probability, in training, that a modality of a row is hidden.
             alignment: whether the model was trained on one step a word, on every modality's own
                 rate, or on both.
@@ -75,6 +78,7 @@ class LDDUConfig(PretrainedConfig):
         self.dropout = dropout
         self.fusion = fusion
         self.statistics_pooling = statistics_pooling
+        self.label_residual = label_residual
         self.modality_dropout = modality_dropout
         self.alignment = alignment
         self.name = name

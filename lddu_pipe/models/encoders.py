@@ -92,6 +92,7 @@ class EmotionSpace(nn.Module):
         super().__init__()
         size = config.hidden_size
         self.statistics = config.statistics_pooling
+        self.residual = config.label_residual
         self.keys = nn.Linear(size, size)
         self.values = nn.Linear(size, size)
         self.queries = nn.Linear(size, size)
@@ -119,4 +120,4 @@ class EmotionSpace(nn.Module):
             variance = (attention @ values.square() - pooled.square()).clamp_min(1e-6)
             pooled = torch.cat([pooled, variance.sqrt()], dim=-1)
         gathered: Tensor = self.project(self.dropout(pooled))
-        return gathered, attention
+        return gathered + labels if self.residual else gathered, attention

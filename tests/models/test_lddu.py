@@ -213,6 +213,18 @@ def test_statistics_pooling_sees_what_the_mean_does_not() -> None:
     assert not torch.allclose(one, two)
 
 
+@pytest.mark.parametrize("residual", [False, True])
+def test_labels_differ_on_a_single_step_only_by_their_residual(residual: bool) -> None:
+    torch.manual_seed(0)
+    model = LDDUModel(small_config(label_residual=residual)).eval()
+    with torch.no_grad():
+        for state in model.missing.values():
+            state.gathered.zero_()  # what stands for absent modalities is each label's own
+    step, mask = torch.randn(1, 1, SIZES["text"]), torch.ones(1, 1, dtype=torch.bool)
+    direct = model({"text": step}, {"text": mask}).direct_logits[0]
+    assert torch.allclose(direct, direct[0], atol=1e-6) is not residual
+
+
 def test_saving_and_loading_gives_the_same_model(model: LDDUModel, tmp_path: Path) -> None:
     model.config.fingerprints = {"text": "text:abc"}
     model.save_pretrained(tmp_path)
