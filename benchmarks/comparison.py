@@ -5,7 +5,7 @@ Usage: PYTHONPATH=recipes/lddu-base-en python benchmarks/comparison.py --faces f
            [--turns N] [--threads N] [--write docs/performance.md]
 
 fer         finds faces (Haar cascade) and scores them, against our landmarks and expressions
-opensmile   eGeMAPSv02, 88 figures of a stretch of sound, against our 788 features a step
+opensmile   eGeMAPSv02, 88 figures of a stretch of sound, against our 2324 features a step
 faster-whisper   words alone, with its own defaults, against our words and our whole path of sound
 
 fer and opensmile need environments of their own, since their dependencies shut ours out:

@@ -28,11 +28,14 @@ class AudioSettings:
     """What decides the audio features."""
 
     encoder: str = "whisper-tiny.en"
+    layers: tuple[int, ...] = (1, 2, 3)
+    """Which of its layers are heard, side by side; none are named for encoders of other makes."""
     step: float = 0.5
     """Seconds a step; a whole number of 20 ms frames."""
     window: float = 3.0
     """Seconds around each step that are pooled: how something is said shows over a phrase."""
-    encoder_size: int = 384
+    encoder_size: int = 3 * 384
+    """Features of a frame of the encoder."""
 
 
 class AudioExtractor:
@@ -48,7 +51,7 @@ class AudioExtractor:
         self.settings = settings
         self._encode = encoder
         self.fingerprint = fingerprint(self.name, settings, weights)
-        encoder_names = [f"encoder_{index:03d}" for index in range(settings.encoder_size)]
+        encoder_names = [f"encoder_{index:04d}" for index in range(settings.encoder_size)]
         base = [*encoder_names, *PROSODY_NAMES]
         self.feature_names = tuple(
             f"{name}_{statistic}" for statistic in ("mean", "std") for name in base

@@ -8,6 +8,7 @@ Crowd-Sourced Label Distribution"), so its outputs follow how often people chose
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -118,6 +119,21 @@ class ExpressionNetwork(nn.Module):
         pooled = self.trunk(faces).mean(dim=(2, 3))
         embedding = torch.relu(self.project(self.dropout(pooled)))
         return ExpressionOutput(embedding, self.classify(self.dropout(embedding)))
+
+    def look_twice(self, faces: Tensor) -> ExpressionOutput:
+        """Score faces and their mirror images; the mean is right more often than either.
+
+        Args:
+            faces: as for `forward`.
+
+        Returns:
+            The mean embedding, and the logarithm of the mean probability as logits.
+        """
+        seen, mirrored = self(faces), self(faces.flip(-1))
+        both = torch.stack([seen.logits.float(), mirrored.logits.float()]).log_softmax(dim=-1)
+        return ExpressionOutput(
+            (seen.embedding + mirrored.embedding) / 2, both.logsumexp(dim=0) - math.log(2)
+        )
 
     def save(self, folder: Path) -> None:
         """Write ``expression.safetensors`` and ``expression.json`` into `folder`.

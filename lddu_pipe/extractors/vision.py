@@ -45,6 +45,9 @@ class VisionSettings:
 
     landmarker: str = "face-landmarker"
     expression: str = "ferplus-resnet"
+    stills_mirrored: bool = True
+    """A picture is looked at twice, the second time in a mirror. A video shows a face more often
+    than that as it is."""
 
 
 class VisionExtractor:
@@ -187,28 +190,38 @@ class VisionExtractor:
             self._sequence(
                 row[None], [0.0], np.array([face_crops or face is not None]), duration=0.0
             )
-            for row, face in zip(self.describe(crops, found), found, strict=True)
+            for row, face in zip(
+                self.describe(crops, found, mirrored=self.settings.stills_mirrored),
+                found,
+                strict=True,
+            )
         ]
 
     @torch.inference_mode()
     def describe(
-        self, crops: Sequence[NDArray[np.uint8]], faces: Sequence[Face | None]
+        self,
+        crops: Sequence[NDArray[np.uint8]],
+        faces: Sequence[Face | None],
+        *,
+        mirrored: bool = False,
     ) -> NDArray[np.float32]:
         """Put together the features of faces.
 
         Args:
             crops: (48, 48) uint8 each.
             faces: what the landmarker said of each, None where it found nothing.
+            mirrored: have the expression network look at the mirror image, too.
 
         Returns:
             (faces, feature_dim) float32.
         """
+        score = self._network.look_twice if mirrored else self._network
         parts = []
         for begin in range(0, len(crops), BATCH_SIZE):
             batch = torch.from_numpy(np.stack(crops[begin : begin + BATCH_SIZE]))
             shown = standardise_faces(batch.to(self.device))
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half):
-                output = self._network(shown.contiguous(memory_format=torch.channels_last))
+                output = score(shown.contiguous(memory_format=torch.channels_last))
             log_probabilities = output.logits.float().log_softmax(dim=1)
             log_probabilities = log_probabilities.clamp_min(LOG_PROBABILITY_FLOOR)
             described = torch.cat([output.embedding.float(), log_probabilities], dim=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -15,7 +15,8 @@ from lddu_pipe.extractors.audio import AudioExtractor, AudioSettings
 from lddu_pipe.extractors.speech import SpeechRecogniser
 from lddu_pipe.extractors.text import TextExtractor, TextSettings
 from lddu_pipe.extractors.vision import VisionExtractor, VisionSettings
-from lddu_pipe.extractors.whisper import encode_frames, load_whisper
+from lddu_pipe.extractors.whisper import load_whisper
+from lddu_pipe.extractors.whisper_layers import WhisperLayers
 from lddu_pipe.pipelines.checkpoint import ADAPTER_FILE, EXPRESSION_FILE, Checkpoint
 from lddu_pipe.types import Modality
 
@@ -117,15 +118,18 @@ class Extractors:
     @cached_property
     def _audio(self) -> AudioExtractor:
         if self._audio_encoder is None:
-            encoder = partial(encode_frames, self._whisper)
-            extractor = AudioExtractor(encoder, AudioSettings(), dict(ASSETS[WHISPER].files))
+            settings = AudioSettings()
+            encoder = WhisperLayers(
+                self._resolve(WHISPER), settings.layers, device=self._device.type
+            )
+            extractor = AudioExtractor(encoder, settings, dict(ASSETS[WHISPER].files))
         else:
             from lddu_pipe.extractors.huggingface_audio import HuggingFaceAudioEncoder
 
             loaded = HuggingFaceAudioEncoder(
                 self._audio_encoder, offline=self._offline, device=self._device.type
             )
-            settings = AudioSettings(encoder=self._audio_encoder, encoder_size=loaded.size)
+            settings = AudioSettings(self._audio_encoder, layers=(), encoder_size=loaded.size)
             extractor = AudioExtractor(loaded, settings, {})
         self._check("audio", extractor.fingerprint)
         return extractor

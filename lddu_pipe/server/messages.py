@@ -34,12 +34,12 @@ JOB_EXAMPLE: Example = {
 }
 TEXT_EXAMPLE: Example = {"text": "What wonderful news!"}
 _SCORES = (
-    ("happy", 0.8353, "present", 0.8353, 0.5654, 0.0424),
-    ("sad", 0.0261, "absent", 0.9739, 0.0594, 0.0128),
-    ("anger", 0.0245, "absent", 0.9755, 0.1767, 0.0109),
-    ("surprise", 0.047, "absent", 0.953, 0.6456, 0.015),
-    ("disgust", 0.0035, "absent", 0.9965, 0.1981, 0.0035),
-    ("fear", 0.0074, "absent", 0.9926, 0.3864, 0.0027),
+    ("happy", 0.9554, "present", 0.9554, 0.086, 0.0153),
+    ("sad", 0.0173, "absent", 0.9827, 0.0675, 0.0045),
+    ("anger", 0.0123, "absent", 0.9877, 0.047, 0.0053),
+    ("surprise", 0.0146, "absent", 0.9854, 0.3874, 0.0045),
+    ("disgust", 0.0026, "absent", 0.9974, 0.018, 0.0014),
+    ("fear", 0.0029, "absent", 0.9971, 0.2416, 0.0018),
 )
 """What `lddu-base-en` says of `TEXT_EXAMPLE`, in the order of `EmotionMessage`."""
 
@@ -54,7 +54,7 @@ ANNOTATION_EXAMPLE: Example = {
     },
     "model": {
         "name": "lddu-base-en",
-        "version": "0.2.1",
+        "version": "0.3.0",
         "labels": [label for label, *_ in _SCORES],
         "aligned": False,
     },
@@ -87,7 +87,7 @@ ANNOTATION_EXAMPLE: Example = {
         "created": "2026-01-01T12:00:00+00:00",
         "versions": {"lddu-pipe": "0.1.0", "torch": "2.13.0"},
         "weights": {
-            "model.safetensors": "dda1c859b119e178ea423faa0fc21c0c1cef68500e9efb9de44c28d0ca732af5"
+            "model.safetensors": "7f266a826584ba1c8bd742c7517129462d1622bd5dbc77176287163c87fe00c7"
         },
         "config": {"fps": 10.0, "aligned": False, "passes": 16, "transcript": "text"},
     },

@@ -1,7 +1,7 @@
 """Rebuild the default model from the raw data: ``python build.py --data DIR --work DIR``.
 
 Every stage is a script of its own beside this one and runs only if its result is not there yet.
-On two processor cores all of it takes about three hours.
+On two processor cores all of it takes about four hours.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from damage import add_noise
 from lddu_pipe.assets import resolve
 from lddu_pipe.extractors.audio import AudioExtractor, AudioSettings
-from lddu_pipe.extractors.whisper import encode_frames, load_whisper
+from lddu_pipe.extractors.whisper_layers import WhisperLayers
 from ravdess import VALID_ACTORS, distort, list_clips, read_waveform
 from store import FeatureRow, write_rows
 
@@ -21,8 +20,9 @@ def extract(data: Path, output: Path, copies: int, seed: int) -> None:
 
     Only training clips get distorted copies, and one whose voice drowns in noise.
     """
-    encoder = partial(encode_frames, load_whisper(resolve("whisper-tiny.en"), "cpu"))
-    extractor = AudioExtractor(encoder, AudioSettings(), {})
+    settings = AudioSettings()
+    encoder = WhisperLayers(resolve(settings.encoder), settings.layers)
+    extractor = AudioExtractor(encoder, settings, {})
     random = np.random.default_rng(seed)
     rows: dict[str, list[FeatureRow]] = {"train": [], "valid": []}
     for clip in list_clips(data / "audio" / "ravdess"):

@@ -12,8 +12,13 @@ from torch.nn import functional
 
 from damage import spoil_face
 from ferplus import load_faces
-from lddu_pipe.extractors.expression import EXPRESSIONS, ExpressionNetwork, standardise_faces
-from lddu_pipe.extractors.vision import LOG_PROBABILITY_FLOOR
+from lddu_pipe.extractors.expression import (
+    EXPRESSIONS,
+    ExpressionNetwork,
+    computes_bfloat16,
+    standardise_faces,
+)
+from lddu_pipe.extractors.vision import BATCH_SIZE, LOG_PROBABILITY_FLOOR
 from lddu_pipe.labels import MOSEI
 
 
@@ -35,23 +40,26 @@ def move(images: Tensor, generator: torch.Generator) -> Tensor:
     return functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)[:, 0]
 
 
-def describe(network: ExpressionNetwork, faces: Tensor) -> Tensor:
+def describe(network: ExpressionNetwork, faces: Tensor, *, mirrored: bool) -> Tensor:
     """Embedding and log-probabilities as the extractor gives them, (faces, 103) float16."""
-    output = network(standardise_faces(faces))
-    scores = output.logits.log_softmax(dim=1).clamp_min(LOG_PROBABILITY_FLOOR)
-    return torch.cat([output.embedding, scores], dim=1).half()
+    score = network.look_twice if mirrored else network
+    shown = standardise_faces(faces).contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16, enabled=computes_bfloat16(torch.device("cpu"))):
+        output = score(shown)
+    scores = output.logits.float().log_softmax(dim=1).clamp_min(LOG_PROBABILITY_FLOOR)
+    return torch.cat([output.embedding.float(), scores], dim=1).half()
 
 
 @torch.inference_mode()
 def extract(data: Path, features: Path, expression: Path, variants: int, seed: int) -> None:
     """Write ``vision_{split}.npz``.
 
-    It holds ``faces`` (faces, variants, 103) float16, the first variant unmoved; ``spoilt``
-    (faces, 2, 103), of faces that can hardly be seen; ``landmarks``
-    (faces, 56) float16, all zero where there were none, the last column telling which; and
-    ``labels`` (faces, 6), the share of votes in MOSEI order.
+    It holds ``faces`` (faces, variants, 103) float16, the first variant as a picture, the others
+    as frames of a video; ``spoilt`` (faces, 2, 103), of faces that can hardly be seen;
+    ``landmarks`` (faces, 56) float16, all zero where there were none, the last column telling
+    which; and ``labels`` (faces, 6), the share of votes in MOSEI order.
     """
-    network = ExpressionNetwork.load(expression)
+    network = ExpressionNetwork.load(expression).to(memory_format=torch.channels_last)
     generator = torch.Generator().manual_seed(seed)
     random = np.random.default_rng(seed)
     for split in ("train", "valid"):
@@ -60,15 +68,15 @@ def extract(data: Path, features: Path, expression: Path, variants: int, seed: i
         described = []
         for variant in range(variants):
             rows = []
-            for chunk in images.split(512):
+            for chunk in images.split(BATCH_SIZE):
                 moved = chunk if variant == 0 else move(chunk, generator)
-                rows.append(describe(network, moved))
+                rows.append(describe(network, moved, mirrored=variant == 0))
             described.append(torch.cat(rows))
         spoilt = []
         for _ in range(2):
             hidden = np.stack([spoil_face(face, random) for face in faces.images])
-            chunks = torch.from_numpy(hidden).split(512)
-            spoilt.append(torch.cat([describe(network, chunk) for chunk in chunks]))
+            chunks = torch.from_numpy(hidden).split(BATCH_SIZE)
+            spoilt.append(torch.cat([describe(network, chunk, mirrored=True) for chunk in chunks]))
         with np.load(features / f"landmarks_{split}.npz") as archive:
             landmarks = np.concatenate([archive["values"], archive["found"][:, None]], axis=1)
         columns = [EXPRESSIONS.index(label) for label in MOSEI]

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModel, AutoTokenizer
 
-from corpora import first_half
+from corpora import first_half, rarity
 from extract_text import LabelledText, as_spoken, read_split
 from lddu_pipe.assets import resolve
 from lddu_pipe.labels import MOSEI
@@ -135,7 +135,8 @@ def train(data: Path, output: Path, steps: int, batch_size: int, lr: float, seed
     corpora = np.array([text.corpus for text in texts])
     weights = np.zeros(len(texts))
     for corpus, share in SHARES.items():
-        weights[corpora == corpus] = share / (corpora == corpus).sum()
+        chosen = corpora == corpus
+        weights[chosen] = share * rarity(labels[chosen].numpy() >= 0.5)
     cumulative = np.cumsum(weights / weights.sum())
 
     source = resolve(ENCODER)
@@ -144,11 +145,10 @@ def train(data: Path, output: Path, steps: int, batch_size: int, lr: float, seed
     encoder = get_peft_model(
         base,
         LoraConfig(
-            r=16,
-            lora_alpha=32,
+            r=32,
+            lora_alpha=64,
             target_modules=["query", "key", "value", "dense"],
-            # The lower layers read words; what they feel like is decided above.
-            layers_to_transform=[2, 3, 4, 5],
+            layers_to_transform=list(range(base.config.num_hidden_layers)),  # not the pooler
         ),
     )
     head = LabelAttention(base.config.hidden_size, len(MOSEI))
@@ -174,8 +174,9 @@ def train(data: Path, output: Path, steps: int, batch_size: int, lr: float, seed
         encoder.train()
         head.train()
         batch = reader.encode([vary(words[index], random) for index in chosen])
-        tokens = encoder(**batch).last_hidden_state
-        logits = head(tokens, batch["attention_mask"].bool())
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            tokens = encoder(**batch).last_hidden_state
+        logits = head(tokens.float(), batch["attention_mask"].bool())
         loss = functional.binary_cross_entropy_with_logits(logits, labels[chosen])
         optimiser.zero_grad()
         loss.backward()
@@ -183,7 +184,7 @@ def train(data: Path, output: Path, steps: int, batch_size: int, lr: float, seed
         optimiser.step()
         schedule.step()
         losses.append(loss.item())
-        if step % 300 == 0 or step == steps:
+        if step % 250 == 0 or step == steps:
             figures = validate(encoder, head, reader, chooser)
             row = {
                 "step": step,
@@ -204,9 +205,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=2600)
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--lr", type=float, default=4e-4)
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
     train(

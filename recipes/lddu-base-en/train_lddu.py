@@ -49,12 +49,13 @@ def make_config(corpora: Corpora) -> LDDUConfig:
         feature_sizes=sizes,
         hidden_size=192,
         latent_size=64,
-        encoder_layers={"text": 2, "audio": 1, "vision": 1},
+        encoder_layers=dict.fromkeys(MODALITIES, 1),
         attention_heads=6,
         feed_forward_size=384,
         max_steps={"text": 256, "audio": 160, "vision": 160},
-        dropout=0.2,
+        dropout=0.1,
         statistics_pooling=True,
+        label_residual=True,
         modality_dropout=0.1,
         alignment="both",
         name="lddu-base-en",
@@ -179,7 +180,7 @@ def train(
         optimiser, max_lr=lr, total_steps=steps, pct_start=0.1
     )
     queue = ContrastiveQueue(QUEUE_SIZE, config.latent_size)
-    weights = LossWeights(direct=0.3, contrastive=0.1, calibration=0.3)
+    weights = LossWeights(direct=0.3, contrastive=0.1, calibration=0.8)
     best, started = 0.0, time.monotonic()
     history = []
     terms: list[list[float]] = []
@@ -237,7 +238,7 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=2800)
+    parser.add_argument("--steps", type=int, default=2400)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--lr", type=float, default=6e-4)
     parser.add_argument("--seed", type=int, default=7)

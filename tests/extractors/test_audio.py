@@ -84,12 +84,12 @@ def count_frames(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def test_steps_spans_and_silence_of_the_extractor() -> None:
-    settings = AudioSettings(encoder="count", encoder_size=2, step=0.2, window=0.6)
+    settings = AudioSettings(encoder="count", layers=(), encoder_size=2, step=0.2, window=0.6)
     extractor = AudioExtractor(count_frames, settings, {})
     waveform = np.concatenate([voice(120.0, 0.5), np.zeros(8000, np.float32)])
     sequence = extractor.extract(waveform, start=10.0)
     assert sequence.values.shape == (5, extractor.feature_dim)
-    assert sequence.feature_names[0] == "encoder_000_mean"
+    assert sequence.feature_names[0] == "encoder_0000_mean"
     np.testing.assert_allclose(sequence.spans[:, 0], 10 + np.arange(5) * 0.2)
     assert sequence.spans[-1, 1] == pytest.approx(11.0)
     assert sequence.valid.tolist() == [True, True, True, False, False]
@@ -108,7 +108,7 @@ def test_any_wav2vec2_like_encoder_of_the_hub_can_be_used(tmp_path: Path) -> Non
     for samples in (1, 320, 321, 16_000):
         assert encoder(np.zeros(samples, np.float32)).shape == (-(-samples // 320), 16)
     extractor = AudioExtractor(
-        encoder, AudioSettings(encoder="tiny", encoder_size=encoder.size), {}
+        encoder, AudioSettings(encoder="tiny", layers=(), encoder_size=encoder.size), {}
     )
     assert extractor.extract(voice(120.0)).values.shape == (2, extractor.feature_dim)
 

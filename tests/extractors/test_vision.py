@@ -18,8 +18,9 @@ from lddu_pipe.extractors.expression import (
     standardise_faces,
 )
 from lddu_pipe.extractors.faces import Face, FaceLandmarker, crop_face, follow_face
-from lddu_pipe.extractors.vision import VisionExtractor, VisionSettings
+from lddu_pipe.extractors.vision import LOG_PROBABILITY_FLOOR, VisionExtractor, VisionSettings
 from lddu_pipe.media import Frame, decode_frames, probe
+from lddu_pipe.pipelines.checkpoint import load_checkpoint
 
 
 def face(left: float, top: float, size: float) -> Face:
@@ -83,6 +84,9 @@ def test_the_expression_network_is_saved_whole_in_half_precision(tmp_path: Path)
     torch.testing.assert_close(first.logits, again.logits, atol=2e-3, rtol=2e-3)
     assert again.logits.dtype == torch.float32
     assert first.embedding.shape == (2, 96)
+
+
+EXPRESSION_FEATURES = 96 + 7  # the embedding and the log-probabilities
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +175,28 @@ def test_a_crop_is_the_same_alone_and_among_others(extractor: VisionExtractor) -
     together = extractor.extract_stills(images, face_crops=True)
     alone = extractor.extract_stills(images[3:4], face_crops=True)[0]
     np.testing.assert_allclose(together[3].values, alone.values, atol=1e-4)
+
+
+def test_a_still_is_looked_at_in_a_mirror_too(sample_frames: list[Frame]) -> None:
+    network = load_checkpoint("lddu-base-en").expression
+    assert network is not None
+    extractor = VisionExtractor(resolve("face-landmarker"), network, VisionSettings(), {})
+    crop = cv2.cvtColor(sample_frames[0].image, cv2.COLOR_RGB2GRAY)[40:200, 60:220]
+    face = cv2.resize(crop, (48, 48), interpolation=cv2.INTER_AREA)
+    turned = np.ascontiguousarray(face[:, ::-1])
+    once = extractor.describe([face, turned], [None, None])[:, :EXPRESSION_FEATURES]
+    assert np.abs(once[0] - once[1]).max() > 0.1
+    seen, seen_turned = (
+        sequence.values[0, :EXPRESSION_FEATURES]
+        for sequence in extractor.extract_stills(
+            [np.stack([image] * 3, axis=-1) for image in (face, turned)], face_crops=True
+        )
+    )
+    np.testing.assert_allclose(seen_turned, seen, atol=0.03)
+    # Probabilities are averaged, not their logarithms.
+    mean = np.log(np.exp(once[:, 96:]).mean(axis=0))
+    np.testing.assert_allclose(seen[96:], np.maximum(mean, LOG_PROBABILITY_FLOOR), atol=0.05)
+    np.testing.assert_allclose(seen[:96], once[:, :96].mean(axis=0), atol=0.03)
 
 
 def test_loading_the_landmarker_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:

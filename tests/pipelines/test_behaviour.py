@@ -93,7 +93,8 @@ def test_an_angry_sentence_is_not_drowned_by_a_neutral_face_and_voice(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "text", ["Okay, I see.", "We leave at seven and the bus stops at the corner."]
+    "text",
+    ["Okay.", "Hello.", "Okay, I see.", "We leave at seven and the bus stops at the corner."],
 )
 def test_a_neutral_sentence_and_voice_do_not_silence_a_laughing_face(
     pipe: EmotionPipeline, data: Path, tmp_path: Path, text: str
