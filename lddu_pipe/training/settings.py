@@ -100,6 +100,10 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
+_FROM_YAML = (ValueError, LookupError, AttributeError, RecursionError)
+"""What comes through PyYAML unchanged for values such as 2020-13-45, !!bool x and [[[[..."""
+
+
 def read_settings(source: str, overrides: Sequence[str]) -> TrainSettings:
     """Put a run's settings together.
 
@@ -126,6 +130,8 @@ def read_settings(source: str, overrides: Sequence[str]) -> TrainSettings:
             merged = OmegaConf.merge(merged, OmegaConf.create(values))
         except OmegaConfBaseException as error:
             raise UnusableInputError(_complaint(error)) from None
+        except RecursionError:
+            raise UnusableInputError(f"{origin}: a value holds itself, by & and *") from None
     try:
         # Values may refer to others with ${...}, which is looked up only here.
         settings = OmegaConf.to_object(merged)
@@ -150,7 +156,7 @@ def _read_source(source: str) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UnusableInputError(f"{path} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, *_FROM_YAML) as error:
         raise UnusableInputError(f"{path} is not YAML: {_first_line(error)}") from None
     if not isinstance(values, dict):
         raise UnusableInputError(f"{path} holds no settings; it needs lines such as 'epochs: 30'")
@@ -167,7 +173,7 @@ def _read_overrides(overrides: Sequence[str]) -> dict[str, Any]:
             raise UnusableInputError(f"{item!r} is not KEY=VALUE, such as epochs=4")
         try:
             OmegaConf.from_dotlist([item])
-        except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
+        except (yaml.YAMLError, OmegaConfBaseException, *_FROM_YAML) as error:
             # Values are YAML, in which some characters stand for more than themselves.
             raise UnusableInputError(
                 f"{item!r} cannot be read: {_first_line(error)}; put quotes around the value"

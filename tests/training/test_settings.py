@@ -73,6 +73,33 @@ def test_wrong_settings_are_one_line_that_helps(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("epochs: !!int ''", "is not YAML"),
+        ("epochs: !!bool x", "is not YAML"),
+        ("epochs: !!timestamp x", "is not YAML"),
+        ("epochs: 2020-13-45", "is not YAML: month must be in 1..12"),
+        ("epochs: " + "[" * 5000, "is not YAML"),
+        ("epochs: &a [*a]", "a value holds itself"),
+        ("&a {epochs: *a}", "a value holds itself"),
+    ],
+)
+def test_values_that_no_reader_of_yaml_refuses_well_are_one_line(
+    tmp_path: Path, content: str, message: str
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(content)
+    with pytest.raises(UnusableInputError, match=message) as caught:
+        read_settings(str(path), PLACES)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_an_override_of_an_odd_kind_is_one_line() -> None:
+    with pytest.raises(UnusableInputError, match="put quotes around the value"):
+        read_settings("m3ed", [*PLACES, "epochs=!!bool x"])
+
+
 def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "evil.yaml"
     path.write_text("epochs: !!python/object/apply:os.system ['touch evil']\n")
