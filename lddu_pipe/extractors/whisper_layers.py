@@ -17,9 +17,8 @@ from torch.nn import functional
 
 from lddu_pipe.errors import IncompatibleModelError
 from lddu_pipe.extractors.ctranslate2_weights import read_weights
+from lddu_pipe.extractors.prosody import HOP_LENGTH, SAMPLE_RATE
 
-SAMPLE_RATE = 16_000  # Hz
-SAMPLES_PER_FRAME = 320  # 20 ms (Radford et al. 2022, section 2.2)
 WINDOW = 30 * SAMPLE_RATE  # samples; the positions the encoder was trained on
 _NAMES = {
     "conv1/weight": "listen.0.weight",
@@ -146,7 +145,7 @@ class WhisperLayers:
         for start in range(0, len(waveform), WINDOW):
             piece = waveform[start : start + WINDOW]
             # The convolutions halve the mel frames, so an even number of those is needed.
-            padded = np.pad(piece, (0, -len(piece) % SAMPLES_PER_FRAME))
+            padded = np.pad(piece, (0, -len(piece) % HOP_LENGTH))
             mel = torch.from_numpy(self._mel(padded, padding=0).astype(np.float32))
             states = self._encoder(mel[None].to(self._device))
             chosen = [states[number - 1][0] for number in self._layers]

@@ -12,13 +12,8 @@ from torch.nn import functional
 
 from damage import spoil_face
 from ferplus import load_faces
-from lddu_pipe.extractors.expression import (
-    EXPRESSIONS,
-    ExpressionNetwork,
-    computes_bfloat16,
-    standardise_faces,
-)
-from lddu_pipe.extractors.vision import BATCH_SIZE, LOG_PROBABILITY_FLOOR
+from lddu_pipe.extractors.expression import EXPRESSIONS, ExpressionNetwork, computes_bfloat16
+from lddu_pipe.extractors.vision import BATCH_SIZE, describe_expression
 from lddu_pipe.labels import MOSEI
 
 
@@ -42,12 +37,8 @@ def move(images: Tensor, generator: torch.Generator) -> Tensor:
 
 def describe(network: ExpressionNetwork, faces: Tensor, *, mirrored: bool) -> Tensor:
     """Embedding and log-probabilities as the extractor gives them, (faces, 103) float16."""
-    score = network.look_twice if mirrored else network
-    shown = standardise_faces(faces).contiguous(memory_format=torch.channels_last)
-    with torch.autocast("cpu", torch.bfloat16, enabled=computes_bfloat16(torch.device("cpu"))):
-        output = score(shown)
-    scores = output.logits.float().log_softmax(dim=1).clamp_min(LOG_PROBABILITY_FLOOR)
-    return torch.cat([output.embedding.float(), scores], dim=1).half()
+    half = computes_bfloat16(torch.device("cpu"))
+    return describe_expression(network, faces, mirrored=mirrored, half=half).half()
 
 
 @torch.inference_mode()
