@@ -56,7 +56,7 @@ def written(log: Path) -> set[Path]:
     """The paths that a trace makes, or opens to write; not files that have no name."""
     found = set()
     for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
-        call = re.search(r"\d+ (\w+)\((.*)", line)
+        call = re.match(r"\d+ +(\w+)\((.*)", line)  # short process numbers are padded
         if call is None or re.search(r"\) = -1 \w+", line):
             continue
         name, arguments = call.groups()
@@ -91,7 +91,7 @@ def fresh_machine(home: Path) -> dict[str, str]:
 )
 def test_trace_sees_a_call_of_a_child(call: str, tmp_path: Path):
     calls = f"import socket; {call}"
-    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {calls!r}])"
+    parent = f"import subprocess, sys; subprocess.check_call([sys.executable, '-c', {calls!r}])"
     result = trace([sys.executable, "-c", parent], tmp_path / "log")
     assert result.returncode == 0, result.stderr
     assert internet_calls(tmp_path / "log")
@@ -117,12 +117,19 @@ def test_trace_sees_what_a_child_writes(tmp_path: Path):
         f"os.rename({str(made / 'new')!r}, {str(made / 'renamed')!r}); open('renamed').read();"
         f"open('/dev/null', 'w'); tempfile.TemporaryFile(dir={str(ROOT)!r})"
     )
-    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {calls!r}])"
-    trace([sys.executable, "-c", parent], tmp_path / "log", calls=CHANGING)
+    parent = f"import subprocess, sys; subprocess.check_call([sys.executable, '-c', {calls!r}])"
+    result = trace([sys.executable, "-c", parent], tmp_path / "log", calls=CHANGING)
+    assert result.returncode == 0, result.stderr
     assert written(tmp_path / "log") == {
         *(made, made / "new", made / "renamed"),
         Path("/dev/null"),
     }
+
+
+@pytest.mark.parametrize("process", ["7    ", "8234 ", "10001", "4194304"])
+def test_written_reads_the_number_of_any_process(process: str, tmp_path: Path):
+    (tmp_path / "log").write_text(f'{process} mkdir("/made", 0777) = 0\n')
+    assert written(tmp_path / "log") == {Path("/made")}
 
 
 @pytest.mark.slow
