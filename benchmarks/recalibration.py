@@ -31,7 +31,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pysubs2
-from numpy.typing import NDArray
 
 from corpora import first_half
 from extract_text import LabelledText, read_goemotions, read_meld, read_semeval
@@ -41,6 +40,7 @@ from lddu_pipe.metrics import (
     brier_score,
     classification_scores,
     expected_calibration_error,
+    least_calibration_error,
     negative_log_likelihood,
 )
 from lddu_pipe.models.calibration import Target, decide
@@ -232,27 +232,12 @@ def measure(pipeline: EmotionPipeline, rows: Sequence[ManifestRow]) -> Figures:
     scores = classification_scores(truth, decide(probabilities, thresholds))
     return Figures(
         float(expected_calibration_error(truth, probabilities).mean()),
-        floor_of(probabilities),
+        float(least_calibration_error(probabilities).mean()),
         float(brier_score(truth, probabilities).mean()),
         float(negative_log_likelihood(truth, probabilities).mean()),
         scores.micro.f1,
         scores.macro.f1,
         float(np.mean([item.abstained for item in scored.predictions])),
-    )
-
-
-def floor_of(probabilities: NDArray[np.float64], turns: int = 200) -> float:
-    """The error that probabilities would show that are exactly right."""
-    random = np.random.default_rng(0)
-    return float(
-        np.mean(
-            [
-                expected_calibration_error(
-                    random.random(probabilities.shape) < probabilities, probabilities
-                ).mean()
-                for _ in range(turns)
-            ]
-        )
     )
 
 

@@ -201,6 +201,25 @@ def expected_calibration_error(
     return np.array([label.error for label in reliability(truth, probabilities, bins=bins)])
 
 
+def least_calibration_error(
+    probabilities: ArrayLike, *, bins: int = 15, draws: int = 200, seed: int = 0
+) -> Floats:
+    """Mean `expected_calibration_error` of these probabilities if they were exactly right.
+
+    It is not 0, since few rows in a bin miss their frequency by luck; no model can be told from a
+    perfect one below it. Truths are drawn as often as the probabilities say.
+
+    Returns:
+        (labels,) float64, 0..1.
+    """
+    scores = np.asarray(probabilities, dtype=np.float64)
+    random = np.random.default_rng(seed)
+    truths = (random.random(scores.shape) < scores for _ in range(draws))
+    errors = [expected_calibration_error(truth, scores, bins=bins) for truth in truths]
+    least: Floats = np.mean(errors, axis=0)
+    return least
+
+
 def brier_score(truth: ArrayLike, probabilities: ArrayLike) -> Floats:
     """Mean squared distance of the probability from the truth; (labels,) float64, 0..1."""
     real, scores = _truth_and_probabilities(truth, probabilities)

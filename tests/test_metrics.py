@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
+from scipy.stats import binom
 from sklearn.calibration import calibration_curve
 
 from lddu_pipe import metrics
@@ -135,6 +136,18 @@ def test_calibrated_probabilities_have_a_small_error() -> None:
     truth = rng.random((20_000, 2)) < probabilities
     assert metrics.expected_calibration_error(truth, probabilities).max() < 0.02
     assert metrics.expected_calibration_error(truth, probabilities**2).min() > 0.1
+
+
+def test_the_least_calibration_error_is_that_of_exact_probabilities() -> None:
+    """All n rows in one bin miss p by |binomial(n, p) / n - p| in the mean."""
+    probabilities = np.full((40, 2), [0.3, 0.05])
+    counts = np.arange(41)
+    expected = [
+        float(np.sum(binom.pmf(counts, 40, p) * np.abs(counts / 40 - p))) for p in (0.3, 0.05)
+    ]
+    found = metrics.least_calibration_error(probabilities, draws=4000)
+    np.testing.assert_allclose(found, expected, rtol=0.05)
+    assert (metrics.least_calibration_error(np.tile(probabilities, (100, 1))) < 0.01).all()
 
 
 def test_certain_and_wrong_costs_a_bounded_amount() -> None:
