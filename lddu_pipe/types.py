@@ -252,7 +252,8 @@ class Uncertainty:
     """How unsure a score is, in two parts."""
 
     aleatoric: float
-    """0..1: doubt that lies in the data (from sigma); see docs/uncertainty.md."""
+    """0..1: doubt that lies in the data, the error to be expected at this sigma; see
+    docs/uncertainty.md."""
     epistemic: float
     """0..1: doubt of the model itself (spread over passes of the head)."""
 

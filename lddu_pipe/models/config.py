@@ -31,7 +31,7 @@ class LDDUConfig(PretrainedConfig):
         dropout: float = 0.3,
         fusion: Fusion = "gated",
         statistics_pooling: bool = False,
-        label_residual: bool = False,
+        label_specific: bool = False,
         modality_dropout: float = 0.0,
         alignment: Literal["aligned", "unaligned", "both"] = "unaligned",
         name: str = "lddu",
@@ -55,8 +55,9 @@ class LDDUConfig(PretrainedConfig):
                 ablation.
             statistics_pooling: let the label attention also take the attention-weighted standard
                 deviation of the values (Okabe et al. 2018), beyond the paper's mean.
-            label_residual: add each label's embedding to what its attention gathers, as a
-                Transformer decoder does, so that what all labels share knows which one it serves.
+            label_specific: tell what all labels share which of them it serves: a label's embedding
+                is added to what its attention gathers, as in a Transformer decoder, and y_dir
+                ends in a classifier of its own for each label.
             modality_dropout: probability, in training, that a modality of a row is hidden.
             alignment: whether the model was trained on one step a word, on every modality's own
                 rate, or on both.
@@ -78,7 +79,7 @@ class LDDUConfig(PretrainedConfig):
         self.dropout = dropout
         self.fusion = fusion
         self.statistics_pooling = statistics_pooling
-        self.label_residual = label_residual
+        self.label_specific = label_specific
         self.modality_dropout = modality_dropout
         self.alignment = alignment
         self.name = name

@@ -92,7 +92,7 @@ class EmotionSpace(nn.Module):
         super().__init__()
         size = config.hidden_size
         self.statistics = config.statistics_pooling
-        self.residual = config.label_residual
+        self.residual = config.label_specific
         self.keys = nn.Linear(size, size)
         self.values = nn.Linear(size, size)
         self.queries = nn.Linear(size, size)

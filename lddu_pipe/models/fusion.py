@@ -25,6 +25,17 @@ class PerLabelLinear(nn.Module):
         return (features * self.weight).sum(dim=-1) + self.bias
 
 
+class SharedLinear(nn.Linear):
+    """One linear classifier for all labels."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__(features, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(batch, labels, features) to logits (batch, labels)."""
+        return super().forward(features).squeeze(-1)
+
+
 class GatedFusion(nn.Module):
     """Weighs what the centres say against what the uncertainties say."""
 
@@ -37,7 +48,7 @@ class GatedFusion(nn.Module):
             nn.Linear(count * size, size),
             nn.GELU(),
             Dropout(config.dropout),
-            nn.Linear(size, 1),
+            PerLabelLinear(labels, size) if config.label_specific else SharedLinear(size),
         )
         self.centre = PerLabelLinear(labels, count * config.latent_size)
         self.spread = PerLabelLinear(labels, count * config.latent_size)
@@ -54,7 +65,7 @@ class GatedFusion(nn.Module):
         Returns:
             Logits of y_dir, y_mu, y_sigma, each (batch, labels).
         """
-        direct = self.direct(_concatenate(gathered)).squeeze(-1)
+        direct = self.direct(_concatenate(gathered))
         centre = self.centre(self.dropout(_concatenate(mean)))
         spread = self.spread(self.dropout(_concatenate(std)))
         return direct, centre, spread

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from lddu_pipe.models.calibration import NEVER, QUANTILES, Calibration, Curve
+from lddu_pipe.models.calibration import NEVER, Calibration, Curve
 from lddu_pipe.models.lddu import Gathered, LDDUModel
 from lddu_pipe.models.losses import deviation_size
 from lddu_pipe.types import MODALITIES, Modality
@@ -39,7 +39,7 @@ class HeadOutput(NamedTuple):
     logits: Tensor
     """(batch, labels) float32, before calibration."""
     deviation: Tensor
-    """(batch, labels) float32, the |sigma| that `aleatoric` is the place of."""
+    """(batch, labels) float32, the |sigma| that `aleatoric` is the expected error of."""
 
 
 class CalibratedHead(nn.Module):
@@ -82,12 +82,7 @@ class CalibratedHead(nn.Module):
         rates = torch.tensor(calibration.base_rates, dtype=torch.float32)
         self.register_buffer("base_rates", rates)
         self.register_buffer("bits", 2 ** torch.arange(len(MODALITIES)))
-        levels = np.linspace(0, 1, QUANTILES)
-        self.places = Ramps(
-            [[(quantiles, levels) for quantiles in item.deviation_quantiles] for item in sets],
-            nothing=1.0,
-            dtype=torch.float32,
-        )
+        self.errors = Ramps([item.error_lines for item in sets], nothing=0.5, dtype=torch.float32)
         self.with_matrix = any(item.others for item in sets)
         self.curves: Ramps | None = None
         if any(curve is not None for item in sets for curve in item.curves):
@@ -145,7 +140,7 @@ class CalibratedHead(nn.Module):
     def _calibrate(self, logits: Tensor, deviation: Tensor, which: Tensor) -> HeadOutput:
         """Do what `SetCalibration` does; `which`, (batch,), are rows of the tables."""
         probabilities = self._probabilities(logits, which)
-        aleatoric = self.places(deviation, which)
+        aleatoric = self.errors(deviation, which)
         decisions = probabilities >= self.threshold[which]
         expected = torch.where(decisions, 1 - probabilities, probabilities).mean(dim=-1)
         abstained = (expected > self.abstain_above[which]) | (

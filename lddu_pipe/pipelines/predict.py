@@ -25,8 +25,8 @@ from lddu_pipe.types import (
     Uncertainty,
 )
 
-NOTHING_TO_SEE = Uncertainty(aleatoric=1.0, epistemic=0.5)
-"""The most doubt there is, for an utterance in which every modality is missing."""
+NOTHING_TO_SEE = Uncertainty(aleatoric=0.5, epistemic=0.5)
+"""As much doubt as of a coin toss, for an utterance in which every modality is missing."""
 
 
 class Predictor:

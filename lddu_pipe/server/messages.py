@@ -34,12 +34,12 @@ JOB_EXAMPLE: Example = {
 }
 TEXT_EXAMPLE: Example = {"text": "What wonderful news!"}
 _SCORES = (
-    ("happy", 0.9554, "present", 0.9554, 0.086, 0.0153),
-    ("sad", 0.0173, "absent", 0.9827, 0.0675, 0.0045),
-    ("anger", 0.0123, "absent", 0.9877, 0.047, 0.0053),
-    ("surprise", 0.0146, "absent", 0.9854, 0.3874, 0.0045),
-    ("disgust", 0.0026, "absent", 0.9974, 0.018, 0.0014),
-    ("fear", 0.0029, "absent", 0.9971, 0.2416, 0.0018),
+    ("happy", 0.9585, "present", 0.9585, 0.1636, 0.0173),
+    ("sad", 0.0248, "absent", 0.9752, 0.1853, 0.009),
+    ("anger", 0.0323, "absent", 0.9677, 0.2152, 0.0097),
+    ("surprise", 0.0206, "absent", 0.9794, 0.1601, 0.0087),
+    ("disgust", 0.0042, "absent", 0.9958, 0.0854, 0.0019),
+    ("fear", 0.0048, "absent", 0.9952, 0.0875, 0.0042),
 )
 """What `lddu-base-en` says of `TEXT_EXAMPLE`, in the order of `EmotionMessage`."""
 
@@ -54,7 +54,7 @@ ANNOTATION_EXAMPLE: Example = {
     },
     "model": {
         "name": "lddu-base-en",
-        "version": "0.3.0",
+        "version": "0.4.0",
         "labels": [label for label, *_ in _SCORES],
         "aligned": False,
     },
@@ -87,7 +87,7 @@ ANNOTATION_EXAMPLE: Example = {
         "created": "2026-01-01T12:00:00+00:00",
         "versions": {"lddu-pipe": "0.1.0", "torch": "2.13.0"},
         "weights": {
-            "model.safetensors": "7f266a826584ba1c8bd742c7517129462d1622bd5dbc77176287163c87fe00c7"
+            "model.safetensors": "5145e0bf4879e5e3a4b6edfea7f56168cbdc05baa22c313729e579b63c5bf659"
         },
         "config": {"fps": 10.0, "aligned": False, "passes": 16, "transcript": "text"},
     },

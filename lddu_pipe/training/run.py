@@ -149,7 +149,7 @@ def model_config(settings: TrainSettings, store: FeatureStore) -> LDDUConfig:
         dropout=shape.dropout,
         fusion=cast(Fusion, shape.fusion),
         statistics_pooling=shape.statistics_pooling,
-        label_residual=shape.label_residual,
+        label_specific=shape.label_specific,
         modality_dropout=shape.modality_dropout,
         alignment="aligned" if store.info.aligned else "unaligned",
         name=settings.name,

@@ -43,7 +43,7 @@ class ModelSettings:
     dropout: float = 0.3
     fusion: str = "gated"
     statistics_pooling: bool = False
-    label_residual: bool = False
+    label_specific: bool = False
     modality_dropout: float = 0.0
 
 

@@ -15,8 +15,8 @@ from lddu_pipe.types import MODALITIES, EmotionScore, Modality, Prediction, Unce
 from lddu_pipe.writers.escaping import printable
 from lddu_pipe.writers.wording import percent
 
-HIGH_ALEATORIC = 0.9
-"""Flagged from here: the distribution is wider than those of nine of ten calibration rows."""
+HIGH_ALEATORIC = 0.33
+"""Flagged from here: the error of the probability to be expected at this sigma."""
 HIGH_EPISTEMIC = 0.1
 """Flagged from here: the spread of the probability over passes of the head."""
 

@@ -14,7 +14,7 @@ from scipy.stats import entropy, spearmanr
 from damage import gibberish
 from ferplus import load_faces
 from lddu_pipe.datasets.manifest import read_manifest
-from lddu_pipe.metrics import roc_auc
+from lddu_pipe.metrics import least_calibration_error, roc_auc
 from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.evaluate import ScoredRows, figures_of, score_manifest
 from lddu_pipe.writers.figures import draw_reliability
@@ -122,15 +122,15 @@ def figure(value: float | None) -> str:
 
 def overall_table(results: dict[str, Any]) -> str:
     """One row a corpus."""
-    columns = ("micro_f1", "macro_f1", "top1_accuracy", "top1_macro_f1", "ece", "brier")
+    columns = ("micro_f1", "macro_f1", "top1_accuracy", "top1_macro_f1", "ece", "least_ece")
     lines = [
-        "| data | rows | micro-F1 | macro-F1 | top-1 | top-1 macro-F1 | ECE | Brier | AURC "
-        "| risk at 75 % | abstained |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| data | rows | micro-F1 | macro-F1 | top-1 | top-1 macro-F1 | ECE | least ECE | Brier "
+        "| AURC | risk at 75 % | abstained |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for corpus, title in CORPORA.items():
         found = results[corpus]
-        cells = [figure(found[name]) for name in (*columns, "aurc")]
+        cells = [figure(found[name]) for name in (*columns, "brier", "aurc")]
         cells.append(figure(found["risk_at_75"] / found["hamming_loss"]))
         cells.append(figure(found["abstained"]))
         lines.append(f"| {title} | {found['n']} | {' | '.join(cells)} |")
@@ -188,6 +188,10 @@ def report(checkpoint: Path, manifests: Path, data: Path, seed: int) -> None:
         half: {corpus: figures_of(pipeline, rows) for corpus, rows in scored[half].items()}
         for half in HALVES
     }
+    for half in HALVES:
+        for corpus, rows in scored[half].items():
+            least = least_calibration_error(rows.probabilities)
+            results[half][corpus]["least_ece"] = float(least.mean())
     results["doubt"] = doubt_figures(pipeline, scored, data, seed)
     (checkpoint / "evaluation.json").write_text(json.dumps(results, indent=1) + "\n")
     for corpus, title in CORPORA.items():

@@ -22,6 +22,7 @@ from lddu_pipe.models.calibration import (
     set_name,
     sigmoid,
 )
+from lddu_pipe.models.calibration.fitting import errors_by_deviation
 
 
 def overconfident_rows(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -72,12 +73,44 @@ def test_thresholds_beat_one_half_and_match_an_exhaustive_search() -> None:
     assert score(chosen) > score(np.array([0.5, 0.5]))
 
 
-def test_aleatoric_is_the_place_among_the_calibration_rows() -> None:
-    logits, truth, deviation = overconfident_rows(1000, 0)
-    calibration = fit_set(logits, truth, deviation)
-    places = calibration.aleatoric(np.array([[0.0, 9.0], [np.median(deviation[:, 0]), 0.1]]))
-    assert places[0].tolist() == [0.0, 1.0]
-    assert places[1, 0] == pytest.approx(0.5, abs=0.02)
+def test_aleatoric_is_the_error_to_be_expected_at_this_sigma() -> None:
+    """Sigma tells how far the probability is from 0.5, and so how large its error will be."""
+
+    def rows(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        random = np.random.default_rng(seed)
+        sharpness = random.uniform(0, 4, (count, 2))
+        logits = sharpness * random.choice([-1, 1], (count, 2))
+        truth = (random.random((count, 2)) < sigmoid(logits)).astype(float)
+        return logits, truth, np.exp(-sharpness)
+
+    fitted = fit_set(*rows(20_000, 0))
+    logits, truth, deviation = rows(20_000, 1)
+    found = fitted.aleatoric(deviation)
+    error = np.abs(truth - fitted.probabilities(logits))
+    for low, high in ((0.0, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4), (0.4, 0.5)):
+        chosen = (found >= low) & (found < high)
+        assert chosen.sum() > 500
+        assert error[chosen].mean() == pytest.approx(found[chosen].mean(), abs=0.02)
+    order = np.argsort(deviation[:, 0])
+    assert (np.diff(found[order, 0]) >= 0).all()
+
+
+def test_aleatoric_of_a_sigma_that_says_nothing_is_the_mean_error() -> None:
+    random = np.random.default_rng(0)
+    errors = random.uniform(0, 0.4, 5000)
+    curve = errors_by_deviation(random.random(5000), errors)
+    np.testing.assert_allclose(curve[2:-2], 0.2, atol=0.03)
+    falling = errors_by_deviation(-errors, errors)  # the wrong way round: never falls all the same
+    np.testing.assert_allclose(falling, errors.mean(), atol=1e-9)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7])
+def test_few_rows_have_errors_too(rows: int) -> None:
+    errors = np.linspace(0.1, 0.5, rows)
+    curve = errors_by_deviation(np.arange(rows, dtype=float), errors)
+    assert (np.diff(curve) >= 0).all()
+    assert curve.min() >= errors.min() - 1e-9
+    assert curve.max() <= errors.max() + 1e-9
 
 
 def test_abstaining_rows_are_the_share_asked_for_and_wrong_more_often() -> None:
@@ -141,13 +174,16 @@ def test_files_from_before_methods_and_label_sets_still_load(tmp_path: Path) -> 
     assert (old.method, old.curves, old.coverage) == ("platt", (), None)
     assert old.probabilities(np.array([[2.0]])) == sigmoid(np.array([[0.0]]))
     assert old.label_set(np.array([[0.5]])) is None
+    with pytest.raises(IncompatibleModelError, match="calibrate` on the model again"):
+        old.aleatoric(np.array([[0.1]]))
 
 
 def test_a_plain_calibration_is_written_with_the_plain_fields(tmp_path: Path) -> None:
     Calibration({"text": fit_set(*overconfident_rows(100, 0))}, (0.1, 0.2)).save(tmp_path)
     written = json.loads((tmp_path / "calibration.json").read_text())["sets"]["text"]
     assert list(written) == [
-        *("slope", "offset", "threshold", "deviation_quantiles", "abstain_above", "rows")
+        *("slope", "offset", "threshold", "deviation_quantiles", "abstain_above", "rows"),
+        "deviation_errors",
     ]
 
 

@@ -45,6 +45,7 @@ def any_calibration(seed: int = 0, **changes: object) -> Calibration:
             offset=tuple(random.normal(size=LABELS)),
             threshold=tuple(random.uniform(0.2, 0.6, LABELS)),
             deviation_quantiles=tuple(map(tuple, quantiles)),
+            deviation_errors=tuple(map(tuple, np.sort(random.random((LABELS, QUANTILES))))),
             abstain_above=float(random.uniform(0.1, 0.4)),
             rows=100,
         )
@@ -119,7 +120,7 @@ def test_it_says_what_model_and_calibration_say(model: LDDUModel, variant: dict)
     assert (found.probabilities[-1] == np.float32(calibration.base_rates)).all()
     assert not found.decisions[-1].any()
     assert found.abstained[-1]
-    assert (found.aleatoric[-1] == 1).all()
+    assert (found.aleatoric[-1] == 0.5).all()
 
 
 @torch.inference_mode()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lddu_pipe.models.config import LDDUConfig
-from lddu_pipe.models.fusion import gate
+from lddu_pipe.models.fusion import GatedFusion, gate
 from lddu_pipe.models.latent import LOG_VAR_RANGE
 from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.models.losses import ContrastiveQueue, LossWeights, lddu_loss
@@ -213,16 +213,29 @@ def test_statistics_pooling_sees_what_the_mean_does_not() -> None:
     assert not torch.allclose(one, two)
 
 
-@pytest.mark.parametrize("residual", [False, True])
-def test_labels_differ_on_a_single_step_only_by_their_residual(residual: bool) -> None:
+@pytest.mark.parametrize("specific", [False, True])
+def test_labels_gather_the_same_of_a_single_step_unless_specific(specific: bool) -> None:
     torch.manual_seed(0)
-    model = LDDUModel(small_config(label_residual=residual)).eval()
+    model = LDDUModel(small_config(label_specific=specific)).eval()
     with torch.no_grad():
         for state in model.missing.values():
             state.gathered.zero_()  # what stands for absent modalities is each label's own
     step, mask = torch.randn(1, 1, SIZES["text"]), torch.ones(1, 1, dtype=torch.bool)
+    gathered = model.gather({"text": step}, {"text": mask}).values[0, 0]
+    assert torch.allclose(gathered, gathered[0], atol=1e-6) is not specific
     direct = model({"text": step}, {"text": mask}).direct_logits[0]
-    assert torch.allclose(direct, direct[0], atol=1e-6) is not residual
+    assert torch.allclose(direct, direct[0], atol=1e-6) is not specific
+
+
+@pytest.mark.parametrize("specific", [False, True])
+def test_the_direct_view_has_a_classifier_for_each_label_where_specific(specific: bool) -> None:
+    torch.manual_seed(0)
+    fusion = GatedFusion(small_config(label_specific=specific)).eval()
+    alike = torch.randn(2, 3, 1, 16).expand(-1, -1, 6, -1)
+    latent = torch.zeros(2, 3, 6, 8)
+    direct, _, _ = fusion(alike, latent, latent)
+    assert direct.shape == (2, 6)
+    assert torch.allclose(direct, direct[:, :1], atol=1e-6) is not specific
 
 
 def test_saving_and_loading_gives_the_same_model(model: LDDUModel, tmp_path: Path) -> None:

@@ -155,4 +155,23 @@ def test_a_face_that_can_hardly_be_seen_is_doubted_more(
         for path in (*pictures, *blurred)
     ]
     aleatoric = score(pipe, tmp_path, rows).aleatoric
-    assert aleatoric[MANY:].mean() > aleatoric[:MANY].mean() + 0.2
+    assert aleatoric[MANY:].mean() > 2 * aleatoric[:MANY].mean()
+
+
+@pytest.mark.parametrize(
+    ("whole", "broken"),
+    [
+        ("I am so happy to see you, this is wonderful news!", "am happy see this news"),
+        ("I miss my grandmother every single day.", "miss grandmother single"),
+        ("He said that he would come to the station at seven.", "said he come station seven"),
+        ("They told us last night that the house had been sold.", "told last that house sold"),
+    ],
+)
+def test_a_sentence_with_missing_words_is_doubted_more(
+    pipe: EmotionPipeline, whole: str, broken: str
+) -> None:
+    def doubt(text: str) -> float:
+        (utterance,) = pipe(text=text).utterances
+        return float(np.mean([score.uncertainty.aleatoric for score in utterance.emotions]))
+
+    assert doubt(broken) > 1.2 * doubt(whole)

@@ -44,7 +44,7 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = CliRunner().invoke(main, ["models", "export", "--format", "onnx", "-o", str(path)])
     assert done.exit_code == 0, done.output
     assert done.stdout == ""
-    assert re.search(r"wrote \S+head\.onnx \(9\.\d MB\).* within \S+ of the model's", done.stderr)
+    assert re.search(r"wrote \S+head\.onnx \(10\.\d MB\).* within \S+ of the model's", done.stderr)
     return path
 
 

@@ -26,7 +26,7 @@ TOKEN = "a-token-of-the-tests"
 
 def utterance(name, start, end, text, probabilities, decisions):
     scores = tuple(
-        EmotionScore(label, share, decision, max(share, 1 - share), Uncertainty(0.4, 0.03))
+        EmotionScore(label, share, decision, max(share, 1 - share), Uncertainty(0.1, 0.03))
         for label, share, decision in zip(LABELS, probabilities, decisions, strict=True)
     )
     missing = {"vision": "no face found"}

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 
 from lddu_pipe.models.calibration.abstention import expected_error
 from lddu_pipe.models.calibration.scaling import Method, fit_scaling
@@ -43,11 +44,15 @@ def fit_set(
     threshold = choose_thresholds(scaled, truth, target=target)
     errors = expected_error(scaled, decide(scaled, threshold))
     quantiles = np.quantile(deviation, np.linspace(0, 1, QUANTILES), axis=0).T
+    real = np.asarray(truth, np.float64)
+    misses = real * (1 - scaled) + (1 - real) * scaled
+    rising = [errors_by_deviation(*columns) for columns in zip(deviation.T, misses.T, strict=True)]
     fitted = SetCalibration(
         slope=scaling.slope,
         offset=scaling.offset,
         threshold=tuple(float(value) for value in threshold),
         deviation_quantiles=tuple(tuple(float(q) for q in row) for row in quantiles),
+        deviation_errors=tuple(tuple(float(error) for error in row) for row in rising),
         abstain_above=float(np.quantile(errors, 1 - abstain_share)),
         rows=len(truth),
         method=method,
@@ -58,3 +63,33 @@ def fit_set(
         return fitted
     limit = np.quantile(fitted.aleatoric(deviation).mean(axis=1), 1 - unclear_share)
     return replace(fitted, abstain_aleatoric=float(limit))
+
+
+def errors_by_deviation(
+    deviation: NDArray[np.floating], errors: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """How large one label's errors are where its |sigma| is at evenly spaced quantiles.
+
+    Isotonic regression, since a wider distribution shall never mean less doubt; then the mean
+    over a window of two steps of the quantiles, since rows within one of its level blocks would
+    all be doubted alike.
+
+    Args:
+        deviation: (rows,), |sigma|.
+        errors: (rows,) in 0..1, distance of the probability from the truth.
+
+    Returns:
+        (`QUANTILES`,) in 0..1, never falling.
+    """
+    rows = len(deviation)
+    order = np.argsort(deviation, kind="stable")
+    fitted = isotonic_regression(np.asarray(errors, np.float64)[order]).x
+    # The integral from the smallest |sigma| on, over the share of rows that are passed.
+    passed = np.linspace(0, 1, rows + 1)
+    integral = np.append(0, np.cumsum(fitted)) / rows
+    levels = np.linspace(0, 1, QUANTILES)
+    step = 1 / (QUANTILES - 1)
+    begin, end = np.maximum(levels - step, 0), np.minimum(levels + step, 1)
+    mean = np.diff(np.interp([begin, end], passed, integral), axis=0)[0] / (end - begin)
+    # Sums of floats may lose the order in the last digit.
+    return np.maximum.accumulate(np.clip(mean, 0, 1))

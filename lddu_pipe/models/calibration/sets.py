@@ -43,6 +43,9 @@ class SetCalibration:
     """Expected share of wrong decisions from which the model does not answer."""
     rows: int
     """How many calibration rows there were."""
+    deviation_errors: tuple[tuple[float, ...], ...] = ()
+    """(labels, quantiles): the error to be expected at `deviation_quantiles`, never falling; empty
+    in files of earlier versions."""
     method: Method = "platt"
     """How the map from logits to probabilities was learned."""
     curves: tuple[Curve | None, ...] = ()
@@ -67,17 +70,31 @@ class SetCalibration:
         return decide(probabilities, self.threshold)
 
     def aleatoric(self, deviation: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Place of |sigma| among the calibration rows, (batch, labels) in 0..1.
+        """Error to be expected at |sigma|, (batch, labels) in 0..1.
 
-        0.9 says that nine of ten calibration rows with these modalities had a narrower
-        distribution for this label.
+        0.3 says that the probabilities of calibration rows with these modalities and about this
+        |sigma| for the label were 0.3 away from the truth, 0 or 1, in the mean. A coin toss is
+        0.5 away.
+
+        Raises:
+            IncompatibleModelError: see `error_lines`.
         """
-        levels = np.linspace(0, 1, QUANTILES)
-        columns = [
-            np.interp(deviation[:, index], quantiles, levels)
-            for index, quantiles in enumerate(self.deviation_quantiles)
-        ]
-        return np.stack(columns, axis=1)
+        lines = enumerate(self.error_lines)
+        return np.stack([np.interp(deviation[:, index], *line) for index, line in lines], axis=1)
+
+    @property
+    def error_lines(self) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
+        """Of each label, the knots of the line from |sigma| to the error to be expected.
+
+        Raises:
+            IncompatibleModelError: the calibration is of a version that knew no errors.
+        """
+        if not self.deviation_errors:
+            raise IncompatibleModelError(
+                "the model's calibration is of an earlier lddu-pipe, which knew the rank of sigma "
+                "and not the error to expect; run `lddu-pipe calibrate` on the model again"
+            )
+        return list(zip(self.deviation_quantiles, self.deviation_errors, strict=True))
 
     def abstains(
         self,
@@ -179,7 +196,8 @@ def _from_json(item: Mapping[str, Any]) -> SetCalibration:
     content = dict(item)
     for name in ("slope", "offset", "threshold"):
         content[name] = _floats(content[name])
-    content["deviation_quantiles"] = tuple(map(_floats, content["deviation_quantiles"]))
+    for name in ("deviation_quantiles", "deviation_errors"):
+        content[name] = tuple(map(_floats, content.get(name, ())))
     content["curves"] = tuple(
         None if curve is None else Curve(_floats(curve["logits"]), _floats(curve["probabilities"]))
         for curve in content.get("curves", ())
