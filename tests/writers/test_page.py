@@ -14,6 +14,8 @@ import pytest
 
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.writers.formats import FORMATS
+from lddu_pipe.writers.terminal import HIGH_ALEATORIC
+from lddu_pipe.writers.wording import percent
 
 HOSTILE = (
     "</script><script>window.hacked = 1</script><!-- <script> \u2028 ${title} 'x' \"y\" &amp;"
@@ -58,6 +60,11 @@ def page(annotation: Annotation, folder: Path | None = None) -> Elements:
 def test_the_page_carries_the_whole_annotation(make_annotation):
     annotation = make_annotation()
     assert page(annotation).data()["annotation"] == json.loads(annotation.to_json())
+
+
+def test_its_help_names_the_ambiguity_from_which_it_flags(make_annotation):
+    shown = FORMATS["html"].render(make_annotation(), None).decode("utf-8")
+    assert f"below {percent(HIGH_ALEATORIC)}, and above" in shown
 
 
 def test_the_page_loads_nothing_but_the_media(make_annotation):

@@ -7,7 +7,7 @@
  */
 const AMBIGUITY_STEPS = [
   { below: 0.15, opacity: 0.62 },
-  { below: 0.33, opacity: 0.38 },
+  { below: high.aleatoric, opacity: 0.38 },
   { below: Infinity, opacity: 0.2 },
 ];
 /* The range of a lane: a line at 0 or 1 is seen whole. */
