@@ -101,16 +101,22 @@ def test_aleatoric_of_a_sigma_that_says_nothing_is_the_mean_error() -> None:
     curve = errors_by_deviation(random.random(5000), errors)
     np.testing.assert_allclose(curve[2:-2], 0.2, atol=0.03)
     falling = errors_by_deviation(-errors, errors)  # the wrong way round: never falls all the same
-    np.testing.assert_allclose(falling, errors.mean(), atol=1e-9)
+    np.testing.assert_allclose(falling, errors.mean(), atol=1e-3)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7])
 def test_few_rows_have_errors_too(rows: int) -> None:
-    errors = np.linspace(0.1, 0.5, rows)
+    errors = np.linspace(0.0, 0.2, rows)
     curve = errors_by_deviation(np.arange(rows, dtype=float), errors)
     assert (np.diff(curve) >= 0).all()
-    assert curve.min() >= errors.min() - 1e-9
-    assert curve.max() <= errors.max() + 1e-9
+    # Few rows without an error do not promise that there will be none.
+    assert 1 / (rows + 2) / 2 < curve.min() <= curve.max() < 1
+
+
+def test_rows_of_the_same_deviation_are_doubted_alike() -> None:
+    errors = np.tile([0.0, 0.6], 500)
+    curve = errors_by_deviation(np.ones(1000), errors)
+    np.testing.assert_allclose(curve, 0.3, atol=1e-3)
 
 
 def test_abstaining_rows_are_the_share_asked_for_and_wrong_more_often() -> None:

@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import isotonic_regression
 
 from lddu_pipe.models.calibration.abstention import expected_error
-from lddu_pipe.models.calibration.scaling import Method, fit_scaling
+from lddu_pipe.models.calibration.scaling import Method, fit_isotonic, fit_scaling
 from lddu_pipe.models.calibration.sets import QUANTILES, SetCalibration
 from lddu_pipe.models.calibration.thresholds import F1, Target, choose_thresholds, decide
 
@@ -70,26 +69,15 @@ def errors_by_deviation(
 ) -> NDArray[np.float64]:
     """How large one label's errors are where its |sigma| is at evenly spaced quantiles.
 
-    Isotonic regression, since a wider distribution shall never mean less doubt; then the mean
-    over a window of two steps of the quantiles, since rows within one of its level blocks would
-    all be doubted alike.
+    Isotonic regression, since a wider distribution shall never mean less doubt.
 
     Args:
-        deviation: (rows,), |sigma|.
+        deviation: (rows,), |sigma|, at least one row.
         errors: (rows,) in 0..1, distance of the probability from the truth.
 
     Returns:
         (`QUANTILES`,) in 0..1, never falling.
     """
-    rows = len(deviation)
-    order = np.argsort(deviation, kind="stable")
-    fitted = isotonic_regression(np.asarray(errors, np.float64)[order]).x
-    # The integral from the smallest |sigma| on, over the share of rows that are passed.
-    passed = np.linspace(0, 1, rows + 1)
-    integral = np.append(0, np.cumsum(fitted)) / rows
-    levels = np.linspace(0, 1, QUANTILES)
-    step = 1 / (QUANTILES - 1)
-    begin, end = np.maximum(levels - step, 0), np.minimum(levels + step, 1)
-    mean = np.diff(np.interp([begin, end], passed, integral), axis=0)[0] / (end - begin)
-    # Sums of floats may lose the order in the last digit.
-    return np.maximum.accumulate(np.clip(mean, 0, 1))
+    curve = fit_isotonic(deviation, errors)
+    places = np.quantile(deviation, np.linspace(0, 1, QUANTILES))
+    return np.asarray(np.interp(places, curve.logits, curve.probabilities), np.float64)
