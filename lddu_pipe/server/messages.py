@@ -34,12 +34,12 @@ JOB_EXAMPLE: Example = {
 }
 TEXT_EXAMPLE: Example = {"text": "What wonderful news!"}
 _SCORES = (
-    ("happy", 0.9585, "present", 0.9585, 0.1636, 0.0173),
-    ("sad", 0.0248, "absent", 0.9752, 0.1853, 0.009),
-    ("anger", 0.0323, "absent", 0.9677, 0.2152, 0.0097),
-    ("surprise", 0.0206, "absent", 0.9794, 0.1601, 0.0087),
-    ("disgust", 0.0042, "absent", 0.9958, 0.0854, 0.0019),
-    ("fear", 0.0048, "absent", 0.9952, 0.0875, 0.0042),
+    ("happy", 0.8854, "present", 0.8854, 0.3361, 0.0342),
+    ("sad", 0.0389, "absent", 0.9611, 0.2335, 0.0156),
+    ("anger", 0.024, "absent", 0.976, 0.2185, 0.0075),
+    ("surprise", 0.0862, "absent", 0.9138, 0.2903, 0.0188),
+    ("disgust", 0.0054, "absent", 0.9946, 0.077, 0.002),
+    ("fear", 0.0119, "absent", 0.9881, 0.0996, 0.0048),
 )
 """What `lddu-base-en` says of `TEXT_EXAMPLE`, in the order of `EmotionMessage`."""
 
@@ -54,7 +54,7 @@ ANNOTATION_EXAMPLE: Example = {
     },
     "model": {
         "name": "lddu-base-en",
-        "version": "0.4.0",
+        "version": "0.5.0",
         "labels": [label for label, *_ in _SCORES],
         "aligned": False,
     },
@@ -87,7 +87,7 @@ ANNOTATION_EXAMPLE: Example = {
         "created": "2026-01-01T12:00:00+00:00",
         "versions": {"lddu-pipe": "0.1.0", "torch": "2.13.0"},
         "weights": {
-            "model.safetensors": "5145e0bf4879e5e3a4b6edfea7f56168cbdc05baa22c313729e579b63c5bf659"
+            "model.safetensors": "f2b660d45bd3639b73ebbab8f022540d16e901f488de0eb5d45eed2c3cf44446"
         },
         "config": {"fps": 10.0, "aligned": False, "passes": 16, "transcript": "text"},
     },

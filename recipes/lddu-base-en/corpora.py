@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lddu_pipe.labels import MOSEI
 from lddu_pipe.types import MODALITIES, Modality
+from soft_labels import name_of, soften
 from store import FeatureTable, read_table
 
 MAX_STEPS = 150  # of sound and pictures: fifteen seconds of video at ten frames a second
@@ -87,10 +88,13 @@ def rarity(labels: NDArray[np.bool_]) -> NDArray[np.float64]:
 class TextCorpus:
     """Words of SemEval, GoEmotions and MELD."""
 
-    def __init__(self, table: FeatureTable, rows: NDArray[np.int64]) -> None:
+    def __init__(
+        self, table: FeatureTable, rows: NDArray[np.int64], teacher: Path | None = None
+    ) -> None:
         self._table, self._rows = table, rows
-        self.labels, self.damage = table.labels[rows], table.damage[rows]
-        self.groups = table.groups[rows]
+        self.groups, self.damage = table.groups[rows], table.damage[rows]
+        names = [name_of(table.groups[row], table.names[row]) for row in rows]
+        self.labels = soften(table.labels[rows], names, teacher)
 
     def draw(
         self, row: int, random: np.random.Generator, *, vary: bool, longest: int = MAX_STEPS
@@ -260,15 +264,21 @@ def mosei_sets(data: Path) -> NDArray[np.bool_]:
     return np.asarray(rows[list(MOSEI)] > 0, dtype=np.bool_)
 
 
-def load_split(features: Path, split: str) -> Corpora:
-    """Load "train", or the "calibrate" or "report" half of the validation data."""
+def load_split(features: Path, split: str, teacher: Path | None = None) -> Corpora:
+    """Load "train", or the "calibrate" or "report" half of the validation data.
+
+    Args:
+        features: the folder of all features.
+        split: which part.
+        teacher: soft labels of the training texts.
+    """
     if split == "train":
         text, audio = (
             read_table(features / "text_train.npz"),
             read_table(features / "audio_train.npz"),
         )
         return Corpora(
-            TextCorpus(text, np.arange(len(text))),
+            TextCorpus(text, np.arange(len(text)), teacher),
             AudioCorpus(audio, np.arange(len(audio))),
             VisionCorpus(features / "vision_train.npz"),
         )

@@ -27,6 +27,16 @@ def drop_words(words: list[str], share: float, random: np.random.Generator) -> l
     return [word for index, word in enumerate(words) if index not in gone]
 
 
+def break_text(words: list[str], random: np.random.Generator) -> tuple[list[str], float]:
+    """Leave out so many words that it should show.
+
+    Returns:
+        About half of the words, and how much damage that is, 0..1.
+    """
+    gone = random.uniform(0.35, 0.7)
+    return drop_words(words, gone, random), min(1.0, 1.5 * gone)
+
+
 def foreign_sentences(count: int, seed: int) -> list[str]:
     """Words of other languages in no order that means anything."""
     fakers = [Faker(locale) for locale in FOREIGN]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from damage import drop_words, foreign_sentences, gibberish
+from damage import break_text, foreign_sentences, gibberish
 from lddu_pipe.assets import resolve
 from lddu_pipe.extractors.text import TextExtractor, TextSettings
 from lddu_pipe.labels import MOSEI
@@ -46,6 +46,14 @@ LABEL_OF = {
 }
 
 
+ASIDE = {
+    "semeval": ("anticipation", "love", "optimism", "pessimism", "trust"),
+    "goemotions": (),
+    "meld": ("positive", "negative"),
+}
+"""What the texts of a corpus are labelled with beside our six emotions."""
+
+
 class LabelledText(NamedTuple):
     """One text of a corpus."""
 
@@ -53,6 +61,8 @@ class LabelledText(NamedTuple):
     corpus: str
     text: str
     labels: tuple[str, ...]
+    aside: tuple[str, ...] = ()
+    """Those of `ASIDE` that it has."""
 
 
 def read_semeval(path: Path) -> Iterator[LabelledText]:
@@ -60,7 +70,8 @@ def read_semeval(path: Path) -> Iterator[LabelledText]:
     table = pd.read_csv(path, sep="\t", quoting=3)
     for row in table.to_dict("records"):
         labels = tuple(ours for theirs, ours in LABEL_OF.items() if row.get(theirs) == 1)
-        yield LabelledText(str(row["ID"]), "semeval", str(row["Tweet"]), labels)
+        aside = tuple(label for label in ASIDE["semeval"] if row[label] == 1)
+        yield LabelledText(str(row["ID"]), "semeval", str(row["Tweet"]), labels, aside)
 
 
 def read_goemotions(path: Path, labels_path: Path) -> Iterator[LabelledText]:
@@ -74,13 +85,14 @@ def read_goemotions(path: Path, labels_path: Path) -> Iterator[LabelledText]:
 
 
 def read_meld(path: Path) -> Iterator[LabelledText]:
-    """MELD (Poria et al. 2019): utterances of a TV series, one label each."""
+    """MELD (Poria et al. 2019): utterances of a TV series, one label and a sentiment each."""
     table = pd.read_csv(path, encoding="utf-8", encoding_errors="replace")
     for row in table.to_dict("records"):
         label = LABEL_OF.get(row["Emotion"])
         name = f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}"
         text = str(row["Utterance"]).replace("\x92", "'").replace("\ufffd", "'")
-        yield LabelledText(name, "meld", text, (label,) if label else ())
+        aside = tuple(sentiment for sentiment in ASIDE["meld"] if row["Sentiment"] == sentiment)
+        yield LabelledText(name, "meld", text, (label,) if label else (), aside)
 
 
 def read_split(folder: Path, split: str) -> list[LabelledText]:
@@ -126,9 +138,8 @@ def variants(rows: list[TrainingText], random: np.random.Generator) -> list[Trai
             found.append(row._replace(text=as_spoken(row.text)))
         words = row.text.split()
         if len(words) > 3 and random.random() < SPOILT_SHARE:
-            gone = random.uniform(0.35, 0.7)
-            text = " ".join(drop_words(words, gone, random))
-            found.append(row._replace(text=text, damage=min(1.0, 1.5 * gone)))
+            left, damage = break_text(words, random)
+            found.append(row._replace(text=" ".join(left), damage=damage))
     return found
 
 

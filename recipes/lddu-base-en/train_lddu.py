@@ -158,7 +158,14 @@ def validate(model: LDDUModel, corpora: Corpora) -> dict[str, float]:
 
 
 def train(
-    data: Path, features: Path, output: Path, steps: int, batch_size: int, lr: float, seed: int
+    data: Path,
+    features: Path,
+    teacher: Path,
+    output: Path,
+    steps: int,
+    batch_size: int,
+    lr: float,
+    seed: int,
 ) -> None:
     """Train and keep the running average of the weights.
 
@@ -167,7 +174,7 @@ def train(
     """
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
-    corpora, chooser = load_split(features, "train"), load_split(features, "calibrate")
+    corpora, chooser = load_split(features, "train", teacher), load_split(features, "calibrate")
     composer = Composer(corpora, mosei_sets(data), random, vary=True)
     config = make_config(corpora)
     model = LDDUModel(config)
@@ -238,6 +245,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--teacher", type=Path, required=True, help="soft labels of the texts")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=1800)
     parser.add_argument("--batch-size", type=int, default=128)
@@ -247,6 +255,7 @@ if __name__ == "__main__":
     train(
         arguments.data,
         arguments.features,
+        arguments.teacher,
         arguments.output,
         arguments.steps,
         arguments.batch_size,
