@@ -88,13 +88,10 @@ def rarity(labels: NDArray[np.bool_]) -> NDArray[np.float64]:
 class TextCorpus:
     """Words of SemEval, GoEmotions and MELD."""
 
-    def __init__(
-        self, table: FeatureTable, rows: NDArray[np.int64], teacher: Path | None = None
-    ) -> None:
+    def __init__(self, table: FeatureTable, rows: NDArray[np.int64]) -> None:
         self._table, self._rows = table, rows
-        self.groups, self.damage = table.groups[rows], table.damage[rows]
-        names = [name_of(table.groups[row], table.names[row]) for row in rows]
-        self.labels = soften(table.labels[rows], names, teacher)
+        self.labels, self.damage = table.labels[rows], table.damage[rows]
+        self.groups = table.groups[rows]
 
     def draw(
         self, row: int, random: np.random.Generator, *, vary: bool, longest: int = MAX_STEPS
@@ -277,8 +274,12 @@ def load_split(features: Path, split: str, teacher: Path | None = None) -> Corpo
             read_table(features / "text_train.npz"),
             read_table(features / "audio_train.npz"),
         )
+        if teacher is not None:
+            names = [name_of(*place) for place in zip(text.groups, text.names, strict=True)]
+            softened = soften(text.labels, names, teacher)
+            text = FeatureTable(**(text._asdict() | {"labels": softened}))
         return Corpora(
-            TextCorpus(text, np.arange(len(text)), teacher),
+            TextCorpus(text, np.arange(len(text))),
             AudioCorpus(audio, np.arange(len(audio))),
             VisionCorpus(features / "vision_train.npz"),
         )

@@ -28,22 +28,15 @@ def write_soft_labels(
     np.savez(path, names=np.array(names), probabilities=np.asarray(probabilities, np.float32))
 
 
-def soften(
-    labels: NDArray[np.float32], names: Sequence[str], path: Path | None
-) -> NDArray[np.float32]:
+def soften(labels: NDArray[np.float32], names: Sequence[str], path: Path) -> NDArray[np.float32]:
     """Labels, (rows, 6), with what the first model made of the texts that it has read.
 
     A label that an annotator gave stays at 0.5 or above, one that none gave below. Variants of a
-    text have its name and so its soft labels. Without a `path` labels stay as they are.
+    text have its name and so its soft labels.
     """
-    if path is None:
-        return labels
     with np.load(path) as archive:
         row_of = {str(name): row for row, name in enumerate(archive["names"])}
         probabilities = archive["probabilities"]
-    mixed = labels.copy()
-    for row, name in enumerate(names):
-        if name in row_of:
-            soft = probabilities[row_of[name]]
-            mixed[row] = HARD_SHARE * labels[row] + (1 - HARD_SHARE) * soft
-    return mixed
+    rows = np.array([row_of.get(name, -1) for name in names])
+    mixed = HARD_SHARE * labels + (1 - HARD_SHARE) * probabilities[rows]
+    return np.where((rows >= 0)[:, None], mixed, labels)

@@ -27,6 +27,7 @@ from extract_text import ASIDE, LabelledText, as_spoken, read_split
 from lddu_pipe.assets import resolve
 from lddu_pipe.labels import MOSEI
 from lddu_pipe.metrics import average_precision
+from lddu_pipe.models.calibration import sigmoid
 from lddu_pipe.pipelines.checkpoint import ADAPTER_FOLDER
 from lddu_pipe.transcripts.cues import split_words
 from soft_labels import FILE_NAME, name_of, soften, write_soft_labels
@@ -135,7 +136,7 @@ def read(
         batch = reader.encode([words[index] for index in chosen])
         tokens = encoder(**batch.pieces).last_hidden_state
         logits[chosen] = head(tokens, batch.words)[:, : len(MOSEI)].float().numpy()
-    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+    return sigmoid(logits).astype(np.float32)
 
 
 def figures_of(
@@ -197,9 +198,10 @@ def train(
     chooser = [text for text, first in zip(held, halves, strict=True) if first]
     labels = label_matrix(texts)
     names = [name_of(text.corpus, text.name) for text in texts]
-    taught = torch.from_numpy(soften(labels, names, teacher))
+    taught = torch.from_numpy(labels if teacher is None else soften(labels, names, teacher))
     aside, known = map(torch.from_numpy, aside_matrix(texts))
     words = [split_words(text.text) for text in texts]
+    chooser_words = [split_words(text.text) for text in chooser]
     corpora = np.array([text.corpus for text in texts])
     weights = np.zeros(len(texts))
     for corpus, share in SHARES.items():
@@ -255,11 +257,11 @@ def train(
         schedule.step()
         losses.append(loss.item())
         if step % 250 == 0 or step == steps:
-            read_now = read(encoder, head, reader, [split_words(text.text) for text in chooser])
+            found = read(encoder, head, reader, chooser_words)
             row = {
                 "step": step,
                 "loss": round(float(np.mean(losses)), 4),
-                "average_precision": figures_of(read_now, chooser),
+                "average_precision": figures_of(found, chooser),
                 "seconds": round(time.monotonic() - started),
             }
             losses.clear()

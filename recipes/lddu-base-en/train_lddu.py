@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from corpora import Composer, Corpora, Drawn, load_split, mosei_sets
 from lddu_pipe.metrics import average_precision
+from lddu_pipe.models.calibration import sigmoid
 from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.models.encoders import UnimodalEncoder
 from lddu_pipe.models.lddu import LDDUModel
@@ -152,7 +153,7 @@ def validate(model: LDDUModel, corpora: Corpora) -> dict[str, float]:
     figures = {}
     for modality in MODALITIES:
         logits, _, labels = score_rows(model, single_rows(corpora, modality))
-        precisions = average_precision(labels >= 0.5, 1 / (1 + np.exp(-logits)))
+        precisions = average_precision(labels >= 0.5, sigmoid(logits))
         figures[modality] = float(np.mean([value for value in precisions if value is not None]))
     return figures
 

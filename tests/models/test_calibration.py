@@ -23,6 +23,7 @@ from lddu_pipe.models.calibration import (
     sigmoid,
 )
 from lddu_pipe.models.calibration.fitting import errors_by_deviation
+from lddu_pipe.models.calibration.sets import QUANTILES
 
 
 def overconfident_rows(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -95,19 +96,24 @@ def test_aleatoric_is_the_error_to_be_expected_at_this_sigma() -> None:
     assert (np.diff(found[order, 0]) >= 0).all()
 
 
+def errors_at_quantiles(deviation: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    places = np.quantile(deviation, np.linspace(0, 1, QUANTILES))
+    return errors_by_deviation(deviation, errors, places)
+
+
 def test_aleatoric_of_a_sigma_that_says_nothing_is_the_mean_error() -> None:
     random = np.random.default_rng(0)
     errors = random.uniform(0, 0.4, 5000)
-    curve = errors_by_deviation(random.random(5000), errors)
+    curve = errors_at_quantiles(random.random(5000), errors)
     np.testing.assert_allclose(curve[2:-2], 0.2, atol=0.03)
-    falling = errors_by_deviation(-errors, errors)  # the wrong way round: never falls all the same
+    falling = errors_at_quantiles(-errors, errors)  # the wrong way round: never falls all the same
     np.testing.assert_allclose(falling, errors.mean(), atol=1e-3)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7])
 def test_few_rows_have_errors_too(rows: int) -> None:
     errors = np.linspace(0.0, 0.2, rows)
-    curve = errors_by_deviation(np.arange(rows, dtype=float), errors)
+    curve = errors_at_quantiles(np.arange(rows, dtype=float), errors)
     assert (np.diff(curve) >= 0).all()
     # Few rows without an error do not promise that there will be none.
     assert 1 / (rows + 2) / 2 < curve.min() <= curve.max() < 1
@@ -115,7 +121,7 @@ def test_few_rows_have_errors_too(rows: int) -> None:
 
 def test_rows_of_the_same_deviation_are_doubted_alike() -> None:
     errors = np.tile([0.0, 0.6], 500)
-    curve = errors_by_deviation(np.ones(1000), errors)
+    curve = errors_at_quantiles(np.ones(1000), errors)
     np.testing.assert_allclose(curve, 0.3, atol=1e-3)
 
 

@@ -45,7 +45,8 @@ def fit_set(
     quantiles = np.quantile(deviation, np.linspace(0, 1, QUANTILES), axis=0).T
     real = np.asarray(truth, np.float64)
     misses = real * (1 - scaled) + (1 - real) * scaled
-    rising = [errors_by_deviation(*columns) for columns in zip(deviation.T, misses.T, strict=True)]
+    columns = zip(deviation.T, misses.T, quantiles, strict=True)
+    rising = [errors_by_deviation(*column) for column in columns]
     fitted = SetCalibration(
         slope=scaling.slope,
         offset=scaling.offset,
@@ -65,19 +66,20 @@ def fit_set(
 
 
 def errors_by_deviation(
-    deviation: NDArray[np.floating], errors: NDArray[np.floating]
+    deviation: NDArray[np.floating],
+    errors: NDArray[np.floating],
+    places: NDArray[np.floating],
 ) -> NDArray[np.float64]:
-    """How large one label's errors are where its |sigma| is at evenly spaced quantiles.
+    """How large one label's errors are at places of its |sigma|.
 
     Isotonic regression, since a wider distribution shall never mean less doubt.
 
     Args:
         deviation: (rows,), |sigma|, at least one row.
         errors: (rows,) in 0..1, distance of the probability from the truth.
+        places: (places,), |sigma|, increasing.
 
     Returns:
-        (`QUANTILES`,) in 0..1, never falling.
+        (places,) in 0..1, never falling.
     """
-    curve = fit_isotonic(deviation, errors)
-    places = np.quantile(deviation, np.linspace(0, 1, QUANTILES))
-    return np.asarray(np.interp(places, curve.logits, curve.probabilities), np.float64)
+    return fit_isotonic(deviation, errors).at(places)

@@ -50,6 +50,10 @@ class Curve:
         if not 0 < self.probabilities[0] <= self.probabilities[-1] < 1:
             raise ValueError("a curve's probabilities lie above 0 and below 1")
 
+    def at(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Heights of the line, of the shape of `logits`."""
+        return np.asarray(np.interp(logits, self.logits, self.probabilities), np.float64)
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -73,9 +77,7 @@ class Scaling:
         scaled = sigmoid(moved)
         for label, curve in enumerate(self.curves):
             if curve is not None:
-                scaled[..., label] = np.interp(
-                    exact[..., label], curve.logits, curve.probabilities
-                )
+                scaled[..., label] = curve.at(exact[..., label])
         return scaled
 
 
