@@ -134,22 +134,24 @@ def real_server() -> RealServer:
     def serve(data: Path, *arguments: str | Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         """The address and the process of a server, which is ended by Ctrl-C."""
         command = [sys.executable, "-m", "lddu_pipe.cli", "serve", "--offline", "--port", "0"]
-        process = subprocess.Popen(
+        environment = {key: value for key, value in os.environ.items() if key != "LDDU_PIPE_TOKEN"}
+        with subprocess.Popen(
             [*command, "--data", data, *arguments],
             stderr=subprocess.PIPE,
             text=True,
-            env={name: value for name, value in os.environ.items() if name != "LDDU_PIPE_TOKEN"},
-        )
-        try:
-            assert process.stderr is not None
-            found = re.match(r"listening at (http://127\.0\.0\.1:\d+);", process.stderr.readline())
-            assert found is not None
-            yield found[1], process
-        finally:
-            process.send_signal(signal.SIGINT)
+            env=environment,
+        ) as process:
             try:
-                assert process.wait(30) == 130
+                assert process.stderr is not None
+                line = process.stderr.readline()
+                found = re.match(r"listening at (http://127\.0\.0\.1:\d+);", line)
+                assert found is not None
+                yield found[1], process
             finally:
-                process.kill()
+                process.send_signal(signal.SIGINT)
+                try:
+                    assert process.wait(30) == 130
+                finally:
+                    process.kill()
 
     return serve
