@@ -34,12 +34,12 @@ JOB_EXAMPLE: Example = {
 }
 TEXT_EXAMPLE: Example = {"text": "What wonderful news!"}
 _SCORES = (
-    ("happy", 0.8854, "present", 0.8854, 0.3361, 0.0342),
-    ("sad", 0.0389, "absent", 0.9611, 0.2335, 0.0156),
-    ("anger", 0.024, "absent", 0.976, 0.2185, 0.0075),
-    ("surprise", 0.0862, "absent", 0.9138, 0.2903, 0.0188),
-    ("disgust", 0.0054, "absent", 0.9946, 0.077, 0.002),
-    ("fear", 0.0119, "absent", 0.9881, 0.0996, 0.0048),
+    ("happy", 0.9088, "present", 0.9088, 0.354, 0.0268),
+    ("sad", 0.0426, "absent", 0.9574, 0.2426, 0.0197),
+    ("anger", 0.0268, "absent", 0.9732, 0.1808, 0.0104),
+    ("surprise", 0.0662, "absent", 0.9338, 0.2992, 0.0151),
+    ("disgust", 0.0038, "absent", 0.9962, 0.0993, 0.0013),
+    ("fear", 0.0078, "absent", 0.9922, 0.1173, 0.0046),
 )
 """What `lddu-base-en` says of `TEXT_EXAMPLE`, in the order of `EmotionMessage`."""
 
@@ -54,7 +54,7 @@ ANNOTATION_EXAMPLE: Example = {
     },
     "model": {
         "name": "lddu-base-en",
-        "version": "0.5.0",
+        "version": "0.6.0",
         "labels": [label for label, *_ in _SCORES],
         "aligned": False,
     },
@@ -87,7 +87,7 @@ ANNOTATION_EXAMPLE: Example = {
         "created": "2026-01-01T12:00:00+00:00",
         "versions": {"lddu-pipe": "0.1.0", "torch": "2.13.0"},
         "weights": {
-            "model.safetensors": "f2b660d45bd3639b73ebbab8f022540d16e901f488de0eb5d45eed2c3cf44446"
+            "model.safetensors": "23d055fc0bd3833b75286776216bd5bef1c3d7f24e97589f56ffcd854d4af698"
         },
         "config": {"fps": 10.0, "aligned": False, "passes": 16, "transcript": "text"},
     },

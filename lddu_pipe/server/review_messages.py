@@ -33,7 +33,7 @@ CORRECTION_EXAMPLE: Example = {
     "model_end": 6.5,
     "model": {
         "name": "lddu-base-en",
-        "version": "0.5.0",
+        "version": "0.6.0",
         "decisions": {
             "happy": "present",
             "sad": "absent",

@@ -122,7 +122,7 @@ def calibrate(
             | {EXPRESSION_FILE: sha256_of_file(expression / EXPRESSION_FILE)},
         ),
     }
-    model.config.version = "0.5.0"
+    model.config.version = "0.6.0"
     base_rates = tuple(float(rate) for rate in np.mean(rates, axis=0))
     save_checkpoint(output, model.half(), Calibration(sets, base_rates), [expression, adapter])
 

@@ -261,22 +261,22 @@ def mosei_sets(data: Path) -> NDArray[np.bool_]:
     return np.asarray(rows[list(MOSEI)] > 0, dtype=np.bool_)
 
 
-def load_split(features: Path, split: str, teacher: Path | None = None) -> Corpora:
+def load_split(features: Path, split: str, soft_labels: Path | None = None) -> Corpora:
     """Load "train", or the "calibrate" or "report" half of the validation data.
 
     Args:
         features: the folder of all features.
         split: which part.
-        teacher: soft labels of the training texts.
+        soft_labels: those of the training texts, if they are to have a say.
     """
     if split == "train":
         text, audio = (
             read_table(features / "text_train.npz"),
             read_table(features / "audio_train.npz"),
         )
-        if teacher is not None:
+        if soft_labels is not None:
             names = [name_of(*place) for place in zip(text.groups, text.names, strict=True)]
-            softened = soften(text.labels, names, teacher)
+            softened = soften(text.labels, names, soft_labels)
             text = FeatureTable(**(text._asdict() | {"labels": softened}))
         return Corpora(
             TextCorpus(text, np.arange(len(text))),

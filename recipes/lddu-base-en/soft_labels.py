@@ -1,4 +1,4 @@
-"""What a first model makes of the training texts, as half of what the next one is taught.
+"""What the text encoder's adapters make of the training texts, as half of what LDDU is taught.
 
 "Born-again" training (Furlanello et al. 2018). Annotators disagree, and that a text could well
 have been called something else is seen in these probabilities.
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FILE_NAME = "soft_labels.npz"
-HARD_SHARE = 0.5  # of the annotators; the rest is the first model's
+HARD_SHARE = 0.5  # of the annotators; the rest is the adapters'
 
 
 def name_of(corpus: str, name: str) -> str:
@@ -29,7 +29,7 @@ def write_soft_labels(
 
 
 def soften(labels: NDArray[np.float32], names: Sequence[str], path: Path) -> NDArray[np.float32]:
-    """Labels, (rows, 6), with what the first model made of the texts that it has read.
+    """Labels, (rows, 6), with what the adapters made of the texts that they have read.
 
     A label that an annotator gave stays at 0.5 or above, one that none gave below. Variants of a
     text have its name and so its soft labels.

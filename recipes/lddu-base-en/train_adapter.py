@@ -1,6 +1,6 @@
 """Train low-rank adapters of the text encoder on SemEval-2018 E-c, GoEmotions and MELD.
 
-In two rounds: what the first makes of the training texts is part of what the second is taught.
+What they make of the training texts, with a head of their own, is part of what LDDU is taught.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from lddu_pipe.metrics import average_precision
 from lddu_pipe.models.calibration import sigmoid
 from lddu_pipe.pipelines.checkpoint import ADAPTER_FOLDER
 from lddu_pipe.transcripts.cues import split_words
-from soft_labels import FILE_NAME, name_of, soften, write_soft_labels
+from soft_labels import FILE_NAME, name_of, write_soft_labels
 
 logger = logging.getLogger("train_adapter")
 
@@ -184,11 +184,10 @@ def train(
     batch_size: int,
     lr: float,
     seed: int,
-    teacher: Path | None,
 ) -> None:
     """Train the adapters with a head that is thrown away, and write them in half precision.
 
-    Without a `teacher`, the soft labels of a first round, this is the first and writes them.
+    Before the head goes, it writes what it makes of the training texts.
     """
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
@@ -197,8 +196,7 @@ def train(
     halves = first_half([text.name for text in held])
     chooser = [text for text, first in zip(held, halves, strict=True) if first]
     labels = label_matrix(texts)
-    names = [name_of(text.corpus, text.name) for text in texts]
-    taught = torch.from_numpy(labels if teacher is None else soften(labels, names, teacher))
+    taught = torch.from_numpy(labels)
     aside, known = map(torch.from_numpy, aside_matrix(texts))
     words = [split_words(text.text) for text in texts]
     chooser_words = [split_words(text.text) for text in chooser]
@@ -268,8 +266,8 @@ def train(
             history.append(row)
             logger.info("%s", json.dumps(row))
             (output / "history.json").write_text(json.dumps(history, indent=1) + "\n")
-    if teacher is None:
-        write_soft_labels(output / FILE_NAME, names, read(encoder, head, reader, words))
+    names = [name_of(text.corpus, text.name) for text in texts]
+    write_soft_labels(output / FILE_NAME, names, read(encoder, head, reader, words))
     write_adapter(encoder, output)
     (output / "done").touch()  # an interrupted run must not be taken for a finished one
 
@@ -283,7 +281,6 @@ if __name__ == "__main__":
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--lr", type=float, default=4e-4)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--teacher", type=Path, help="soft labels of the first round")
     arguments = parser.parse_args()
     train(
         arguments.data,
@@ -292,5 +289,4 @@ if __name__ == "__main__":
         arguments.batch_size,
         arguments.lr,
         arguments.seed,
-        arguments.teacher,
     )

@@ -161,7 +161,7 @@ def validate(model: LDDUModel, corpora: Corpora) -> dict[str, float]:
 def train(
     data: Path,
     features: Path,
-    teacher: Path,
+    soft_labels: Path,
     output: Path,
     steps: int,
     batch_size: int,
@@ -175,7 +175,8 @@ def train(
     """
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
-    corpora, chooser = load_split(features, "train", teacher), load_split(features, "calibrate")
+    corpora = load_split(features, "train", soft_labels)
+    chooser = load_split(features, "calibrate")
     composer = Composer(corpora, mosei_sets(data), random, vary=True)
     config = make_config(corpora)
     model = LDDUModel(config)
@@ -246,7 +247,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--features", type=Path, required=True)
-    parser.add_argument("--teacher", type=Path, required=True, help="soft labels of the texts")
+    parser.add_argument(
+        "--soft-labels", type=Path, required=True, help="those of train_adapter.py"
+    )
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=1800)
     parser.add_argument("--batch-size", type=int, default=128)
@@ -256,7 +259,7 @@ if __name__ == "__main__":
     train(
         arguments.data,
         arguments.features,
-        arguments.teacher,
+        arguments.soft_labels,
         arguments.output,
         arguments.steps,
         arguments.batch_size,
