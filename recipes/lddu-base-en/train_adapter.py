@@ -177,14 +177,7 @@ def write_adapter(encoder: PeftModel, output: Path) -> None:
     (folder / "README.md").unlink()  # a template of peft's; the model card says what there is
 
 
-def train(
-    data: Path,
-    output: Path,
-    steps: int,
-    batch_size: int,
-    lr: float,
-    seed: int,
-) -> None:
+def train(data: Path, output: Path, steps: int, batch_size: int, lr: float, seed: int) -> None:
     """Train the adapters with a head that is thrown away, and write them in half precision.
 
     Before the head goes, it writes what it makes of the training texts.
@@ -195,8 +188,7 @@ def train(
     held = [text for text in read_split(data / "text", "dev") if split_words(text.text)]
     halves = first_half([text.name for text in held])
     chooser = [text for text, first in zip(held, halves, strict=True) if first]
-    labels = label_matrix(texts)
-    taught = torch.from_numpy(labels)
+    labels = torch.from_numpy(label_matrix(texts))
     aside, known = map(torch.from_numpy, aside_matrix(texts))
     words = [split_words(text.text) for text in texts]
     chooser_words = [split_words(text.text) for text in chooser]
@@ -204,7 +196,7 @@ def train(
     weights = np.zeros(len(texts))
     for corpus, share in SHARES.items():
         chosen = corpora == corpus
-        weights[chosen] = share * rarity(labels[chosen] >= 0.5)
+        weights[chosen] = share * rarity(labels[chosen].numpy() >= 0.5)
     cumulative = np.cumsum(weights / weights.sum())
 
     source = resolve(ENCODER)
@@ -247,7 +239,7 @@ def train(
         with torch.autocast("cpu", dtype=torch.bfloat16):
             tokens = encoder(**batch.pieces).last_hidden_state
         logits = head(tokens.float(), batch.words)
-        loss = adapter_loss(logits, taught[chosen], aside[chosen], known[chosen], damage)
+        loss = adapter_loss(logits, labels[chosen], aside[chosen], known[chosen], damage)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
