@@ -18,7 +18,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from scipy.io import wavfile
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,6 +49,7 @@ def browser() -> Iterator[Browser]:
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no Chromium on PATH (on Debian: apt-get install chromium)")
+    expect.set_options(timeout=60_000)  # not a page's own limit, and 5 s unless said
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
         yield browser

@@ -71,13 +71,13 @@ def test_upload_watch_open_correct_undo_export(real_server, open_page, sample_vi
         page.evaluate(WRITE_DOWN_PROGRESS)
         page.set_input_files("#files-chosen", sample_video)
         link = page.locator("#table").get_by_role("link", name="sample.mp4")
-        expect(link).to_be_visible(timeout=60_000)
+        expect(link).to_be_visible()
         shown = " ".join(page.evaluate("window.shown"))
         assert re.search("look at faces|transcribe", shown), shown
         link.click()
 
         expect(page.locator("#now-text")).to_have_text("I am so happy to be here today.")
-        page.wait_for_function("document.querySelector('#stage video').videoWidth > 0")
+        expect(page.locator("#stage video")).to_have_js_property("videoWidth", 640)
         expect(toggle(page, "happy")).to_be_checked()
         toggle(page, "surprise").check()
         page.locator("#review-comment").fill("eyebrows go up")
