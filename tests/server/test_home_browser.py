@@ -170,6 +170,28 @@ def test_jobs_tell_their_place_and_can_be_cancelled(spawn, open_home):
     expect(row(page, "last.wav")).to_be_visible()
 
 
+def test_a_file_that_arrives_while_the_last_one_ends_is_followed(spawn, open_home):
+    page = open_home(spawn())
+    send(page, file(b"WAIT", "one.wav"))
+    lines = page.locator("#sent li")
+    expect(lines).to_contain_text("look at faces: 50")
+    held = []
+    page.route("**/v1/jobs?state=running*", lambda route: held.append((route, route.fetch())))
+    page.get_by_role("button", name="Cancel one.wav").click()
+    expect(lines).to_have_count(0)
+    for _ in range(400):
+        if held:  # the answer that nothing is on its way
+            break
+        page.wait_for_timeout(50)
+    page.unroute("**/v1/jobs?state=running*")
+    send(page, file(name="last.wav"))
+    expect(lines).to_contain_text("is next")
+    ((route, answer),) = held
+    route.fulfill(response=answer)
+    expect(row(page, "last.wav")).to_be_visible()
+    expect(lines).to_have_count(0)
+
+
 def test_jobs_of_every_page_have_a_line(spawn, open_home):
     server = spawn()
     names = [f"{at}.wav" for at in range(5)]

@@ -201,8 +201,8 @@ class Sending {
     for (;;) {
       try {
         const jobs = await this.unfinished();
-        if (!jobs.length) break;
-        await this.watch(jobs[0]);
+        if (jobs.length) await this.watch(jobs[0]);
+        else if (!this.lines.size) break; // else a file arrived after the server had answered
       } catch (refusal) {
         // Deleted this very moment, or a server that is away or busy: ask again.
         const isTold = refusal instanceof Refusal;
