@@ -49,7 +49,7 @@ def browser() -> Iterator[Browser]:
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no Chromium on PATH (on Debian: apt-get install chromium)")
-    expect.set_options(timeout=60_000)  # not a page's own limit, and 5 s unless said
+    expect.set_options(timeout=60_000)  # a page's default timeout does not reach it
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
         yield browser

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -13,13 +12,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-)
 TOKEN = "a-token-of-the-tests"
 
 
@@ -69,10 +64,7 @@ def test_the_client_says_in_one_line_what_is_wrong(spawn, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_the_page(spawn, tmp_path):
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no Chromium on PATH (on Debian: apt-get install chromium)")
+def test_the_page(spawn, browser, tmp_path):
     handler = functools.partial(SimpleHTTPRequestHandler, directory=EXAMPLES / "web")
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as pages:
         threading.Thread(target=pages.serve_forever, daemon=True).start()
@@ -80,9 +72,7 @@ def test_the_page(spawn, tmp_path):
         server = spawn(TOKEN, origins=[address])
         media = tmp_path / "talk.wav"
         media.write_bytes(b"<b>hello</b>")
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-            page = browser.new_page()
+        with browser.new_page() as page:
             errors: list[str] = []
             page.on("pageerror", lambda error: errors.append(str(error)))
             page.goto(address)
@@ -102,5 +92,4 @@ def test_the_page(spawn, tmp_path):
             page.click("button")
             expect(page.locator("#status")).to_contain_text("send the header Authorization")
             assert errors == []
-            browser.close()
         pages.shutdown()
