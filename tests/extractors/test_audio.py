@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import librosa
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,7 +17,15 @@ from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.extractors.audio import AudioExtractor, AudioSettings
 from lddu_pipe.extractors.base import pool_frames
 from lddu_pipe.extractors.huggingface_audio import HuggingFaceAudioEncoder
-from lddu_pipe.extractors.prosody import PROSODY_NAMES, SAMPLE_RATE, prosody
+from lddu_pipe.extractors.prosody import (
+    FRAME_LENGTH,
+    HOP_LENGTH,
+    PITCH_RANGE,
+    PROSODY_NAMES,
+    SAMPLE_RATE,
+    prosody,
+)
+from lddu_pipe.media import decode_audio, probe
 
 
 def voice(pitch: float, seconds: float = 1.0, level: float = 0.3) -> NDArray[np.float32]:
@@ -47,6 +56,46 @@ def test_distance_to_the_microphone_and_a_constant_offset_change_nothing() -> No
     near += np.random.default_rng(0).normal(0, 1e-3, len(near)).astype(np.float32)
     np.testing.assert_allclose(prosody(near * 0.1), prosody(near), atol=0.02)
     np.testing.assert_allclose(prosody(near + 0.2), prosody(near), atol=0.02)
+
+
+def by_librosa(waveform: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    """Its own functions, in its own units."""
+    sizes = {"frame_length": FRAME_LENGTH, "hop_length": HOP_LENGTH}
+    spectrum = np.abs(librosa.stft(waveform, n_fft=FRAME_LENGTH, hop_length=HOP_LENGTH))
+    low, high = PITCH_RANGE
+    pitch = librosa.yin(waveform, fmin=low, fmax=high, sr=SAMPLE_RATE, **sizes)
+    level = 20 * np.log10(np.maximum(librosa.feature.rms(y=waveform, **sizes)[0], 1e-6))
+    return {
+        "loudness": (level - np.percentile(level, 95) + 20) / 15,
+        "pitch": (12 * np.log2(pitch / low) - 14) / 7,
+        "zero_crossings": librosa.feature.zero_crossing_rate(waveform, **sizes)[0] / 0.15 - 1,
+        "centroid": librosa.feature.spectral_centroid(S=spectrum, sr=SAMPLE_RATE)[0] / 1000 - 1.8,
+        "bandwidth": librosa.feature.spectral_bandwidth(S=spectrum, sr=SAMPLE_RATE)[0] / 500 - 3.4,
+        "rolloff": librosa.feature.spectral_rolloff(S=spectrum, sr=SAMPLE_RATE)[0] / 2000 - 1.75,
+        "flatness": np.log10(librosa.feature.spectral_flatness(S=spectrum)[0]) + 2,
+    }
+
+
+@pytest.mark.parametrize("kind", ["speech", "buzz", "noise", "silence", "bursts", "short"])
+def test_prosody_is_that_of_librosa(kind: str, sample_video: Path) -> None:
+    random = np.random.default_rng(0)
+    noise = random.normal(0, 0.1, SAMPLE_RATE).astype(np.float32)
+    waveform = {
+        "speech": lambda: decode_audio(probe(sample_video)),
+        "buzz": lambda: np.concatenate([voice(100.0), voice(170.0), voice(330.0)]),
+        "noise": lambda: noise,
+        "silence": lambda: np.zeros(SAMPLE_RATE, np.float32),
+        "bursts": lambda: noise * (np.arange(SAMPLE_RATE) // 4000 % 2).astype(np.float32),
+        "short": lambda: voice(120.0, 0.08),
+    }[kind]()
+    waveform = waveform - waveform.mean(dtype=np.float64).astype(np.float32)
+    found = prosody(waveform)
+    for name, expected in by_librosa(waveform).items():
+        got = found[:, PROSODY_NAMES.index(name)]
+        assert got.shape == expected.shape
+        # Where two lags are equally good, as in the last bit of silence, rounding may choose.
+        wrong = np.mean(np.abs(got - expected) > 1e-3)
+        assert wrong <= (0.01 if name == "pitch" else 0), (name, wrong)
 
 
 def test_rising_pitch_deviates_from_low_to_high() -> None:
