@@ -1,24 +1,30 @@
-"""The extractors of a pipeline, each loaded when it is first needed and then kept."""
+"""The extractors of a pipeline, each loaded when it is first needed and then kept.
+
+So are the libraries under them: mediapipe takes most of a second to be imported, and speech
+recognition half of one, which a text does not need.
+"""
 
 from __future__ import annotations
 
 from copy import copy
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from faster_whisper import WhisperModel
 
 from lddu_pipe.assets import ASSETS, resolve
 from lddu_pipe.errors import IncompatibleModelError, UnusableInputError
-from lddu_pipe.extractors.audio import AudioExtractor, AudioSettings
-from lddu_pipe.extractors.speech import SpeechRecogniser
-from lddu_pipe.extractors.text import TextExtractor, TextSettings
-from lddu_pipe.extractors.vision import VisionExtractor, VisionSettings
-from lddu_pipe.extractors.whisper import load_whisper
-from lddu_pipe.extractors.whisper_layers import WhisperLayers
 from lddu_pipe.pipelines.checkpoint import ADAPTER_FILE, EXPRESSION_FILE, Checkpoint
 from lddu_pipe.types import Modality
+
+if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
+
+    from lddu_pipe.extractors.audio import AudioExtractor
+    from lddu_pipe.extractors.speech import SpeechRecogniser
+    from lddu_pipe.extractors.text import TextExtractor
+    from lddu_pipe.extractors.vision import VisionExtractor
 
 WHISPER = "whisper-tiny.en"
 MINILM = "all-MiniLM-L6-v2"
@@ -94,6 +100,8 @@ class Extractors:
 
     @cached_property
     def _text(self) -> TextExtractor:
+        from lddu_pipe.extractors.text import TextExtractor, TextSettings
+
         adapter: Path | None = None
         if self._text_encoder is None:
             source: str | Path = self._resolve(MINILM)
@@ -117,7 +125,11 @@ class Extractors:
 
     @cached_property
     def _audio(self) -> AudioExtractor:
+        from lddu_pipe.extractors.audio import AudioExtractor, AudioSettings
+
         if self._audio_encoder is None:
+            from lddu_pipe.extractors.whisper_layers import WhisperLayers
+
             settings = AudioSettings()
             encoder = WhisperLayers(
                 self._resolve(WHISPER), settings.layers, device=self._device.type
@@ -136,6 +148,8 @@ class Extractors:
 
     @cached_property
     def _vision(self) -> VisionExtractor:
+        from lddu_pipe.extractors.vision import VisionExtractor, VisionSettings
+
         if self._checkpoint.expression is None:
             raise IncompatibleModelError(
                 f"{self._checkpoint.config.name} has no expression network: it was trained on "
@@ -157,10 +171,14 @@ class Extractors:
 
     @cached_property
     def _speech(self) -> SpeechRecogniser:
+        from lddu_pipe.extractors.speech import SpeechRecogniser
+
         return SpeechRecogniser(self._whisper, WHISPER)
 
     @cached_property
     def _whisper(self) -> WhisperModel:
+        from lddu_pipe.extractors.whisper import load_whisper
+
         device = "cuda" if self._device.type == "cuda" else "cpu"
         return load_whisper(
             self._resolve(WHISPER), device, threads=max(1, torch.get_num_threads() // 2)

@@ -8,7 +8,6 @@ from numbers import Real
 from pathlib import Path
 
 import cv2
-import librosa
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -166,6 +165,8 @@ def read_waveform(samples: ArrayLike, sample_rate: int) -> NDArray[np.float32]:
         raise UnusableInputError(f"a sample rate of {sample_rate} Hz is not one of sound")
     waveform = waveform.astype(np.float32)
     if sample_rate != SAMPLE_RATE:
+        import librosa  # takes a second and a half, which files at 16 kHz and words do without
+
         waveform = librosa.resample(waveform, orig_sr=sample_rate, target_sr=SAMPLE_RATE)
     return np.asarray(np.clip(waveform, -1.0, 1.0), np.float32)
 
