@@ -42,6 +42,8 @@ from lddu_pipe.writers.formats import FORMATS
 from report import machine, table, write_section
 
 LOADING = """
+import gc
+gc.disable()  # as the command does, or this would take a quarter longer
 import torch
 from faster_whisper import WhisperModel
 from mediapipe.tasks.python import BaseOptions, vision

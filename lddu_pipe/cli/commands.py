@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
@@ -19,6 +20,9 @@ PROGRAM = "lddu-pipe"
 SOME_FAILED = 1
 UNUSABLE = 2
 INTERRUPTED = 130
+COLLECT_RARELY = (50_000, 20, 20)
+"""Objects to be made before Python looks for garbage. What torch and transformers make when they
+are imported stays; at Python's own rate, looking through it takes a quarter of a short command."""
 
 _LIBRARY = re.compile(r"(?:.*/)?(lib[\w.+-]+\.so[\w.]*): ")
 """How the system's loader begins its complaint about a library."""
@@ -56,6 +60,7 @@ class Command(_Documented):
         """Run the command; an exception ends it with exit code 2."""
         from lddu_pipe.cli.noise import only_our_messages  # not needed for the help
 
+        gc.set_threshold(*COLLECT_RARELY)
         debug = ctx.params["debug"]
         with only_our_messages(ctx.params["verbose"], quiet=ctx.params["quiet"], native=debug):
             try:
