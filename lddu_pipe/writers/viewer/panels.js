@@ -1,4 +1,6 @@
 /* The parts that read as text: the utterance in view with its scales, the list, the table. */
+const FRAMES_AFTER_A_JUMP = 20;
+
 class UtterancePanel {
   constructor({ onThreshold, onHide }) {
     this.rows = new Map();
@@ -170,21 +172,23 @@ class UtteranceList {
     this.current = utterance ? this.items[utterance.index] : null;
     if (!this.current) return;
     this.current.button.setAttribute("aria-current", "true");
-    this.reveal(this.current, 3);
+    this.reveal(this.current);
   }
 
   /* Only the list scrolls: the page stays where the reader put it. Rows get their true height when
-   * they come into view, so that after a jump it takes another look. */
-  reveal(item, looks) {
-    if (item !== this.current || !looks) return;
+   * they come into view, which may push the one that is wanted out of it again: after a jump it is
+   * looked after for some frames. */
+  reveal(item, frames = FRAMES_AFTER_A_JUMP) {
+    if (item !== this.current || !frames) return;
     const top = item.row.offsetTop;
     const bottom = top + item.row.offsetHeight;
     const { scrollTop, clientHeight } = this.place;
-    if (top >= scrollTop && bottom <= scrollTop + clientHeight) return;
-    const far = Math.abs(top - scrollTop) > 3 * clientHeight;
-    const isJump = far || looks < 3;
-    this.place.scrollTo({ top: top - clientHeight / 3, behavior: isJump ? "auto" : motion() });
-    if (isJump) requestAnimationFrame(() => this.reveal(item, looks - 1));
+    const isHidden = top < scrollTop || bottom > scrollTop + clientHeight;
+    const isFar = isHidden && Math.abs(top - scrollTop) > 3 * clientHeight;
+    const isJump = isFar || frames < FRAMES_AFTER_A_JUMP;
+    const behavior = isJump ? "auto" : motion();
+    if (isHidden) this.place.scrollTo({ top: top - clientHeight / 3, behavior });
+    if (isJump) requestAnimationFrame(() => this.reveal(item, frames - 1));
   }
 
   setSpeaking(speaking) {
