@@ -63,7 +63,8 @@ def train(
     KEY=VALUE changes a setting; data and output are needed.
 
     The epoch, the calibration and the thresholds are chosen on the valid split; the test split is
-    scored once, at the end. Several GPUs: torchrun --nproc-per-node 2 -m lddu_pipe.cli train ...
+    scored once, at the end. Several GPUs: torchrun --standalone --nproc-per-node 2
+    -m lddu_pipe.cli train ...
     An interrupted run goes on when the same command is given again.
     """
     from lddu_pipe.training.settings import ABLATIONS, read_settings
