@@ -1,25 +1,36 @@
-"""Media that tests share, made on the fly."""
+"""What tests share: media made on the fly, one loaded pipeline, one browser, and the machine."""
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import imageio_ffmpeg
 import numpy as np
 import pytest
+from filelock import FileLock
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, expect, sync_playwright
 from scipy.io import wavfile
+
+if TYPE_CHECKING:
+    from lddu_pipe import Annotation, EmotionPipeline
+
+# The processes of the tests share the cores, so each, and what it starts, computes on one. Read as
+# torch is imported, so it stands before anything imports that. Tests of threads set their own.
+os.environ["OMP_NUM_THREADS"] = "1"
+gc.set_threshold(50_000, 20, 20)  # what is imported stays; looking through it takes half a minute
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("LDDU_PIPE_SHARED", ROOT.parent / "shared"))
@@ -34,6 +45,41 @@ WriteWav = Callable[..., Path]
 RealServer = Callable[..., AbstractContextManager[tuple[str, subprocess.Popen[str]]]]
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let one process run all tests that want the machine for themselves."""
+    if item.get_closest_marker("alone"):
+        item.add_marker(pytest.mark.xdist_group("alone"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let those tests come last, and what takes long first, whatever the order of the others."""
+
+    def turn(item: pytest.Item) -> int:
+        marks = {mark.name for mark in item.iter_markers()}
+        return 3 if "alone" in marks else 0 if "xdist_group" in marks else 2 - ("slow" in marks)
+
+    items.sort(key=turn)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Hold the other processes while a test runs that is marked ``alone``.
+
+    Each process has a lock, which it keeps while it runs a test; such a test waits for the locks
+    of all. One process runs all of those, so that no two can wait for each other.
+    """
+    worker = getattr(item.config, "workerinput", None)  # of pytest-xdist; None in one process
+    with ExitStack() as held:
+        if worker is not None:
+            alone = item.get_closest_marker("alone")
+            everybody = [f"gw{number}" for number in range(worker["workercount"])]
+            folder = Path(item.config.option.basetemp).parent  # the one that they share
+            for name in everybody if alone else [worker["workerid"]]:
+                held.enter_context(FileLock(folder / f"{name}.lock"))
+        return (yield)
+
+
 @pytest.fixture(scope="session")
 def shared_media() -> Path:
     """The folder of real clips; skips the test where it is absent."""
@@ -43,7 +89,21 @@ def shared_media() -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def pipe() -> EmotionPipeline:
+    """The default model, loaded once a process; tests leave it as it is."""
+    from lddu_pipe import EmotionPipeline
+
+    return EmotionPipeline.from_pretrained(device="cpu", offline=True)
+
+
+@pytest.fixture(scope="session")
+def sample(pipe: EmotionPipeline, sample_video: Path) -> Annotation:
+    """The annotation of the example that ships."""
+    return pipe(sample_video)
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Headless Chromium; skips the test where there is none."""
     program = shutil.which("chromium") or shutil.which("google-chrome")

@@ -651,6 +651,7 @@ def test_version():
     assert run("--version").stdout == f"lddu-pipe, version {version('lddu-pipe')}\n"
 
 
+@pytest.mark.alone
 def test_help_takes_less_than_three_times_an_import_of_click():
     def least_work(*arguments):
         """Seconds of processor time, which other work on the machine disturbs least."""
@@ -696,14 +697,3 @@ def test_real_text_and_a_file_that_is_not_there(real, tmp_path):
     assert found == json.loads((tmp_path / "out" / "glad.json").read_text())
     (happy,) = (score for score in found["utterances"][0]["emotions"] if score["label"] == "happy")
     assert happy["decision"] == "present"
-
-
-@pytest.mark.usefixtures("program_path")
-def test_real_video_is_annotated_without_a_word_of_noise(real, sample_video):
-    done = real("annotate", sample_video)
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
-    assert lines[0] == str(sample_video)
-    assert "sound and pictures · lddu-base-en" in lines[1]
-    assert lines[3].startswith("0:0")
-    assert "\x1b" not in done.stdout

@@ -26,7 +26,7 @@ from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.jobs import JobStore, Options, Upload
 from lddu_pipe.server.shelf import JobShelf
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("corrections")]
 
 WORDS = ("What wonderful news!", "I am so sad.", "Leave me alone, I hate you!", "It is Tuesday.")
 
@@ -56,6 +56,7 @@ def output(tmp_path_factory, sample_video) -> Path:
     )
     (source / "said.srt").write_text("\n".join(cues))
     annotate(source, root / "out")
+    assert not (root / "out" / "failures.csv").exists()
     return root / "out"
 
 

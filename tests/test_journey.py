@@ -137,6 +137,3 @@ def test_a_batch_is_reviewed_and_annotated_again(real_server, open_page, sample_
     assert row.video is not None
     assert row.video.resolve() == sample_video
     assert row.labels == {"happy": 1.0, "sad": 1.0}
-    with real_server(tmp_path / "data", "--review", folder) as (address, _), open_page() as page:
-        page.goto(address)
-        expect(page.locator("#reviewing")).to_contain_text("1 of 3")

@@ -75,6 +75,7 @@ def gone(process_id: int) -> bool:
 # --- what a decoder may do ---------------------------------------------------------------
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("end", "said"),
     [
@@ -100,6 +101,7 @@ def test_a_crash_is_one_line_and_the_next_file_works(
     assert probe(clip).audio is not None
 
 
+@pytest.mark.alone
 def test_a_hang_ends_with_the_time_limit(
     clip: Path, impostor: Helper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +114,7 @@ def test_a_hang_ends_with_the_time_limit(
     assert probe(clip).video is not None
 
 
+@pytest.mark.alone
 def test_a_decoder_that_lets_no_thread_run_ends_by_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -219,8 +222,9 @@ def test_one_process_serves_file_after_file(clip: Path, tmp_path: Path) -> None:
     refusal(tmp_path / "a.mp4")
     probe(clip)
     assert idle() == first
+    (decoder,) = isolation._idle
     os.kill(first, signal.SIGKILL)
-    time.sleep(0.05)
+    decoder._process.wait(20)
     assert probe(clip).audio is not None
     assert idle() != first
 
@@ -262,14 +266,15 @@ def test_a_fork_has_a_process_of_its_own(clip: Path) -> None:
 
 
 @pytest.mark.parametrize("busy", [False, True])
-def test_it_goes_when_its_parent_is_killed(clip: Path, busy: bool) -> None:
+def test_it_goes_when_its_parent_is_killed(clip: Path, tmp_path: Path, busy: bool) -> None:
+    at_work = tmp_path / "at-work"
     hang = (
         "isolation.command = lambda: [sys.executable, '-c', 'import time\\n"
         "from lddu_pipe.media import decoder\\n"
-        'decoder._TASKS["inspect"] = lambda *_: time.sleep(60)\\ndecoder.main()\']\n'
+        f'decoder._TASKS["inspect"] = lambda *_: (open("{at_work}", "w"), time.sleep(60))\\n'
+        "decoder.main()']\n"
         "threading.Thread(target=probe, args=(Path(sys.argv[1]),), daemon=True).start()\n"
-        "while not isolation._all: time.sleep(0.01)\n"
-        "time.sleep(0.5)\n"
+        f"while not Path({str(at_work)!r}).exists(): time.sleep(0.01)\n"
     )
     program = (
         "import sys, threading, time\nfrom pathlib import Path\n"
@@ -377,6 +382,7 @@ def two_seconds(path: Path) -> Media:
     return Media(path, 2.0, sound, VideoStream("h264", 64, 48, 25.0, 0, 0.0, 2.0))
 
 
+@pytest.mark.alone
 def test_an_ffmpeg_that_hangs_is_stopped(
     clip: Path, fake_ffmpeg: Helper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -389,6 +395,7 @@ def test_an_ffmpeg_that_hangs_is_stopped(
         assert time.monotonic() - begun < 5
 
 
+@pytest.mark.alone
 def test_an_ffmpeg_that_goes_on_for_ever_is_stopped(
     clip: Path, fake_ffmpeg: Helper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -403,6 +410,7 @@ def test_an_ffmpeg_that_goes_on_for_ever_is_stopped(
         decode_audio(two_seconds(clip))
 
 
+@pytest.mark.alone
 def test_more_sound_than_the_media_lasts_is_cut(
     clip: Path, fake_ffmpeg: Helper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -413,6 +421,7 @@ def test_more_sound_than_the_media_lasts_is_cut(
     assert 0 < sound.min() == sound.max() < 1
 
 
+@pytest.mark.alone
 def test_a_slow_consumer_is_no_stall(
     tmp_path: Path, run_ffmpeg: Helper, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -53,37 +50,16 @@ def test_the_default_model_fits_its_limit() -> None:
 
 
 @pytest.mark.slow
-def test_python_snippets_run_as_written(tmp_path: Path) -> None:
+def test_python_snippets_run_as_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     snippets = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     assert len(snippets) >= 2
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)
     for snippet in snippets:
-        done = subprocess.run(
-            [sys.executable, "-c", snippet],
-            cwd=tmp_path,
-            env={**os.environ, "HF_HUB_OFFLINE": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        exec(snippet, {"__name__": "__main__"})
+        printed = capsys.readouterr().out
         for comment in re.findall(r"print\(.*\)  # (.+)$", snippet, re.MULTILINE):
-            assert comment in done.stdout
+            assert comment in printed
     assert (tmp_path / "sample.json").is_file()
-
-
-@pytest.mark.slow
-def test_the_timeline_is_what_the_program_prints() -> None:
-    shown = re.search(
-        r"^```text\n(examples/sample.mp4\n.*?)^```$", README, re.MULTILINE | re.DOTALL
-    )
-    assert shown is not None
-    printed = subprocess.check_output(
-        [sys.executable, "-m", "lddu_pipe.cli", "annotate", "examples/sample.mp4", "--offline"],
-        cwd=ROOT,
-        text=True,
-    )
-    # Percentages may differ by a point between machines; words, times and emotions may not.
-    assert re.sub(r"(?:[━─]+)? *>?\d+ %", "%", printed) == re.sub(
-        r"(?:[━─]+)? *>?\d+ %", "%", shown[1]
-    )

@@ -73,8 +73,8 @@ def trained(loss: CalibrationLoss, seed: int) -> LDDUModel:
     )
     model = LDDUModel(config).train()
     queue = ContrastiveQueue(256, 16)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    for step in range(200):
+    optimiser = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    for step in range(100):
         values, masks, labels = toy_rows(64, 1000 * seed + step)
         optimiser.zero_grad()
         output = model(values, masks)

@@ -20,16 +20,6 @@ from lddu_pipe.pipelines.sources import open_memory
 LABELS = ["happy", "sad", "anger", "surprise", "disgust", "fear"]
 
 
-@pytest.fixture(scope="module")
-def pipe() -> EmotionPipeline:
-    return EmotionPipeline.from_pretrained(device="cpu", offline=True)
-
-
-@pytest.fixture(scope="module")
-def sample(pipe: EmotionPipeline, sample_video: Path) -> Annotation:
-    return pipe(sample_video)
-
-
 def top(annotation: Annotation, utterance: int = 0) -> str:
     emotions = annotation.utterances[utterance].emotions
     return max(emotions, key=lambda score: score.probability).label

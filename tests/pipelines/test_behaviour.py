@@ -21,11 +21,6 @@ MANY = 30
 
 
 @pytest.fixture(scope="module")
-def pipe() -> EmotionPipeline:
-    return EmotionPipeline.from_pretrained(device="cpu", offline=True)
-
-
-@pytest.fixture(scope="module")
 def data(shared_media: Path) -> Path:
     return shared_media.parent
 

@@ -20,11 +20,6 @@ HAPPY = "I am so happy to see you, this is wonderful news"
 WriteRows = Callable[[Sequence[Mapping[str, Any]]], list[ManifestRow]]
 
 
-@pytest.fixture(scope="module")
-def pipe() -> EmotionPipeline:
-    return EmotionPipeline.from_pretrained(device="cpu", offline=True)
-
-
 @pytest.fixture
 def write_rows(tmp_path: Path) -> WriteRows:
     def write(rows: Sequence[Mapping[str, Any]]) -> list[ManifestRow]:

@@ -29,11 +29,6 @@ WORDS = {
 }
 
 
-@pytest.fixture(scope="module")
-def pipe() -> EmotionPipeline:
-    return EmotionPipeline.from_pretrained(device="cpu", offline=True)
-
-
 def write_manifest(path: Path, rows: list[dict]) -> list[ManifestRow]:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return read_manifest(path)

@@ -20,11 +20,6 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def pipe() -> EmotionPipeline:
-    return EmotionPipeline.from_pretrained(device="cpu", offline=True)
-
-
 def close(one: Annotation, other: Annotation) -> None:
     """Equal but for rounding, and the moment they were made."""
     first, second = one.to_dict(), other.to_dict()

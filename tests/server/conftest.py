@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
@@ -85,6 +86,52 @@ class FakeEngine:
         ]
 
 
+class SlowEngine(FakeEngine):
+    """Takes a while for everything, and notes on the disk what it did."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__()
+        self.log = log
+
+    def annotate(self, media, transcript, options, hook):
+        for step in range(20):
+            hook("look at faces", step / 20)
+            time.sleep(0.01)
+        found = super().annotate(media, transcript, options, hook)
+        with self.log.open("a") as log:
+            log.write(f"{media.parent.name}\n")
+        return found
+
+
+class Hosted:
+    """A server at an address of this machine, in a thread of this process."""
+
+    def __init__(self, engine: Any, data: Path, token: str = "", **limits: Any) -> None:
+        self.engine, self.data, self.token = engine, data, token
+        tokens = (token,) if token else ()
+        app = create_app(engine, DataFolder(data), limits=Limits(**limits), access=Access(tokens))
+        self.server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+        self.thread = threading.Thread(target=self.server.run)
+        self.thread.start()
+        while not self.server.started:
+            assert self.thread.is_alive()
+            time.sleep(0.01)
+        port = self.server.servers[0].sockets[0].getsockname()[1]
+        self.address = f"http://127.0.0.1:{port}"
+
+    def client(self) -> httpx.Client:
+        return client_of(self.address, self.token)
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.thread.join()
+
+
+def client_of(address: str, token: str) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return httpx.Client(base_url=address, headers=headers, timeout=60)
+
+
 @dataclass
 class Server:
     """A server in a process of its own; it can be killed and started again."""
@@ -109,8 +156,7 @@ class Server:
         return self.data.with_name("log").read_text()
 
     def client(self) -> httpx.Client:
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        return httpx.Client(base_url=self.address, headers=headers, timeout=60)
+        return client_of(self.address, self.token)
 
     def connect(self) -> socket.socket:
         """A bare connection, for what no client would send."""
@@ -147,6 +193,21 @@ def spawn(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     yield start
     for server in servers:
         server.kill()
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Callable[..., Hosted]]:
+    """Starts servers for a browser; they are stopped at the end."""
+    servers: list[Hosted] = []
+
+    def start(token: str = "", *, engine: Any = None, **limits: Any) -> Hosted:
+        chosen = engine or SlowEngine(tmp_path / "annotated")
+        servers.append(Hosted(chosen, tmp_path / "data", token, **limits))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
 
 
 class Client(TestClient):

@@ -9,31 +9,13 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import time
 from pathlib import Path
 
-from conftest import FakeEngine  # the one of this folder, which Python puts first
+from conftest import SlowEngine  # the one of this folder, which Python puts first
 
 from lddu_pipe.server.app import Access
 from lddu_pipe.server.limits import Limits
 from lddu_pipe.server.listening import serve
-
-
-class SlowEngine(FakeEngine):
-    """Takes a while for everything, and notes on the disk what it did."""
-
-    def __init__(self, log: Path) -> None:
-        super().__init__()
-        self.log = log
-
-    def annotate(self, media, transcript, options, hook):
-        for step in range(20):
-            hook("look at faces", step / 20)
-            time.sleep(0.01)
-        found = super().annotate(media, transcript, options, hook)
-        with self.log.open("a") as log:
-            log.write(f"{media.parent.name}\n")
-        return found
 
 
 def main() -> None:

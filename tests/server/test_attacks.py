@@ -16,6 +16,7 @@ import pytest
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.server.app import Access
+from lddu_pipe.server.guard import Guard, fingerprint
 from lddu_pipe.server.limits import Limits
 from lddu_pipe.server.listening import check_access
 from lddu_pipe.writers.formats import FORMATS
@@ -252,7 +253,15 @@ def test_requests_are_counted(serve):
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
 
 
-def test_requests_at_once_are_limited(serve, engine):
+def test_requests_at_once_are_limited(serve, engine, wait_for, monkeypatch):
+    guards = []
+
+    class Watched(Guard):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            guards.append(self)
+
+    monkeypatch.setattr("lddu_pipe.server.app.Guard", Watched)
     client = serve(tokens=(OURS, THEIRS), parallel=2)
     job_id = client.upload(b"WAIT").json()["id"]
     client.runs(job_id)
@@ -261,7 +270,8 @@ def test_requests_at_once_are_limited(serve, engine):
     ]
     for thread in watching:
         thread.start()
-    time.sleep(0.5)
+    (guard,) = guards
+    wait_for(lambda: guard._active[fingerprint(OURS)] == 2)
     assert client.get("/v1/jobs").status_code == 429
     other = {"Authorization": f"Bearer {THEIRS}"}
     assert client.get("/v1/jobs", headers=other).status_code == 200
@@ -444,6 +454,7 @@ def answer_of(connection) -> bytes:
     return found
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize("sent", [b"", b"GET /v1/jobs HTTP/1.1\r\nHost: loc"])
 def test_headers_that_never_end_are_given_up(spawn, sent):
@@ -455,6 +466,7 @@ def test_headers_that_never_end_are_given_up(spawn, sent):
     assert time.monotonic() - begun < 10
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_an_upload_that_stalls_is_given_up(spawn):
     server = spawn(stall=1)
@@ -470,6 +482,7 @@ def test_an_upload_that_stalls_is_given_up(spawn):
     assert not list((server.data / "arriving").iterdir())
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_an_upload_that_trickles_is_given_up(spawn):
     server = spawn(stall=1, slowest=1000)
@@ -491,6 +504,7 @@ def test_an_upload_that_trickles_is_given_up(spawn):
     assert found.startswith(b"HTTP/1.1 408 ")
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_many_idle_clients_keep_nobody_out_for_long(spawn, wait_for):
     server = spawn(stall=1, connections=20)
@@ -505,6 +519,7 @@ def test_many_idle_clients_keep_nobody_out_for_long(spawn, wait_for):
         connection.close()
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_an_answer_that_is_not_taken_is_given_up(spawn, wait_for):
     server = spawn(stall=1)

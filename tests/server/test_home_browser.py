@@ -72,8 +72,8 @@ def judge_all(client):
         assert made.status_code == 201, made.text
 
 
-def test_an_empty_page_says_what_to_do(spawn, open_home):
-    page = open_home(spawn(), problem="404")
+def test_an_empty_page_says_what_to_do(host, open_home):
+    page = open_home(host(), problem="404")
     expect(page.locator("#nothing")).to_contain_text("Send a file above")
     expect(page.locator("#reviewing")).to_contain_text("least sure of")
     expect(page.locator("#review-next")).to_be_disabled()
@@ -81,8 +81,8 @@ def test_an_empty_page_says_what_to_do(spawn, open_home):
     expect(page.locator("#reviewing-said")).to_contain_text("no corrections to export")
 
 
-def test_files_are_sent_and_stand_in_the_table(spawn, open_home):
-    server = spawn()
+def test_files_are_sent_and_stand_in_the_table(host, open_home):
+    server = host()
     page = open_home(server)
     send(page, file(name="talk.wav"), file(SRT, "talk.srt"), file(b"second", "b.wav"))
     expect(page.locator("#sent li")).to_have_count(2)
@@ -102,8 +102,8 @@ def test_files_are_sent_and_stand_in_the_table(spawn, open_home):
     expect(page.locator("#utterances")).to_contain_text("words of the transcript")
 
 
-def test_files_are_dropped_and_options_go_with_them(spawn, open_home):
-    server = spawn()
+def test_files_are_dropped_and_options_go_with_them(host, open_home):
+    server = host()
     page = open_home(server)
     page.get_by_text("Options", exact=True).click()
     page.get_by_label("Faces are looked for, times a second").fill("4")
@@ -130,8 +130,8 @@ def test_files_are_dropped_and_options_go_with_them(spawn, open_home):
     assert job["transcript"] == "other.srt"
 
 
-def test_what_fails_says_why_and_can_be_deleted(spawn, open_home):
-    server = spawn(upload=1000)
+def test_what_fails_says_why_and_can_be_deleted(host, open_home):
+    server = host(upload=1000)
     too_large = "413"
     page = open_home(server, problem=too_large)
     send(page, file(b"BAD", "bad.wav"), file(b"x" * 2000, "large.wav"))
@@ -148,8 +148,8 @@ def test_what_fails_says_why_and_can_be_deleted(spawn, open_home):
         assert client.get("/v1/jobs").json()["jobs"] == []
 
 
-def test_jobs_tell_their_place_and_can_be_cancelled(spawn, open_home):
-    server = spawn()
+def test_jobs_tell_their_place_and_can_be_cancelled(host, open_home):
+    server = host()
     page = open_home(server)
     names = ("one.wav", "two.wav", "three.wav")
     send(page, *(file(b"WAIT", name) for name in names))
@@ -170,8 +170,8 @@ def test_jobs_tell_their_place_and_can_be_cancelled(spawn, open_home):
     expect(row(page, "last.wav")).to_be_visible()
 
 
-def test_a_file_that_arrives_while_the_last_one_ends_is_followed(spawn, open_home):
-    page = open_home(spawn())
+def test_a_file_that_arrives_while_the_last_one_ends_is_followed(host, open_home):
+    page = open_home(host())
     send(page, file(b"WAIT", "one.wav"))
     lines = page.locator("#sent li")
     expect(lines).to_contain_text("look at faces: 50")
@@ -192,8 +192,8 @@ def test_a_file_that_arrives_while_the_last_one_ends_is_followed(spawn, open_hom
     expect(lines).to_have_count(0)
 
 
-def test_jobs_of_every_page_have_a_line(spawn, open_home):
-    server = spawn()
+def test_jobs_of_every_page_have_a_line(host, open_home):
+    server = host()
     names = [f"{at}.wav" for at in range(5)]
     with server.client() as client:
         for name in names:
@@ -214,8 +214,8 @@ def test_jobs_of_every_page_have_a_line(spawn, open_home):
     expect(lines.nth(0)).to_contain_text("look at faces: 50")
 
 
-def test_what_ends_while_the_page_opens_is_not_missed(spawn, open_home):
-    server = spawn()
+def test_what_ends_while_the_page_opens_is_not_missed(host, open_home):
+    server = host()
     with server.client() as client:
         for name in ("a.wav", "b.wav"):
             client.post("/v1/jobs", files={"media": (name, b"hello")})
@@ -223,8 +223,8 @@ def test_what_ends_while_the_page_opens_is_not_missed(spawn, open_home):
     expect(page.locator("#table tbody tr")).to_have_count(2)
 
 
-def test_the_review_is_told_and_goes_on(spawn, open_home, wait_for):
-    server = spawn()
+def test_the_review_is_told_and_goes_on(host, open_home, wait_for):
+    server = host()
     with server.client() as client:
         upload(client, wait_for, "a.wav", "b.wav", "c.wav", "d.wav")
         page = open_home(server)
@@ -255,8 +255,8 @@ def test_the_review_is_told_and_goes_on(spawn, open_home, wait_for):
     expect(row(page, "a.wav")).to_have_count(0)
 
 
-def test_corrections_of_no_utterance_are_exported(spawn, open_home, wait_for):
-    server = spawn()
+def test_corrections_of_no_utterance_are_exported(host, open_home, wait_for):
+    server = host()
     with server.client() as client:
         upload(client, wait_for, "a.wav")
         judge_all(client)
@@ -273,8 +273,8 @@ def test_corrections_of_no_utterance_are_exported(spawn, open_home, wait_for):
     assert zipfile.ZipFile(io.BytesIO(content)).read("corrections.jsonl")
 
 
-def test_a_button_is_off_while_it_works(spawn, open_home, wait_for):
-    server = spawn()
+def test_a_button_is_off_while_it_works(host, open_home, wait_for):
+    server = host()
     with server.client() as client:
         upload(client, wait_for, "a.wav")
         page = open_home(server, problem="404")
@@ -301,8 +301,8 @@ def test_a_button_is_off_while_it_works(spawn, open_home, wait_for):
     expect(page.locator("#review-next")).to_be_disabled()
 
 
-def test_the_next_to_review_opens(spawn, open_home):
-    server = spawn()
+def test_the_next_to_review_opens(host, open_home):
+    server = host()
     with server.client() as client:
         job = client.post("/v1/jobs", files={"media": ("a.wav", b"hello")}).json()["id"]
         page = open_home(server)
@@ -311,16 +311,16 @@ def test_the_next_to_review_opens(spawn, open_home):
     page.wait_for_url(re.compile(f"/annotations/{job}#utterance=0000&why=random$"))
 
 
-def test_a_text_is_read_at_once(spawn, open_home):
-    page = open_home(spawn())
+def test_a_text_is_read_at_once(host, open_home):
+    page = open_home(host())
     page.locator("#text").fill("What <b>wonderful</b> news!")
     page.locator("#text").press("Control+Enter")
     expect(page.locator("#readings li")).to_contain_text("What <b>wonderful</b> news!")
     expect(page.locator("#readings .chip")).to_have_text("happy 81 %")
 
 
-def test_a_token_is_asked_for_and_sent_with_everything(spawn, open_home):
-    server = spawn(TOKEN)
+def test_a_token_is_asked_for_and_sent_with_everything(host, open_home):
+    server = host(TOKEN)
     page = open_home(server, problem="401")
     page.locator("#door-token").fill("wrong")
     page.keyboard.press("Enter")
@@ -333,8 +333,8 @@ def test_a_token_is_asked_for_and_sent_with_everything(spawn, open_home):
     expect(row(page, "mine.wav")).to_be_visible()
 
 
-def test_what_has_no_date_is_listed(spawn, open_home, wait_for):
-    server = spawn()
+def test_what_has_no_date_is_listed(host, open_home, wait_for):
+    server = host()
     with server.client() as client:
         upload(client, wait_for, "a.wav", "b.wav", "c.wav")
     page = open_home(server)
@@ -354,8 +354,8 @@ def test_what_has_no_date_is_listed(spawn, open_home, wait_for):
     assert page.locator(".own-name").all_text_contents() == ["b.wav", "a.wav", "c.wav"]
 
 
-def test_where_the_browser_keeps_nothing_the_page_works(spawn, open_home):
-    page = open_home(spawn(TOKEN), problem="401")
+def test_where_the_browser_keeps_nothing_the_page_works(host, open_home):
+    page = open_home(host(TOKEN), problem="401")
     page.add_init_script(
         """for (const name of ["sessionStorage", "localStorage"]) {
             const get = () => { throw new DOMException("denied", "SecurityError"); };
@@ -371,8 +371,8 @@ def test_where_the_browser_keeps_nothing_the_page_works(spawn, open_home):
     expect(page.locator("#theme")).to_have_attribute("aria-pressed", "true")
 
 
-def test_hostile_names_run_nothing(spawn, open_home):
-    page = open_home(spawn())
+def test_hostile_names_run_nothing(host, open_home):
+    page = open_home(host())
     send(page, file(name=HOSTILE), file(b"BAD", f"b{HOSTILE}"))
     expect(page.locator("#table tbody tr")).to_have_count(2)
     expect(page.locator("#sent li.is-refused")).to_have_count(1)
@@ -383,10 +383,11 @@ def test_hostile_names_run_nothing(spawn, open_home):
     expect(page.locator("#sure-question")).to_contain_text("<img src=x onerror=hacked=1>")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
-def test_nothing_is_wider_than_the_screen(spawn, open_home, wait_for, viewport, scheme):
-    server = spawn()
+@pytest.mark.parametrize(
+    ("viewport", "scheme"), [(DESK, "light"), (PHONE, "dark")], ids=["desk", "phone"]
+)
+def test_nothing_is_wider_than_the_screen(host, open_home, wait_for, viewport, scheme):
+    server = host()
     with server.client() as client:
         upload(client, wait_for, "a.wav", "b.wav", "c.wav", "d.wav")
         judge_all(client)

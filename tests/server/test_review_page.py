@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
 from dataclasses import dataclass, field
 
-import httpx
 import pytest
-import uvicorn
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
-from lddu_pipe.server.app import Access, create_app
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.types import EmotionScore, Prediction, TimeSpan, Uncertainty, Utterance
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 LABELS = ("happy", "sad", "anger")
@@ -75,19 +71,10 @@ class Model:
 class Desk:
     """A server, and what was uploaded to it."""
 
-    def __init__(self, folder, tokens):
+    def __init__(self, host, folder, token):
         self.model, self.folder = Model(), folder
-        app = create_app(self.model, DataFolder(folder), access=Access(tokens))
-        config = uvicorn.Config(app, port=0, log_level="warning", lifespan="on")
-        self.server = uvicorn.Server(config)
-        self.thread = threading.Thread(target=self.server.run)
-        self.thread.start()
-        while not self.server.started:
-            time.sleep(0.02)
-        port = self.server.servers[0].sockets[0].getsockname()[1]
-        headers = {"Authorization": f"Bearer {tokens[0]}"} if tokens else {}
-        self.address = f"http://127.0.0.1:{port}"
-        self.client = httpx.Client(base_url=self.address, headers=headers, timeout=20)
+        server = host(token, engine=self.model)
+        self.address, self.client = server.address, server.client()
 
     def add(self, path, talk, duration=12.5):
         """Upload a file; returns the id of its annotation."""
@@ -112,11 +99,6 @@ class Desk:
         assert answer.status_code == 201, answer.text
         return answer.json()
 
-    def stop(self):
-        self.client.close()
-        self.server.should_exit = True
-        self.thread.join()
-
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory, run_ffmpeg):
@@ -133,17 +115,9 @@ def clips(tmp_path_factory, run_ffmpeg):
 
 
 @pytest.fixture
-def start_desk(tmp_path):
+def start_desk(host, tmp_path):
     """Starts a server, which is stopped at the end."""
-    desks = []
-
-    def start(tokens=()):
-        desks.append(Desk(tmp_path / "data", tokens))
-        return desks[-1]
-
-    yield start
-    for desk in desks:
-        desk.stop()
+    return lambda token="": Desk(host, tmp_path / "data", token)
 
 
 @pytest.fixture
@@ -187,6 +161,11 @@ def open_page(browser, desk):
     for context in contexts:
         context.close()
     assert [text for text in problems if not any(part in text for part in expected)] == []
+
+
+def shown(page):
+    """Wait until what has changed is drawn."""
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def until(page, condition, seconds=15.0):
@@ -357,7 +336,8 @@ def test_the_name_is_asked_once_and_kept(desk, talk, open_page):
     page.keyboard.press("Enter")
     page.locator("#who-name").wait_for()
     page.keyboard.press("Escape")
-    page.wait_for_timeout(100)  # the dialog tells that it was closed
+    page.locator("#who-name").wait_for(state="hidden")
+    shown(page)
     assert desk.said(talk) == {}
     page.keyboard.press("Enter")
     page.locator("#who-name").fill("  Zoë ")
@@ -424,7 +404,7 @@ def test_a_handle_out_of_sight_keeps_the_focus(talk, open_page):
         page.keyboard.press("+")
     until(page, "!document.getElementById('zoom-out').disabled")
     lane = page.locator("#timeline").bounding_box()
-    page.wait_for_timeout(200)  # frames in which it would be hidden
+    shown(page)  # in these frames it would be hidden
     assert page.evaluate("document.activeElement.className") == "span-handle at-end"
     assert before < end.bounding_box()["x"] <= lane["x"] + lane["width"] - 44
     page.keyboard.press("ArrowLeft")
@@ -432,7 +412,7 @@ def test_a_handle_out_of_sight_keeps_the_focus(talk, open_page):
     until(page, "document.querySelector('.span-handle.at-start').hidden")
     assert lane["x"] + 92 < end.bounding_box()["x"] < lane["x"] + lane["width"] / 2
     page.keyboard.press("l")  # away from it
-    page.wait_for_timeout(200)
+    shown(page)
     assert end.is_visible()
     page.locator("#next").focus()
     assert end.is_hidden()
@@ -665,7 +645,7 @@ def test_where_the_media_is_gone_the_page_says_so(desk, talk, open_page, clips):
 
 
 def test_the_token_is_asked_for(start_desk, browser, clips):
-    desk = start_desk((TOKEN,))
+    desk = start_desk(TOKEN)
     item = desk.add(clips["talk"], TALK)
     page = browser.new_context(viewport=DESK).new_page()
     page.goto(f"{desk.address}/annotations/{item}")
@@ -698,8 +678,9 @@ def test_a_text_is_reviewed_without_times(desk, open_page, clips):
     assert current(page) != "Ana: Good news"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize(
+    ("viewport", "scheme"), [(DESK, "light"), (PHONE, "dark")], ids=["desk", "phone"]
+)
 def test_nothing_is_wider_than_the_screen(desk, talk, open_page, viewport, scheme):
     desk.correct(talk, "0000", ["anger"], comment="x" * 200, start=0.5, end=2.0)
     page = open_page(talk, viewport=viewport, color_scheme=scheme, has_touch=viewport is PHONE)

@@ -72,6 +72,7 @@ def test_an_upload_that_is_cut_short_leaves_nothing(spawn, wait_for):
     assert not list(arriving.iterdir())
 
 
+@pytest.mark.alone
 def test_a_server_that_is_told_to_stop_puts_its_job_back(spawn, wait_for):
     server = spawn()
     with server.client() as client:

@@ -54,17 +54,17 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return load_file(run / "model" / "model.safetensors")
 
 
-def in_processes(launcher: Sequence[str], arguments: Sequence[str]) -> None:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(
-        [*launcher, "-m", "lddu_pipe.cli", *arguments],
-        env=environment,
+def in_processes(
+    program: Sequence[str], arguments: Sequence[str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *program, *arguments],
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
         check=False,
         timeout=300,
     )
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow
@@ -112,8 +112,7 @@ def test_shuffled_labels_teach_nothing(toy: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_killed_run_ends_as_one_that_was_not(toy: Path, tmp_path: Path) -> None:
-    more = ("epochs=3",)
-    in_processes([sys.executable], command(toy, tmp_path / "whole", *more))
+    assert train(settings(toy, tmp_path / "whole", "epochs=3"), ignore) is not None
     kill = (
         "import os, sys, signal, lddu_pipe.training.trainer as t\n"
         "told = t.Teller.on_step_end\n"
@@ -124,19 +123,13 @@ def test_a_killed_run_ends_as_one_that_was_not(toy: Path, tmp_path: Path) -> Non
         "from lddu_pipe.cli import main\n"
         "main(sys.argv[1:])\n"
     )
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    killed = subprocess.run(
-        [sys.executable, "-c", kill, *command(toy, tmp_path / "killed", *more)],
-        env=environment,
-        capture_output=True,
-        check=False,
-    )
+    killed = in_processes(["-c", kill], command(toy, tmp_path / "killed", "epochs=3"))
     assert killed.returncode == -signal.SIGKILL
     assert not (tmp_path / "killed" / "model").exists()
     # A checkpoint that was being written when the end came has no mark, and is not used.
-    torn = tmp_path / "killed" / "checkpoints" / "checkpoint-9999"
+    torn = tmp_path / "killed" / "checkpoints" / "checkpoint-16"
     torn.mkdir()
-    in_processes([sys.executable], command(toy, tmp_path / "killed", *more))
+    assert train(settings(toy, tmp_path / "killed", "epochs=3"), ignore) is not None
     whole, resumed = weights(tmp_path / "whole"), weights(tmp_path / "killed")
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     metrics = [(tmp_path / name / "metrics.json").read_text() for name in ("whole", "killed")]
@@ -188,10 +181,13 @@ def test_a_run_that_ends_while_it_draws_is_taken_up_and_draws(toy: Path, tmp_pat
 @pytest.mark.slow
 def test_two_processes_train_as_one_seed_after_seed(toy: Path, tmp_path: Path) -> None:
     # Dropout is drawn in each process by itself, so it is left out.
-    more = ("epochs=1", "model.dropout=0.0", "--seeds", "1,2")
-    in_processes([sys.executable], command(toy, tmp_path / "one", *more))
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    in_processes(torchrun, command(toy, tmp_path / "two", *more))
+    more = ("epochs=1", "model.dropout=0.0")
+    train_seeds(settings(toy, tmp_path / "one", *more), [1, 2], ignore)
+    # "standalone" takes a port that is free.
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    arguments = command(toy, tmp_path / "two", *more, "--seeds", "1,2")
+    done = in_processes([*torchrun, "-m", "lddu_pipe.cli"], arguments)
+    assert done.returncode == 0, done.stderr
     for seed in ("seed-1", "seed-2"):
         one, two = weights(tmp_path / "one" / seed), weights(tmp_path / "two" / seed)
         for name, value in one.items():

@@ -6,7 +6,7 @@ import pytest
 
 from lddu_pipe.writers.corpus import render_index
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 LABELS = ("happy", "sad")
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
@@ -189,8 +189,9 @@ def test_what_is_not_there_is_no_error(open_index, rows, labels):
     assert ("annotated yet" in note) == (not labels)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize(
+    ("viewport", "scheme"), [(DESK, "light"), (PHONE, "dark")], ids=["desk", "phone"]
+)
 def test_nothing_is_wider_than_the_screen(open_index, viewport, scheme):
     page = open_index(viewport=viewport, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
@@ -219,6 +220,7 @@ def test_many_labels_scroll_beside_the_names(open_index):
     assert page.evaluate("document.documentElement.scrollWidth") == DESK["width"]
 
 
+@pytest.mark.alone
 def test_five_thousand_files_stay_quick(open_index):
     rows = [{**ROWS[0], "name": f"deep/{number}.mp4"} for number in range(5000)]
     page = open_index(rows)

@@ -11,7 +11,7 @@ from lddu_pipe.annotation import Annotation
 from lddu_pipe.types import TimeSpan, Utterance
 from lddu_pipe.writers.formats import FORMATS
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
@@ -57,6 +57,11 @@ def open_page(browser, folder, make_annotation, monkeypatch):
     assert {url for url in requests if not url.startswith("blob:")} <= allowed
 
 
+def shown(page):
+    """Wait until what has changed is drawn."""
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
 def until(page, condition: str, seconds=15.0):
     """Wait for a condition; Playwright's own way needs what the policy of the page forbids."""
     for _ in range(int(seconds * 20)):
@@ -88,7 +93,7 @@ def chips(page, utterance: int) -> str:
 
 def set_threshold(page, label: str, per_cent: int):
     page.get_by_label(f"Threshold of {label}, per cent").fill(str(per_cent))
-    page.wait_for_timeout(100)  # decisions are shown with the next frame
+    shown(page)
 
 
 def test_space_plays_and_the_page_follows(open_page):
@@ -286,8 +291,9 @@ def test_hostile_texts_run_nothing(open_page, make_annotation):
     assert hostile.rstrip("\u2028") in page.locator("#now-text").text_content()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize(
+    ("viewport", "scheme"), [(DESK, "light"), (PHONE, "dark")], ids=["desk", "phone"]
+)
 def test_nothing_is_wider_than_the_screen(open_page, viewport, scheme):
     page = open_page(viewport=viewport, color_scheme=scheme, has_touch=viewport is PHONE)
     page.locator("#table summary").click()
@@ -344,6 +350,6 @@ def test_a_threshold_paints_the_fill_alone(open_page):
     })()"""
     assert before != page.evaluate(fill) == page.evaluate(empty)
     page.locator("#reset").click()
-    page.wait_for_timeout(100)
+    shown(page)
     assert page.evaluate(fill) == before
     assert page.evaluate("drawn") == 0

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -12,19 +11,31 @@ from pathlib import Path
 
 import pytest
 
+from lddu_pipe.writers.formats import FORMATS
+
 pytest.importorskip("ray", reason="needs the extra ray")
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / "lddu-pipe"
 
-pytestmark = pytest.mark.slow
+# One process, since each test looks at all workers of the machine.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
+
+
+NAMES = ("a", "b", "deep/c", "deep/d")
 
 
 @pytest.fixture
-def folder(tmp_path, sample_video) -> Path:
+def folder(tmp_path) -> Path:
+    """Words, of seven minutes in b and deep/c, and a file that is broken."""
     root = tmp_path / "in"
     (root / "deep").mkdir(parents=True)
-    for name in ("a", "b", "deep/c", "deep/d", "e"):
-        shutil.copy(sample_video, root / f"{name}.mp4")
+    for name in NAMES:
+        cues = (
+            f"{at}\n00:{at // 60:02}:{at % 60:02},000 --> 00:{at // 60:02}:{at % 60:02},900\n"
+            f"This is number {at}.\n"
+            for at in range(400 if name in ("b", "deep/c") else 2)
+        )
+        (root / f"{name}.srt").write_text("\n".join(cues))
     (root / "broken.mp4").write_bytes(b"nothing to see")
     return root
 
@@ -48,6 +59,18 @@ def results(out: Path) -> dict[str, bytes]:
     return found
 
 
+def states(out: Path) -> dict[str, str]:
+    if not (out / "ledger.sqlite").exists():
+        return {}
+    database = sqlite3.connect(out / "ledger.sqlite")
+    try:
+        return dict(database.execute("SELECT name, state FROM items").fetchall())
+    except sqlite3.OperationalError:  # its tables are on their way
+        return {}
+    finally:
+        database.close()
+
+
 def workers() -> list[int]:
     found = []
     for task in Path("/proc").glob("[0-9]*"):
@@ -59,9 +82,14 @@ def workers() -> list[int]:
     return found
 
 
-def test_an_actor_that_is_killed_costs_nothing(folder, tmp_path):
+def test_an_actor_that_is_killed_costs_nothing(folder, tmp_path, pipe):
     here, cluster = tmp_path / "here", tmp_path / "cluster"
-    subprocess.run(command(folder, here), capture_output=True, check=False)
+    for name in NAMES:
+        annotation = pipe(folder / f"{name}.srt")
+        for chosen in ("json", "csv"):
+            place = here / f"{name}{FORMATS[chosen].suffix}"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            FORMATS[chosen].save(annotation, place)
     before = set(workers())
     running = subprocess.Popen(
         command(folder, cluster, "--engine", "ray"),
@@ -70,21 +98,21 @@ def test_an_actor_that_is_killed_costs_nothing(folder, tmp_path):
         text=True,
     )
     limit = time.monotonic() + 120
-    while time.monotonic() < limit and not list(cluster.rglob("*.csv")):
-        time.sleep(0.05)
-    time.sleep(0.2)  # by now its actors are in the midst of others
+    while (found := states(cluster)).get("a") != "done" or "running" not in found.values():
+        assert time.monotonic() < limit, "nothing is annotated"
+        time.sleep(0.02)
     killed = set(workers()) - before
     assert len(killed) == 2
     os.kill(killed.pop(), signal.SIGKILL)
     _, errors = running.communicate(timeout=180)
     assert running.returncode == 1, errors
     assert errors == ""
-    assert results(cluster) == results(here)
-    database = sqlite3.connect(cluster / "ledger.sqlite")
-    states = dict(database.execute("SELECT name, state FROM items").fetchall())
-    database.close()
-    assert states.pop("broken") == "failed"
-    assert set(states.values()) == {"done"}
+    written = results(cluster)
+    assert written.pop("failures.csv")
+    assert written == results(here)
+    found = states(cluster)
+    assert found.pop("broken") == "failed"
+    assert set(found.values()) == {"done"}
     assert not set(workers()) - before
 
 

@@ -13,7 +13,6 @@ import pytest
 
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import MissingAssetError, UnusableInputError
-from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.batch import work
 from lddu_pipe.pipelines.batch.configuration import describe_configuration
 from lddu_pipe.pipelines.batch.inputs import find_items
@@ -25,11 +24,6 @@ from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.writers.formats import Format
 
 CUE = "1\n00:00:00,000 --> 00:00:02,000\n{}\n"
-
-
-@pytest.fixture(scope="module")
-def pipe() -> EmotionPipeline:
-    return EmotionPipeline.from_pretrained(device="cpu", offline=True)
 
 
 @pytest.fixture(autouse=True)
