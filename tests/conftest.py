@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import av
 import imageio_ffmpeg
@@ -21,7 +21,15 @@ import numpy as np
 import pytest
 from filelock import FileLock
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
+from playwright.sync_api import Error as PlaywrightError
 from scipy.io import wavfile
 
 if TYPE_CHECKING:
@@ -39,6 +47,7 @@ BROWSER_FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
 )
+ColorScheme = Literal["light", "dark"]
 RunFfmpeg = Callable[..., None]
 WriteVideo = Callable[..., Path]
 WriteWav = Callable[..., Path]
@@ -114,6 +123,97 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
         yield browser
         browser.close()
+
+
+class Tabs:
+    """A page of the browser without a network, and one with it, that one test after another uses.
+
+    Chromium keeps the scripts of a page that it has shown before, which are most of the second and
+    a half that the viewer takes in a page of its own.
+    """
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._pages: dict[bool, Page] = {}
+
+    def take(
+        self, viewport: ViewportSize, color_scheme: ColorScheme | None, *, offline: bool
+    ) -> Page:
+        if offline not in self._pages:
+            self._pages[offline] = self._browser.new_context(offline=offline).new_page()
+        page = self._pages[offline]
+        page.set_viewport_size(viewport)
+        page.emulate_media(color_scheme=color_scheme or "light")
+        return page
+
+    def clean(self) -> None:
+        """Leave nothing to the next test; a page that will not be left is closed."""
+        for offline, page in list(self._pages.items()):
+            try:
+                page.unroute_all(behavior="ignoreErrors")
+                if page.url != "about:blank":
+                    page.evaluate("localStorage.clear(); sessionStorage.clear()")
+                    page.goto("about:blank")
+            except PlaywrightError:
+                page.context.close()
+                del self._pages[offline]
+
+
+@pytest.fixture(scope="session")
+def tabs(browser: Browser) -> Tabs:
+    """Those of this process, for `open_tab`."""
+    return Tabs(browser)
+
+
+OpenTab = Callable[..., Page]
+
+
+@pytest.fixture
+def open_tab(browser: Browser, tabs: Tabs) -> Iterator[OpenTab]:
+    """Opens blank pages, and notes what they complain of and what they ask for.
+
+    The first is one of the process's own; further ones, and those with other options, are new.
+    """
+    contexts: list[BrowserContext] = []
+    watched: list[tuple[Page, dict[Any, Callable[[Any], None]]]] = []
+
+    def open_tab(
+        viewport: ViewportSize,
+        problems: list[str],
+        requests: list[str] | None = None,
+        *,
+        color_scheme: ColorScheme | None = None,
+        offline: bool = False,
+        **options: Any,
+    ) -> Page:
+        if options or watched:
+            contexts.append(
+                browser.new_context(
+                    viewport=viewport, color_scheme=color_scheme, offline=offline, **options
+                )
+            )
+            page = contexts[-1].new_page()
+        else:
+            page = tabs.take(viewport, color_scheme, offline=offline)
+        told: dict[Any, Callable[[Any], None]] = {
+            "console": lambda message: problems.append(message.text),
+            "pageerror": lambda error: problems.append(str(error)),
+            "request": lambda request: (requests if requests is not None else []).append(
+                request.url
+            ),
+        }
+        for event, note in told.items():
+            page.on(event, note)
+        watched.append((page, told))
+        return page
+
+    yield open_tab
+    for page, told in watched:
+        for event, note in told.items():
+            page.remove_listener(event, note)
+    tabs.clean()
+    for context in contexts:
+        context.close()
 
 
 @pytest.fixture(scope="session")

@@ -114,7 +114,9 @@ def test_upload_watch_open_correct_undo_export(real_server, open_page, sample_vi
     assert [len(store.split(name)) for name in store.splits] == [1]
 
 
-def test_a_batch_is_reviewed_and_annotated_again(real_server, open_page, sample_video, tmp_path):
+def test_a_batch_is_reviewed_and_its_corrections_are_rows(
+    real_server, open_page, sample_video, tmp_path
+):
     folder = tmp_path / "out"
     lddu_pipe("batch", sample_video, "-o", folder)
     with real_server(tmp_path / "data", "--review", folder) as (address, _), open_page() as page:
@@ -128,7 +130,6 @@ def test_a_batch_is_reviewed_and_annotated_again(real_server, open_page, sample_
         introduce(page, "Ana")
         expect(page.locator("#progress")).to_contain_text("1 of 3 reviewed")
 
-    lddu_pipe("batch", sample_video, "-o", folder, "--fps", "5")
     with sqlite3.connect(folder / "corrections.sqlite") as database:
         assert database.execute("SELECT reviewer FROM corrections").fetchall() == [("Ana",)]
     manifest = tmp_path / "corrected.jsonl"

@@ -1,7 +1,7 @@
 """``lddu-pipe annotate examples/sample.mp4`` on a machine that has never downloaded anything.
 
-Three runs in processes of their own serve all that is to be seen of the command from outside: one
-is traced, one has no network, and one has a single thread. The first two are the same otherwise.
+Two runs in processes of their own serve all that is to be seen of the command from outside: one is
+traced, and one has no network; they are the same otherwise.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from lddu_pipe import Annotation
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = Path(sysconfig.get_path("scripts")) / "lddu-pipe"
@@ -148,14 +150,14 @@ class Run:
         return found
 
 
-def run(home: Path, *options: str, before: tuple[str | Path, ...] = (), threads: int = 2) -> Run:
-    """Annotate the sample where only `home` may be written to."""
+def run(home: Path, *options: str, before: tuple[str | Path, ...]) -> Run:
+    """Annotate the sample with two threads, where only `home` may be written to."""
     for name in ("out", "tmp"):
         (home / name).mkdir()
     environment = fresh_machine(home) | {
         "HOME": str(home / "home"),
         "TMPDIR": str(home / "tmp"),
-        "OMP_NUM_THREADS": str(threads),
+        "OMP_NUM_THREADS": "2",
         # A matter of how Python is set up, and not of what is annotated.
         "PYTHONDONTWRITEBYTECODE": "1",
     }
@@ -186,12 +188,6 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Run:
     if not able or able.returncode != 0:
         pytest.skip("needs to make a network namespace (root, and unshare of util-linux)")
     return run(tmp_path_factory.mktemp("apart"), "--offline", "--quiet", before=before)
-
-
-@pytest.fixture(scope="module")
-def single(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run with one thread."""
-    return run(tmp_path_factory.mktemp("single"), "--quiet", threads=1)
 
 
 @traced_only
@@ -230,7 +226,7 @@ def test_another_process_gives_the_same_bytes_where_there_is_no_network_at_all(
     assert apart.annotation == traced.annotation
 
 
-def test_one_thread_gives_nearly_the_same(apart: Run, single: Run):
+def test_one_thread_gives_nearly_the_same(apart: Run, sample: Annotation):
     def numbers(value: Any) -> list[float]:
         if isinstance(value, dict):
             return [number for item in value.values() for number in numbers(item)]
@@ -238,7 +234,8 @@ def test_one_thread_gives_nearly_the_same(apart: Run, single: Run):
             return [number for item in value for number in numbers(item)]
         return [float(value)] if isinstance(value, int | float) else []
 
-    one, other = single.utterances, apart.utterances
+    # This process has a single thread, as all that run tests.
+    one, other = json.loads(sample.to_json())["utterances"], apart.utterances
     assert [item["text"] for item in one] == [item["text"] for item in other]
     assert [item["modalities"] for item in one] == [item["modalities"] for item in other]
     distance = max(abs(a - b) for a, b in zip(numbers(one), numbers(other), strict=True))

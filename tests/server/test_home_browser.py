@@ -24,29 +24,23 @@ def file(content: bytes = b"hello", name="talk.wav") -> dict:
 
 
 @pytest.fixture
-def open_home(browser):
+def open_home(open_tab):
     """Open the page of a server; afterwards, check that it had nothing to complain about."""
-    pages, problems, requests, expected = [], [], [], set()
+    addresses, problems, requests, expected = [], [], [], set()
 
     def open_home(server, *, viewport=DESK, problem="", **options):
-        page = browser.new_context(viewport=viewport, **options).new_page()
+        page = open_tab(viewport, problems, requests, **options)
         # Interception that begins only while a page is open may miss what it sends right after.
         page.route("**/v1/queue?*", lambda route: route.continue_())
-        pages.append((page, server.address))
+        addresses.append(server.address)
         page.set_default_timeout(20_000)
-        page.on("console", lambda message: problems.append(message.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
         if problem:
             expected.add(problem)
         page.goto(f"{server.address}/")
         return page
 
     yield open_home
-    for page, _ in pages:
-        page.context.close()
     assert {text for text in problems if not any(known in text for known in expected)} == set()
-    addresses = tuple(address for _, address in pages)
     assert all(url.startswith((*addresses, "blob:")) for url in requests)
 
 

@@ -133,33 +133,30 @@ def talk(desk, clips):
 
 
 @pytest.fixture
-def open_page(browser, desk):
+def open_page(open_tab, desk):
     """Open the page of an annotation; afterwards, check that nothing went wrong in it."""
-    contexts, problems, expected = [], [], []
+    problems, expected = [], []
 
     def open_page(
         item, *, reviewer="Ana", viewport=DESK, where="", expects=(), routes=None, **options
     ):
-        context = browser.new_context(viewport=viewport, **options)
-        contexts.append(context)
-        # Interception that begins only while a page is open may miss what it sends right after.
-        context.route("**/corrections", lambda route: route.continue_())
-        for address, action in (routes or {}).items():
-            context.route(address, action)
-        if reviewer:
-            context.add_init_script(f"localStorage['lddu-pipe-reviewer'] ??= {reviewer!r}")
-        page = context.new_page()
+        page = open_tab(viewport, problems, **options)
         page.set_default_timeout(15_000)
-        page.on("console", lambda message: problems.append(message.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
         expected.extend(expects)
+        # Interception that begins only while a page is open may miss what it sends right after.
+        page.route("**/corrections", lambda route: route.continue_())
+        for address, action in (routes or {}).items():
+            page.route(address, action)
+        if reviewer:
+            # A page of the same origin, for which the name is kept.
+            page.route("**/blank", lambda route: route.fulfill(body="", content_type="text/html"))
+            page.goto(f"{desk.address}/blank")
+            page.evaluate("name => localStorage['lddu-pipe-reviewer'] = name", reviewer)
         page.goto(f"{desk.address}/annotations/{item}{where}")
         ready(page)
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
     assert [text for text in problems if not any(part in text for part in expected)] == []
 
 

@@ -66,25 +66,19 @@ def corpus_of(rows, labels=LABELS) -> dict:
 
 
 @pytest.fixture
-def open_index(browser, tmp_path):
+def open_index(open_tab, tmp_path):
     """Open the page of some rows; afterwards, check that it said and asked for nothing."""
-    pages, problems, requests = [], [], []
+    problems, requests = [], []
     path = tmp_path / "index.html"
 
     def open_index(rows=ROWS, *, labels=LABELS, viewport=DESK, **options):
         path.write_bytes(render_index("annotations", corpus_of(rows, labels), labels, rows))
-        page = browser.new_context(viewport=viewport, offline=True, **options).new_page()
-        pages.append(page)
+        page = open_tab(viewport, problems, requests, offline=True, **options)
         page.set_default_timeout(15_000)
-        page.on("console", lambda message: problems.append(message.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
         page.goto(path.as_uri())
         return page
 
     yield open_index
-    for page in pages:
-        page.context.close()
     assert problems == []
     assert set(requests) <= {path.as_uri(), (tmp_path / "deep" / "b 10.html").as_uri()}
 

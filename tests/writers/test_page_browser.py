@@ -30,19 +30,15 @@ def folder(tmp_path_factory, run_ffmpeg):
 
 
 @pytest.fixture
-def open_page(browser, folder, make_annotation, monkeypatch):
+def open_page(open_tab, folder, make_annotation, monkeypatch):
     """Open the page of an annotation; afterwards, check that it asked for no other file."""
     monkeypatch.chdir(folder)
-    pages, problems, requests, allowed, expected = [], [], [], set(), set()
+    problems, requests, allowed, expected = [], [], set(), set()
 
     def open_page(annotation=None, *, viewport=DESK, gone=None, **options):
         path = FORMATS["html"].save(annotation or make_annotation(), folder / "page.html")
-        page = browser.new_context(viewport=viewport, offline=True, **options).new_page()
-        pages.append(page)
+        page = open_tab(viewport, problems, requests, offline=True, **options)
         page.set_default_timeout(15_000)
-        page.on("console", lambda message: problems.append(message.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
         allowed.update((path.as_uri(), (folder / (gone or "clips/a talk.mp4")).as_uri()))
         if gone:
             expected.add("Failed to load resource: net::ERR_FILE_NOT_FOUND")
@@ -51,8 +47,6 @@ def open_page(browser, folder, make_annotation, monkeypatch):
         return page
 
     yield open_page
-    for page in pages:
-        page.context.close()
     assert set(problems) <= expected
     assert {url for url in requests if not url.startswith("blob:")} <= allowed
 
