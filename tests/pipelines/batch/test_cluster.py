@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import subprocess
@@ -71,8 +72,14 @@ def states(out: Path) -> dict[str, str]:
 
 def workers(process_id: int) -> list[psutil.Process]:
     """The actors of a batch; other batches may run on this machine."""
-    family = psutil.Process(process_id).children(recursive=True)
-    return [child for child in family if "ray::ClusterWorker" in " ".join(child.cmdline())]
+    parents: dict[psutil.Process, int] = {}
+    for child in psutil.Process(process_id).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "ray::ClusterWorker" in " ".join(child.cmdline()):
+                parents[child] = child.ppid()
+    # What an actor starts has the actor's name until it has become another program.
+    actors = {child.pid for child in parents}
+    return [child for child, parent in parents.items() if parent not in actors]
 
 
 def lives(process: psutil.Process) -> bool:
