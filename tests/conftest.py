@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -285,6 +286,24 @@ def write_wav() -> WriteWav:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def states() -> Callable[[Path], dict[str, str]]:
+    """Reads the state of each item of a batch, by name; nothing before there is a ledger."""
+
+    def read(out: Path) -> dict[str, str]:
+        if not (out / "ledger.sqlite").exists():
+            return {}
+        database = sqlite3.connect(out / "ledger.sqlite")
+        try:
+            return dict(database.execute("SELECT name, state FROM items ORDER BY name").fetchall())
+        except sqlite3.OperationalError:  # its tables are on their way
+            return {}
+        finally:
+            database.close()
+
+    return read
 
 
 @pytest.fixture(scope="session")

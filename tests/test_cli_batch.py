@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sysconfig
 import time
@@ -78,19 +77,6 @@ def results(out: Path) -> dict[str, object]:
     return found
 
 
-def states(out: Path) -> dict[str, str]:
-    """The state of each item, by name; nothing before there is a ledger."""
-    if not (out / "ledger.sqlite").exists():
-        return {}
-    database = sqlite3.connect(out / "ledger.sqlite")
-    try:
-        return dict(database.execute("SELECT name, state FROM items ORDER BY name").fetchall())
-    except sqlite3.OperationalError:  # its tables are on their way
-        return {}
-    finally:
-        database.close()
-
-
 def until(condition: Callable[[], Any]) -> None:
     end = time.monotonic() + 120
     while not condition():
@@ -98,7 +84,7 @@ def until(condition: Callable[[], Any]) -> None:
         time.sleep(0.02)
 
 
-def test_a_batch_that_is_killed_ends_as_if_it_had_not_been(folder, whole, tmp_path):
+def test_a_batch_that_is_killed_ends_as_if_it_had_not_been(folder, whole, tmp_path, states):
     killed = tmp_path / "killed"
 
     def ended() -> int:
@@ -120,7 +106,7 @@ def test_a_batch_that_is_killed_ends_as_if_it_had_not_been(folder, whole, tmp_pa
     assert not list(killed.rglob("*.part"))
 
 
-def test_ctrl_c_finishes_the_file_and_says_how_to_go_on(folder, tmp_path):
+def test_ctrl_c_finishes_the_file_and_says_how_to_go_on(folder, tmp_path, states):
     out = tmp_path / "out"
     running = start(folder, "-o", out)
     until(lambda: "running" in states(out).values())
@@ -134,7 +120,7 @@ def test_ctrl_c_finishes_the_file_and_says_how_to_go_on(folder, tmp_path):
     assert 1 <= counts.count("done") + counts.count("failed") < len(counts)
 
 
-def test_a_worker_that_is_killed_fails_only_its_file(folder, tmp_path):
+def test_a_worker_that_is_killed_fails_only_its_file(folder, tmp_path, states):
     out = tmp_path / "out"
     shutil.copytree(folder, tmp_path / "in", ignore=shutil.ignore_patterns("cut*", "empty*"))
     running = start(tmp_path / "in", "-o", out)

@@ -7,6 +7,8 @@ command than the features of a short clip take.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +16,8 @@ SAMPLE_RATE = 16_000  # Hz
 HOP_LENGTH = 320  # samples; 20 ms, the frame shift of Whisper's encoder
 FRAME_LENGTH = 1024  # samples; holds four periods of the lowest pitch
 PITCH_RANGE = (65.0, 500.0)  # Hz; speech of adults, raised voices included
-PERIODS = (32, 247)  # samples; the shortest and the longest period of a pitch in that range
+PERIODS = (math.floor(SAMPLE_RATE / PITCH_RANGE[1]), math.ceil(SAMPLE_RATE / PITCH_RANGE[0]))
+"""Samples; the shortest and the longest period of a pitch in that range."""
 TROUGH = 0.1  # a difference below it is taken for a period (section II.D of the paper on YIN)
 SILENCE_DB = -65.0  # dB relative to full scale; below it there is nothing to hear
 ROLLOFF = 0.85  # of the magnitude of a frame lies below the roll-off frequency

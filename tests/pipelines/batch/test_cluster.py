@@ -58,18 +58,6 @@ def results(out: Path) -> dict[str, bytes]:
     return found
 
 
-def states(out: Path) -> dict[str, str]:
-    if not (out / "ledger.sqlite").exists():
-        return {}
-    database = sqlite3.connect(out / "ledger.sqlite")
-    try:
-        return dict(database.execute("SELECT name, state FROM items").fetchall())
-    except sqlite3.OperationalError:  # its tables are on their way
-        return {}
-    finally:
-        database.close()
-
-
 def workers(process_id: int) -> list[psutil.Process]:
     """The actors of a batch; other batches may run on this machine."""
     parents: dict[psutil.Process, int] = {}
@@ -89,7 +77,7 @@ def lives(process: psutil.Process) -> bool:
         return False
 
 
-def test_an_actor_that_is_killed_costs_nothing(folder, tmp_path, pipe):
+def test_an_actor_that_is_killed_costs_nothing(folder, tmp_path, pipe, states):
     here, cluster = tmp_path / "here", tmp_path / "cluster"
     for name in NAMES:
         annotation = pipe(folder / f"{name}.srt")
