@@ -18,7 +18,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from lddu_pipe.weights import check_weights
+
 FACE_SIZE = 48  # pixels; FER+ faces are 48 x 48
+MOST_BLOCKS = 100  # a damaged configuration may ask for any number, each of which takes memory
 EXPRESSIONS = ("neutral", "happy", "surprise", "sad", "anger", "disgust", "fear")
 
 
@@ -40,6 +43,10 @@ class ExpressionConfig:
     stage_blocks: tuple[int, ...] = (1, 1, 2)
     embedding_size: int = 96
     dropout: float = 0.3
+
+    def __post_init__(self) -> None:
+        if sum(self.stage_blocks) > MOST_BLOCKS:
+            raise ValueError(f"at most {MOST_BLOCKS} blocks, got {self.stage_blocks}")
 
 
 class SqueezeExcite(nn.Module):
@@ -155,8 +162,10 @@ class ExpressionNetwork(nn.Module):
         for name in ("stage_channels", "stage_blocks"):
             settings[name] = tuple(settings[name])
         config = ExpressionConfig(**settings)
+        weights = folder / "expression.safetensors"
+        check_weights(weights, lambda: cls(config))
         network = cls(config)
-        network.load_state_dict(load_file(folder / "expression.safetensors"))
+        network.load_state_dict(load_file(weights))
         return network.eval()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from peft import PeftModel
+from safetensors import safe_open
 from transformers import AutoModel, AutoTokenizer
 
 from lddu_pipe.errors import IncompatibleModelError
@@ -69,6 +71,7 @@ class TextExtractor:
         )
         if adapter is not None:
             try:
+                _check_adapter(adapter)
                 model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
             except Exception as error:  # what libraries raise for damaged files has no common base
                 reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -155,6 +158,21 @@ class TextExtractor:
             feature_names=self.feature_names,
             fingerprint=self.fingerprint,
         )
+
+
+def _check_adapter(folder: Path) -> None:
+    """Refuse a configuration that asks for more memory than the weights beside it take."""
+    settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    if settings.get("rank_pattern") or settings.get("layer_replication"):
+        raise ValueError("it has other ranks for some layers, or copies layers")
+    with safe_open(folder / "adapter_model.safetensors", framework="pt") as file:
+        shapes = [
+            file.get_slice(name).get_shape()
+            for name in file.keys()  # noqa: SIM118
+            if name.endswith("lora_A.weight")
+        ]
+    if any(shape[0] != settings["r"] for shape in shapes):
+        raise ValueError(f"its weights are of another rank than {settings['r']}")
 
 
 def _group(

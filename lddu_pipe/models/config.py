@@ -11,6 +11,8 @@ from lddu_pipe.types import MODALITIES
 
 Fusion = Literal["gated", "ungated", "no_sigma", "mean_only", "direct_only"]
 """How the views of an utterance are put together; see `fusion.combine`."""
+MOST_LAYERS = 100
+"""Of an encoder; a damaged configuration may ask for any number, each of which takes memory."""
 
 
 class LDDUConfig(PretrainedConfig):
@@ -92,6 +94,8 @@ class LDDUConfig(PretrainedConfig):
         for field in ("feature_sizes", "encoder_layers", "max_steps"):
             if tuple(getattr(self, field)) != MODALITIES:
                 setattr(self, field, _in_order(field, getattr(self, field)))
+        if not all(0 < layers <= MOST_LAYERS for layers in self.encoder_layers.values()):
+            raise ValueError(f"encoder_layers lie in 1..{MOST_LAYERS}, got {encoder_layers}")
         if hidden_size % attention_heads:
             raise ValueError(f"hidden_size {hidden_size} is not a multiple of {attention_heads}")
         if fusion not in get_args(Fusion):

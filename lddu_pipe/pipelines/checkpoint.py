@@ -18,6 +18,7 @@ from lddu_pipe.models.calibration import Calibration
 from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.pipelines.folder import CONFIG_FILE, WEIGHTS_FILE, find_checkpoint
+from lddu_pipe.weights import check_weights
 
 EXPRESSION_FILE = "expression.safetensors"
 ADAPTER_FOLDER = "text_adapter"
@@ -67,6 +68,7 @@ def load_checkpoint(model: str | Path) -> Checkpoint:
     calibration = Calibration.load(folder)
     transformers_logging.disable_progress_bar()
     try:
+        check_weights(folder / WEIGHTS_FILE, lambda: LDDUModel(LDDUConfig.from_pretrained(folder)))
         network = LDDUModel.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 
 from lddu_pipe import EmotionPipeline
 from lddu_pipe.errors import IncompatibleModelError
+from lddu_pipe.pipelines.checkpoint import load_checkpoint
 from lddu_pipe.pipelines.folder import find_checkpoint
 
 
@@ -43,6 +45,37 @@ def test_a_damaged_adapter_is_one_line(tmp_path: Path, name: str) -> None:
     with pytest.raises(IncompatibleModelError, match="text_adapter") as caught:
         pipe(text="hello there")
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value", "what"),
+    [
+        # transformers would make up what is missing.
+        ("config.json", "encoder_layers", {"text": 2, "audio": 1, "vision": 1}, "absent in model"),
+        ("config.json", "encoder_layers", {"text": 10**9, "audio": 1, "vision": 1}, r"1\.\.100"),
+        ("config.json", "feed_forward_size", 10**9, "1000000000"),
+        ("config.json", "max_steps", {"text": 10**9, "audio": 160, "vision": 160}, "1000000000"),
+        ("expression.json", "embedding_size", 10**9, "1000000000"),
+        ("expression.json", "stage_blocks", [1, 2, 10**9], "at most 100 blocks"),
+    ],
+)
+def test_a_network_that_the_weights_do_not_fill_is_not_built(
+    tmp_path: Path, name: str, key: str, value: object, what: str
+) -> None:
+    folder = shutil.copytree(find_checkpoint("lddu-base-en"), tmp_path / "model")
+    settings = json.loads((folder / name).read_text())
+    (folder / name).write_text(json.dumps({**settings, key: value}))
+    with pytest.raises(IncompatibleModelError, match=what):
+        load_checkpoint(folder)
+
+
+def test_an_adapter_of_another_rank_is_not_built(tmp_path: Path) -> None:
+    folder = shutil.copytree(find_checkpoint("lddu-base-en"), tmp_path / "model")
+    path = folder / "text_adapter" / "adapter_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "r": 10**9}))
+    pipe = EmotionPipeline.from_pretrained(folder, device="cpu", offline=True)
+    with pytest.raises(IncompatibleModelError, match="another rank than 1000000000"):
+        pipe(text="hello there")
 
 
 class Touch:
