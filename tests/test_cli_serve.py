@@ -21,6 +21,7 @@ from click.testing import CliRunner
 from lddu_pipe.cli import loading, main
 from lddu_pipe.errors import MissingAssetError
 from lddu_pipe.server.folders import DataFolder
+from lddu_pipe.server.listening import listen
 
 ROOT = Path(__file__).parents[1]
 TOKEN = "a-token-of-the-tests"
@@ -52,6 +53,15 @@ def test_a_port_that_is_taken(tmp_path):
         line = serve(tmp_path, "--port", taken.getsockname()[1])
     assert "cannot listen at 127.0.0.1" in line
     assert "give another --host or --port" in line
+
+
+def test_no_part_of_an_answer_waits_for_another():
+    with (
+        listen("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_folder_that_another_server_uses(tmp_path):

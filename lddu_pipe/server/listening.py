@@ -125,7 +125,7 @@ def serve(
     folder = DataFolder(data)
     with ExitStack() as stack:
         stack.enter_context(folder.reserved())
-        listener = stack.enter_context(_listen(host, port))
+        listener = stack.enter_context(listen(host, port))
         shelf = None if reviewed is None else stack.enter_context(AnnotatedFolder(reviewed))
         app = create_app(engine, folder, limits=limits, access=access, reviewed=shelf, failed=fail)
         server = uvicorn.Server(
@@ -174,10 +174,20 @@ def check_access(host: str, access: Access) -> None:
         )
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket whose connections send each part of an answer at once.
+
+    asyncio sees to that only on sockets that it made itself. Otherwise the body of an answer waits
+    until its head is acknowledged, 40 ms for a client that keeps its connection.
+
+    Raises:
+        UnusableInputError: the address cannot be had.
+    """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
+        listener = socket.create_server((host, port), family=family)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        return listener
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UnusableInputError(

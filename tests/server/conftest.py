@@ -25,6 +25,7 @@ from lddu_pipe.review.shelf import Shelf
 from lddu_pipe.server.app import Access, create_app
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.limits import Limits
+from lddu_pipe.server.listening import listen
 from lddu_pipe.types import EmotionScore, Prediction, TimeSpan, Uncertainty, Utterance
 
 
@@ -106,23 +107,31 @@ class SlowEngine(FakeEngine):
 class Hosted:
     """A server at an address of this machine, in a thread of this process."""
 
-    def __init__(self, engine: Any, data: Path, token: str = "", **limits: Any) -> None:
+    def __init__(
+        self, engine: Any, data: Path, listener: socket.socket, token: str = "", **limits: Any
+    ) -> None:
         self.engine, self.data, self.token = engine, data, token
         tokens = (token,) if token else ()
         app = create_app(engine, DataFolder(data), limits=Limits(**limits), access=Access(tokens))
-        self.server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
-        self.thread = threading.Thread(target=self.server.run)
+        self.server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        # The server closes what it is given.
+        self.thread = threading.Thread(target=self.server.run, args=([listener.dup()],))
         self.thread.start()
         while not self.server.started:
             assert self.thread.is_alive()
             time.sleep(0.01)
-        port = self.server.servers[0].sockets[0].getsockname()[1]
+        port = listener.getsockname()[1]
         self.address = f"http://127.0.0.1:{port}"
+        self.clients: list[httpx.Client] = []
 
     def client(self) -> httpx.Client:
-        return client_of(self.address, self.token)
+        """Closed with the server."""
+        self.clients.append(client_of(self.address, self.token))
+        return self.clients[-1]
 
     def stop(self) -> None:
+        for client in self.clients:
+            client.close()
         self.server.should_exit = True
         self.thread.join()
 
@@ -195,14 +204,26 @@ def spawn(tmp_path: Path) -> Iterator[Callable[..., Server]]:
         server.kill()
 
 
+@pytest.fixture(scope="session")
+def listener() -> Iterator[socket.socket]:
+    """The port of every server of `host`, one after another.
+
+    A browser keeps what it has compiled of a page's scripts by their address, and compiling them
+    is most of what a page takes.
+    """
+    with listen("127.0.0.1", 0) as listener:
+        yield listener
+
+
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Callable[..., Hosted]]:
-    """Starts servers for a browser; they are stopped at the end."""
+def host(tmp_path: Path, listener: socket.socket) -> Iterator[Callable[..., Hosted]]:
+    """Starts a server for a browser, one in a test; it is stopped at the end."""
     servers: list[Hosted] = []
 
     def start(token: str = "", *, engine: Any = None, **limits: Any) -> Hosted:
+        assert not servers, "there is one port"
         chosen = engine or SlowEngine(tmp_path / "annotated")
-        servers.append(Hosted(chosen, tmp_path / "data", token, **limits))
+        servers.append(Hosted(chosen, tmp_path / "data", listener, token, **limits))
         return servers[-1]
 
     yield start
