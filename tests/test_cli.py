@@ -684,6 +684,7 @@ def program_path(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("program_path")
 def test_real_text_and_a_file_that_is_not_there(real, tmp_path):
     (tmp_path / "glad.txt").write_text("I am so happy to see you, this is wonderful news.")

@@ -382,6 +382,7 @@ def two_seconds(path: Path) -> Media:
     return Media(path, 2.0, sound, VideoStream("h264", 64, 48, 25.0, 0, 0.0, 2.0))
 
 
+@pytest.mark.slow
 @pytest.mark.alone
 def test_an_ffmpeg_that_hangs_is_stopped(
     clip: Path, fake_ffmpeg: Helper, monkeypatch: pytest.MonkeyPatch
@@ -421,6 +422,7 @@ def test_more_sound_than_the_media_lasts_is_cut(
     assert 0 < sound.min() == sound.max() < 1
 
 
+@pytest.mark.slow
 @pytest.mark.alone
 def test_a_slow_consumer_is_no_stall(
     tmp_path: Path, run_ffmpeg: Helper, monkeypatch: pytest.MonkeyPatch

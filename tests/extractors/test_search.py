@@ -46,6 +46,7 @@ def same(one: Seen, other: Seen) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [2, 3])
 def test_the_number_of_threads_changes_nothing(frames: list[Frame], threads: int) -> None:
     model = resolve("face-landmarker")

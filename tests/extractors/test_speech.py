@@ -35,6 +35,7 @@ def test_the_same_sound_gives_the_same_words_whatever_was_heard_before(shared_me
     assert heard[0] == heard[1]
 
 
+@pytest.mark.slow
 def test_long_sound_is_read_in_blocks_that_end_where_nobody_speaks(
     shared_media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

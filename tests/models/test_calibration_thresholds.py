@@ -25,6 +25,7 @@ def test_no_target_is_the_sum_of_micro_and_macro_f1() -> None:
     )
 
 
+@pytest.mark.slow
 def test_micro_f1_is_the_best_of_the_grid() -> None:
     probabilities, truth = calibrated_rows(500, 0)
     chosen = choose_thresholds(probabilities, truth, target=Target("micro-f1"))
@@ -93,6 +94,7 @@ def test_precision_is_the_lowest_cut_whose_bound_holds(wanted: float) -> None:
         assert precision_score(real, decided) >= wanted
 
 
+@pytest.mark.slow
 def test_precision_mostly_holds_on_other_rows() -> None:
     other_rows, truth_there = calibrated_rows(200_000, 99)
     kept = []

@@ -149,6 +149,7 @@ def test_every_parameter_moves_in_one_step() -> None:
     assert [name for name in still if not name.endswith("keys.bias")] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("calibration", ["divergence", "ranking"])
 def test_eight_samples_can_be_learned_by_heart(calibration: str) -> None:
     torch.manual_seed(0)

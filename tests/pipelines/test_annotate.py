@@ -83,6 +83,7 @@ def test_the_table_has_a_row_an_utterance_and_label(sample: Annotation) -> None:
     assert table["has_vision"].all()
 
 
+@pytest.mark.slow
 def test_twice_is_the_same(pipe: EmotionPipeline, sample: Annotation, sample_video: Path) -> None:
     assert pipe(sample_video).to_dict()["utterances"] == sample.to_dict()["utterances"]
 
@@ -114,6 +115,7 @@ def test_a_silent_smile_is_happy(pipe: EmotionPipeline, shared_media: Path) -> N
     assert set(missing(annotation)) == {"text", "audio"}
 
 
+@pytest.mark.slow
 def test_speech_is_recognised(pipe: EmotionPipeline, shared_media: Path) -> None:
     annotation = pipe(shared_media / "two_cities.wav")
     text = " ".join(prediction.text for prediction in annotation.utterances).lower()
@@ -122,6 +124,7 @@ def test_speech_is_recognised(pipe: EmotionPipeline, shared_media: Path) -> None
     assert missing(annotation) == {"vision": "no picture stream"}
 
 
+@pytest.mark.slow
 def test_what_is_absent_is_named(pipe: EmotionPipeline, shared_media: Path) -> None:
     silent = pipe(shared_media / "pyfeat_pexels.mp4")
     assert "vision" not in missing(silent)
@@ -131,6 +134,7 @@ def test_what_is_absent_is_named(pipe: EmotionPipeline, shared_media: Path) -> N
     assert not heard.media.has_video
 
 
+@pytest.mark.slow
 def test_memory_and_file_agree(
     pipe: EmotionPipeline, sample: Annotation, sample_video: Path
 ) -> None:
@@ -144,6 +148,7 @@ def test_memory_and_file_agree(
             assert one.probability == pytest.approx(other.probability, abs=0.1)
 
 
+@pytest.mark.slow
 def test_stereo_and_other_rates_are_resampled(pipe: EmotionPipeline, sample_video: Path) -> None:
     waveform = decode_audio(probe(sample_video))
     stereo = np.repeat(np.repeat(waveform, 3)[:, None], 2, axis=1)
@@ -151,6 +156,7 @@ def test_stereo_and_other_rates_are_resampled(pipe: EmotionPipeline, sample_vide
     assert "happy" in annotation.utterances[0].text.lower()
 
 
+@pytest.mark.slow
 def test_a_transcript_replaces_recognition(
     pipe: EmotionPipeline, sample_video: Path, tmp_path: Path
 ) -> None:
@@ -204,6 +210,7 @@ def test_a_picture_is_seen_as_long_as_what_is_said(
         assert dict(prediction.missing) == {"audio": "no sound stream"}
 
 
+@pytest.mark.slow
 def test_aligned_and_unaligned_both_work(sample_video: Path, sample: Annotation) -> None:
     aligned = EmotionPipeline.from_pretrained(
         device="cpu", offline=True, settings=PipelineSettings(aligned=True)
@@ -214,6 +221,7 @@ def test_aligned_and_unaligned_both_work(sample_video: Path, sample: Annotation)
     assert top(annotation) == top(sample) == "happy"
 
 
+@pytest.mark.slow
 def test_stages_are_told_in_order_and_to_the_end(
     pipe: EmotionPipeline, sample_video: Path
 ) -> None:
@@ -225,6 +233,7 @@ def test_stages_are_told_in_order_and_to_the_end(
     assert all(0 <= share <= 1 for _, share in told)
 
 
+@pytest.mark.slow
 def test_several_threads_may_use_one_pipeline(pipe: EmotionPipeline, sample_video: Path) -> None:
     """Each gets the answer to its own question, as if it had asked alone."""
     texts = ["What wonderful news!", "I am so angry with you!", "He died, and I miss him so much."]
@@ -365,6 +374,7 @@ def test_settings_out_of_range_are_refused() -> None:
         PipelineSettings(fps=0)
 
 
+@pytest.mark.slow
 def test_an_annotation_does_not_depend_on_what_came_before(
     pipe: EmotionPipeline, sample_video: Path
 ) -> None:
@@ -375,6 +385,7 @@ def test_an_annotation_does_not_depend_on_what_came_before(
     assert after.utterances == alone.utterances
 
 
+@pytest.mark.slow
 def test_a_batch_gives_annotations_and_errors_in_turn(
     pipe: EmotionPipeline, sample_video: Path, tmp_path: Path
 ) -> None:

@@ -82,6 +82,7 @@ def test_a_lab_trains_on_its_recordings_and_annotates_with_the_model(
         )
 
 
+@pytest.mark.slow
 def test_aligned_extraction_gives_every_modality_a_step_a_word(
     sample_video: Path, tmp_path: Path
 ) -> None:

@@ -69,6 +69,7 @@ def test_the_sample_has_a_size_that_depends_on_the_count_alone(by_lot, by_doubt,
     assert sample(by_lot, judged.keys()) == by_lot[: times // 4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.1, 0.5])
 def test_the_estimate_is_unbiased_where_that_of_all_that_was_judged_is_far_off(
     annotate_text, share

@@ -75,6 +75,7 @@ def test_without_uncertainty_its_chart_is_left_out(tmp_path):
     assert [path.name for path in found] == list(NAMES[:-1])
 
 
+@pytest.mark.slow
 def test_same_input_gives_same_bytes_whatever_the_users_settings(tmp_path):
     first = draw(tmp_path / "a", *example(), caption=CAPTION, synthetic=True)
     with mpl.rc_context({"font.size": 30, "savefig.dpi": 20, "axes.facecolor": "red"}):
@@ -83,6 +84,7 @@ def test_same_input_gives_same_bytes_whatever_the_users_settings(tmp_path):
         assert one.read_bytes() == other.read_bytes()
 
 
+@pytest.mark.slow
 def test_drawing_leaves_no_trace_in_matplotlib(tmp_path):
     before = dict(mpl.rcParams)
     draw(tmp_path / "out", *example())
@@ -95,6 +97,7 @@ def test_drawing_leaves_no_trace_in_matplotlib(tmp_path):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "constant"),
     [(1, None), (2, None), (1, 0.0), (2, 1.0), (400, 0.0), (400, 0.3), (400, 1.0)],
@@ -106,6 +109,7 @@ def test_little_or_dull_data_is_drawn(tmp_path, rows, constant):
     assert len(draw(tmp_path / "out", truth, probabilities, decisions)) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("present", [False, True])
 def test_all_rows_alike_are_drawn(tmp_path, present):
     truth, probabilities, _ = example()
@@ -223,6 +227,7 @@ def test_uncertainty_shows_error_rates_that_add_up():
         charts.uncertainty({"odd": kinds["aleatoric"].T}, wrong)
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_rate_about_as_often_as_they_say():
     count = np.full(4000, 40)
     hits = np.random.default_rng(1).binomial(40, 0.15, 4000).astype(float)

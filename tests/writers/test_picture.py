@@ -48,6 +48,7 @@ def hour(make_annotation, predict):
     )
 
 
+@pytest.mark.slow
 def test_pictures_are_as_wide_as_charts_and_the_same_twice(make_annotation, hour):
     for annotation in (make_annotation(), hour, make_annotation(utterances=())):
         content = WRITER.render(annotation)

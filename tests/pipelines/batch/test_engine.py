@@ -82,6 +82,7 @@ def test_a_worker_that_dies_fails_only_its_job(make_engine):
     assert found["is killed"].error.startswith("the worker died of signal 9 (killed, as")
 
 
+@pytest.mark.slow
 @pytest.mark.alone
 def test_a_job_that_hangs_fails_at_its_limit_and_its_worker_is_replaced(make_engine):
     engine = make_engine(workers=1, time_limit=2.0)
@@ -102,6 +103,7 @@ def test_one_worker_does_job_after_job(make_engine):
     assert len({outcome.sha256 for outcome in found.values()}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.alone
 def test_abandoned_work_ends_at_once(make_engine):
     engine = make_engine()

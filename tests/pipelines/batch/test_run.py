@@ -335,6 +335,7 @@ def test_a_dataset_holds_the_rows_of_all_items(batch, folder, tmp_path):
     assert not held.scratch.exists()
 
 
+@pytest.mark.slow
 def test_rows_of_a_manifest_are_annotated(tmp_path, sample_video, pipe):
     manifest = tmp_path / "rows.jsonl"
     rows = [
