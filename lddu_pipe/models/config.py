@@ -94,8 +94,8 @@ class LDDUConfig(PretrainedConfig):
         for field in ("feature_sizes", "encoder_layers", "max_steps"):
             if tuple(getattr(self, field)) != MODALITIES:
                 setattr(self, field, _in_order(field, getattr(self, field)))
-        if not all(0 < layers <= MOST_LAYERS for layers in self.encoder_layers.values()):
-            raise ValueError(f"encoder_layers lie in 1..{MOST_LAYERS}, got {encoder_layers}")
+        if not all(0 <= layers <= MOST_LAYERS for layers in self.encoder_layers.values()):
+            raise ValueError(f"encoder_layers lie in 0..{MOST_LAYERS}, got {encoder_layers}")
         if hidden_size % attention_heads:
             raise ValueError(f"hidden_size {hidden_size} is not a multiple of {attention_heads}")
         if fusion not in get_args(Fusion):
