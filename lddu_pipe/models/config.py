@@ -78,9 +78,9 @@ class LDDUConfig(PretrainedConfig):
                 of its own; None makes them linear.
             direct_size: hidden units of y_dir's classifier; `hidden_size` by default.
             shared_keys: keys and values of the emotion space are one projection.
-            initialisation: of linear layers: Xavier's (Glorot and Bengio 2010), with label
-                embeddings of spread 1, or "normal" of spread 0.02, with label embeddings by
-                Xavier's.
+            initialisation: of weights in the encoders: Xavier's (Glorot and Bengio 2010), as
+                elsewhere, with label embeddings of spread 1; or "normal" of spread 0.02, with
+                label embeddings by Xavier's.
             initial_deviation: sigma of a modality that is present, before anything is learned;
                 about 0.29 by default.
             alignment: whether the model was trained on one step a word, on every modality's own

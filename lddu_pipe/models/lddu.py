@@ -92,37 +92,32 @@ class LDDUModel(PreTrainedModel):
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
-        normal = self.config.initialisation == "normal"
-
-        def spread(weight: Tensor) -> None:
-            if normal:
-                nn.init.normal_(weight, std=0.02)
-            else:
-                nn.init.xavier_uniform_(weight)
-
         if isinstance(module, nn.Linear):
-            spread(module.weight)
+            nn.init.xavier_uniform_(module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.LayerNorm):
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
         elif isinstance(module, nn.MultiheadAttention):
-            spread(module.in_proj_weight)
+            nn.init.xavier_uniform_(module.in_proj_weight)
             nn.init.zeros_(module.in_proj_bias)
         elif isinstance(module, PerLabelLinear | PerLabelClassifier):
             # One matrix a label: its features are the second dimension.
-            std = 0.02 if normal else module.weight.shape[1] ** -0.5
-            nn.init.normal_(module.weight, std=std)
+            nn.init.normal_(module.weight, std=module.weight.shape[1] ** -0.5)
             nn.init.zeros_(module.bias)
         elif isinstance(module, UnimodalEncoder):
+            if self.config.initialisation == "normal":
+                for name, weight in module.named_parameters():
+                    if weight.dim() == 2 and "norm" not in name:
+                        nn.init.normal_(weight, std=0.02)
             nn.init.normal_(module.positions, std=0.02)
         elif isinstance(module, MissingState):
             nn.init.normal_(module.gathered, std=0.02)
             nn.init.normal_(module.mean, std=0.02)
             nn.init.zeros_(module.extra_log_var)
         elif isinstance(module, LDDUModel):
-            if normal:
+            if self.config.initialisation == "normal":
                 nn.init.xavier_uniform_(module.label_embedding)
             else:
                 nn.init.normal_(module.label_embedding, std=1.0)
@@ -263,7 +258,7 @@ def _thinned(parts: list[nn.Module], passes: int, seed: int) -> Iterator[None]:
     def drop(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         probability = cast(nn.Dropout, layer).p
         kept = torch.rand(passes, output.shape[-1], generator=generator) >= probability
-        by_pass = output.view(passes, -1, output.shape[-1])
+        by_pass = output.reshape(passes, -1, output.shape[-1])
         scale = kept.to(output)[:, None] / (1 - probability)
         return (by_pass * scale).view_as(output)
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from lddu_pipe.models.lddu import LDDUOutput
 
-CalibrationLoss = Literal["published", "divergence", "ranking"]
+CalibrationLoss = Literal["divergence", "ranking"]
 _ANCHORS_AT_ONCE = 128  # their products with a full queue fit a processor's cache
 
 
@@ -168,31 +168,19 @@ def deviation_size(output: LDDUOutput) -> Tensor:
     return mean.clamp_min(1e-12).sqrt()
 
 
-def published_loss(output: LDDUOutput) -> Tensor:
-    """L_crl as the public code has it: symmetric KL between |sigma| and y_dir.
+def divergence_loss(output: LDDUOutput) -> Tensor:
+    """L_crl as the public code has it: symmetric KL divergence between |sigma| and y_dir.
 
-    |sigma| is the norm over all dimensions of all modalities, under one softmax over rows and
-    labels together; y_dir is under a softmax over the labels of each row, so that the two sum to
-    1 and to the number of rows. Moves sigma much more than y_dir.
+    |sigma| is the norm over all dimensions of the present modalities, under one softmax over rows
+    and labels together; y_dir is under a softmax over the labels of each row, so that the one sums
+    to 1 and the other to the number of rows. The divergence is a mean over rows and labels.
     """
-    deviation = torch.exp(output.log_var) * output.present[:, :, None, None]
-    norm = deviation.sum(dim=(1, 3)).clamp_min(1e-12).sqrt()
+    variance = torch.exp(output.log_var) * output.present[:, :, None, None]
+    norm = variance.sum(dim=(1, 3)).clamp_min(1e-12).sqrt()
     sizes = functional.log_softmax(norm.flatten(), dim=0).view_as(norm)
     direct = functional.log_softmax(torch.sigmoid(output.direct_logits), dim=1)
-    forward = functional.kl_div(sizes, direct, log_target=True, reduction="mean")
-    backward = functional.kl_div(direct, sizes, log_target=True, reduction="mean")
-    return (forward + backward) / 2
-
-
-def divergence_loss(output: LDDUOutput) -> Tensor:
-    """L_crl as the paper describes it: symmetric KL over the batch between |sigma| and y_dir.
-
-    Each label by itself, and |sigma| as `deviation_size` has it. Moves y_dir much more than sigma.
-    """
-    sizes = functional.log_softmax(deviation_size(output), dim=0)
-    direct = functional.log_softmax(torch.sigmoid(output.direct_logits), dim=0)
-    forward = functional.kl_div(sizes, direct, log_target=True, reduction="none").sum(dim=0)
-    backward = functional.kl_div(direct, sizes, log_target=True, reduction="none").sum(dim=0)
+    forward = functional.kl_div(sizes, direct, log_target=True, reduction="none")
+    backward = functional.kl_div(direct, sizes, log_target=True, reduction="none")
     return (forward + backward).mean() / 2
 
 
@@ -241,13 +229,8 @@ def lddu_loss(
         contrast = contrastive_loss(vectors, classes, queue)
         queue.push(vectors, classes)
     if weights.calibration:
-        match calibration:
-            case "published":
-                order = published_loss(output)
-            case "divergence":
-                order = divergence_loss(output)
-            case "ranking":
-                order = ranking_loss(output, labels, damage)
+        divergence = calibration == "divergence"
+        order = divergence_loss(output) if divergence else ranking_loss(output, labels, damage)
     total = (
         classification
         + weights.direct * direct

@@ -16,7 +16,7 @@ ABLATIONS = "ablations"
 """No file: `ABLATED`, which the caller trains whole and with one part after the other left out."""
 ABLATED = "mosei-aligned"
 FUSIONS = ("gated", "ungated", "no_sigma", "mean_only", "direct_only")
-CALIBRATION_LOSSES = ("published", "divergence", "ranking")
+CALIBRATION_LOSSES = ("divergence", "ranking")
 PRECISIONS = ("fp32", "bf16", "fp16")
 METHODS = ("default", "paper")
 
