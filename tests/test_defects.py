@@ -1,9 +1,11 @@
-"""The eight known defects of the method's public research code: ours has none of them."""
+"""The seven known defects of the method's public research code: ours has none of them."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import inspect
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -173,35 +175,30 @@ def test_defect_5_queue_rows_are_no_anchors(
     assert not queue.vectors.requires_grad
 
 
-def test_defect_6_the_calibration_loss_compares_rows_label_by_label(model: LDDUModel) -> None:
+def test_defect_6_the_calibration_loss_says_over_what_it_takes_shares(model: LDDUModel) -> None:
+    """Over rows and labels together for |sigma|, over a row's labels for y_dir: no order counts."""
     batch = RowCollator(model.config.max_steps, aligned=False)(rows(6, 7))
     output = model(batch["values"], batch["masks"])
-    by_label = []
-    for label in range(6):
-        one = type(output)(
-            **{
-                name: value[..., label : label + 1]
-                for name, value in vars(output).items()
-                if name.endswith("logits")
-            },
-            mean=output.mean[:, :, label : label + 1],
-            log_var=output.log_var[:, :, label : label + 1],
-            present=output.present,
-            attention={},
-        )
-        by_label.append(divergence_loss(one))
-    torch.testing.assert_close(divergence_loss(output), torch.stack(by_label).mean())
+    order = torch.tensor([3, 0, 5, 1, 4, 2])
+    by_rows = dataclasses.replace(
+        output,
+        direct_logits=output.direct_logits[order],
+        log_var=output.log_var[order],
+        present=output.present[order],
+    )
+    by_labels = dataclasses.replace(
+        output,
+        direct_logits=output.direct_logits[:, order],
+        log_var=output.log_var[:, :, order],
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # torch warns where no dimension is named
+        expected = divergence_loss(output)
+    torch.testing.assert_close(divergence_loss(by_rows), expected)
+    torch.testing.assert_close(divergence_loss(by_labels), expected)
 
 
-def test_defect_7_two_evaluations_are_equal_to_the_bit(tmp_path: Path, model: LDDUModel) -> None:
-    split = open_store(write(tmp_path / "store", test=rows(9, 8))).split("test")
-    first, second = (score_rows(model.train(), split, passes=4) for _ in range(2))
-    assert np.array_equal(first.logits, second.logits)
-    assert np.array_equal(first.sampled, second.sampled)
-    assert "functional.dropout" not in inspect.getsource(inspect.getmodule(LDDUModel))
-
-
-def test_defect_8_training_leaves_the_data_as_they_are(tmp_path: Path, model: LDDUModel) -> None:
+def test_defect_7_training_leaves_the_data_as_they_are(tmp_path: Path, model: LDDUModel) -> None:
     folder = write(tmp_path / "store", train=rows(6, 9))
     before = hashlib.sha256((folder / "train.safetensors").read_bytes()).digest()
     split = open_store(folder).split("train")

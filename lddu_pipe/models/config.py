@@ -35,6 +35,13 @@ class LDDUConfig(PretrainedConfig):
         statistics_pooling: bool = False,
         label_specific: bool = False,
         modality_dropout: float = 0.0,
+        head_dropout: float | None = None,
+        head_activation: Literal["gelu", "relu"] = "gelu",
+        classifier_size: int | None = None,
+        direct_size: int | None = None,
+        shared_keys: bool = False,
+        initialisation: Literal["xavier", "normal"] = "xavier",
+        initial_deviation: float | None = None,
         alignment: Literal["aligned", "unaligned", "both"] = "unaligned",
         name: str = "lddu",
         version: str = "0",
@@ -52,7 +59,8 @@ class LDDUConfig(PretrainedConfig):
             attention_heads: heads of those layers.
             feed_forward_size: inner size of those layers.
             max_steps: longest sequence by modality; longer ones must be pooled first.
-            dropout: probability, in every block.
+            dropout: probability, in the encoders, and everywhere else where no `head_dropout` is
+                given.
             fusion: how y is made of y_dir, y_mu and y_sigma; anything but "gated" is an
                 ablation.
             statistics_pooling: let the label attention also take the attention-weighted standard
@@ -61,6 +69,20 @@ class LDDUConfig(PretrainedConfig):
                 is added to what its attention gathers, as in a Transformer decoder, and y_dir
                 ends in a classifier of its own for each label.
             modality_dropout: probability, in training, that a modality of a row is hidden.
+            head_dropout: probability inside the emotion space and before the last layer of each
+                classifier, and nowhere else behind the encoders. None, as checkpoints had it
+                before there was this setting: `dropout` in every block of the head, on mu and on
+                sigma.
+            head_activation: of the latent MLPs and of the classifiers.
+            classifier_size: hidden units of the classifiers of mu and sigma, which each label has
+                of its own; None makes them linear.
+            direct_size: hidden units of y_dir's classifier; `hidden_size` by default.
+            shared_keys: keys and values of the emotion space are one projection.
+            initialisation: of weights in the encoders: Xavier's (Glorot and Bengio 2010), as
+                elsewhere, with label embeddings of spread 1; or "normal" of spread 0.02, with
+                label embeddings by Xavier's.
+            initial_deviation: sigma of a modality that is present, before anything is learned;
+                about 0.29 by default.
             alignment: whether the model was trained on one step a word, on every modality's own
                 rate, or on both.
             name: what people call the checkpoint.
@@ -83,6 +105,13 @@ class LDDUConfig(PretrainedConfig):
         self.statistics_pooling = statistics_pooling
         self.label_specific = label_specific
         self.modality_dropout = modality_dropout
+        self.head_dropout = head_dropout
+        self.head_activation = head_activation
+        self.classifier_size = classifier_size
+        self.direct_size = direct_size
+        self.shared_keys = shared_keys
+        self.initialisation = initialisation
+        self.initial_deviation = initial_deviation
         self.alignment = alignment
         self.name = name
         self.version = version
@@ -100,8 +129,8 @@ class LDDUConfig(PretrainedConfig):
             raise ValueError(f"hidden_size {hidden_size} is not a multiple of {attention_heads}")
         if fusion not in get_args(Fusion):
             raise ValueError(f"fusion is one of {', '.join(get_args(Fusion))}, got {fusion!r}")
-        if not (0 <= dropout < 1 and 0 <= modality_dropout < 1):
-            raise ValueError("dropout and modality_dropout lie in 0..1")
+        if not all(0 <= share < 1 for share in (dropout, modality_dropout, head_dropout or 0)):
+            raise ValueError("dropout, head_dropout and modality_dropout lie in 0..1")
 
     def accepts(self, *, aligned: bool) -> bool:
         """Whether the model was trained on such sequences."""

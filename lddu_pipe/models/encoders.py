@@ -94,10 +94,12 @@ class EmotionSpace(nn.Module):
         self.statistics = config.statistics_pooling
         self.residual = config.label_specific
         self.keys = nn.Linear(size, size)
-        self.values = nn.Linear(size, size)
+        self.values = None if config.shared_keys else nn.Linear(size, size)
         self.queries = nn.Linear(size, size)
         self.project = nn.Linear(2 * size if self.statistics else size, size)
-        self.dropout = Dropout(config.dropout)
+        self.dropout = Dropout(
+            config.dropout if config.head_dropout is None else config.head_dropout
+        )
 
     def forward(self, labels: Tensor, encoded: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Pool over time, once per label.
@@ -111,10 +113,11 @@ class EmotionSpace(nn.Module):
             Z^m, (batch, labels, hidden_size), and the attention (batch, labels, time), whose
             rows sum to 1 over real steps.
         """
-        scores = self.queries(labels) @ self.keys(encoded).transpose(1, 2)
+        keys = self.keys(encoded)
+        scores = self.queries(labels) @ keys.transpose(1, 2)
         scores = scores / math.sqrt(labels.shape[-1])
         attention = scores.masked_fill(~mask[:, None, :], float("-inf")).softmax(dim=-1)
-        values = self.values(encoded)
+        values = keys if self.values is None else self.values(encoded)
         pooled = attention @ values
         if self.statistics:
             variance = (attention @ values.square() - pooled.square()).clamp_min(1e-6)

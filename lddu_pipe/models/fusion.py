@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from lddu_pipe.models.config import Fusion, LDDUConfig
 from lddu_pipe.models.dropout import Dropout
+from lddu_pipe.models.latent import activation
 from lddu_pipe.types import MODALITIES
 
 
@@ -36,23 +37,42 @@ class SharedLinear(nn.Linear):
         return super().forward(features).squeeze(-1)
 
 
+class PerLabelClassifier(nn.Module):
+    """Two layers of its own for each label."""
+
+    def __init__(self, config: LDDUConfig, features: int, hidden: int) -> None:
+        super().__init__()
+        labels = len(config.labels)
+        self.weight = nn.Parameter(torch.empty(labels, features, hidden))
+        self.bias = nn.Parameter(torch.zeros(labels, hidden))
+        self.activation = activation(config)
+        self.dropout = Dropout(config.head_dropout or 0.0)
+        self.last = PerLabelLinear(labels, hidden)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(batch, labels, features) to logits (batch, labels)."""
+        hidden = torch.einsum("blf,lfh->blh", features, self.weight) + self.bias
+        logits: Tensor = self.last(self.dropout(self.activation(hidden)))
+        return logits
+
+
 class GatedFusion(nn.Module):
     """Weighs what the centres say against what the uncertainties say."""
 
     def __init__(self, config: LDDUConfig) -> None:
         super().__init__()
         count, size = len(MODALITIES), config.hidden_size
-        labels = len(config.labels)
+        labels, hidden = len(config.labels), config.direct_size or config.hidden_size
+        views = config.dropout if config.head_dropout is None else 0.0
         self.direct = nn.Sequential(
-            Dropout(config.dropout),
-            nn.Linear(count * size, size),
-            nn.GELU(),
-            Dropout(config.dropout),
-            PerLabelLinear(labels, size) if config.label_specific else SharedLinear(size),
+            Dropout(views),
+            nn.Linear(count * size, hidden),
+            activation(config),
+            Dropout(config.dropout if config.head_dropout is None else config.head_dropout),
+            PerLabelLinear(labels, hidden) if config.label_specific else SharedLinear(hidden),
         )
-        self.centre = PerLabelLinear(labels, count * config.latent_size)
-        self.spread = PerLabelLinear(labels, count * config.latent_size)
-        self.dropout = Dropout(config.dropout)
+        self.centre, self.spread = (_of_labels(config) for _ in range(2))
+        self.dropout = Dropout(views)
 
     def forward(self, gathered: Tensor, mean: Tensor, std: Tensor) -> tuple[Tensor, ...]:
         """Classify each view.
@@ -69,6 +89,13 @@ class GatedFusion(nn.Module):
         centre = self.centre(self.dropout(_concatenate(mean)))
         spread = self.spread(self.dropout(_concatenate(std)))
         return direct, centre, spread
+
+
+def _of_labels(config: LDDUConfig) -> PerLabelLinear | PerLabelClassifier:
+    features = len(MODALITIES) * config.latent_size
+    if config.classifier_size is None:
+        return PerLabelLinear(len(config.labels), features)
+    return PerLabelClassifier(config, features, config.classifier_size)
 
 
 def _concatenate(views: Tensor) -> Tensor:

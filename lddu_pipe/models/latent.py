@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import NamedTuple
 
 import torch
@@ -30,6 +31,11 @@ class LatentGaussian(NamedTuple):
         return torch.exp(self.log_var / 2)
 
 
+def activation(config: LDDUConfig) -> nn.Module:
+    """What stands between the linear layers of the head."""
+    return nn.ReLU() if config.head_activation == "relu" else nn.GELU()
+
+
 class LatentHead(nn.Module):
     """Z^m to (mu^m, log sigma^m squared) by an MLP d, 3d/4, d/2, d/2 and two linear heads."""
 
@@ -39,10 +45,21 @@ class LatentHead(nn.Module):
         sizes = (size, size * 3 // 4, size // 2, size // 2)
         layers: list[nn.Module] = []
         for size_in, size_out in itertools.pairwise(sizes):
-            layers += [nn.Linear(size_in, size_out), nn.GELU(), Dropout(config.dropout)]
+            layers += [nn.Linear(size_in, size_out), activation(config)]
+            if config.head_dropout is None:
+                layers.append(Dropout(config.dropout))
         self.shared = nn.Sequential(*layers)
         self.mean = nn.Linear(sizes[-1], config.latent_size)
         self.log_var = nn.Linear(sizes[-1], config.latent_size)
+        self._initial_deviation = config.initial_deviation
+
+    @torch.no_grad()
+    def widen(self) -> None:
+        """Let sigma begin near the configuration's `initial_deviation`, where it names one."""
+        if self._initial_deviation is not None:
+            low, high = LOG_VAR_RANGE
+            share = (2 * math.log(self._initial_deviation) - low) / (high - low)
+            self.log_var.bias.fill_(math.log(share / (1 - share)))
 
     def forward(self, gathered: Tensor) -> tuple[Tensor, Tensor]:
         """Place emotions in the latent space.

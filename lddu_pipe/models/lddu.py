@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.models.encoders import EmotionSpace, UnimodalEncoder
-from lddu_pipe.models.fusion import GatedFusion, PerLabelLinear, combine
+from lddu_pipe.models.fusion import GatedFusion, PerLabelClassifier, PerLabelLinear, combine
 from lddu_pipe.models.latent import LatentGaussian, LatentHead, MissingState
 from lddu_pipe.types import MODALITIES
 
@@ -102,17 +102,27 @@ class LDDUModel(PreTrainedModel):
         elif isinstance(module, nn.MultiheadAttention):
             nn.init.xavier_uniform_(module.in_proj_weight)
             nn.init.zeros_(module.in_proj_bias)
-        elif isinstance(module, PerLabelLinear):
+        elif isinstance(module, PerLabelLinear | PerLabelClassifier):
+            # One matrix a label: its features are the second dimension.
             nn.init.normal_(module.weight, std=module.weight.shape[1] ** -0.5)
             nn.init.zeros_(module.bias)
         elif isinstance(module, UnimodalEncoder):
+            if self.config.initialisation == "normal":
+                for name, weight in module.named_parameters():
+                    if weight.dim() == 2 and "norm" not in name:
+                        nn.init.normal_(weight, std=0.02)
             nn.init.normal_(module.positions, std=0.02)
         elif isinstance(module, MissingState):
             nn.init.normal_(module.gathered, std=0.02)
             nn.init.normal_(module.mean, std=0.02)
             nn.init.zeros_(module.extra_log_var)
         elif isinstance(module, LDDUModel):
-            nn.init.normal_(module.label_embedding, std=1.0)
+            if self.config.initialisation == "normal":
+                nn.init.xavier_uniform_(module.label_embedding)
+            else:
+                nn.init.normal_(module.label_embedding, std=1.0)
+            for head in module.latents.values():
+                cast(LatentHead, head).widen()
 
     def forward(self, values: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> LDDUOutput:
         """Score a batch.
@@ -235,19 +245,20 @@ class LDDUModel(PreTrainedModel):
         repeated = Gathered(
             gathered.values.repeat(passes, 1, 1, 1), gathered.present.repeat(passes, 1), {}
         )
-        with _thinned([self.latents, self.fusion], self.config.dropout, passes, seed):
+        with _thinned([self.latents, self.fusion], passes, seed):
             logits = self.classify(repeated).logits
         return logits.view(passes, rows, -1)
 
 
 @contextmanager
-def _thinned(parts: list[nn.Module], probability: float, passes: int, seed: int) -> Iterator[None]:
+def _thinned(parts: list[nn.Module], passes: int, seed: int) -> Iterator[None]:
     """Let each dropout layer inside `parts` drop whole features, the same in a pass's rows."""
     generator = torch.Generator().manual_seed(seed)
 
-    def drop(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    def drop(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        probability = cast(nn.Dropout, layer).p
         kept = torch.rand(passes, output.shape[-1], generator=generator) >= probability
-        by_pass = output.view(passes, -1, output.shape[-1])
+        by_pass = output.reshape(passes, -1, output.shape[-1])
         scale = kept.to(output)[:, None] / (1 - probability)
         return (by_pass * scale).view_as(output)
 

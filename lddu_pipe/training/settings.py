@@ -18,6 +18,7 @@ ABLATED = "mosei-aligned"
 FUSIONS = ("gated", "ungated", "no_sigma", "mean_only", "direct_only")
 CALIBRATION_LOSSES = ("divergence", "ranking")
 PRECISIONS = ("fp32", "bf16", "fp16")
+METHODS = ("default", "paper")
 
 
 @dataclass
@@ -45,6 +46,13 @@ class ModelSettings:
     statistics_pooling: bool = False
     label_specific: bool = False
     modality_dropout: float = 0.0
+    head_dropout: float | None = None
+    head_activation: str = "gelu"
+    classifier_size: int | None = None
+    direct_size: int | None = None
+    shared_keys: bool = False
+    initialisation: str = "xavier"
+    initial_deviation: float | None = None
 
 
 @dataclass
@@ -73,6 +81,9 @@ class TrainSettings:
     """Folder of the run."""
     name: str = "lddu"
     """What the trained model is called."""
+    method: str = "default"
+    """What `model` and `loss` are where nothing else is said: "default", which learns best, or
+    "paper", which is as the published code has it."""
     epochs: int = 30
     batch_size: int = 64
     """Rows of one optimisation step, over all processes and accumulated parts."""
@@ -124,7 +135,8 @@ def read_settings(source: str, overrides: Sequence[str]) -> TrainSettings:
             'training needs more packages; run: pip install "lddu-pipe[train]"'
         ) from None
     merged = OmegaConf.structured(TrainSettings)
-    for origin, values in ((source, _read_source(source)), ("", _read_overrides(overrides))):
+    given = ((source, _read_source(source)), ("", _read_overrides(overrides)))
+    for origin, values in (("", _read_method([values for _, values in given])), *given):
         _check_keys(values, TrainSettings, f"{origin}: " if origin else "")
         try:
             merged = OmegaConf.merge(merged, OmegaConf.create(values))
@@ -161,6 +173,19 @@ def _read_source(source: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UnusableInputError(f"{path} holds no settings; it needs lines such as 'epochs: 30'")
     return values
+
+
+def _read_method(given: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the method says that the last of `given` names."""
+    import yaml
+
+    named = [values["method"] for values in given if "method" in values]
+    method = named[-1] if named else TrainSettings.method
+    if method not in METHODS:
+        raise UnusableInputError("method: " + _unknown("choice", str(method), list(METHODS)))
+    path = PRESETS / "methods" / f"{method}.yaml"
+    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
 
 
 def _read_overrides(overrides: Sequence[str]) -> dict[str, Any]:
@@ -216,6 +241,8 @@ def _check_values(settings: TrainSettings) -> None:
     for name, value, choices in (
         ("model.fusion", model.fusion, FUSIONS),
         ("loss.calibration", loss.calibration, CALIBRATION_LOSSES),
+        ("model.head_activation", model.head_activation, ("gelu", "relu")),
+        ("model.initialisation", model.initialisation, ("xavier", "normal")),
         ("precision", settings.precision, PRECISIONS),
         ("device", settings.device, ("auto", "cpu", "cuda", "mps")),
     ):
@@ -227,6 +254,11 @@ def _check_values(settings: TrainSettings) -> None:
         **{f"model.encoder_layers.{n}": value for n, value in vars(model.encoder_layers).items()},
         **{name: getattr(settings, name) for name in ("epochs", "batch_size", "accumulation")},
         **{"patience": settings.patience, "loss.queue_size": loss.queue_size},
+        **{
+            f"model.{name}": value
+            for name in ("classifier_size", "direct_size")
+            if (value := getattr(model, name)) is not None
+        },
     }
     for name, number in sizes.items():
         if number < 1:
@@ -234,6 +266,9 @@ def _check_values(settings: TrainSettings) -> None:
     ranges = {
         "model.dropout": (model.dropout, 0.0, 0.95),
         "model.modality_dropout": (model.modality_dropout, 0.0, 0.95),
+        "model.head_dropout": (model.head_dropout or 0.0, 0.0, 0.95),
+        # The bounds of sigma, of which nothing may begin at one: no gradient would move it.
+        "model.initial_deviation": (model.initial_deviation or 1.0, 0.06, 1.6),
         "learning_rate": (settings.learning_rate, 1e-9, 10.0),
         "weight_decay": (settings.weight_decay, 0.0, 10.0),
         "warmup": (settings.warmup, 0.0, 1.0),

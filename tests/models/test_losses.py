@@ -118,15 +118,30 @@ def test_deviation_size_ignores_missing_modalities() -> None:
     torch.testing.assert_close(deviation_size(output)[2], variance.sqrt())
 
 
-def test_divergence_is_zero_where_widths_and_scores_agree_and_symmetric_in_sign() -> None:
-    output = make_output(rows=6)
-    assert divergence_loss(output).item() > 0
-    flat = dataclasses.replace(
-        output,
-        log_var=torch.zeros_like(output.log_var),
-        direct_logits=torch.zeros_like(output.direct_logits),
-    )
-    assert abs(divergence_loss(flat).item()) < 1e-12
+def test_divergence_equals_its_definition() -> None:
+    output = make_output()
+    rows, labels = output.logits.shape
+    norms = [
+        math.sqrt(
+            sum(
+                float(output.log_var[row, place, label, k].exp())
+                for place in range(3)
+                if output.present[row, place]
+                for k in range(4)
+            )
+        )
+        for row in range(rows)
+        for label in range(labels)
+    ]
+    whole = sum(math.exp(norm) for norm in norms)
+    sizes = [math.exp(norm) / whole for norm in norms]
+    direct = []
+    for scores in torch.sigmoid(output.direct_logits).tolist():
+        row = sum(math.exp(score) for score in scores)
+        direct += [math.exp(score) / row for score in scores]
+    expected = sum((p - q) * math.log(p / q) for p, q in zip(sizes, direct, strict=True))
+    expected /= 2 * rows * labels
+    assert math.isclose(divergence_loss(output).item(), expected, rel_tol=1e-9)
 
 
 def test_ranking_pushes_width_up_where_the_error_is_larger() -> None:

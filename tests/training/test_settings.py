@@ -19,13 +19,23 @@ def test_the_presets_are_the_papers_hyper_parameters() -> None:
         assert (settings.epochs, settings.batch_size, settings.patience) == (30, 64, 5)
         assert (settings.learning_rate, settings.weight_decay) == (2e-4, 0.01)
         assert (settings.warmup, settings.clip_norm) == (0.1, 1.0)
-        assert settings.loss == LossSettings(0.3, 1.0, 0.3, "divergence", 8192)
+        assert settings.loss == LossSettings(0.3, 0.25, 0.3, "divergence", 8192)
         assert settings.model.hidden_size == ModelSettings().hidden_size == 256
         assert settings.model.latent_size == 128
         assert vars(settings.model.encoder_layers) == {"text": 3, "audio": 3, "vision": 3}
         assert (settings.model.attention_heads, settings.model.feed_forward_size) == (8, 256)
         assert settings.model.dropout == 0.3
     assert read_settings("mosei-unaligned", PLACES).model.max_steps.audio == 500
+
+
+def test_a_method_is_what_stands_where_nothing_else_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("method: paper\nmodel: {direct_size: 64}\n")
+    paper = read_settings(str(path), PLACES).model
+    assert (paper.shared_keys, paper.head_activation, paper.direct_size) == (True, "relu", 64)
+    default = read_settings(str(path), [*PLACES, "method=default"]).model
+    assert (default.shared_keys, default.head_activation) == (False, "gelu")
+    assert default.head_dropout == paper.head_dropout == 0.1
 
 
 def test_ablations_start_from_the_whole_model() -> None:
@@ -53,6 +63,11 @@ def test_a_file_and_then_overrides_decide(tmp_path: Path) -> None:
         ("m3ed", [*PLACES, "model=big"], r"model holds further settings, such as model\.hidden"),
         ("m3ed", [*PLACES, "model.dropout=1.5"], r"model.dropout lies in 0..0.95, got 1.5"),
         ("m3ed", [*PLACES, "loss.calibration=rank"], "did you mean 'ranking'"),
+        ("m3ed", [*PLACES, "method=papers"], "method: .*did you mean 'paper'"),
+        ("m3ed", [*PLACES, "model.head_activation=tanh"], "model.head_activation"),
+        ("m3ed", [*PLACES, "model.head_dropout=1"], "model.head_dropout lies in 0..0.95"),
+        ("m3ed", [*PLACES, "model.initial_deviation=2"], "lies in 0.06..1.6"),
+        ("m3ed", [*PLACES, "model.classifier_size=0"], "model.classifier_size is at least 1"),
         ("m3ed", [*PLACES, "model.hidden_size=100"], "not a multiple of"),
         ("m3ed", [*PLACES, "batch_size=0"], "batch_size is at least 1"),
         ("m3ed", [*PLACES, "accumulation=3"], "not a multiple of accumulation"),

@@ -1,0 +1,75 @@
+"""What each difference between the methods `paper` and `default` is worth, one at a time.
+
+Usage: python benchmarks/fidelity.py --data STORE --output FOLDER [--seeds 1,2,3] [--epochs 6]
+
+Trains `mosei-aligned` by each method, and by `default` with one setting after the other as `paper`
+has it, once a seed. Runs that are whole are not trained again, so the command may be interrupted, and
+several processes may share the variants (--only). Figures are of the test split under the protocol
+validation-selected; "valid" is the best validation micro-F1 of an epoch, by which methods are chosen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from lddu_pipe.pipelines.train import train_seeds
+from lddu_pipe.training.settings import read_settings
+
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "default": (),
+    "paper": ("method=paper",),
+    "default, head dropout as before": ("model.head_dropout=null",),
+    "default, contrastive weight 1.0": ("loss.contrastive_weight=1.0",),
+    "default, contrastive weight 0": ("loss.contrastive_weight=0",),
+    "default, linear classifiers": ("model.classifier_size=null",),
+    "default, L_crl ranking": ("loss.calibration=ranking",),
+    "default, no L_crl": ("loss.calibration_weight=0",),
+    "default, keys shared with values": ("model.shared_keys=true",),
+    "default, ReLU": ("model.head_activation=relu",),
+    "default, y_dir hidden d/2": ("model.direct_size=128",),
+    "default, weights N(0, 0.02)": ("model.initialisation=normal",),
+    "default, sigma begins at 1": ("model.initial_deviation=1.0",),
+    "as before": (
+        *("model.head_dropout=null", "model.classifier_size=null"),
+        "loss.contrastive_weight=1.0",
+    ),
+}
+SHOWN = ("micro_f1", "macro_f1", "jaccard_accuracy", "gap", "ece")
+
+
+def figures(folder: Path, seed: int) -> list[float]:
+    run = folder / f"seed-{seed}"
+    test = json.loads((run / "metrics.json").read_text())["test"]["validation-selected"]
+    history = json.loads((run / "history.json").read_text())
+    return [max(entry["eval_micro_f1"] for entry in history), *(test[name] for name in SHOWN)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--only", action="append", help="a variant; repeatable")
+    given = parser.parse_args()
+    seeds = [int(seed) for seed in given.seeds.split(",")]
+    print("| variant | valid micro-F1 | " + " | ".join(SHOWN) + " |")
+    print("|" + " --- |" * (len(SHOWN) + 2))
+    for name, changes in VARIANTS.items():
+        if given.only and name not in given.only:
+            continue
+        folder = given.output / name.replace(" ", "-").replace("/", "-")
+        more = [f"data={given.data}", f"output={folder}", f"epochs={given.epochs}", *changes]
+        train_seeds(read_settings("mosei-aligned", more), seeds, lambda stage, share: None)
+        rows = np.array([figures(folder, seed) for seed in seeds])
+        spread = rows.std(axis=0, ddof=1) if len(seeds) > 1 else np.zeros(rows.shape[1])
+        cells = [f"{m:.3f} ± {s:.3f}" for m, s in zip(rows.mean(axis=0), spread, strict=True)]
+        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
