@@ -519,6 +519,7 @@ def weights(monkeypatch, tmp_path):
     monkeypatch.setattr(diagnostics, "DEFAULT_CHECKPOINT", folder)
     monkeypatch.setattr(assets, "ASSETS", {"encoder": encoder})
     monkeypatch.setattr("huggingface_hub.constants.HF_ASSETS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     return folder
 
 

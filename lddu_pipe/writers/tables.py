@@ -59,8 +59,8 @@ def print_models(models: Sequence[Mapping[str, Any]], console: Console) -> None:
     table = plain_table("model", "licence", "size", "state", "found in", right=(2,))
     for model in models:
         table.add_row(
-            model["name"],
-            model["licence"] or "not stated",
+            printable(model["name"]),
+            printable(model["licence"] or "not stated"),
             f"{model['size'] / 1e6:.1f} MB",
             Text("verified", "green") if model["verified"] else Text(_state(model), "red"),
             printable(model["source"] or "nowhere"),
