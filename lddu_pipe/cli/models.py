@@ -186,7 +186,7 @@ def export(
 @models.command(
     examples=[
         "lddu-pipe models card run --licence cc-by-4.0 > card.md",
-        "lddu-pipe models push run user/model --card card.md",
+        "lddu-pipe models card run user/model > card.md",
     ],
     exit_codes={0: "printed", 2: "wrong use, or there is no such model"},
 )

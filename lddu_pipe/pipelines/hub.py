@@ -151,11 +151,11 @@ def target_of(repo_id: str) -> HubName:
 
 def cached_models() -> Iterator[CachedModel]:
     """Every revision of a model of ours in the cache, by name; other models are passed over."""
-    from huggingface_hub import scan_cache_dir
+    from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
     try:
-        repositories = scan_cache_dir().repos
+        repositories = scan_cache_dir(constants.HF_HUB_CACHE).repos
     except CacheNotFound:
         return
     for repository in sorted(repositories, key=lambda item: item.repo_id):
