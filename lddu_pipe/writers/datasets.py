@@ -104,7 +104,8 @@ def draw_store(found: Mapping[str, Any], path: Path) -> None:
     from matplotlib.figure import Figure
 
     labels, splits = found["labels"], found["splits"]
-    names = [shortened(label, 24) for label in labels]
+    crowded = len(labels) > _MOST_FIGURES
+    names = [shortened(label, 18) for label in labels]
     figure = Figure(figsize=(10, max(4.2, 1.4 + 0.26 * len(labels))), layout="constrained")
     FigureCanvasAgg(figure)
     bars, grid = figure.subplots(1, 2, width_ratios=(1.15, 1))
@@ -120,7 +121,7 @@ def draw_store(found: Mapping[str, Any], path: Path) -> None:
     bars.invert_yaxis()
     bars.set_xlabel("rows with the label, %")
     bars.set_title("Prevalence", loc="left", fontweight="bold")
-    bars.legend(frameon=False)
+    bars.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, columnspacing=1)
     bars.spines[["top", "right"]].set_visible(False)
     first = next(iter(splits))
     shares = np.array(
@@ -130,13 +131,20 @@ def draw_store(found: Mapping[str, Any], path: Path) -> None:
         ]
     )
     np.fill_diagonal(shares, np.nan)
-    grid.imshow(shares, cmap="Blues", vmin=0, vmax=max(float(np.nanmax(shares, initial=1)), 1))
+    grid.imshow(
+        shares,
+        cmap="Blues",
+        aspect="auto" if crowded else "equal",
+        vmin=0,
+        vmax=max(float(np.nanmax(shares, initial=1)), 1),
+    )
     for (row, column), share in np.ndenumerate(shares):
-        if np.isfinite(share) and len(labels) <= _MOST_FIGURES:
+        if np.isfinite(share) and not crowded:
             dark = share > 0.6 * np.nanmax(shares)
             colour = "white" if dark else "black"
             grid.text(column, row, f"{share:.0f}", ha="center", va="center", color=colour)
-    grid.set_xticks(places, names, rotation=35 if len(labels) <= _MOST_FIGURES else 90, ha="right")
+    looks: dict[str, Any] = {"rotation": 90, "fontsize": 7} if crowded else {"rotation": 35}
+    grid.set_xticks(places, names, ha="center" if crowded else "right", **looks)
     grid.set_yticks(places, names)
     grid.set_visible(len(labels) > 1)
     grid.set_title(f"Of rows with … ({first})\n% that also have …", loc="left", fontweight="bold")
