@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lddu_pipe.diagnostics import Check
-from lddu_pipe.writers.escaping import printable
+from lddu_pipe.writers.escaping import printable, shortened
 
 _CAPITALS = {
     "f1": "F1",
@@ -118,7 +118,7 @@ def _per_label(per_label: Mapping[str, Mapping[str, Any]], console: Console) -> 
         table = plain_table("label", *map(_name, columns), right=range(1, len(columns) + 1))
         for label, of_label in per_label.items():
             table.add_row(
-                printable(label), *(shown_figure(of_label[column]) for column in columns)
+                shortened(label, 24), *(shown_figure(of_label[column]) for column in columns)
             )
         if not columns or console.measure(table, options=unlimited).maximum <= console.width:
             break
