@@ -76,6 +76,12 @@ class Figures:
         return found if isinstance(found, Mapping) else {}
 
     @property
+    def intervals(self) -> Mapping[str, Any]:
+        """Low and high end by figure, those of labels under ``per_label``; empty without any."""
+        found = self.values.get("intervals")
+        return found if isinstance(found, Mapping) else {}
+
+    @property
     def rows(self) -> str:
         """How many, and what they had."""
         kinds = ", ".join(f"{name} {count}" for name, count in self.modalities.items())
@@ -198,7 +204,7 @@ def _figures(figures: Sequence[Figures]) -> Iterator[str]:
     lines = ["## Figures", "", _row("data", "protocol", "rows", *_OVERALL.values())]
     lines += [_rule(len(_OVERALL) + 3)]
     for item in figures:
-        shown = [_figure(item.values, key) for key in _OVERALL]
+        shown = [_figure(item.values, item.intervals, key) for key in _OVERALL]
         lines.append(_row(item.title, item.protocol, item.rows, *shown))
     notes = [
         "Protocol `validation-selected`: calibration and thresholds come from the valid split or "
@@ -206,8 +212,10 @@ def _figures(figures: Sequence[Figures]) -> Iterator[str]:
         "probabilities. ECE: fifteen bins of equal mass, mean over labels. AURC: area under the "
         "curve of risk over coverage, of all decisions."
     ]
-    if any(_interval(item.values, key) for item in figures for key in _OVERALL):
-        notes.append("In brackets: 95 % intervals.")
+    drawn = [item.values.get("resampling") for item in figures if item.intervals]
+    if drawn:
+        of = drawn[-1].get("units", "rows") if isinstance(drawn[-1], Mapping) else "rows"
+        notes.append(f"In brackets: 95 % intervals, of how far figures move with other {of}.")
     if any(item.values.get("synthetic") for item in figures):
         notes.append("**On synthetic data figures say nothing about emotion.**")
     yield "\n".join([*lines, "", *notes])
@@ -215,24 +223,16 @@ def _figures(figures: Sequence[Figures]) -> Iterator[str]:
     last = chosen[-1]
     table = [_row("label", *_BY_LABEL.values()), _rule(len(_BY_LABEL) + 1)]
     for label, values in last.values["per_label"].items():
-        table.append(_row(label, *(_figure(values, key) for key in _BY_LABEL)))
+        intervals = last.intervals.get("per_label", {}).get(label, {})
+        table.append(_row(label, *(_figure(values, intervals, key) for key in _BY_LABEL)))
     yield "\n".join([f"By label, {_cell(last.title)}:", "", *table])
 
 
-def _figure(values: Mapping[str, Any], key: str) -> str:
-    value = values.get(key)
-    shown = shown_figure(value) if isinstance(value, int | float | None) else str(value)
-    interval = _interval(values, key)
-    return shown + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
-
-
-def _interval(values: Mapping[str, Any], key: str) -> tuple[float, float] | None:
-    """Low and high end, where an evaluation has them."""
-    found = values.get("intervals")
-    pair = found.get(key) if isinstance(found, Mapping) else None
-    if not isinstance(pair, Sequence) or len(pair) != 2 or None in pair:
-        return None
-    return float(pair[0]), float(pair[1])
+def _figure(values: Mapping[str, Any], intervals: Mapping[str, Any], key: str) -> str:
+    """A figure, and its interval where there is one."""
+    pair = intervals.get(key)
+    ends = f" ({shown_figure(pair[0])} to {shown_figure(pair[1])})" if pair else ""
+    return shown_figure(values.get(key)) + ends
 
 
 def _use(facts: CardFacts, repo_id: str) -> str:

@@ -29,7 +29,10 @@ FIGURES = {
 METRICS = {
     "test": {
         "validation-selected": {
-            **FIGURES, "protocol": "validation-selected", "intervals": {"micro_f1": [0.55, 0.67]}
+            **FIGURES, "protocol": "validation-selected", "resampling": {"units": "speakers"},
+            "intervals": {
+                "micro_f1": [0.55, 0.67], "ece": None, "per_label": {"calm": {"f1": [0.4, 0.6]}}
+            },
         },
         "paper": {**FIGURES, "protocol": "paper"},
     }
@@ -59,6 +62,8 @@ def test_a_card_tells_what_is_known_and_nothing_else() -> None:
         "each of its 2 labels is",
         "calls, test split | validation-selected | 120: text 100, text+audio 20",
         "0.612 (0.550 to 0.670)",
+        "| calm | 12 | 0.500 | 0.500 | 0.500 (0.400 to 0.600) |",
+        "95 % intervals, of how far figures move with other speakers",
         "| a\\|b \\<i\\> | 12 | 0.500",
         "(rows: train 900, valid 100); at most 30 epochs, seed 1",
         "$ lddu-pipe annotate talk.mp4 --model me/mood",
