@@ -227,7 +227,7 @@ def card(
 )
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("name", metavar="USER/MODEL")
-@click.option("--private", is_flag=True, help="Only who is allowed to sees the model.")
+@click.option("--private", is_flag=True, help="Only people whom you allow see the model.")
 @click.option(
     "--card",
     "written",
@@ -253,7 +253,7 @@ def push(
     """Upload the model in FOLDER to the Hugging Face hub.
 
     FOLDER is a run or a model. The model's own files go, and its card, in one commit; nothing else
-    of the folder does. Everybody then takes it with --model USER/MODEL. Needs a token: log in with
+    of the folder does. Others then take it with --model USER/MODEL. Needs a token: log in with
     'hf auth login', or set HF_TOKEN. See docs/models.md.
     """
     from lddu_pipe.pipelines.sharing import push_checkpoint

@@ -104,7 +104,7 @@ def push(repo_id: str, folder: Path, *, private: bool) -> str:
     Args:
         repo_id: ``user/model``; the repository is made where there is none.
         folder: is only read.
-        private: who is not allowed to does not see it; refused where it is public already.
+        private: only people who are allowed see it; refused where it is public already.
 
     Raises:
         UnusableInputError: `repo_id` is no name of a model, or the repository is public.

@@ -86,7 +86,7 @@ def push_checkpoint(
     Args:
         model: a checkpoint's folder or a run's, or the name of one that ships.
         repo_id: ``user/model``.
-        private: only who is allowed to sees it.
+        private: only people who are allowed see it.
         card: in place of `make_card`'s.
         licence: as for `make_card`.
         languages: as for `make_card`.

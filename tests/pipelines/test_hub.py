@@ -235,6 +235,9 @@ def test_a_model_is_pushed_and_taken_by_others(hub: Hub, tmp_path: Path) -> None
     assert "license: cc-by-4.0" in card
     assert 'from_pretrained("me/mine")' in card
     assert sorted(run_folder.rglob("*")) == before
+    (tmp_path / "card.md").write_text("---\nlicense: mit\n---\n# Written by hand\n")
+    assert run("models", "push", "run", "me/other", "--card", "card.md", "-q") == (0, "", "")
+    assert "by hand" in (hub.folder / "me/other/README.md").read_text()
     assert EmotionPipeline.from_pretrained("me/mine").checkpoint.folder.is_relative_to(hub.cache)
 
 
