@@ -307,7 +307,10 @@ def test_options_reach_the_pipeline(pipeline):
         ["annotate", "a.mp4", "--no-such-option"],
         ["evaluate"],
         ["evaluate", "--manifest", "nowhere.jsonl"],
+        ["extract", "--manifest", __file__, "-o", "x", "--labels", "calm,tense,calm"],
         ["models", "fetch", "nothing"],
+        ["models", "card", "nowhere"],
+        ["models", "push", "lddu-base-en", "nobody"],
         ["no-such-command"],
         ["--no-such-option"],
     ],
@@ -519,6 +522,7 @@ def weights(monkeypatch, tmp_path):
     monkeypatch.setattr(diagnostics, "DEFAULT_CHECKPOINT", folder)
     monkeypatch.setattr(assets, "ASSETS", {"encoder": encoder})
     monkeypatch.setattr("huggingface_hub.constants.HF_ASSETS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     return folder
 
 

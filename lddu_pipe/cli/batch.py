@@ -158,12 +158,15 @@ def batch(
     from lddu_pipe.pipelines.batch.configuration import describe_configuration
     from lddu_pipe.pipelines.batch.storage import is_remote
     from lddu_pipe.pipelines.batch.work import Plan, order_of_formats
+    from lddu_pipe.pipelines.folder import pinned
 
     if engine != "ray" and (address or gpus_per_worker):
         raise click.UsageError("--address and --gpus-per-worker belong to --engine ray")
     settings = pipeline_settings(fps, aligned, window)
     names = order_of_formats([item.name for item in formats])
-    plan = Plan(output, names, model, device, offline, settings)
+    with progress(f"looking for {model}"):
+        # Every worker, on whatever machine, and however long it all takes, uses the same weights.
+        plan = Plan(output, names, pinned(model, offline=offline), device, offline, settings)
     with progress("looking for files"):
         items = finding.find_items(
             inputs,

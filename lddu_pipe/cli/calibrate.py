@@ -124,7 +124,7 @@ def calibrate(
 
         store = open_store(data)
         with progress(f"loading {model}"):
-            checkpoint = loading.load_model(model, device)
+            checkpoint = loading.load_model(model, device, offline=offline)
         from lddu_pipe.pipelines.recalibrate import scores_of_store
 
         with progress(data.name) as hook:

@@ -81,7 +81,7 @@ def evaluate(
     and for each label; --json prints one object.
     """
     if data is not None and manifest is None:
-        figures = _evaluate_store(data, model, device, split, protocol, pictures)
+        figures = _evaluate_store(data, model, device, offline, split, protocol, pictures)
         _show(figures, as_json=as_json)
         return
     if manifest is None or data is not None:
@@ -113,14 +113,20 @@ def _evaluate_manifest(
 
 
 def _evaluate_store(
-    data: Path, model: str, device: str, split: str, protocol: Protocol, pictures: Path | None
+    data: Path,
+    model: str,
+    device: str,
+    offline: bool,
+    split: str,
+    protocol: Protocol,
+    pictures: Path | None,
 ) -> dict[str, Any]:
     from lddu_pipe.datasets.store import open_store
 
     store = open_store(data)
     store.split(split)
     with progress(f"loading {model}"):
-        checkpoint = loading.load_model(model, device)
+        checkpoint = loading.load_model(model, device, offline=offline)
     from lddu_pipe.pipelines.evaluate_store import evaluate_store
 
     with progress(data.name) as hook:

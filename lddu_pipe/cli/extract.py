@@ -18,7 +18,10 @@ from lddu_pipe.cli.progress import progress
 
 
 def _labels(context: click.Context, option: click.Parameter, value: str | None) -> list[str]:
-    return [name.strip() for name in value.split(",") if name.strip()] if value else []
+    names = [name.strip() for name in value.split(",") if name.strip()] if value else []
+    if len(set(names)) != len(names):
+        raise click.BadParameter(f"{value!r} names a label twice", context, option)
+    return names
 
 
 @click.command(

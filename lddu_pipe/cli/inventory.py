@@ -11,36 +11,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lddu_pipe.assets import AssetStatus
+    from lddu_pipe.pipelines.hub import CachedModel
 
 _PACKAGE = "lddu-pipe"
 
 
 def inventory() -> list[dict[str, Any]]:
-    """Describe the emotion model that ships, then each asset.
+    """Describe the emotion model that ships, those of the hub in the cache, then each asset.
 
     Keys: name, description, licence, size (bytes), source, path, verified, problem, and sha256 by
-    file: of an asset the published one, of the emotion model that of the file itself.
+    file: of an asset the published one, of an emotion model that of the file itself.
     """
     from lddu_pipe.assets import locate_all
     from lddu_pipe.diagnostics import DEFAULT_CHECKPOINT
+    from lddu_pipe.pipelines.hub import cached_models
 
-    return [describe_checkpoint(DEFAULT_CHECKPOINT), *map(_describe_asset, locate_all())]
+    return [
+        describe_checkpoint(DEFAULT_CHECKPOINT),
+        *map(_describe_cached, cached_models()),
+        *map(_describe_asset, locate_all()),
+    ]
 
 
 def describe_checkpoint(folder: Path) -> dict[str, Any]:
-    """Describe an emotion model.
+    """Describe the emotion model that ships.
 
     It is verified where it is complete and, in an installed package, where its weights are the
     ones that were installed.
     """
-    from lddu_pipe.files import sha256_of_file
-
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    digests = {
-        path.relative_to(folder).as_posix(): sha256_of_file(path)
-        for path in files
-        if path.suffix == ".safetensors"
-    }
+    files, digests = _files(folder)
     return _description(
         folder.name,
         description="The emotion model of this package",
@@ -51,6 +50,37 @@ def describe_checkpoint(folder: Path) -> dict[str, Any]:
         problem=_problem_of_checkpoint(folder, digests),
         sha256=digests,
     )
+
+
+def _describe_cached(model: CachedModel) -> dict[str, Any]:
+    """Describe an emotion model of the hub; it is verified where its files are the hub's."""
+    from lddu_pipe.pipelines.hub import CARD_FILE, metadata_of
+
+    files, digests = _files(model.folder)
+    licence = metadata_of(model.folder / CARD_FILE).get("license")
+    return _description(
+        str(model.name),
+        description="An emotion model of the Hugging Face hub",
+        licence=None if licence is None else str(licence),
+        size=sum(path.stat().st_size for path in files),
+        source="Hugging Face cache",
+        path=model.folder,
+        problem=_problem_of_cached(model, digests),
+        sha256=digests,
+    )
+
+
+def _files(folder: Path) -> tuple[list[Path], dict[str, str]]:
+    """All files of a model, and the sha256 of its weights by name."""
+    from lddu_pipe.files import sha256_of_file
+
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    digests = {
+        path.relative_to(folder).as_posix(): sha256_of_file(path)
+        for path in files
+        if path.suffix == ".safetensors"
+    }
+    return files, digests
 
 
 def _describe_asset(status: AssetStatus) -> dict[str, Any]:
@@ -115,6 +145,24 @@ def _problem_of_checkpoint(folder: Path, digests: Mapping[str, str]) -> str | No
             damage = "is not the file that was installed"
         if damage:
             return f"{folder / name} {damage}; install {_PACKAGE} again"
+    return None
+
+
+def _problem_of_cached(model: CachedModel, digests: Mapping[str, str]) -> str | None:
+    from lddu_pipe.diagnostics import check_checkpoint
+    from lddu_pipe.pipelines.hub import published_digest
+
+    cure = f'remove it and run "lddu-pipe models fetch {model.name}"'
+    check = check_checkpoint(model.folder)
+    if not check.ok:
+        return f"{check.detail}; {cure}"
+    for name, digest in digests.items():
+        path = model.folder / name
+        damage = _damage(path)
+        if damage is None and published_digest(path) not in (None, digest):
+            damage = "is not the file that the hub has"
+        if damage:
+            return f"{path} {damage}; {cure}"
     return None
 
 

@@ -21,11 +21,11 @@ def load_pipeline(
     )
 
 
-def load_model(model: str, device: str) -> Checkpoint:
+def load_model(model: str, device: str, *, offline: bool) -> Checkpoint:
     """Load a checkpoint without extractors, its model on `device`."""
     from lddu_pipe.pipelines.checkpoint import load_checkpoint
     from lddu_pipe.pipelines.components import choose_device
 
-    checkpoint = load_checkpoint(model)
+    checkpoint = load_checkpoint(model, offline=offline)
     checkpoint.model.to(choose_device(device))  # type: ignore[arg-type]  # transformers hides it
     return checkpoint

@@ -109,14 +109,35 @@ def rows_options(split: str) -> Callable[[_Function], _Function]:
     )
 
 
-pipeline_options = _together(
+model_option = click.option(
+    "--model",
+    default=DEFAULT_MODEL,
+    show_default=True,
+    metavar="NAME|DIR|USER/MODEL",
+    help="A model that ships, the folder of one, or one of the Hugging Face hub (of a revision: "
+    "USER/MODEL@REVISION), which is downloaded once.",
+)
+offline_option = click.option("--offline", is_flag=True, help="Never download weights.")
+
+card_options = _together(
     click.option(
-        "--model",
-        default=DEFAULT_MODEL,
-        show_default=True,
-        metavar="NAME|DIR",
-        help="A model that ships, or the folder of one.",
+        "--licence",
+        "--license",
+        metavar="ID",
+        help="Licence of the weights, such as cc-by-4.0; without it the card says that none is "
+        "stated.",
     ),
+    click.option(
+        "--language",
+        "languages",
+        multiple=True,
+        metavar="CODE",
+        help="Language of the training data, such as en; may be given again.",
+    ),
+)
+
+pipeline_options = _together(
+    model_option,
     click.option(
         "--device",
         type=click.Choice(["auto", "cpu", "cuda", "mps"]),
@@ -124,7 +145,7 @@ pipeline_options = _together(
         show_default=True,
         help="Where networks run; auto takes a GPU if there is one.",
     ),
-    click.option("--offline", is_flag=True, help="Never download weights."),
+    offline_option,
     click.option(
         "--fps",
         type=float,

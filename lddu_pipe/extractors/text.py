@@ -76,7 +76,7 @@ class TextExtractor:
             except Exception as error:  # what libraries raise for damaged files has no common base
                 reason = (str(error).splitlines() or [type(error).__name__])[0]
                 raise IncompatibleModelError(
-                    f"the adapter {adapter} cannot be loaded ({reason}); install the model again"
+                    f"the adapter {adapter} cannot be loaded ({reason}); get the model again"
                 ) from error
         self._model = model.eval().to(self.device)
         self.feature_dim: int = model.config.hidden_size
@@ -161,8 +161,14 @@ class TextExtractor:
 
 
 def _check_adapter(folder: Path) -> None:
-    """Refuse a configuration that asks for more memory than the weights beside it take."""
+    """Refuse a configuration that is not of plain low-rank changes of the weights beside it.
+
+    Other kinds fetch tokenizers or import modules that their configuration names, and other ranks
+    take more memory than the weights do.
+    """
     settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    if settings.get("peft_type") != "LORA" or settings.get("megatron_config"):
+        raise ValueError("it is no plain adapter of low rank")
     if settings.get("rank_pattern") or settings.get("layer_replication"):
         raise ValueError("it has other ranks for some layers, or copies layers")
     with safe_open(folder / "adapter_model.safetensors", framework="pt") as file:

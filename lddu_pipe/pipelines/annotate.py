@@ -82,7 +82,9 @@ class EmotionPipeline:
         """Load a checkpoint.
 
         Args:
-            model: the name of a checkpoint that ships, or the folder of one.
+            model: the name of a checkpoint that ships, the folder of one, or ``user/model`` or
+                ``user/model@revision`` on the Hugging Face hub, which is downloaded where it is
+                not in the cache. A folder of that name wins, and a `Path` is always a folder.
             device: "auto", "cpu", "cuda" or "mps".
             offline: never look for weights beyond this machine.
             settings: how media are cut and read.
@@ -91,12 +93,12 @@ class EmotionPipeline:
             audio_encoder: the same for the audio encoder.
 
         Raises:
-            MissingAssetError: there is no such model.
+            MissingAssetError: there is no such model, or it cannot be downloaded.
             IncompatibleModelError: the checkpoint is damaged.
             UnusableInputError: the device is not on this machine.
         """
         return cls(
-            load_checkpoint(model),
+            load_checkpoint(model, offline=offline),
             device=device,
             offline=offline,
             settings=settings,

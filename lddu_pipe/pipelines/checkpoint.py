@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 from lddu_pipe.errors import IncompatibleModelError
 from lddu_pipe.extractors.expression import ExpressionNetwork
 from lddu_pipe.files import sha256_of_file, share
+from lddu_pipe.models.calibration import FILE_NAME as CALIBRATION_FILE
 from lddu_pipe.models.calibration import Calibration
 from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.models.lddu import LDDUModel
@@ -31,6 +34,12 @@ COMPANION_FILES = (
     f"{ADAPTER_FOLDER}/adapter_config.json",
 )
 """Parts of extractors that were trained for a model's features and go wherever it goes."""
+CHECKPOINT_FILES = (CONFIG_FILE, WEIGHTS_FILE, CALIBRATION_FILE, *COMPANION_FILES)
+"""All that a checkpoint can consist of."""
+_CONFIG_KEYS = {
+    *inspect.signature(LDDUConfig).parameters,
+    *("architectures", "dtype", "id2label", "label2id", "model_type", "transformers_version"),
+}
 
 
 @dataclass(frozen=True)
@@ -57,20 +66,28 @@ class Checkpoint:
         return config
 
 
-def load_checkpoint(model: str | Path) -> Checkpoint:
+def load_checkpoint(model: str | Path, *, offline: bool = False) -> Checkpoint:
     """Read a checkpoint, safetensors and JSON only.
 
+    Args:
+        model: what `find_checkpoint` takes.
+        offline: never download.
+
     Raises:
-        MissingAssetError: there is no such checkpoint.
+        MissingAssetError: there is no such checkpoint, or it cannot be downloaded.
         IncompatibleModelError: a file in it is missing, damaged or of another kind of model.
     """
-    folder = find_checkpoint(model)
+    folder = find_checkpoint(model, offline=offline)
     calibration = Calibration.load(folder)
     transformers_logging.disable_progress_bar()
     try:
-        check_weights(folder / WEIGHTS_FILE, lambda: LDDUModel(LDDUConfig.from_pretrained(folder)))
+        check_weights(folder / WEIGHTS_FILE, lambda: LDDUModel(_read_config(folder)))
         network = LDDUModel.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+            folder,
+            config=_read_config(folder),
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
         )
         known = (WEIGHTS_FILE, EXPRESSION_FILE, ADAPTER_FILE)
         files = [name for name in known if (folder / name).is_file()]
@@ -79,9 +96,28 @@ def load_checkpoint(model: str | Path) -> Checkpoint:
     except Exception as error:  # what libraries raise for damaged files has no common base
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise IncompatibleModelError(
-            f"the checkpoint {folder} cannot be loaded ({reason}); install it again"
+            f"the checkpoint {folder} cannot be loaded ({reason}); get it again"
         ) from error
     return Checkpoint(folder, network.eval(), calibration, expression, weights)
+
+
+def _read_config(folder: Path) -> LDDUConfig:
+    """The configuration of a model, and nothing else that a stranger may have put beside it.
+
+    transformers knows settings by which a model brings code or kernels of its own, or is put
+    together from others.
+
+    Raises:
+        ValueError: it is of another kind of model.
+    """
+    if (folder / "adapter_config.json").exists():
+        raise ValueError("an adapter lies beside the weights")
+    settings = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    if settings.get("model_type") != LDDUConfig.model_type:
+        raise ValueError(f"{CONFIG_FILE} is of a model of type {settings.get('model_type')!r}")
+    known = {key: value for key, value in settings.items() if key in _CONFIG_KEYS}
+    config: LDDUConfig = LDDUConfig.from_dict(known)
+    return config
 
 
 def save_checkpoint(

@@ -105,10 +105,8 @@ class Extractors:
         adapter: Path | None = None
         if self._text_encoder is None:
             source: str | Path = self._resolve(MINILM)
-            settings, weights = TextSettings(), dict(ASSETS[MINILM].files)
+            settings, weights = TextSettings(), _weights_of_text(self._checkpoint)
             adapter = self._checkpoint.adapter
-            if adapter is not None:
-                weights[ADAPTER_FILE] = self._checkpoint.weights[ADAPTER_FILE]
         else:
             source = self._text_encoder
             settings, weights = TextSettings(encoder=source), {}
@@ -200,6 +198,23 @@ class Extractors:
                 f"{expected}, not {fingerprint}; use the extractor it was trained with, "
                 f"or train a model on these features"
             )
+
+
+def reads_with_the_default_encoder(checkpoint: Checkpoint) -> bool:
+    """Whether a model was trained on texts as the default encoder gives them."""
+    from lddu_pipe.extractors.base import fingerprint
+    from lddu_pipe.extractors.text import TextExtractor, TextSettings
+
+    default = fingerprint(TextExtractor.name, TextSettings(), _weights_of_text(checkpoint))
+    return bool(checkpoint.config.fingerprints.get("text") == default)
+
+
+def _weights_of_text(checkpoint: Checkpoint) -> dict[str, str]:
+    """The sha256 of the files that the default text features are made with."""
+    weights = dict(ASSETS[MINILM].files)
+    if checkpoint.adapter is not None:
+        weights[ADAPTER_FILE] = checkpoint.weights[ADAPTER_FILE]
+    return weights
 
 
 def choose_device(name: str) -> torch.device:

@@ -67,7 +67,6 @@ def extract_manifest(
     targets = [row.target(label_set) for row in rows]
     splits = [split_of(row) for row in rows]
     parts = output.with_name(f".{output.name}.parts")
-    parts.mkdir(parents=True, exist_ok=True)
     text, audio, vision = (getattr(pipeline.extractors, modality) for modality in MODALITIES)
     info = StoreInfo(
         name=name,
@@ -79,6 +78,7 @@ def extract_manifest(
     skipped: Skipped = []
     found: dict[str, list[StoreRow]] = {}
     with StoreWriter(output, info) as writer:
+        parts.mkdir(exist_ok=True)
         for begin in range(0, len(rows), ROWS_AT_ONCE):
             tell("extract", begin / len(rows))
             chunk = rows[begin : begin + ROWS_AT_ONCE]

@@ -181,7 +181,7 @@ def check_store(store: FeatureStore) -> None:
             where = "never" if share == 0 else "always"
             raise UnusableInputError(
                 f"{store.folder}: label {label!r} is {where} present in train, so it cannot be "
-                "learned; leave it out of the label set or add rows"
+                "learned; add rows, or leave it out: 'lddu-pipe extract --labels NAME,...'"
             )
 
 

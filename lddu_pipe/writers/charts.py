@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest
 
 from lddu_pipe import metrics
-from lddu_pipe.writers.escaping import printable
+from lddu_pipe.writers.escaping import printable, shortened
 
 WIDTH = 9.0
 """Inches; with `DPI` 1350 pixels, sharp where a page shows them at 900."""
@@ -33,8 +33,11 @@ BLUE, ORANGE, GREEN, PINK, AMBER, SKY = (
 )
 INK, GREY, PALE = "#222222", "#6B6B6B", "#D9D9D9"
 _LINES = (BLUE, ORANGE, GREEN, PINK, AMBER, SKY, INK)
-_DASHES = ("-", "--", "-.")
+_DASHES = ("-", "--", "-.", ":")
 _HALVES = (0.0, 0.5, 1.0)
+_BARS_IN_LINE = 7
+"""Labels beside each other whose bars have room for their figures."""
+_WIDEST_PANEL = 4.0  # inches
 
 _STYLE: dict[str, Any] = {
     "figure.dpi": DPI,
@@ -88,7 +91,8 @@ def reliability(
     present, scores = np.asarray(truth, dtype=bool), np.asarray(probabilities, dtype=np.float64)
     columns = _columns(len(labels))
     lines = -(-len(labels) // columns)
-    side = (WIDTH - 1.9) / columns  # of a panel, in inches; its strip adds a fifth
+    # Of a panel, in inches; its strip adds a fifth.
+    side = min((WIDTH - 1.9) / columns, _WIDEST_PANEL)
     figure = Figure(figsize=(WIDTH, 0.9 + lines * (0.65 + 1.2 * side)))
     axes = figure.subplots(lines, columns, squeeze=False).ravel()
     for index, (label, bins) in enumerate(zip(labels, panels, strict=True)):
@@ -99,7 +103,7 @@ def reliability(
         panel.tick_params(labelbottom=False, labelleft=index % columns == 0)
         panel.yaxis.set_major_formatter(_per_cent())
         panel.grid()
-        panel.set_title(printable(label), loc="left", weight="bold")
+        panel.set_title(shortened(label, int(5 * side)), loc="left", weight="bold")
         panel.set_title(f"ECE {bins.error:.1%}", loc="right")
         note = f"{present[:, index].sum():,} of {len(present):,} rows"
         panel.text(0.04, 0.96, note, va="top", color=GREY, size=8.5, transform=panel.transAxes)
@@ -186,7 +190,7 @@ def precision_recall(
     """
     curves = metrics.precision_recall_curves(truth, probabilities)
     support = np.asarray(truth, dtype=bool).sum(axis=0).tolist()
-    figure = Figure(figsize=(WIDTH, 5.0))
+    figure = Figure(figsize=(WIDTH, max(5.0, 0.9 + 0.26 * len(labels))))
     axes = figure.subplots()
     for f1 in (0.2, 0.4, 0.6, 0.8):
         recall = np.linspace(f1 / (2 - f1), 1, 100)
@@ -202,7 +206,9 @@ def precision_recall(
     handles: dict[Line2D, float] = {}
     for index, (label, curve, count) in enumerate(zip(labels, curves, support, strict=True)):
         if curve is None:
-            nothing = Line2D([], [], linestyle="none", label=f"{printable(label)}: never occurs")
+            nothing = Line2D(
+                [], [], linestyle="none", label=f"{shortened(label, 24)}: never occurs"
+            )
             handles[nothing] = -1.0
             continue
         steps = np.diff(curve.recall, prepend=0.0) > 0  # those that add to the area
@@ -212,7 +218,7 @@ def precision_recall(
             drawstyle="steps-pre",
             color=_LINES[index % len(_LINES)],
             linestyle=_DASHES[index // len(_LINES) % len(_DASHES)],
-            label=f"{printable(label)}: AP {curve.area:.1%}, {_rows(count)}",
+            label=f"{shortened(label, 24)}: AP {curve.area:.1%}, {_rows(count)}",
         )
         handles[handle] = curve.area
     ordered = sorted(handles, key=lambda handle: -handles[handle])
@@ -234,28 +240,16 @@ def label_scores(
         "recall": ("recall", GREEN),
         "average precision": ("average_precision", AMBER),
     }
-    figure = Figure(figsize=(WIDTH, 4.6))
-    axes = figure.subplots()
-    places = np.arange(len(per_label), dtype=np.float64)
-    wide = 0.2
-    for offset, (name, (key, color)) in enumerate(bars.items()):
-        values = [row[key] for row in per_label.values()]
-        heights = [value or 0.0 for value in values]
-        left = places + (offset - 1.5) * wide
-        drawn = axes.bar(left, heights, width=0.92 * wide, color=color, label=name)
-        texts = ["\N{EN DASH}" if value is None else f"{100 * value:.0f}" for value in values]
-        axes.bar_label(drawn, texts, size=7.5, padding=1.5, color=color if key == "f1" else GREY)
-    counts = [row["support"] for row in per_label.values()]
-    names = [
-        f"{printable(label)}\n" + (_rows(count) if count else "never occurs")
-        for label, count in zip(per_label, counts, strict=True)
-    ]
-    axes.set_xticks(places, names)
-    axes.tick_params(axis="x", length=0, labelcolor=INK)
-    axes.set(xlim=(-0.55, len(per_label) - 0.45), ylim=(0, 1.05), yticks=np.linspace(0, 1, 6))
-    axes.yaxis.set_major_formatter(_per_cent())
-    axes.grid(axis="y")
-    axes.legend(
+    names = list(per_label)
+    lines = -(-len(names) // _BARS_IN_LINE)
+    across = -(-len(names) // lines)
+    figure = Figure(figsize=(WIDTH, 4.6 + 2.9 * (lines - 1)))
+    panels = figure.subplots(lines, 1, squeeze=False).ravel()
+    for line, axes in enumerate(panels):
+        shown = {name: per_label[name] for name in names[line * across : (line + 1) * across]}
+        _label_bars(axes, shown, bars)
+        axes.set(xlim=(-0.55, across - 0.45), ylim=(0, 1.05), yticks=np.linspace(0, 1, 6))
+    panels[0].legend(
         loc="lower left",
         bbox_to_anchor=(0, 1),
         ncols=4,
@@ -268,6 +262,30 @@ def label_scores(
     mean_ap = _mean_ap([row["average_precision"] for row in per_label.values()])
     _caption(figure, f"Scores of each label: macro F1 {macro:.1%}, {mean_ap}", caption, synthetic)
     return figure
+
+
+def _label_bars(
+    axes: Axes, per_label: Mapping[str, Mapping[str, Any]], bars: Mapping[str, tuple[str, str]]
+) -> None:
+    """Draw the scores of some labels beside each other; `bars` names key and colour of each."""
+    places = np.arange(len(per_label), dtype=np.float64)
+    wide = 0.2
+    for offset, (name, (key, color)) in enumerate(bars.items()):
+        values = [row[key] for row in per_label.values()]
+        heights = [value or 0.0 for value in values]
+        left = places + (offset - 1.5) * wide
+        drawn = axes.bar(left, heights, width=0.92 * wide, color=color, label=name)
+        texts = ["\N{EN DASH}" if value is None else f"{100 * value:.0f}" for value in values]
+        axes.bar_label(drawn, texts, size=7.5, padding=1.5, color=color if key == "f1" else GREY)
+    counts = [row["support"] for row in per_label.values()]
+    names = [
+        f"{shortened(label, 18)}\n" + (_rows(count) if count else "never occurs")
+        for label, count in zip(per_label, counts, strict=True)
+    ]
+    axes.set_xticks(places, names)
+    axes.tick_params(axis="x", length=0, labelcolor=INK)
+    axes.yaxis.set_major_formatter(_per_cent())
+    axes.grid(axis="y")
 
 
 def uncertainty(

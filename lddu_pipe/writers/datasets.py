@@ -12,8 +12,12 @@ from rich.console import Console
 from rich.text import Text
 
 from lddu_pipe.files import write_whole
-from lddu_pipe.writers.escaping import printable
+from lddu_pipe.writers.escaping import printable, shortened
 from lddu_pipe.writers.tables import plain_table
+
+_MOST_FIGURES = 14
+"""Labels in whose grid there is room for figures."""
+_MOST_PAIRS = 10
 
 
 def print_store(found: Mapping[str, Any], console: Console) -> None:
@@ -60,6 +64,8 @@ def cleaned_lines(notes: Mapping[str, Any]) -> list[str]:
 def _print_co_occurrence(found: Mapping[str, Any], console: Console) -> None:
     split, part = next(iter(found["splits"].items()))
     labels = [printable(label) for label in found["labels"]]
+    if len(labels) == 1:
+        return
     table = plain_table("of rows with", *labels, right=range(1, len(labels) + 1))
     for label, shares in part["co_occurrence"].items():
         cells = [
@@ -67,8 +73,29 @@ def _print_co_occurrence(found: Mapping[str, Any], console: Console) -> None:
             for other, share in shares.items()
         ]
         table.add_row(printable(label), *cells)
+    unlimited = console.options.update(width=10_000)
+    if console.measure(table, options=unlimited).maximum > console.width:
+        _print_pairs(part["co_occurrence"], split, console)
+        return
     console.print(table)
     console.print(Text(f"share that also has the label above, {split}", "dim"))
+
+
+def _print_pairs(
+    shares: Mapping[str, Mapping[str, float | None]], split: str, console: Console
+) -> None:
+    """Print what comes together most often, where the whole table finds no room."""
+    pairs = [
+        (share, label, other)
+        for label, row in shares.items()
+        for other, share in row.items()
+        if share and other != label
+    ]
+    table = plain_table("of rows with", "so many also have", "", right=(1,))
+    for share, label, other in sorted(pairs, key=lambda pair: -pair[0])[:_MOST_PAIRS]:
+        table.add_row(printable(label), f"{share:.0%}", printable(other))
+    console.print(table)
+    console.print(Text(f"the largest shares, {split}", "dim"))
 
 
 def draw_store(found: Mapping[str, Any], path: Path) -> None:
@@ -77,7 +104,9 @@ def draw_store(found: Mapping[str, Any], path: Path) -> None:
     from matplotlib.figure import Figure
 
     labels, splits = found["labels"], found["splits"]
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    crowded = len(labels) > _MOST_FIGURES
+    names = [shortened(label, 18) for label in labels]
+    figure = Figure(figsize=(10, max(4.2, 1.4 + 0.26 * len(labels))), layout="constrained")
     FigureCanvasAgg(figure)
     bars, grid = figure.subplots(1, 2, width_ratios=(1.15, 1))
     places = np.arange(len(labels))
@@ -88,11 +117,11 @@ def draw_store(found: Mapping[str, Any], path: Path) -> None:
         offset = (index - (len(splits) - 1) / 2) * height
         name = f"{split} ({part['rows']})"
         bars.barh(places + offset, widths, height * 0.9, label=name, color=colours[index % 3])
-    bars.set_yticks(places, labels)
+    bars.set_yticks(places, names)
     bars.invert_yaxis()
     bars.set_xlabel("rows with the label, %")
     bars.set_title("Prevalence", loc="left", fontweight="bold")
-    bars.legend(frameon=False)
+    bars.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, columnspacing=1)
     bars.spines[["top", "right"]].set_visible(False)
     first = next(iter(splits))
     shares = np.array(
@@ -102,14 +131,22 @@ def draw_store(found: Mapping[str, Any], path: Path) -> None:
         ]
     )
     np.fill_diagonal(shares, np.nan)
-    grid.imshow(shares, cmap="Blues", vmin=0, vmax=max(float(np.nanmax(shares, initial=1)), 1))
+    grid.imshow(
+        shares,
+        cmap="Blues",
+        aspect="auto" if crowded else "equal",
+        vmin=0,
+        vmax=max(float(np.nanmax(shares, initial=1)), 1),
+    )
     for (row, column), share in np.ndenumerate(shares):
-        if np.isfinite(share):
+        if np.isfinite(share) and not crowded:
             dark = share > 0.6 * np.nanmax(shares)
             colour = "white" if dark else "black"
             grid.text(column, row, f"{share:.0f}", ha="center", va="center", color=colour)
-    grid.set_xticks(places, labels, rotation=35, ha="right")
-    grid.set_yticks(places, labels)
+    looks: dict[str, Any] = {"rotation": 90, "fontsize": 7} if crowded else {"rotation": 35}
+    grid.set_xticks(places, names, ha="center" if crowded else "right", **looks)
+    grid.set_yticks(places, names)
+    grid.set_visible(len(labels) > 1)
     grid.set_title(f"Of rows with … ({first})\n% that also have …", loc="left", fontweight="bold")
     if found["synthetic"]:
         figure.suptitle("synthetic data", color="#a04000", fontsize=10)

@@ -24,6 +24,12 @@ def printable(text: str) -> str:
     )
 
 
+def shortened(text: str, length: int) -> str:
+    """Return `printable` text of at most `length` characters, with dots where it was longer."""
+    line = printable(text)
+    return line if len(line) <= length else line[: length - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
 def encodable(text: str) -> str:
     r"""Return `text` with bytes of undecodable file names as ``\udcff``, for UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterable, Sequence
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +33,12 @@ from lddu_pipe.writers.charts import (
     WIDTH,
     shared_style,
 )
-from lddu_pipe.writers.escaping import printable
+from lddu_pipe.writers.colours import share_out
+from lddu_pipe.writers.escaping import printable, shortened
 from lddu_pipe.writers.terminal import HIGH_ALEATORIC, HIGH_EPISTEMIC
 from lddu_pipe.writers.wording import percent
 
-_COLOURS = (AMBER, BLUE, ORANGE, PINK, GREEN, SKY)
+_COLOURS = (AMBER, BLUE, ORANGE, PINK, GREEN, SKY, GREY)
 _MISSING = "#8C8C8C"
 _LANE = 0.86  # of the room of a lane, the rest parts it from the next
 _SIDES = 1.75  # inches beside the lanes
@@ -95,7 +95,7 @@ def _draw_labels(axes: Axes, annotation: Annotation, spans: Sequence[tuple[float
     labels = annotation.model.labels
     first, last = _limits(annotation, spans)
     room = (WIDTH - _SIDES) / (last - first)  # inches a unit of time
-    for row, (label, colour) in enumerate(zip(labels, cycle(_COLOURS), strict=False)):
+    for row, (label, colour) in enumerate(share_out(labels, _COLOURS).items()):
         floor = len(labels) - 1 - row
         scores = [_score(item, label) for item in annotation.utterances]
         kinds: dict[str, list[_Box]] = {"present": [], "absent": [], "abstain": []}
@@ -116,7 +116,7 @@ def _draw_labels(axes: Axes, annotation: Annotation, spans: Sequence[tuple[float
         axes.axhline(floor, color=PALE, linewidth=0.8, zorder=0)
     axes.set(ylim=(-0.04, max(len(labels), 1)), yticks=[n + _LANE / 2 for n in range(len(labels))])
     axes.set_yticklabels(
-        [printable(label) for label in reversed(labels)], color=INK, weight="bold"
+        [shortened(label, 24) for label in reversed(labels)], color=INK, weight="bold"
     )
     axes.legend(
         handles=[
@@ -223,9 +223,7 @@ def _clock(seconds: float) -> str:
 
 
 def _draw_words_around(figure: Figure, annotation: Annotation) -> None:
-    name = printable(Path(annotation.media.path).name) or "data in memory"
-    if len(name) > _LONGEST_NAME:
-        name = name[: _LONGEST_NAME - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    name = shortened(Path(annotation.media.path).name, _LONGEST_NAME) or "data in memory"
     count = len(annotation.utterances)
     title = f"{name}: {count or 'no'} utterance{'' if count == 1 else 's'}"
     figure.suptitle(title, x=0.012, ha="left")

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lddu_pipe.diagnostics import Check
-from lddu_pipe.writers.escaping import printable
+from lddu_pipe.writers.escaping import printable, shortened
 
 _CAPITALS = {
     "f1": "F1",
@@ -59,8 +59,8 @@ def print_models(models: Sequence[Mapping[str, Any]], console: Console) -> None:
     table = plain_table("model", "licence", "size", "state", "found in", right=(2,))
     for model in models:
         table.add_row(
-            model["name"],
-            model["licence"] or "not stated",
+            printable(model["name"]),
+            printable(model["licence"] or "not stated"),
             f"{model['size'] / 1e6:.1f} MB",
             Text("verified", "green") if model["verified"] else Text(_state(model), "red"),
             printable(model["source"] or "nowhere"),
@@ -118,7 +118,7 @@ def _per_label(per_label: Mapping[str, Mapping[str, Any]], console: Console) -> 
         table = plain_table("label", *map(_name, columns), right=range(1, len(columns) + 1))
         for label, of_label in per_label.items():
             table.add_row(
-                printable(label), *(shown_figure(of_label[column]) for column in columns)
+                shortened(label, 24), *(shown_figure(of_label[column]) for column in columns)
             )
         if not columns or console.measure(table, options=unlimited).maximum <= console.width:
             break

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from lddu_pipe.annotation import Annotation, SourceInfo
 from lddu_pipe.types import MODALITIES, EmotionScore, Modality, Prediction, Uncertainty
+from lddu_pipe.writers.colours import share_out
 from lddu_pipe.writers.escaping import printable
 from lddu_pipe.writers.wording import percent
 
@@ -25,14 +26,7 @@ _TO = "\u2013"  # en dash
 _NARROW = 72  # columns below which the times stand above the words, not beside them
 _READABLE = 100  # columns: longer lines of words are hard to follow
 _BAR_WIDTHS = (6, 20)  # columns: with less room than the first there is no bar
-_COLOURS = {
-    "happy": "yellow",
-    "sad": "blue",
-    "anger": "red",
-    "surprise": "magenta",
-    "disgust": "green",
-    "fear": "cyan",
-}
+_COLOURS = ("yellow", "blue", "red", "magenta", "green", "cyan", "default")
 
 
 def open_console(file: IO[str]) -> Console:
@@ -146,7 +140,8 @@ def _emotions(prediction: Prediction, console: Console, width: int) -> Iterator[
     undecided = [score for score in prediction.emotions if score.decision == "abstain"]
     shown = [*prediction.present, *sorted(undecided, key=lambda score: -score.probability)]
     if shown and not prediction.abstained:
-        yield from _rows(shown, console, width)
+        colours = share_out([score.label for score in prediction.emotions], _COLOURS)
+        yield from _rows(shown, colours, console, width)
         return
     why = "abstained: too unsure to decide" if prediction.abstained else "no emotion present"
     line = Text(why, "yellow" if prediction.abstained else "dim")
@@ -158,7 +153,9 @@ def _emotions(prediction: Prediction, console: Console, width: int) -> Iterator[
     yield line
 
 
-def _rows(scores: Sequence[EmotionScore], console: Console, width: int) -> Iterator[Text]:
+def _rows(
+    scores: Sequence[EmotionScore], colours: Mapping[str, str], console: Console, width: int
+) -> Iterator[Text]:
     labels = [printable(score.label) for score in scores]
     label_width = max(map(cell_len, labels))
     tails = [_tail(score) for score in scores]
@@ -166,7 +163,7 @@ def _rows(scores: Sequence[EmotionScore], console: Console, width: int) -> Itera
     least, most = _BAR_WIDTHS
     bar_width = min(free, most) if free >= least else 0
     for label, score, tail in zip(labels, scores, tails, strict=True):
-        colour = _COLOURS.get(score.label, "default")
+        colour = colours[score.label]
         line = Text(label + " " * (label_width - cell_len(label) + 2), f"bold {colour}")
         yield line + _bar(score.probability, bar_width, colour, console) + tail
 

@@ -78,6 +78,43 @@ def test_an_adapter_of_another_rank_is_not_built(tmp_path: Path) -> None:
         pipe(text="hello there")
 
 
+def test_an_adapter_that_would_bring_more_than_weights_is_refused(tmp_path: Path) -> None:
+    folder = shutil.copytree(find_checkpoint("lddu-base-en"), tmp_path / "model")
+    path = folder / "text_adapter" / "adapter_config.json"
+    plain = json.loads(path.read_text())
+    # The first makes peft import a module by name, the second a tokenizer that may bring code.
+    for evil in (
+        {"megatron_config": {"size": 1}, "megatron_core": "antigravity"},
+        {"peft_type": "PROMPT_TUNING"},
+    ):
+        path.write_text(json.dumps({**plain, **evil}))
+        pipe = EmotionPipeline.from_pretrained(folder, device="cpu", offline=True)
+        with pytest.raises(IncompatibleModelError, match="no plain adapter"):
+            pipe(text="hello there")
+
+
+def test_a_configuration_brings_no_code_and_no_other_model(tmp_path: Path) -> None:
+    folder = shutil.copytree(find_checkpoint("lddu-base-en"), tmp_path / "model")
+    path = folder / "config.json"
+    plain = json.loads(path.read_text())
+    evil = {
+        "auto_map": {"AutoModel": "evil.Model"},
+        "attn_implementation": "evil/kernel",
+        "quantization_config": {"quant_method": "evil"},
+    }
+    path.write_text(json.dumps(plain | evil))
+    config = load_checkpoint(folder).config
+    assert config._attn_implementation != "evil/kernel"
+    assert not any(hasattr(config, key) for key in ("auto_map", "quantization_config"))
+    path.write_text(json.dumps(plain | {"model_type": "bert"}))
+    with pytest.raises(IncompatibleModelError, match="of a model of type 'bert'"):
+        load_checkpoint(folder)
+    path.write_text(json.dumps(plain))
+    shutil.copy(folder / "text_adapter" / "adapter_config.json", folder)
+    with pytest.raises(IncompatibleModelError, match="an adapter lies beside the weights"):
+        load_checkpoint(folder)
+
+
 class Touch:
     """An object whose pickle makes a file when it is loaded."""
 

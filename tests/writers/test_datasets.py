@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 
+import pytest
+from PIL import Image
 from rich.console import Console
 
-from lddu_pipe.writers.datasets import cleaned_lines, print_store
+from lddu_pipe.writers.datasets import cleaned_lines, draw_store, print_store
 
 FOUND = {
     "name": "toy",
@@ -42,6 +44,34 @@ def test_a_store_shows_lengths_labels_and_which_go_together():
     assert rows["happy"] == ["25%"]  # the last table with a row of that name
     assert rows["sad"] == ["-"]
     assert cleaned_lines(FOUND["notes"])[0] in shown
+
+
+def with_labels(count):
+    labels = [f"feeling number {at}" for at in range(count)]
+    together = {one: {other: 0.01 * at for at, other in enumerate(labels)} for one in labels}
+    part = FOUND["splits"]["train"] | {
+        "prevalence": dict.fromkeys(labels, 0.5),
+        "co_occurrence": together,
+    }
+    return {**FOUND, "labels": labels, "splits": {"train": part}}
+
+
+def test_of_many_labels_those_are_told_that_go_together_most(tmp_path):
+    console = Console(file=io.StringIO(), width=100, color_system=None)
+    print_store(with_labels(28), console)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 100
+    found = [line for line in lines if line.endswith("feeling number 27")]
+    assert found[0].startswith("feeling number 0 ")
+    assert " 27% " in found[0]
+    assert len(found) == 10
+
+
+@pytest.mark.parametrize("count", [1, 28])
+def test_a_picture_has_room_for_any_number_of_labels(tmp_path, count):
+    draw_store(with_labels(count), tmp_path / "store.png")
+    with Image.open(tmp_path / "store.png") as picture:
+        assert picture.size[1] >= 110 * 0.26 * count
 
 
 def test_what_was_cleaned_is_told_a_line_a_split():

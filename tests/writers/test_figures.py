@@ -70,6 +70,27 @@ def test_every_chart_is_a_png_that_fits_a_page(tmp_path, labels):
         assert path.stat().st_size < 400_000
 
 
+@pytest.mark.parametrize("count", [1, 28])
+def test_one_label_and_many_find_room(count):
+    names = [f"{number} of a long name, $x$ <b>" for number in range(count)]
+    truth, probabilities, decisions = example(labels=count)
+    truth[0] = True  # each occurs
+    per_label = metrics.summarise(
+        truth, probabilities, decisions, labels=names, thresholds=[None] * count
+    )["per_label"]
+    bars = charts.label_scores(per_label)
+    ticks = [len(axes.get_xticks()) for axes in bars.axes]
+    assert (sum(ticks), max(ticks)) == (count, min(count, 7))
+    shown = {text for text in texts(bars) if " of a " in text}
+    assert len(shown) == count
+    assert all(len(text.splitlines()[0]) <= 18 for text in shown)
+    lines = charts.precision_recall(truth, probabilities, names)
+    looks = {(line.get_color(), line.get_linestyle()) for line in lines.axes[0].lines[4:]}
+    assert len(looks) == count  # after four of equal F1
+    assert lines.get_figheight() >= 0.26 * count
+    assert charts.reliability(truth, probabilities, names).get_figheight() <= 21
+
+
 def test_without_uncertainty_its_chart_is_left_out(tmp_path):
     found = figures.draw_evaluation(tmp_path, *example(), labels=M3ED.labels)
     assert [path.name for path in found] == list(NAMES[:-1])

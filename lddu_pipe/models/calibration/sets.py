@@ -177,7 +177,7 @@ class Calibration:
             RecursionError,
         ) as error:
             raise IncompatibleModelError(
-                f"{path} is missing or damaged; calibrate the model or install it again"
+                f"{path} is missing or damaged; calibrate the model or get it again"
             ) from error
         return cls(sets, base_rates)
 

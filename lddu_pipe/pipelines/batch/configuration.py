@@ -12,16 +12,17 @@ from typing import Any
 from lddu_pipe.assets import ASSETS
 from lddu_pipe.files import sha256_of_file
 from lddu_pipe.pipelines.batch.work import Plan
-from lddu_pipe.pipelines.folder import find_checkpoint
+from lddu_pipe.pipelines.folder import find_checkpoint, hub_name
 
 
 def describe_configuration(plan: Plan) -> dict[str, str | float]:
     """Name everything results depend on beside their source.
 
     Raises:
-        MissingAssetError: there is no such model.
+        MissingAssetError: there is no such model, or it cannot be downloaded.
     """
-    folder = find_checkpoint(plan.model)
+    folder = find_checkpoint(plan.model, offline=plan.offline)
+    shared = hub_name(plan.model)
     weights = {
         path.relative_to(folder).as_posix(): sha256_of_file(path)
         for path in sorted(folder.rglob("*"))
@@ -30,7 +31,7 @@ def describe_configuration(plan: Plan) -> dict[str, str | float]:
     assets = {name: dict(asset.files) for name, asset in ASSETS.items()}
     return {
         **{name: value for name, value in asdict(plan.settings).items() if name != "batch_size"},
-        "model": f"{folder.name} {digest(weights)[:12]}",
+        "model": f"{shared.repo_id if shared else folder.name} {digest(weights)[:12]}",
         "extractors": digest(assets)[:12],
         "lddu-pipe": version("lddu-pipe"),
     }

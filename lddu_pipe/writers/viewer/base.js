@@ -37,16 +37,21 @@ function clockFace(seconds, { hours = seconds >= 3600, digits = 0 } = {}) {
   return `${front}:${two(whole % 60)}${rest}`;
 }
 
-/* Okabe and Ito's colours, told apart with any colour vision; known emotions keep theirs. */
+/* Okabe and Ito's colours, told apart with any colour vision, the first for emotions that are known;
+ * as in writers/colours.py. */
 const PALETTE = ["#E69F00", "#0072B2", "#D55E00", "#CC79A7", "#009E73", "#56B4E9", "#8A8A8A"];
 const KNOWN = ["happy", "sad", "anger", "surprise", "disgust", "fear"];
 
-/* The colour of each label, by name. */
+/* The colour of each label, by name: known emotions have theirs, others what is free, then all once
+ * more. */
 function coloursOf(labels) {
+  const free = PALETTE.filter((_, at) => !labels.includes(KNOWN[at]));
+  const order = [...free, ...PALETTE];
+  let next = 0;
   return new Map(
-    labels.map((label, at) => {
+    labels.map((label) => {
       const known = KNOWN.indexOf(label);
-      return [label, PALETTE[(known >= 0 ? known : at) % PALETTE.length]];
+      return [label, known >= 0 ? PALETTE[known] : order[next++ % order.length]];
     }),
   );
 }
