@@ -325,3 +325,40 @@ class Prediction:
         """The emotions decided to be present, most probable first."""
         found = [score for score in self.emotions if score.decision == "present"]
         return tuple(sorted(found, key=lambda score: -score.probability))
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model says of labelled rows, beside the truth."""
+
+    model: str
+    """Name and version."""
+    protocol: str
+    """How its scores became probabilities and decisions; empty where unknown."""
+    labels: tuple[str, ...]
+    ids: tuple[str, ...]
+    """Of the rows."""
+    splits: tuple[str | None, ...]
+    speakers: tuple[str | None, ...]
+    truth: NDArray[np.bool_]
+    """(rows, labels)."""
+    probabilities: NDArray[np.float64]
+    """(rows, labels), 0..1."""
+    decisions: NDArray[np.bool_]
+    """(rows, labels), True where present; made also where the model abstains."""
+    abstained: NDArray[np.bool_]
+    """(rows,)."""
+    uncertainty: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    """"aleatoric" and "epistemic", (rows, labels) in 0..1, where known."""
+    present: NDArray[np.bool_] | None = None
+    """(rows, modalities), where known."""
+
+    def __post_init__(self) -> None:
+        rows, shape = len(self.ids), (len(self.ids), len(self.labels))
+        arrays = (self.truth, self.probabilities, self.decisions, *self.uncertainty.values())
+        if not all(array.shape == shape for array in arrays):
+            raise ValueError(f"answers to {rows} rows are {shape}")
+        if not len(self.splits) == len(self.speakers) == len(self.abstained) == rows:
+            raise ValueError(f"there are {rows} rows, and not as many splits, speakers, abstained")
+        if self.present is not None and self.present.shape != (rows, len(MODALITIES)):
+            raise ValueError(f"present is ({rows}, modalities), got {self.present.shape}")

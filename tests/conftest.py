@@ -35,6 +35,7 @@ from scipy.io import wavfile
 
 if TYPE_CHECKING:
     from lddu_pipe import Annotation, EmotionPipeline
+    from lddu_pipe.types import Answers
 
 # The processes of the tests share the cores, so each, and what it starts, computes on one. Read as
 # torch is imported, so it stands before anything imports that. Tests of threads set their own.
@@ -111,6 +112,37 @@ def pipe() -> EmotionPipeline:
 def sample(pipe: EmotionPipeline, sample_video: Path) -> Annotation:
     """The annotation of the example that ships."""
     return pipe(sample_video)
+
+
+@pytest.fixture(scope="session")
+def make_answers() -> Callable[..., Answers]:
+    """Answers of a model that is the better the larger `skill` is, to the same rows."""
+    from lddu_pipe.types import Answers
+
+    def make(
+        rows: int = 120, skill: float = 0.4, speakers: int | None = 12, **changes: Any
+    ) -> Answers:
+        random = np.random.default_rng(3)
+        truth = random.random((rows, 3)) < (0.5, 0.25, 0.1)
+        noise = random.random((rows, 3))
+        probabilities = skill * truth + (1 - skill) * noise
+        values: dict[str, Any] = {
+            "model": f"made-up {skill}",
+            "protocol": "validation-selected",
+            "labels": ("happy", "sad", "fear"),
+            "ids": tuple(f"{index:04}" for index in range(rows)),
+            "splits": ("test",) * rows,
+            "speakers": tuple(speakers and f"speaker {i % speakers}" for i in range(rows)),
+            "truth": truth,
+            "probabilities": probabilities,
+            "decisions": probabilities > 0.5,
+            "abstained": noise[:, 0] > 0.9,
+            "uncertainty": {"aleatoric": noise / 2, "epistemic": noise / 10},
+            "present": np.tile([True, False, True], (rows, 1)),
+        }
+        return Answers(**values | changes)
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from lddu_pipe.cli.saving import output_names
 from lddu_pipe.diagnostics import DEFAULT_CHECKPOINT, Check
 from lddu_pipe.errors import MissingAssetError, UnusableInputError
 from lddu_pipe.files import sha256_of_file
+from lddu_pipe.pipelines.evaluation import evaluate_answers
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.types import EmotionScore, Prediction, TimeSpan, Uncertainty, Utterance
 from lddu_pipe.writers import formats
@@ -440,28 +442,22 @@ def test_broken_pipe_is_quiet(arguments):
     assert done.returncode == 1
 
 
-FIGURES = {
-    "model": "lddu-base-en 0.1.0",
-    "n": 2,
-    "micro_f1": 0.75,
-    "per_label": {"happy": {"f1": 0.75, "support": 1, "roc_auc": None}},
-    "modalities": {"text": 2},
-    "skipped": [],
-}
-
-
 @pytest.fixture
-def evaluation(pipeline, monkeypatch, tmp_path):
+def evaluation(pipeline, monkeypatch, tmp_path, make_answers):
     """Run ``evaluate`` on three rows, of which those in `skipped` cannot be used."""
     manifest = tmp_path / "rows.jsonl"
     manifest.write_text('{"text": "Hello", "labels": []}\n' * 3)
 
-    def evaluate(*options, skipped=()):
+    def evaluate(*options, skipped=(), skill=0.5):
         def figures(given, rows, hook):
             assert given is pipeline
             assert [row.id for row in rows] == ["1", "2", "3"]
             hook("read", 0.5)
-            return FIGURES | {"skipped": [{"id": id_, "error": "gone"} for id_ in skipped]}
+            answers = make_answers(rows=20, skill=skill)
+            thresholds = np.full((20, 3), 0.5)
+            found = evaluate_answers(answers, thresholds=thresholds, base_rates=(0.5, 0.3, 0.1))
+            lost = [{"id": id_, "error": "gone"} for id_ in skipped]
+            return replace(found, figures=found.figures | {"skipped": lost})
 
         monkeypatch.setattr("lddu_pipe.pipelines.evaluate.evaluate_manifest", figures)
         return run("evaluate", "--manifest", manifest, *options)
@@ -473,19 +469,33 @@ def test_evaluate_prints_tables(evaluation):
     result = evaluation()
     assert (result.exit_code, result.stderr) == (0, "")
     assert "micro F1" in result.stdout
-    assert result.stdout.splitlines()[-1].split() == ["happy", "0.750", "1", "-"]
+    assert "95 % intervals: 1000 draws of 12 speakers" in result.stdout
+    assert result.stdout.splitlines()[-2].startswith("better than answering how frequent")
 
 
 def test_evaluate_prints_json(evaluation):
     result = evaluation("--json")
-    assert (result.exit_code, json.loads(result.stdout)) == (0, FIGURES)
+    assert (result.exit_code, result.stderr) == (0, "")
+    figures = json.loads(result.stdout)
+    low, high = figures["intervals"]["brier"]
+    assert low < figures["brier"] < high
+
+
+def test_a_model_that_knows_base_rates_and_no_more_says_so(evaluation):
+    line = "no better than answering how frequent each label is: Brier "
+    result = evaluation("--json", skill=0.0)
+    assert json.loads(result.stdout)["better_than_base_rates"] is False
+    assert result.stderr.startswith(line)
+    assert result.stderr.count("\n") == 1
+    assert evaluation("--json", "--quiet", skill=0.0).stderr == ""
+    assert line in evaluation(skill=0.0).stdout
 
 
 def test_rows_that_were_skipped_are_failures(evaluation):
     result = evaluation("--json", skipped=["2"])
     assert result.exit_code == 1
     assert result.stderr == "lddu-pipe: error: row 2 was skipped: gone\n"
-    assert json.loads(result.stdout)["n"] == 2
+    assert json.loads(result.stdout)["n"] == 20
 
 
 def test_manifest_that_is_wrong_is_one_line(pipeline, tmp_path):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from lddu_pipe.cli import main
+from lddu_pipe.writers.predictions import read_predictions, write_predictions
 
 SENTENCES = {
     "happy": "I am so happy about this wonderful news",
@@ -58,6 +61,7 @@ def test_from_a_manifest_to_a_calibrated_model_of_ones_own(manifest: Path, tmp_p
     evaluated = run(
         *("evaluate", "--data", store, "--model", model, "--split", "valid"),
         *("--protocol", "paper", "--figures", pictures, "--json"),
+        *("--predictions", tmp_path / "scores.parquet"),
     )
     assert evaluated.exit_code == 0, evaluated.stderr
     figures = json.loads(evaluated.stdout)
@@ -65,6 +69,9 @@ def test_from_a_manifest_to_a_calibrated_model_of_ones_own(manifest: Path, tmp_p
     assert set(figures["per_label"]["sad"]) >= {"threshold", "average_precision"}
     assert figures["per_label"]["sad"]["threshold"] == pytest.approx(0.21)
     assert len(list(pictures.glob("*.png"))) == 5
+    answers = read_predictions(tmp_path / "scores.parquet")
+    assert (answers.protocol, set(answers.splits), len(answers.ids)) == ("paper", {"valid"}, 60)
+    assert ((answers.probabilities >= 0.21) == answers.decisions).all()
     calibrated = run(
         *("calibrate", "--data", store, "--model", model, "-o", careful),
         *("--method", "temperature", "--coverage", "0.8"),
@@ -76,6 +83,41 @@ def test_from_a_manifest_to_a_calibrated_model_of_ones_own(manifest: Path, tmp_p
     manifest.with_suffix(".txt").write_text("I am so happy about this\n")
     annotated = run("annotate", manifest.with_suffix(".txt"), "--model", careful, "--json")
     assert json.loads(annotated.stdout)["schema_version"] == "1.1"
+
+
+def test_two_models_are_compared_by_what_they_say_of_each_row(
+    manifest: Path, tmp_path: Path
+) -> None:
+    rows = manifest.read_text().splitlines()[:14]
+    some = tmp_path / "some.jsonl"
+    some.write_text("\n".join(rows))
+    base, mine, pictures = (tmp_path / name for name in ("base.parquet", "b.jsonl", "pictures"))
+    options = ("evaluate", "--manifest", some, "--offline", "--json", "--predictions")
+    evaluated = run(*options, base, "--figures", pictures)
+    assert evaluated.exit_code == 0, evaluated.stderr
+    assert evaluated.stderr == f"wrote {base}\n"
+    figures = json.loads(evaluated.stdout)
+    assert figures["better_than_base_rates"] is True
+    assert len(list(pictures.glob("*.png"))) == 5
+    assert run(*options, some).exit_code == 2  # it would be written over what is read
+    assert some.read_text().splitlines() == rows
+    answers = read_predictions(base)
+    shuffled = np.random.default_rng(0).permutation(answers.probabilities)
+    write_predictions(replace(answers, probabilities=shuffled, decisions=shuffled > 0.5), mine)
+    compared = run("compare", base, mine, "--json")
+    assert compared.exit_code == 0, compared.stderr
+    found = json.loads(compared.stdout)
+    assert found["a"] == {
+        "file": str(base),
+        "model": figures["model"],
+        "protocol": "validation-selected",
+    }
+    brier = found["figures"]["brier"]
+    assert brier["a"] == figures["brier"]
+    assert brier["leaves_out_zero"] is (brier["interval"][0] > 0) is True
+    shown = run("compare", base, mine)
+    (line,) = (line for line in shown.stdout.splitlines() if line.startswith("Brier"))
+    assert line.split()[-1] == "*"
 
 
 def test_the_default_model_is_calibrated_on_a_manifest(manifest: Path, tmp_path: Path) -> None:
@@ -92,8 +134,10 @@ def test_the_default_model_is_calibrated_on_a_manifest(manifest: Path, tmp_path:
     [
         (("calibrate", "-o", "x"), "give either --manifest or --data"),
         (("evaluate",), "give either --manifest or --data"),
-        (("evaluate", "--manifest", __file__, "--protocol", "paper"), "go with --data"),
-        (("evaluate", "--manifest", __file__, "--figures", "x"), "go with --data"),
+        (("evaluate", "--manifest", __file__, "--protocol", "paper"), "goes with --data"),
+        (("evaluate", "--manifest", __file__, "--predictions", "x.csv"), "end in one of"),
+        (("evaluate", "--manifest", __file__, "--predictions", "x/y.jsonl"), "no folder x"),
+        (("compare", __file__, __file__), "predictions end in one of"),
         (("calibrate", "-o", "x", "--target", "recall"), "recall"),
         (("calibrate", "-o", "x", "--risk", "2"), "--risk"),
         (("train", "mosei-alinged", "data=a", "output=b"), "did you mean 'mosei-aligned'"),

@@ -8,6 +8,7 @@ from lddu_pipe.cli.annotate import annotate
 from lddu_pipe.cli.batch import batch
 from lddu_pipe.cli.calibrate import calibrate
 from lddu_pipe.cli.commands import Group
+from lddu_pipe.cli.compare import compare
 from lddu_pipe.cli.convert import convert
 from lddu_pipe.cli.dataset import dataset
 from lddu_pipe.cli.doctor import doctor
@@ -38,7 +39,7 @@ def main() -> None:
 
 
 for _command in (
-    *(annotate, batch, convert, evaluate, calibrate, extract, dataset, train),
+    *(annotate, batch, convert, evaluate, compare, calibrate, extract, dataset, train),
     *(serve, models, doctor),
 ):
     main.add_command(_command)

@@ -6,24 +6,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lddu_pipe.pipelines.evaluate_store import StoreEvaluation
+    from lddu_pipe.pipelines.evaluation import Evaluation
 
 
-def draw_run(folder: Path, found: StoreEvaluation) -> None:
-    """Draw every picture of an evaluation into `folder`."""
+def draw_run(folder: Path, found: Evaluation, source: str = "") -> None:
+    """Draw every picture of an evaluation into `folder`.
+
+    Args:
+        folder: Made if need be.
+        found: What is drawn.
+        source: What the rows are, for the caption; that of a store knows.
+    """
     from lddu_pipe.writers.figures import draw_evaluation
 
-    figures = found.figures
-    parts = (figures["data"], figures["split"], f"{figures['n']} rows", figures["protocol"])
+    figures, answers = found.figures, found.answers
+    stored = (figures["data"], figures["split"]) if "data" in figures else (source,)
     folder.mkdir(parents=True, exist_ok=True)
     draw_evaluation(
         folder,
-        found.truth,
-        found.probabilities,
-        found.decisions,
-        labels=list(figures["per_label"]),
-        confidence=found.confidence,
-        uncertainty=found.uncertainty,
-        caption=" · ".join(parts),
-        synthetic=figures["synthetic"],
+        answers.truth,
+        answers.probabilities,
+        answers.decisions,
+        labels=answers.labels,
+        uncertainty=answers.uncertainty,
+        caption=" · ".join((*stored, f"{figures['n']} rows", figures["protocol"])),
+        synthetic=figures.get("synthetic", False),
     )

@@ -219,6 +219,16 @@ class StoreSplit:
         """Id of a row, without reading its features."""
         return str(self._records[index]["id"])
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of all rows, without reading features."""
+        return tuple(str(record["id"]) for record in self._records)
+
+    @property
+    def speakers(self) -> tuple[str | None, ...]:
+        """Speakers of all rows, None where unknown, without reading features."""
+        return tuple(record["speaker"] for record in self._records)
+
     def lengths(self, modality: Modality) -> NDArray[np.int64]:
         """Steps of each row, (rows,) int64; 0 where the modality is absent."""
         return np.diff(self._offsets[modality])

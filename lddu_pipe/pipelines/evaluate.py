@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +11,12 @@ from numpy.typing import NDArray
 from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.labels import LabelSet
-from lddu_pipe.metrics import summarise
 from lddu_pipe.models.calibration import decide
 from lddu_pipe.pipelines.annotate import EmotionPipeline
+from lddu_pipe.pipelines.evaluation import Evaluation, evaluate_answers
 from lddu_pipe.pipelines.rows import samples_of_rows
 from lddu_pipe.pipelines.settings import Hook
-from lddu_pipe.types import Prediction, Sample
+from lddu_pipe.types import MODALITIES, Answers, Prediction, Sample
 
 PRESENT = 0.5
 """Share of a label from which a row counts as having it, where labels are shares."""
@@ -31,6 +30,7 @@ class ScoredRows:
     predictions: list[Prediction]
     truth: NDArray[np.bool_]
     """(rows, labels)."""
+    splits: tuple[str | None, ...]
     skipped: list[dict[str, str]]
     """Id and error of each row that was left out."""
 
@@ -42,14 +42,34 @@ class ScoredRows:
         )
 
     @property
+    def uncertainty(self) -> dict[str, NDArray[np.float64]]:
+        """By name, "aleatoric" and "epistemic": (rows, labels) in 0..1."""
+        return {
+            name: np.array(
+                [
+                    [getattr(score.uncertainty, name) for score in item.emotions]
+                    for item in self.predictions
+                ]
+            )
+            for name in ("aleatoric", "epistemic")
+        }
+
+    @property
     def aleatoric(self) -> NDArray[np.float64]:
         """(rows,) mean of the labels' aleatoric uncertainty, 0..1."""
-        return np.array(
-            [
-                np.mean([score.uncertainty.aleatoric for score in item.emotions])
-                for item in self.predictions
-            ]
-        )
+        mean: NDArray[np.float64] = self.uncertainty["aleatoric"].mean(axis=1)
+        return mean
+
+    @property
+    def label_sets(self) -> NDArray[np.bool_] | None:
+        """(rows, labels); None where the model makes no set for some rows."""
+        sets = [
+            None
+            if item.label_set is None
+            else [score.label in item.label_set for score in item.emotions]
+            for item in self.predictions
+        ]
+        return None if None in sets else np.array(sets)
 
     def only(self, ids: Collection[str]) -> ScoredRows:
         """Those of the rows, in the same order, that `ids` names."""
@@ -58,6 +78,7 @@ class ScoredRows:
             [self.samples[index] for index in kept],
             [self.predictions[index] for index in kept],
             self.truth[kept],
+            tuple(self.splits[index] for index in kept),
             [row for row in self.skipped if row["id"] in ids],
         )
 
@@ -83,6 +104,7 @@ def score_manifest(
     skipped: list[dict[str, str]] = []
     samples: list[Sample] = []
     truth: list[NDArray[np.float32]] = []
+    splits: list[str | None] = []
     for row, target, sample in zip(
         rows, targets, samples_of_rows(pipeline, rows, hook or _ignore), strict=True
     ):
@@ -91,6 +113,7 @@ def score_manifest(
         else:
             samples.append(sample)
             truth.append(target)
+            splits.append(row.split)
     if not samples:
         raise UnusableInputError(
             f"none of the {len(rows)} rows can be used: {skipped[0]['error']}"
@@ -98,16 +121,13 @@ def score_manifest(
     predictions = pipeline.predictor.predict(samples)
     if hook:
         hook("score", 1.0)
-    return ScoredRows(samples, predictions, np.stack(truth) >= PRESENT, skipped)
+    return ScoredRows(samples, predictions, np.stack(truth) >= PRESENT, tuple(splits), skipped)
 
 
 def evaluate_manifest(
     pipeline: EmotionPipeline, rows: Sequence[ManifestRow], hook: Hook | None = None
-) -> dict[str, Any]:
+) -> Evaluation:
     """Score labelled rows as `score_manifest` does, and compare with their labels.
-
-    Decisions are those at the checkpoint's thresholds, also where the pipeline would abstain;
-    ``abstained`` says how often that is.
 
     Args:
         pipeline: what is evaluated.
@@ -115,38 +135,42 @@ def evaluate_manifest(
         hook: told of stages and the share of each that is done.
 
     Returns:
-        The figures of `metrics.summarise`, with ``model``, ``protocol`` (what the checkpoint's
-        calibration learned is applied, "validation-selected"), ``abstained`` (share of rows),
-        ``modalities`` (rows by set) and ``skipped`` (id and error of rows left out).
+        Figures as of `evaluate_answers`, under the protocol "validation-selected" (what the
+        checkpoint's calibration learned is applied), with ``skipped`` (id and error of rows left
+        out).
 
     Raises:
         UnusableInputError: a row has no labels or an unknown one, or no row can be used.
     """
-    return figures_of(pipeline, score_manifest(pipeline, rows, hook))
+    return evaluate_scored(pipeline, score_manifest(pipeline, rows, hook))
 
 
-def figures_of(pipeline: EmotionPipeline, scored: ScoredRows) -> dict[str, Any]:
-    """The figures that `evaluate_manifest` returns, of rows that were scored already."""
-    probabilities = scored.probabilities
-    thresholds = np.array([pipeline.predictor.thresholds(sample) for sample in scored.samples])
-    same = (thresholds == thresholds[0]).all()
-    sets = [
-        "+".join(sample.sequences) if sample.sequences else "none" for sample in scored.samples
-    ]
-    return {
-        "model": f"{pipeline.checkpoint.config.name} {pipeline.checkpoint.config.version}",
-        "protocol": "validation-selected",
-        **summarise(
-            scored.truth,
-            probabilities,
-            decide(probabilities, thresholds),
-            labels=pipeline.labels,
-            thresholds=thresholds[0].tolist() if same else [None] * len(pipeline.labels),
-        ),
-        "abstained": float(np.mean([item.abstained for item in scored.predictions])),
-        "modalities": {name: sets.count(name) for name in sorted(set(sets))},
-        "skipped": scored.skipped,
-    }
+def evaluate_scored(pipeline: EmotionPipeline, scored: ScoredRows) -> Evaluation:
+    """What `evaluate_manifest` returns, of rows that were scored already."""
+    checkpoint, samples = pipeline.checkpoint, scored.samples
+    probabilities, uncertainty = scored.probabilities, scored.uncertainty
+    thresholds = np.array([pipeline.predictor.thresholds(sample) for sample in samples])
+    answers = Answers(
+        model=f"{checkpoint.config.name} {checkpoint.config.version}",
+        protocol="validation-selected",
+        labels=pipeline.labels,
+        ids=tuple(sample.utterance.id for sample in samples),
+        splits=scored.splits,
+        speakers=tuple(sample.utterance.speaker for sample in samples),
+        truth=scored.truth,
+        probabilities=probabilities,
+        decisions=decide(probabilities, thresholds),
+        abstained=np.array([item.abstained for item in scored.predictions]),
+        uncertainty=uncertainty,
+        present=np.array([[name in item.sequences for name in MODALITIES] for item in samples]),
+    )
+    found = evaluate_answers(
+        answers,
+        thresholds=thresholds,
+        base_rates=checkpoint.calibration.base_rates,
+        label_sets=scored.label_sets,
+    )
+    return replace(found, figures={**found.figures, "skipped": scored.skipped})
 
 
 def _ignore(stage: str, share: float) -> None:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from lddu_pipe.datasets.store import FeatureStore
 from lddu_pipe.errors import IncompatibleModelError
-from lddu_pipe.metrics import decision_confidence, summarise
-from lddu_pipe.models.calibration import Calibration, set_name, sigmoid
+from lddu_pipe.models.calibration import Calibration, sigmoid
 from lddu_pipe.pipelines.checkpoint import Checkpoint
+from lddu_pipe.pipelines.evaluation import Evaluation, evaluate_answers
 from lddu_pipe.training.scoring import RawScores, score_rows
-from lddu_pipe.types import MODALITIES
+from lddu_pipe.types import MODALITIES, Answers
 
 Protocol = Literal["validation-selected", "paper"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
@@ -27,19 +27,6 @@ published run; it never abstains.
 """
 PAPER_THRESHOLD = 0.21
 PASSES = 16
-
-
-@dataclass(frozen=True)
-class StoreEvaluation:
-    """Figures of an evaluation, and the arrays they were computed from, (rows, labels) each."""
-
-    figures: dict[str, Any]
-    truth: NDArray[np.bool_]
-    probabilities: NDArray[np.float64]
-    decisions: NDArray[np.bool_]
-    confidence: NDArray[np.float64]
-    uncertainty: dict[str, NDArray[np.float64]]
-    """"aleatoric" and "epistemic", 0..1."""
 
 
 def check_fit(checkpoint: Checkpoint, store: FeatureStore) -> None:
@@ -76,7 +63,7 @@ def evaluate_store(
     *,
     protocol: Protocol = "validation-selected",
     tell: Callable[[float], None] | None = None,
-) -> StoreEvaluation:
+) -> Evaluation:
     """Score a split of a store and compare with its labels.
 
     Args:
@@ -102,16 +89,10 @@ def evaluate_scores(
     split: str,
     raw: RawScores,
     protocol: Protocol,
-) -> StoreEvaluation:
-    """The same on scores that are there already, so that one pass serves both protocols.
-
-    Decisions are counted on all rows, also where the model would abstain. What abstaining is worth
-    stands beside them: ``abstained`` (share of rows) and ``risk_of_answered`` (share of wrong
-    decisions on the others); and, where label sets were calibrated, ``label_set_coverage`` (share
-    of rows whose set holds all true labels) and ``label_set_size`` (mean).
-    """
-    truth = raw.labels >= 0.5
-    applied = _apply(checkpoint.calibration, raw)
+) -> Evaluation:
+    """The same on scores that are there already, so that one pass serves both protocols."""
+    rows, calibration = store.split(split), checkpoint.calibration
+    applied = _apply(calibration, raw)
     probabilities, thresholds = applied.probabilities, applied.thresholds
     decisions, abstained, members = applied.decisions, applied.abstained, applied.label_sets
     if protocol == "paper":
@@ -119,30 +100,28 @@ def evaluate_scores(
         thresholds = np.full_like(thresholds, PAPER_THRESHOLD)
         decisions = probabilities >= thresholds
         abstained, members = np.zeros_like(abstained), None
-    confidence = decision_confidence(probabilities, decisions)
-    same = bool((thresholds == thresholds[0]).all())
-    names = [set_name(_present(row)) for row in raw.present]
-    figures = {
-        "model": f"{checkpoint.config.name} {checkpoint.config.version}",
-        "data": store.info.name,
-        "split": split,
-        "protocol": protocol,
-        "synthetic": store.info.synthetic,
-        **summarise(
-            truth,
-            probabilities,
-            decisions,
-            labels=store.info.labels,
-            thresholds=thresholds[0].tolist() if same else [None] * thresholds.shape[1],
-            confidence=confidence,
-        ),
-        "abstained": float(abstained.mean()),
-        "risk_of_answered": _mean((decisions != truth)[~abstained]),
-        **({} if members is None else _of_label_sets(members, truth)),
-        "modalities": {name: names.count(name) for name in sorted(set(names))},
-    }
-    return StoreEvaluation(
-        figures, truth, probabilities, decisions, confidence, applied.uncertainty
+    answers = Answers(
+        model=f"{checkpoint.config.name} {checkpoint.config.version}",
+        protocol=protocol,
+        labels=store.info.labels,
+        ids=rows.ids,
+        splits=(split,) * len(rows.ids),
+        speakers=rows.speakers,
+        truth=raw.labels >= 0.5,
+        probabilities=probabilities,
+        decisions=decisions,
+        abstained=abstained,
+        uncertainty=applied.uncertainty,
+        present=raw.present,
+    )
+    return evaluate_answers(
+        answers,
+        thresholds=thresholds,
+        base_rates=calibration.base_rates,
+        label_sets=members,
+        data=store.info.name,
+        split=split,
+        synthetic=store.info.synthetic,
     )
 
 
@@ -186,17 +165,6 @@ def _apply(calibration: Calibration, raw: RawScores) -> _Applied:
         abstained,
         {"aleatoric": aleatoric, "epistemic": epistemic},
     )
-
-
-def _of_label_sets(members: NDArray[np.bool_], truth: NDArray[np.bool_]) -> dict[str, float]:
-    return {
-        "label_set_coverage": float((members | ~truth).all(axis=1).mean()),
-        "label_set_size": float(members.sum(axis=1).mean()),
-    }
-
-
-def _mean(values: NDArray[np.bool_]) -> float | None:
-    return float(values.mean()) if values.size else None
 
 
 def _present(pattern: NDArray[np.bool_]) -> list[Any]:

@@ -16,7 +16,8 @@ from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import write_whole
 from lddu_pipe.pipelines.calibration import MINIMUM_ROWS, fit_calibration
 from lddu_pipe.pipelines.checkpoint import load_checkpoint, save_checkpoint
-from lddu_pipe.pipelines.evaluate_store import PROTOCOLS, StoreEvaluation, evaluate_scores
+from lddu_pipe.pipelines.evaluate_store import PROTOCOLS, evaluate_scores
+from lddu_pipe.pipelines.evaluation import Evaluation
 from lddu_pipe.training.run import (
     MODEL_FOLDER,
     check_store,
@@ -43,7 +44,7 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
 """What each ablation changes, as in the paper's table."""
 
 Hook = Callable[[str, float], None]
-Show = Callable[[Path, StoreEvaluation], None]
+Show = Callable[[Path, Evaluation], None]
 """Draws an evaluation into a folder."""
 
 
@@ -54,7 +55,7 @@ class Run:
     folder: Path
     metrics: dict[str, Any]
     """Figures by split and protocol; see `METRICS_FILE`."""
-    evaluations: dict[str, StoreEvaluation]
+    evaluations: dict[str, Evaluation]
     """Of the last split, by protocol; empty where the run had ended before."""
 
 
@@ -100,7 +101,7 @@ def train(settings: TrainSettings, tell: Hook, show: Show | None = None) -> Run 
     save_checkpoint(folder / MODEL_FOLDER, model, calibration, [store.folder])
     checkpoint = load_checkpoint(folder / MODEL_FOLDER)
     metrics: dict[str, Any] = {}
-    evaluations: dict[str, StoreEvaluation] = {}
+    evaluations: dict[str, Evaluation] = {}
     for split in [name for name in ("valid", "test") if name in store.splits]:
         tell(f"evaluate on {split}", 0.0)
         raw = score_rows(checkpoint.model, store.split(split), passes=16)

@@ -9,6 +9,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from lddu_pipe.bootstrap import FEW_UNITS
 from lddu_pipe.diagnostics import Check
 from lddu_pipe.writers.escaping import printable, shortened
 
@@ -22,6 +23,9 @@ _CAPITALS = {
     "roc": "ROC",
     "auc": "AUC",
 }
+
+_IN_A_SENTENCE = ("brier_of_base_rates", "macro_f1_of_base_rates", "better_than_base_rates")
+"""Figures that stand below the tables."""
 
 
 def print_evaluation(figures: Mapping[str, Any], console: Console) -> None:
@@ -39,19 +43,71 @@ def print_evaluation(figures: Mapping[str, Any], console: Console) -> None:
     counts = [f"{name} {count}" for name, count in figures["modalities"].items()]
     console.print(Text("rows with " + ", ".join(counts), "dim"))
     console.print()
-    overall = [
-        (_name(key), shown_figure(value))
+    intervals = figures.get("intervals", {})
+    overall = {
+        key: value
         for key, value in figures.items()
-        if key != "n" and (value is None or isinstance(value, float))
-    ]
-    half = (len(overall) + 1) // 2
-    table = plain_table("figure", "value", "figure", "value", right=(1, 3))
-    for index in range(half):
-        second = overall[half + index] if half + index < len(overall) else ("", "")
-        table.add_row(*overall[index], *second)
+        if key not in _IN_A_SENTENCE and (value is None or isinstance(value, float))
+    }
+    table = _overall(overall, intervals, halves=2)
+    if _width(table, console) > console.width:
+        table = _overall(overall, intervals, halves=1)
     console.print(table)
     console.print()
     console.print(_per_label(figures["per_label"], console))
+    if intervals:
+        console.print()
+        of_labels = {
+            label: {name: shown_interval(pair) for name, pair in row.items()}
+            for label, row in intervals["per_label"].items()
+        }
+        console.print(_per_label(of_labels, console))
+        console.print(Text(_drawn(figures["resampling"]), "dim"), soft_wrap=True)
+    if "better_than_base_rates" in figures:
+        console.print()
+        style = "yellow" if figures["better_than_base_rates"] is False else ""
+        console.print(Text(against_base_rates(figures), style))
+
+
+def against_base_rates(figures: Mapping[str, Any]) -> str:
+    """Whether a model beats always answering how frequent each label is, in a line.
+
+    Args:
+        figures: with intervals, of `lddu_pipe.pipelines.evaluation`.
+    """
+    verdict = {
+        True: "better than answering how frequent each label is",
+        False: "no better than answering how frequent each label is",
+        None: "too few rows to tell it from answering how frequent each label is",
+    }[figures["better_than_base_rates"]]
+    interval = figures["intervals"]["brier_minus_base_rates"]
+    difference = f", {shown_interval(interval)} apart" if interval else ""
+    return (
+        f"{verdict}: Brier {shown_figure(figures['brier'])}, with the rates of the calibration "
+        f"{shown_figure(figures['brier_of_base_rates'])}{difference}; macro F1 "
+        f"{shown_figure(figures['macro_f1'])}, with these rates "
+        f"{shown_figure(figures['macro_f1_of_base_rates'])}"
+    )
+
+
+def print_comparison(found: Mapping[str, Any], console: Console) -> None:
+    """Print what two models reach on the same rows, and how surely they differ."""
+    for name in ("a", "b"):
+        one = found[name]
+        facts = ", ".join(printable(one[key]) for key in ("model", "protocol") if one[key])
+        line = Text.assemble((f"{name.upper()}  ", "bold"), printable(one["file"]))
+        console.print(line + Text(f"  {facts}", "dim"), soft_wrap=True)
+    console.print(Text(f"{found['n']} rows", "dim"))
+    console.print()
+    console.print(_differences({"": found["figures"]}, console))
+    console.print()
+    chosen = {
+        label: {name: row[name] for name in ("f1", "average_precision", "brier")}
+        for label, row in found["per_label"].items()
+    }
+    console.print(_differences(chosen, console))
+    console.print(Text("* the interval leaves out 0", "dim"))
+    console.print(Text(_drawn(found["resampling"]), "dim"), soft_wrap=True)
 
 
 def print_models(models: Sequence[Mapping[str, Any]], console: Console) -> None:
@@ -109,22 +165,77 @@ def print_checks(checks: Sequence[Check], console: Console) -> None:
             console.print(Text(f"       {printable(check.cure)}", "yellow"), soft_wrap=True)
 
 
+def _overall(
+    figures: Mapping[str, float | None], intervals: Mapping[str, Any], *, halves: int
+) -> Table:
+    """Figures over all labels with their intervals, one or two beside each other."""
+    header = ("figure", "value", *(["95 % interval"] if intervals else []))
+    size = len(header)
+    table = plain_table(
+        *header * halves, right=[place for place in range(size * halves) if place % size]
+    )
+    cells = [
+        (_name(key), shown_figure(value), shown_interval(intervals.get(key)))[:size]
+        for key, value in figures.items()
+    ]
+    length = -(-len(cells) // halves)
+    cells += [("",) * size] * (length * halves - len(cells))
+    for row in range(length):
+        parts = [cells[row + half * length] for half in range(halves)]
+        table.add_row(*(cell for part in parts for cell in part))
+    return table
+
+
 def _per_label(per_label: Mapping[str, Mapping[str, Any]], console: Console) -> Group:
     """One row a label; columns that find no room are named below, as half a number is none."""
     columns = list(next(iter(per_label.values()), {}))
     left_out: list[str] = []
-    unlimited = console.options.update(width=10_000)
     while True:
-        table = plain_table("label", *map(_name, columns), right=range(1, len(columns) + 1))
+        names = [_name(column).replace(" ", "\n") for column in columns]  # narrow
+        table = plain_table("label", *names, right=range(1, len(columns) + 1))
         for label, of_label in per_label.items():
+            cells = [of_label[column] for column in columns]
             table.add_row(
-                shortened(label, 24), *(shown_figure(of_label[column]) for column in columns)
+                shortened(label, 24),
+                *(cell if isinstance(cell, str) else shown_figure(cell) for cell in cells),
             )
-        if not columns or console.measure(table, options=unlimited).maximum <= console.width:
+        if not columns or _width(table, console) <= console.width:
             break
         left_out.insert(0, _name(columns.pop()))
     note = f"too narrow for {', '.join(left_out)}: see --json"
     return Group(table, *([Text(note, "dim")] if left_out else []))
+
+
+def _differences(figures: Mapping[str, Mapping[str, Any]], console: Console) -> Table:
+    """One row a figure, those of a label together; without a label, "" is no column."""
+    labelled = "" not in figures
+    header = (*(["label"] if labelled else []), "figure", "A", "B", "B - A", "95 % interval", "")
+    first = header.index("A")
+    table = plain_table(*header, right=range(first, first + 4))
+    for label, row in figures.items():
+        name = [printable(label)] if labelled else []
+        for key, item in row.items():
+            table.add_row(
+                *name,
+                _name(key),
+                *(shown_figure(item[part]) for part in ("a", "b", "difference")),
+                shown_interval(item["interval"]),
+                "*" if item["leaves_out_zero"] else "",
+            )
+            name = [""] if labelled else []
+    return table
+
+
+def _drawn(resampling: Mapping[str, Any]) -> str:
+    units, count = resampling["units"], resampling["count"]
+    text = f"95 % intervals: {resampling['resamples']} draws of {count} {units}"
+    if count < FEW_UNITS:
+        text += "; so few that the intervals are too narrow"
+    return text
+
+
+def _width(table: Table, console: Console) -> int:
+    return console.measure(table, options=console.options.update(width=10_000)).maximum
 
 
 def plain_table(*columns: str, right: Sequence[int] = ()) -> Table:
@@ -141,6 +252,14 @@ def _state(model: Mapping[str, Any]) -> str:
 
 def _name(key: str) -> str:
     return " ".join(_CAPITALS.get(word, word) for word in key.split("_"))
+
+
+def shown_interval(interval: Sequence[float] | None) -> str:
+    """Both ends, or a dash where a figure has no interval."""
+    if interval is None:
+        return "-"
+    between = "\N{EN DASH}" if min(interval) >= 0 else " to "  # beside a minus it is hard to read
+    return between.join(map(shown_figure, interval))
 
 
 def shown_figure(value: float | int | None) -> str:

@@ -16,7 +16,7 @@ from ferplus import load_faces
 from lddu_pipe.datasets.manifest import read_manifest
 from lddu_pipe.metrics import least_calibration_error, roc_auc
 from lddu_pipe.pipelines.annotate import EmotionPipeline
-from lddu_pipe.pipelines.evaluate import ScoredRows, figures_of, score_manifest
+from lddu_pipe.pipelines.evaluate import ScoredRows, evaluate_scored, score_manifest
 from lddu_pipe.writers.figures import draw_reliability
 
 CORPORA = {
@@ -185,7 +185,10 @@ def report(checkpoint: Path, manifests: Path, data: Path, seed: int) -> None:
     pipeline = EmotionPipeline.from_pretrained(checkpoint, device="cpu", offline=True)
     scored = scored_rows(pipeline, manifests)
     results: dict[str, Any] = {
-        half: {corpus: figures_of(pipeline, rows) for corpus, rows in scored[half].items()}
+        half: {
+            corpus: evaluate_scored(pipeline, rows).figures
+            for corpus, rows in scored[half].items()
+        }
         for half in HALVES
     }
     for half in HALVES:

@@ -42,17 +42,29 @@ def test_figures_are_whole_and_the_same_twice(
 ) -> None:
     rows = write_rows(
         [
-            {"text": HAPPY, "labels": ["happy"]},
-            {"text": "He shouted at me and I hate him", "labels": {"anger": 0.9, "disgust": 0.2}},
+            {"text": HAPPY, "labels": ["happy"], "speaker": "Ana"},
+            {
+                "text": "He shouted at me and I hate him",
+                "labels": {"anger": 0.9, "disgust": 0.2},
+                "split": "dev",
+            },
             {"text": "The table is made of wood.", "labels": []},
         ]
     )
-    figures = evaluate_manifest(pipe, rows)
+    found = evaluate_manifest(pipe, rows)
+    figures = found.figures
     needed = {"n", "micro_f1", "macro_f1", "jaccard_accuracy", "top1_accuracy", "per_label"}
     assert needed | {"ece", "brier", "aurc"} <= figures.keys()
     assert (figures["n"], figures["modalities"]) == (3, {"text": 3})
     assert figures["top1_accuracy"] == 1.0
-    assert evaluate_manifest(pipe, rows) == figures
+    assert evaluate_manifest(pipe, rows).figures == figures
+    answers = found.answers
+    assert (answers.ids, answers.speakers) == (("1", "2", "3"), ("Ana", None, None))
+    assert answers.splits == (None, "dev", None)
+    assert answers.present is not None
+    assert answers.present.tolist() == [[True, False, False]] * 3
+    assert answers.truth.sum(axis=1).tolist() == [1, 1, 0]
+    assert figures["brier_of_base_rates"] > figures["brier"]
     json.dumps(figures, allow_nan=False)
 
 
@@ -67,7 +79,7 @@ def test_rows_that_cannot_be_used_are_listed_and_nothing_else_is_said(
         ]
     )
     with caplog.at_level(logging.WARNING, "lddu_pipe"):
-        figures = evaluate_manifest(pipe, rows)
+        figures = evaluate_manifest(pipe, rows).figures
     assert figures["n"] == 1
     assert [row["id"] for row in figures["skipped"]] == ["bad"]
     assert "broken.wav" in figures["skipped"][0]["error"]
@@ -78,7 +90,7 @@ def test_blank_text_beside_another_modality_is_no_text(
     pipe: EmotionPipeline, write_rows: WriteRows, face: Path
 ) -> None:
     rows = write_rows([{"image": face.name, "text": " ", "labels": ["happy"]}])
-    figures = evaluate_manifest(pipe, rows)
+    figures = evaluate_manifest(pipe, rows).figures
     assert figures["modalities"] == {"vision": 1}
 
 

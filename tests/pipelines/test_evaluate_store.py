@@ -15,10 +15,10 @@ from lddu_pipe.models.calibration import Calibration, SetCalibration, fit_set, s
 from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.pipelines.evaluate_store import (
     PAPER_THRESHOLD,
-    StoreEvaluation,
     check_fit,
     evaluate_scores,
 )
+from lddu_pipe.pipelines.evaluation import Evaluation
 from lddu_pipe.training.scoring import RawScores
 from lddu_pipe.types import MODALITIES
 
@@ -41,14 +41,16 @@ def of_set(raw: RawScores) -> SetCalibration:
 
 def evaluated(
     raw: RawScores, of_set: SetCalibration, protocol: str = "validation-selected"
-) -> StoreEvaluation:
+) -> Evaluation:
     checkpoint = SimpleNamespace(
         config=SimpleNamespace(name="lddu", version="1"),
         calibration=Calibration({"text": of_set}, (0.5,) * 6),
     )
     sizes = dict.fromkeys(MODALITIES, 1)
     info = StoreInfo("toy", MOSEI.labels, False, sizes, dict.fromkeys(MODALITIES, "x"))
-    return evaluate_scores(checkpoint, SimpleNamespace(info=info), "test", raw, protocol)
+    rows = SimpleNamespace(ids=tuple(map(str, range(ROWS))), speakers=(None,) * ROWS)
+    store = SimpleNamespace(info=info, split=lambda name: rows)
+    return evaluate_scores(checkpoint, store, "test", raw, protocol)
 
 
 def test_a_label_that_is_never_to_be_decided_is_not_at_probability_1_either(
@@ -56,8 +58,8 @@ def test_a_label_that_is_never_to_be_decided_is_not_at_probability_1_either(
 ) -> None:
     certain = replace(raw, logits=np.full_like(raw.logits, 1e4))
     found = evaluated(certain, replace(of_set, threshold=(1.0,) * 6))
-    assert (found.probabilities == 1).all()
-    assert not found.decisions.any()
+    assert (found.answers.probabilities == 1).all()
+    assert not found.answers.decisions.any()
 
 
 def test_the_paper_protocol_knows_one_threshold_and_no_calibration(
@@ -66,8 +68,8 @@ def test_the_paper_protocol_knows_one_threshold_and_no_calibration(
     careful = replace(of_set, abstain_above=0.1, coverage=0.9, conformal_threshold=0.8)
     found = evaluated(raw, careful, "paper")
     assert found.figures["protocol"] == "paper"
-    np.testing.assert_allclose(found.probabilities, sigmoid(raw.logits))
-    assert (found.decisions == (sigmoid(raw.logits) >= PAPER_THRESHOLD)).all()
+    np.testing.assert_allclose(found.answers.probabilities, sigmoid(raw.logits))
+    assert (found.answers.decisions == (sigmoid(raw.logits) >= PAPER_THRESHOLD)).all()
     assert found.figures["abstained"] == 0
     assert found.figures["risk_of_answered"] == pytest.approx(found.figures["hamming_loss"])
     assert "label_set_coverage" not in found.figures
@@ -78,13 +80,13 @@ def test_abstention_and_label_sets_are_judged_on_the_rows(
 ) -> None:
     careful = replace(of_set, abstain_above=0.1, coverage=0.9, conformal_threshold=0.8)
     found = evaluated(raw, careful)
-    figures, truth = found.figures, found.truth
-    silent = careful.abstains(found.probabilities)
+    figures, truth = found.figures, found.answers.truth
+    silent = careful.abstains(found.answers.probabilities)
     assert 0 < figures["abstained"] == silent.mean() < 1
-    wrong = (found.decisions != truth)[~silent].mean()
+    wrong = (found.answers.decisions != truth)[~silent].mean()
     assert figures["risk_of_answered"] == pytest.approx(wrong)
     assert figures["risk_of_answered"] < figures["hamming_loss"]
-    members = 1 - found.probabilities <= 0.8
+    members = 1 - found.answers.probabilities <= 0.8
     assert figures["label_set_coverage"] == (members | ~truth).all(axis=1).mean()
     assert figures["label_set_size"] == members.sum(axis=1).mean()
     plain = evaluated(raw, replace(of_set, abstain_above=-1.0)).figures

@@ -19,7 +19,8 @@ from safetensors.torch import load_file
 from lddu_pipe.datasets.store import Steps, StoreRow, StoreWriter, open_store
 from lddu_pipe.errors import IncompatibleModelError, UnusableInputError
 from lddu_pipe.pipelines.checkpoint import load_checkpoint
-from lddu_pipe.pipelines.evaluate_store import PROTOCOLS, StoreEvaluation, evaluate_store
+from lddu_pipe.pipelines.evaluate_store import PROTOCOLS, evaluate_store
+from lddu_pipe.pipelines.evaluation import Evaluation
 from lddu_pipe.pipelines.train import train, train_seeds
 from lddu_pipe.training.run import claim
 from lddu_pipe.training.settings import read_settings
@@ -160,10 +161,10 @@ def test_a_run_killed_after_it_stopped_early_does_not_learn_on(
 def test_a_run_that_ends_while_it_draws_is_taken_up_and_draws(toy: Path, tmp_path: Path) -> None:
     drawn: list[Path] = []
 
-    def die(folder: Path, found: StoreEvaluation) -> None:
+    def die(folder: Path, found: Evaluation) -> None:
         raise KeyboardInterrupt
 
-    def draw(folder: Path, found: StoreEvaluation) -> None:
+    def draw(folder: Path, found: Evaluation) -> None:
         drawn.append(folder)
 
     chosen = settings(toy, tmp_path / "runs", "epochs=2")

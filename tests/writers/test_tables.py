@@ -7,7 +7,14 @@ from rich.console import Console
 
 from lddu_pipe.diagnostics import Check
 from lddu_pipe.metrics import summarise
-from lddu_pipe.writers.tables import print_checks, print_evaluation, print_models
+from lddu_pipe.pipelines.compare import compare
+from lddu_pipe.pipelines.evaluation import evaluate_answers, with_intervals
+from lddu_pipe.writers.tables import (
+    print_checks,
+    print_comparison,
+    print_evaluation,
+    print_models,
+)
 
 
 def console(width=100):
@@ -67,7 +74,55 @@ def test_narrow_evaluation_cuts_no_figure():
     assert "…" not in shown
     (happy,) = (line.split() for line in shown.splitlines() if line.startswith("happy"))
     assert happy[1:5] == ["0.667", "1.000", "0.800", "2"]
-    assert "too narrow for ROC AUC, ECE, Brier, threshold: see --json" in shown
+    assert "too narrow for ECE, Brier, threshold: see --json" in shown
+
+
+def test_intervals_stand_beside_figures_and_the_model_beside_base_rates(make_answers):
+    answers = make_answers()
+    values = with_intervals(
+        evaluate_answers(answers, thresholds=np.full((120, 3), 0.5), base_rates=(0.5, 0.25, 0.1))
+    )
+    out = console()
+    print_evaluation(values, out)
+    lines = out.file.getvalue().splitlines()
+    low, high = values["intervals"]["micro_f1"]
+    (first,) = (line.split() for line in lines if line.startswith("micro F1"))
+    assert first[3] == f"{low:.3f}\N{EN DASH}{high:.3f}"
+    low, high = values["intervals"]["per_label"]["sad"]["recall"]
+    _, second = (line.split() for line in lines if line.startswith("sad"))
+    assert second[2] == f"{low:.3f}\N{EN DASH}{high:.3f}"
+    assert "95 % intervals: 1000 draws of 12 speakers" in lines
+    low, high = values["intervals"]["brier_minus_base_rates"]
+    assert f"{low:.3f} to {high:.3f} apart" in " ".join(lines[-2:])
+    assert not any(line.startswith("Brier of base rates") for line in lines)
+    few = values | {"resampling": values["resampling"] | {"count": 4}}
+    for width in (60, 100):
+        out = console(width)
+        print_evaluation(few, out)
+        shown = out.file.getvalue()
+        assert "draws of 4 speakers; so few that the intervals are too narrow" in shown
+        assert "micro precision" in shown
+        assert "\N{HORIZONTAL ELLIPSIS}" not in shown
+
+
+def test_a_comparison_stars_what_is_hardly_chance(make_answers):
+    found = compare(make_answers(skill=0.2), make_answers(skill=0.4))
+    for name in ("a", "b"):
+        found[name] = {"file": f"{name}.parquet", "model": "lddu 1", "protocol": "paper"}
+    out = console()
+    print_comparison(found, out)
+    lines = out.file.getvalue().splitlines()
+    assert lines[:3] == ["A  a.parquet  lddu 1, paper", "B  b.parquet  lddu 1, paper", "120 rows"]
+    micro_f1 = found["figures"]["micro_f1"]
+    low, high = micro_f1["interval"]
+    (line,) = (line.split() for line in lines if line.startswith("micro F1"))
+    assert line[2:] == [
+        *(f"{micro_f1[name]:.3f}" for name in ("a", "b", "difference")),
+        *(f"{low:.3f}\N{EN DASH}{high:.3f}", "*"),
+    ]
+    (abstained,) = (line.split() for line in lines if line.startswith("abstained"))
+    assert abstained[-1] == "-"
+    assert "* the interval leaves out 0" in lines
 
 
 def test_models_show_state_place_and_digest_of_the_weights():

@@ -1,0 +1,194 @@
+"""From a model's answers to figures, their intervals, and whether they beat base rates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lddu_pipe import bootstrap, metrics
+from lddu_pipe.models.calibration import decide, set_name
+from lddu_pipe.types import MODALITIES, Answers
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures of an evaluation, and what they were computed from."""
+
+    figures: dict[str, Any]
+    answers: Answers
+    label_sets: NDArray[np.bool_] | None
+    """(rows, labels); None where label sets were not calibrated for every row's modalities."""
+    base_rates: Answers
+    """To each row: how frequent each label is in the calibration rows, decided on as
+    `answers`."""
+
+
+def evaluate_answers(
+    answers: Answers,
+    *,
+    thresholds: NDArray[np.float64],
+    base_rates: ArrayLike,
+    label_sets: NDArray[np.bool_] | None = None,
+    **source: str | bool,
+) -> Evaluation:
+    """Compare answers with the truth.
+
+    Decisions are counted on all rows, also where the model abstains. What abstaining is worth
+    stands beside them: ``abstained`` (share of rows) and ``risk_of_answered`` (share of wrong
+    decisions on the others); and, where label sets were calibrated, ``label_set_coverage`` (share
+    of rows whose set holds all true labels) and ``label_set_size`` (mean).
+
+    ``brier_of_base_rates`` and ``macro_f1_of_base_rates`` are those of always answering how
+    frequent each label was in the rows of the calibration, decided at the same thresholds. The
+    rows that are evaluated have other rates, but no model could know them.
+
+    Args:
+        answers: with the modalities of each row.
+        thresholds: (rows, labels), of the decisions.
+        base_rates: (labels,), of the calibration rows.
+        label_sets: (rows, labels), where there are such sets.
+        source: what the rows are, to stand between the model and its figures.
+    """
+    rates = np.broadcast_to(np.asarray(base_rates, np.float64), answers.truth.shape)
+    constant = replace(answers, probabilities=rates, decisions=decide(rates, thresholds))
+    same = bool((thresholds == thresholds[0]).all())
+    figures = {
+        "model": answers.model,
+        **source,
+        "protocol": answers.protocol,
+        **plain_figures(answers, thresholds[0].tolist() if same else None),
+        **({} if label_sets is None else _of_label_sets(label_sets, answers.truth)),
+        "brier_of_base_rates": float(metrics.brier_score(answers.truth, rates).mean()),
+        "macro_f1_of_base_rates": metrics.classification_scores(
+            answers.truth, constant.decisions
+        ).macro.f1,
+        "modalities": _count_sets(answers),
+    }
+    return Evaluation(figures, answers, label_sets, constant)
+
+
+def plain_figures(answers: Answers, thresholds: list[float] | None = None) -> dict[str, Any]:
+    """The figures of `metrics.summarise`, ``abstained`` and ``risk_of_answered``.
+
+    Args:
+        answers: of a model.
+        thresholds: of each label, to be reported; None where they differ between rows.
+    """
+    answered = ~answers.abstained
+    wrong = (answers.decisions != answers.truth)[answered]
+    return {
+        **metrics.summarise(
+            answers.truth,
+            answers.probabilities,
+            answers.decisions,
+            labels=answers.labels,
+            thresholds=thresholds or [None] * len(answers.labels),
+        ),
+        "abstained": float(answers.abstained.mean()),
+        "risk_of_answered": float(wrong.mean()) if wrong.size else None,
+    }
+
+
+def with_intervals(found: Evaluation, *, resamples: int = bootstrap.RESAMPLES) -> dict[str, Any]:
+    """The figures of an evaluation with 95 % intervals, and whether they beat base rates.
+
+    Args:
+        found: of a model.
+        resamples: how many draws; the same answers give the same intervals.
+
+    Returns:
+        The figures as they are, and
+
+        - ``intervals``: by figure, those of labels under ``per_label``, a list of two numbers, or
+          None where there is no interval, see `lddu_pipe.bootstrap`. Beside those of the figures
+          stand ``brier_minus_base_rates`` and ``macro_f1_minus_base_rates``: of the differences
+          to what base rates reach, row for row.
+        - ``resampling``: ``level``, ``resamples``, ``seed``, and ``count`` of the ``units`` that
+          were drawn, "rows" or "speakers".
+        - ``better_than_base_rates``: True where the whole interval of ``brier_minus_base_rates``
+          lies below 0, None where there is only one row.
+    """
+    constant = found.base_rates
+    of_model = figures_of_draws(found.answers, found.label_sets)
+    of_rates = bootstrap.DecisionFigures(
+        constant.truth, constant.probabilities, constant.decisions
+    )
+
+    def figures(counts: bootstrap.Counts) -> bootstrap.Draws:
+        model, rates = of_model(counts), of_rates(counts)
+        paired: bootstrap.Draws = {
+            (None, f"{name}_minus_base_rates"): model[None, name] - rates[None, name]
+            for name in ("brier", "macro_f1")
+        }
+        named: bootstrap.Draws = {
+            (None, f"{name}_of_base_rates"): values for (_, name), values in rates.items()
+        }
+        return {**model, **named, **paired}
+
+    drawn, resampling = resampled(figures, found.answers, resamples)
+    intervals = {key: bootstrap.interval(values) for key, values in drawn.items()}
+    differences = drawn[None, "brier_minus_base_rates"]
+    return {
+        **found.figures,
+        "intervals": bootstrap.nested(
+            {key: None if item is None else list(item) for key, item in intervals.items()}
+        ),
+        "resampling": resampling,
+        "better_than_base_rates": bootstrap.lies_below_zero(differences),
+    }
+
+
+def figures_of_draws(
+    answers: Answers, label_sets: NDArray[np.bool_] | None = None
+) -> bootstrap.Figures:
+    """What `plain_figures` would be for other draws of the rows."""
+    return bootstrap.Figures(
+        answers.truth,
+        answers.probabilities,
+        answers.decisions,
+        labels=answers.labels,
+        abstained=answers.abstained,
+        label_sets=label_sets,
+    )
+
+
+def resampled(
+    figures: Callable[[bootstrap.Counts], bootstrap.Draws], answers: Answers, resamples: int
+) -> tuple[bootstrap.Draws, dict[str, Any]]:
+    """Figures of draws of the rows or speakers of `answers`, and what was drawn, for JSON.
+
+    One row, or one speaker and no other, cannot be drawn in different ways: all are NaN.
+    """
+    units = bootstrap.units(answers.speakers)
+    drawn = bootstrap.resample(figures, units, items=len(answers.labels), resamples=resamples)
+    if units.count == 1:
+        drawn = {key: np.full_like(values, np.nan) for key, values in drawn.items()}
+    return drawn, {
+        "level": bootstrap.LEVEL,
+        "resamples": resamples,
+        "seed": bootstrap.SEED,
+        "units": units.kind,
+        "count": units.count,
+    }
+
+
+def _of_label_sets(members: NDArray[np.bool_], truth: NDArray[np.bool_]) -> dict[str, float]:
+    return {
+        "label_set_coverage": float((members | ~truth).all(axis=1).mean()),
+        "label_set_size": float(members.sum(axis=1).mean()),
+    }
+
+
+def _count_sets(answers: Answers) -> dict[str, int]:
+    """Rows by the set of modalities that they have."""
+    if answers.present is None:
+        return {}
+    names = [
+        set_name([name for name, here in zip(MODALITIES, row, strict=True) if here]) or "none"
+        for row in answers.present
+    ]
+    return {name: names.count(name) for name in sorted(set(names))}
