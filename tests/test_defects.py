@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import inspect
 import warnings
 from pathlib import Path
 
@@ -176,7 +175,7 @@ def test_defect_5_queue_rows_are_no_anchors(
 
 
 def test_defect_6_the_calibration_loss_says_over_what_it_takes_shares(model: LDDUModel) -> None:
-    """Over rows and labels together for |sigma|, over a row's labels for y_dir: no order counts."""
+    """Over rows and labels for |sigma|, over a row's labels for y_dir: no order counts."""
     batch = RowCollator(model.config.max_steps, aligned=False)(rows(6, 7))
     output = model(batch["values"], batch["masks"])
     order = torch.tensor([3, 0, 5, 1, 4, 2])

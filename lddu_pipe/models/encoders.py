@@ -64,6 +64,17 @@ class UnimodalEncoder(nn.Module):
             EncoderLayer(config) for _ in range(config.encoder_layers[modality])
         )
         self.finish = nn.LayerNorm(size)
+        self._normal = config.initialisation == "normal"
+
+    def initialise(self) -> None:
+        """Begin with the configuration's weights, where these are not Xavier's; and positions."""
+        if self._normal:
+            for module in self.modules():
+                if isinstance(module, nn.Linear):
+                    nn.init.normal_(module.weight, std=0.02)
+                elif isinstance(module, nn.MultiheadAttention):
+                    nn.init.normal_(module.in_proj_weight, std=0.02)
+        nn.init.normal_(self.positions, std=0.02)
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         """Encode a batch of sequences.

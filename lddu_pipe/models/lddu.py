@@ -107,22 +107,22 @@ class LDDUModel(PreTrainedModel):
             nn.init.normal_(module.weight, std=module.weight.shape[1] ** -0.5)
             nn.init.zeros_(module.bias)
         elif isinstance(module, UnimodalEncoder):
-            if self.config.initialisation == "normal":
-                for name, weight in module.named_parameters():
-                    if weight.dim() == 2 and "norm" not in name:
-                        nn.init.normal_(weight, std=0.02)
-            nn.init.normal_(module.positions, std=0.02)
+            module.initialise()
         elif isinstance(module, MissingState):
             nn.init.normal_(module.gathered, std=0.02)
             nn.init.normal_(module.mean, std=0.02)
             nn.init.zeros_(module.extra_log_var)
         elif isinstance(module, LDDUModel):
-            if self.config.initialisation == "normal":
-                nn.init.xavier_uniform_(module.label_embedding)
-            else:
-                nn.init.normal_(module.label_embedding, std=1.0)
-            for head in module.latents.values():
-                cast(LatentHead, head).widen()
+            module.initialise()
+
+    def initialise(self) -> None:
+        """Begin with the configuration's label embeddings and sigma."""
+        if self.config.initialisation == "normal":
+            nn.init.xavier_uniform_(self.label_embedding)
+        else:
+            nn.init.normal_(self.label_embedding, std=1.0)
+        for head in self.latents.values():
+            cast(LatentHead, head).widen()
 
     def forward(self, values: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> LDDUOutput:
         """Score a batch.
