@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 # The processes of the tests share the cores, so each, and what it starts, computes on one. Read as
 # torch is imported, so it stands before anything imports that. Tests of threads set their own.
 os.environ["OMP_NUM_THREADS"] = "1"
+# What a shell runs in the background ignores Ctrl-C, and so would all that is started here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 gc.set_threshold(50_000, 20, 20)  # what is imported stays; looking through it takes half a minute
 
 ROOT = Path(__file__).resolve().parents[1]

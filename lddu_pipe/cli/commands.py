@@ -123,7 +123,7 @@ def report(error: Exception, *, debug: bool, subject: str = "") -> None:
     message = str(error)
     if not isinstance(error, LdduPipeError):
         message = _missing_library(error) or _unexpected(error)
-    if subject not in message:
+    if printable(subject) not in printable(message):
         message = f"{subject}: {message}"
     print_error(message)
 
