@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -102,8 +103,13 @@ def evaluate_scores(
     split: str,
     raw: RawScores,
     protocol: Protocol,
+    *,
+    by_fold: Sequence[tuple[NDArray[np.bool_], Calibration]] = (),
 ) -> StoreEvaluation:
     """The same on scores that are there already, so that one pass serves both protocols.
+
+    With `by_fold`, each (rows,) of it is judged by the calibration beside it, and not by the
+    checkpoint's, which was fitted on these rows.
 
     Decisions are counted on all rows, also where the model would abstain. What abstaining is worth
     stands beside them: ``abstained`` (share of rows) and ``risk_of_answered`` (share of wrong
@@ -111,7 +117,8 @@ def evaluate_scores(
     of rows whose set holds all true labels) and ``label_set_size`` (mean).
     """
     truth = raw.labels >= 0.5
-    applied = _apply(checkpoint.calibration, raw)
+    everywhere = np.ones(len(raw.labels), np.bool_)
+    applied = _apply(by_fold or [(everywhere, checkpoint.calibration)], raw)
     probabilities, thresholds = applied.probabilities, applied.thresholds
     decisions, abstained, members = applied.decisions, applied.abstained, applied.label_sets
     if protocol == "paper":
@@ -157,15 +164,19 @@ class _Applied:
     uncertainty: dict[str, NDArray[np.float64]]
 
 
-def _apply(calibration: Calibration, raw: RawScores) -> _Applied:
-    """Calibrate each row by its set of present modalities."""
+def _apply(
+    calibrations: Sequence[tuple[NDArray[np.bool_], Calibration]], raw: RawScores
+) -> _Applied:
+    """Calibrate each row by its set of present modalities; each row is in one of the folds."""
     shape = raw.logits.shape
     probabilities, thresholds, aleatoric, epistemic = np.zeros((4, *shape))
     decisions, label_sets = np.zeros((2, *shape), np.bool_)
     abstained = np.zeros(len(raw.logits), np.bool_)
     all_sets = True
-    for pattern in np.unique(raw.present, axis=0):
-        chosen = (raw.present == pattern).all(axis=1)
+    for (fold, calibration), pattern in product(calibrations, np.unique(raw.present, axis=0)):
+        chosen = fold & (raw.present == pattern).all(axis=1)
+        if not chosen.any():
+            continue
         of_set = calibration.of(_present(pattern))
         probabilities[chosen] = of_set.probabilities(raw.logits[chosen])
         thresholds[chosen] = of_set.threshold
