@@ -57,7 +57,8 @@ def score_by_folds(
         path, held = folder / SCORES_FILE, folds == fold
         name = f"fold {fold + 1}/{count}"
         if not path.is_file():
-            folder.mkdir(parents=True, exist_ok=True)
+            if is_first():  # which has made sure before that the run's folder is its own
+                folder.mkdir(parents=True, exist_ok=True)
             model = train_model(
                 settings,
                 rows.at(~held),

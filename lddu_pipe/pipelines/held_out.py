@@ -13,6 +13,8 @@ from lddu_pipe.pipelines.calibration import MINIMUM_ROWS, fit_calibration
 from lddu_pipe.training.scoring import RawScores
 from lddu_pipe.types import MODALITIES
 
+STANDARD_ERRORS = 2.0
+"""By which a model must be better than base rates, or it may be by chance."""
 ByFold = list[tuple[NDArray[np.bool_], Calibration]]
 """Rows, (rows,) bool, and a calibration that was fitted on the other rows."""
 
@@ -22,7 +24,7 @@ class HeldOut:
     """A model and base rates on the same rows, which training has not learned from."""
 
     split: str
-    """"valid", or "out-of-fold" where the model was cross-fitted."""
+    """"valid", or "folds" where the model was cross-fitted."""
     rows: int
     groups: int
     """Speakers, recordings and lone rows among them."""
@@ -34,6 +36,7 @@ class HeldOut:
     standard_error: float
     """Of the difference of the two; rows of a group count as drawn together."""
     better_than_base_rates: bool
+    """By more than `STANDARD_ERRORS`: what is less may be chance."""
 
 
 def calibrate(raw: RawScores) -> Calibration:
@@ -78,15 +81,18 @@ def compare_with_base_rates(
     own, plain = (((answer - truth) ** 2).mean(axis=1) for answer in answers)
     gain = plain - own
     _, members = np.unique(groups, return_inverse=True)
+    if members.max() == 0:  # nothing can be told of other groups, only of other rows of this one
+        members = np.arange(len(truth))
     by_group = np.bincount(members, gain - gain.mean())
+    error = float(np.sqrt((by_group**2).sum()) / len(truth))
     return HeldOut(
         split=split,
         rows=len(truth),
-        groups=len(by_group),
+        groups=len(set(groups)),
         brier=float(own.mean()),
         brier_of_base_rates=float(plain.mean()),
-        standard_error=float(np.sqrt((by_group**2).sum()) / len(truth)),
-        better_than_base_rates=bool(gain.mean() > 0),
+        standard_error=error,
+        better_than_base_rates=bool(gain.mean() > STANDARD_ERRORS * error),
     )
 
 

@@ -192,7 +192,7 @@ def _cross_fitted(
         return None
     tell("calibrate", 0.0)
     by_fold = calibrate_by_fold(scores, folds)
-    held_out = compare_with_base_rates(scores, by_fold, rows.groups, "out-of-fold")
+    held_out = compare_with_base_rates(scores, by_fold, rows.groups, "folds")
     return model, _Judged(scores, calibrate(scores), held_out, by_fold)
 
 

@@ -13,8 +13,8 @@ from lddu_pipe.writers.escaping import printable
 from lddu_pipe.writers.tables import plain_table, shown_figure
 
 HELD_OUT = "held_out"
-OUT_OF_FOLD = "out-of-fold"
-SPLITS = ("valid", OUT_OF_FOLD, "test")
+BY_FOLDS = "folds"
+SPLITS = ("valid", BY_FOLDS, "test")
 _COLUMNS = {
     "micro_f1": "micro-F1",
     "macro_f1": "macro-F1",
@@ -78,27 +78,23 @@ def _print_held_out(found: Mapping[str, Any] | None, console: Console, subject: 
     """
     if found is None:
         return
-    if found["split"] == OUT_OF_FOLD and not subject:
+    if found["split"] == BY_FOLDS and not subject:
         half = 1.96 * (0.25 / found["rows"]) ** 0.5
         text = (
-            "out-of-fold: each row is scored and calibrated by what has not seen it; the model "
+            "folds: each row is scored and calibrated by what has not seen it; the model "
             f"has learned from all {found['rows']}. At best, a share near a half is known to "
             f"\N{PLUS-MINUS SIGN} {half:.2f}"
         )
         console.print(Text(text, "dim"), soft_wrap=True)
     own, plain, error = (found[key] for key in ("brier", "brier_of_base_rates", "standard_error"))
-    scores = f"Brier score {own:.3f}, that of its frequencies {plain:.3f}"
-    rows = f"{found['rows']} rows it had not learned from"
-    if not found["better_than_base_rates"]:
-        text = f"no better than always answering each label's frequency, on {rows}: {scores}"
-        console.print(Text(subject + text, "yellow"), soft_wrap=True)
-        return
-    doubt = "" if plain - own > 2 * error else ", which may be chance"
+    better = found["better_than_base_rates"]
+    doubt = ", as far as they can tell" if plain > own and not better else ""
     text = (
-        f"better than always answering each label's frequency, on {rows}: {scores}, "
-        f"a difference of {plain - own:.3f} \N{PLUS-MINUS SIGN} {error:.3f}{doubt}"
+        f"{'' if better else 'no '}better than always answering each label's frequency, on "
+        f"{found['rows']} rows it had not learned from{doubt}: Brier score {own:.3f}, of the "
+        f"frequencies {plain:.3f}, difference {plain - own:.3f} \N{PLUS-MINUS SIGN} {error:.3f}"
     )
-    console.print(Text(subject + text, "yellow" if doubt else "dim"), soft_wrap=True)
+    console.print(Text(subject + text, "dim" if better else "yellow"), soft_wrap=True)
 
 
 def _warn(console: Console, *, synthetic: bool) -> None:

@@ -25,14 +25,14 @@ def scores(signal: float, seed: int = 0, copies: int = 1) -> RawScores:
 
 
 def compared(raw: RawScores, groups: list[str] = GROUPS):
-    return compare_with_base_rates(raw, calibrate_by_fold(raw, FOLDS), groups, "out-of-fold")
+    return compare_with_base_rates(raw, calibrate_by_fold(raw, FOLDS), groups, "folds")
 
 
 def test_noise_is_no_better_than_base_rates_and_a_signal_is() -> None:
     noise = [compared(scores(0.0, seed)) for seed in range(20)]
     gains = [item.brier_of_base_rates - item.brier for item in noise]
     assert np.mean(gains) < 0  # what is fitted to noise costs something on other rows
-    assert sum(item.better_than_base_rates for item in noise) <= 1
+    assert not any(item.better_than_base_rates for item in noise)
     good = compared(scores(5.0))
     assert good.better_than_base_rates
     assert good.brier_of_base_rates - good.brier > 5 * good.standard_error

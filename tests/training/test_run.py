@@ -114,8 +114,7 @@ def test_shuffled_labels_teach_nothing(toy: Path, tmp_path: Path) -> None:
     more = ("epochs=12", "learning_rate=1e-2", "model.dropout=0", "loss.contrastive_weight=0.1")
     run = train(settings(store, tmp_path / "run", *more), ignore)
     assert run is not None
-    held_out = run.metrics["held_out"]
-    assert held_out["brier"] > held_out["brier_of_base_rates"] - 2 * held_out["standard_error"]
+    assert run.metrics["held_out"]["better_than_base_rates"] is False
     prevalence = (open_store(store).split("test").labels >= 0.5).mean()
     gap = run.metrics["test"]["validation-selected"]["gap"]
     assert gap == pytest.approx(prevalence, abs=0.1)
@@ -192,7 +191,7 @@ def test_a_run_that_ends_while_it_draws_is_taken_up_and_draws(toy: Path, tmp_pat
 @pytest.mark.slow
 def test_two_processes_train_as_one_seed_after_seed(toy: Path, tmp_path: Path) -> None:
     # Dropout is drawn in each process by itself, so it is left out.
-    more = ("epochs=1", "model.dropout=0.0")
+    more = ("epochs=1", "model.dropout=0.0", "model.head_dropout=0.0")
     train_seeds(settings(toy, tmp_path / "one", *more), [1, 2], ignore)
     # "standalone" takes a port that is free.
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -295,10 +294,10 @@ def test_few_rows_are_cross_fitted_and_a_killed_run_goes_on_where_it_was(
     # Each speaker is left out of one training, and of that with all rows.
     assert len(learned_from) == 5
     assert all(sum(f"speaker {n}" not in seen for seen in learned_from) == 1 for n in range(12))
-    assert list(run.metrics) == ["held_out", "out-of-fold", "test"]
+    assert list(run.metrics) == ["held_out", "folds", "test"]
     held_out = run.metrics["held_out"]
     assert (held_out["rows"], held_out["groups"]) == (60, 12)
-    assert run.metrics["out-of-fold"]["validation-selected"]["n"] == 60
+    assert run.metrics["folds"]["validation-selected"]["n"] == 60
     checkpoint = load_checkpoint(run.folder)
     assert checkpoint.config.better_than_base_rates is held_out["better_than_base_rates"]
     assert checkpoint.calibration.of(("text", "audio", "vision")).rows == 60
