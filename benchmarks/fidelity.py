@@ -3,7 +3,7 @@
 Usage: python benchmarks/fidelity.py --data STORE --output FOLDER [--seeds 1,2,3] [--epochs 6]
 
 Trains `mosei-aligned` by each method, and by `default` with one setting after the other as `paper`
-has it, once a seed. Runs that are whole are not trained again, so the command may be interrupted, and
+X
 several processes may share the variants (--only). Figures are of the test split under the protocol
 validation-selected; "valid" is the best validation micro-F1 of an epoch, by which methods are chosen.
 """

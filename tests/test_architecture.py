@@ -179,6 +179,7 @@ def test_package_imports_only_what_it_declares():
         "cv2": "opencv-python",
         "ffmpeg": "ffmpeg-python",
         "pympi": "pympi-ling",
+        "sklearn": "scikit-learn",
         "yaml": "pyyaml",
     }
     imported = set().union(*(third_party_imports(path) for path in MODULES))

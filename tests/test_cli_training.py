@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,6 +119,48 @@ def test_two_models_are_compared_by_what_they_say_of_each_row(
     shown = run("compare", base, mine)
     (line,) = (line for line in shown.stdout.splitlines() if line.startswith("Brier"))
     assert line.split()[-1] == "*"
+
+
+@pytest.mark.slow
+def test_sixty_rows_of_noise_are_cross_fitted_and_the_model_says_what_it_is(
+    tmp_path: Path,
+) -> None:
+    manifest, store, model = (tmp_path / name for name in ("rows.jsonl", "store", "run"))
+    rows = [
+        {"text": SENTENCES["happy"], "labels": [list(SENTENCES)[index % 5]], "speaker": str(index)}
+        for index in range(60)
+    ]
+    manifest.write_text("".join(json.dumps({**row, "split": "train"}) + "\n" for row in rows))
+    extracted = run("extract", "--manifest", manifest, "-o", store, "--offline")
+    assert extracted.stderr.splitlines() == [
+        "lddu-pipe: warning: 'train' will refuse these rows: label 'fear' is never present in "
+        "train and valid, so it cannot be learned; leave it out of the label set or add rows "
+        "(extract --labels happy,sad,anger,surprise,disgust)",
+        f"{store}: 60 of 60 rows",
+    ]
+    refused = run("train", "mosei-unaligned", f"data={store}", f"output={model}")
+    assert refused.exit_code == 2
+    assert f"{store}: label 'fear' is never present" in refused.stderr
+    shutil.rmtree(store)
+    chosen = ("--labels", "happy,sad,anger,surprise,disgust")
+    extracted = run("extract", "--manifest", manifest, "-o", store, "--offline", *chosen)
+    assert "'train' will cross-fit these rows: no valid split" in extracted.stderr
+    small = ("epochs=1", "model.hidden_size=16", "model.latent_size=8", "model.attention_heads=2")
+    trained = run("train", "mosei-unaligned", f"data={store}", f"output={model}", *small)
+    assert trained.exit_code == 0, trained.stderr
+    assert "no better than always answering each label's frequency, on 60 rows" in trained.stdout
+    lines = trained.stderr.splitlines()
+    assert len(lines) == 7  # what is done, five folds, one epoch on all rows
+    assert "5 trainings" in lines[0]
+    warning = "lddu-pipe: warning: this model was no better than always answering"
+    text = tmp_path / "text.txt"
+    text.write_text("I am so happy\n")
+    annotated = run("annotate", text, "--model", model)
+    assert annotated.stderr.startswith(warning)
+    assert len(annotated.stderr.splitlines()) == 1
+    assert run("annotate", text, "--model", model, "-q").stderr == ""
+    done = run("batch", manifest, "-o", tmp_path / "out", "--model", model, "--dry-run")
+    assert done.stderr.startswith(warning)
 
 
 def test_the_default_model_is_calibrated_on_a_manifest(manifest: Path, tmp_path: Path) -> None:

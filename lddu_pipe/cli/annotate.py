@@ -101,6 +101,7 @@ def annotate(
         shown = _format_to_print(formats, files, as_json=as_json)
     with progress(f"loading {model}"):
         pipeline = loading.load_pipeline(model, device=device, offline=offline, settings=settings)
+    loading.warn_of(model)
     failed = 0
     for number, (file, new) in enumerate(zip(files, results, strict=True), start=1):
         subject = (f"{number}/{len(files)} " if len(files) > 1 else "") + printable(file.name)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.exceptions import Exit
 
+from lddu_pipe.cli import loading
 from lddu_pipe.cli.commands import INTERRUPTED, SOME_FAILED, Command, print_error
 from lddu_pipe.cli.options import (
     format_option,
@@ -176,6 +177,7 @@ def batch(
             skip=None if is_remote(output) else Path(output),
         )
         config = describe_configuration(plan)
+    loading.warn_of(model)
     state = _state_folder(output)
     # A dry run makes no folder: without a ledger everything is new.
     unmade = dry_run and not (state / running.LEDGER_FILE).exists() and not is_remote(output)

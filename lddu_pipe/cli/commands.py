@@ -149,6 +149,11 @@ def print_error(message: str) -> None:
     click.echo(f"{PROGRAM}: error: {printable(message)}", err=True)
 
 
+def print_warning(message: str) -> None:
+    """Print one line on standard error of what a person should know and need not mend."""
+    click.echo(f"{PROGRAM}: warning: {printable(message)}", err=True)
+
+
 def finish(*, failed: int, total: int) -> NoReturn:
     """Leave with the exit code for `failed` of `total` inputs."""
     code = SOME_FAILED if failed else 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lddu_pipe.cli import loading
-from lddu_pipe.cli.commands import Command, finish, print_error
+from lddu_pipe.cli.commands import Command, finish, print_error, print_warning
 from lddu_pipe.cli.options import (
     manifest_option,
     message_options,
@@ -70,7 +70,8 @@ def extract(
 
     'train' learns from the store, and the model it makes annotates raw media. Rows name their
     split; rows that do not are shared out 70 / 15 / 15 by speaker, or by recording. An interrupted
-    extraction goes on when the same command is given again.
+    extraction goes on when the same command is given again. Before it begins, it says where
+    'train' would cross-fit these rows or refuse them.
     """
     from lddu_pipe.datasets.manifest import read_manifest
     from lddu_pipe.labels import LabelSet
@@ -78,10 +79,13 @@ def extract(
     settings = pipeline_settings(fps, aligned, window)
     label_set = LabelSet("own", tuple(labels)) if labels else None
     rows = read_manifest(manifest)
+    from lddu_pipe.pipelines.extract import extract_manifest, look_ahead
+
+    warnings = look_ahead(rows, label_set)
+    for warning in () if quiet else warnings:
+        print_warning(warning)
     with progress(f"loading {model}"):
         pipeline = loading.load_pipeline(model, device=device, offline=offline, settings=settings)
-    from lddu_pipe.pipelines.extract import extract_manifest
-
     with progress(manifest.name) as hook:
         skipped = extract_manifest(
             pipeline, rows, output, name=manifest.stem, label_set=label_set, tell=hook

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
+
+from lddu_pipe.cli.commands import print_warning
+
 if TYPE_CHECKING:
     from lddu_pipe.pipelines.annotate import EmotionPipeline
     from lddu_pipe.pipelines.checkpoint import Checkpoint
@@ -19,6 +23,17 @@ def load_pipeline(
     return EmotionPipeline.from_pretrained(
         model, device=device, offline=offline, settings=settings
     )
+
+
+def warn_of(model: str) -> None:
+    """Warn of a model that was found useless when it was trained, unless ``-q`` was given."""
+    from lddu_pipe.pipelines.folder import is_no_better_than_base_rates
+
+    if not click.get_current_context().params["quiet"] and is_no_better_than_base_rates(model):
+        print_warning(
+            "this model was no better than always answering each label's frequency when it was "
+            "trained; what it says of an input means little"
+        )
 
 
 def load_model(model: str, device: str, *, offline: bool) -> Checkpoint:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,13 @@ def progress(subject: str) -> Iterator[Hook]:
             bar.update(task, description=f"{subject} · {stage}", total=1.0, completed=share)
 
         yield hook
+
+
+def log_lines() -> Callable[[str], None]:
+    """What takes lines for a log: standard error where no bar is shown; nothing with ``-q``."""
+    if click.get_current_context().params["quiet"] or _is_wanted():
+        return lambda line: None
+    return lambda line: click.echo(line, err=True)
 
 
 class BatchProgress:

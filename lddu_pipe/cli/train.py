@@ -13,7 +13,7 @@ import click
 from lddu_pipe.cli.commands import Command
 from lddu_pipe.cli.figures import draw_run
 from lddu_pipe.cli.options import json_option, message_options
-from lddu_pipe.cli.progress import progress
+from lddu_pipe.cli.progress import log_lines, progress
 
 
 def _seeds(context: click.Context, option: click.Parameter, value: str | None) -> list[int]:
@@ -62,25 +62,33 @@ def train(
     ablations, which trains mosei-aligned and each of its ablations; or a YAML file of settings.
     KEY=VALUE changes a setting; data and output are needed.
 
-    The epoch, the calibration and the thresholds are chosen on the valid split; the test split is
-    scored once, at the end. Several GPUs: torchrun --standalone --nproc-per-node 2
-    -m lddu_pipe.cli train ...
+    The epoch, the calibration and the thresholds are chosen on the valid split; where it has fewer
+    than 50 rows, or is missing, the model is cross-fitted on the rows of train and valid, 20 or
+    more. The test split is scored once, at the end. Several GPUs: torchrun --standalone
+    --nproc-per-node 2 -m lddu_pipe.cli train ...
     An interrupted run goes on when the same command is given again.
     """
     from lddu_pipe.training.settings import ABLATIONS, read_settings
 
     settings = read_settings(preset, overrides)
+    from lddu_pipe.datasets.store import open_store
     from lddu_pipe.pipelines import train as pipeline  # brings torch and more
+    from lddu_pipe.pipelines.plan import plan_of_store
+    from lddu_pipe.training.run import is_first
     from lddu_pipe.writers import training as writer
 
+    plan = plan_of_store(open_store(settings.data), settings.seed)
+    if plan.folds is not None and is_first() and not quiet:
+        click.echo(f"cross-fitting: {plan.describe()}", err=True)
     result: dict[str, Any] | None
+    log = log_lines()
     with progress(Path(settings.output).name) as hook:
         if preset == ABLATIONS:
-            result = pipeline.ablate(settings, seeds or [settings.seed], hook, draw_run)
+            result = pipeline.ablate(settings, seeds or [settings.seed], hook, draw_run, log)
         elif seeds:
-            result = pipeline.train_seeds(settings, seeds, hook, draw_run)
+            result = pipeline.train_seeds(settings, seeds, hook, draw_run, log)
         else:
-            run = pipeline.train(settings, hook, draw_run)
+            run = pipeline.train(settings, hook, draw_run, log)
             result = run.metrics if run else None
     if result is None:  # a process that only helped another
         return

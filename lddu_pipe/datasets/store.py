@@ -1,8 +1,8 @@
 """Features on disk: a folder that training and evaluation read through memory maps.
 
 A store holds ``store.json`` (what it is), and for each split ``SPLIT.safetensors`` (features and
-labels, rows one after another without padding) and ``SPLIT.jsonl`` (id, text and speaker of each
-row). Nothing in it can run code.
+labels, rows one after another without padding) and ``SPLIT.jsonl`` (id, text, speaker and group of
+each row). Nothing in it can run code.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ class StoreRow:
     """The modalities that are present, at least one."""
     text: str = ""
     speaker: str | None = None
+    group: str | None = None
+    """What the row has in common with others, as cuts of one recording; the speaker where None."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,7 @@ class StoreWriter:
         with (self._work / f"{split}.jsonl").open("w", encoding="utf-8") as file:
             for row in rows:
                 record = {"id": row.id, "text": row.text, "speaker": row.speaker}
+                record |= {} if row.group is None else {"group": row.group}
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")
         self._rows[split] = len(rows)
 
@@ -209,7 +212,12 @@ class StoreSplit:
                 sequences[name] = steps
         record = self._records[index]
         return StoreRow(
-            record["id"], self.labels[index], sequences, record["text"], record["speaker"]
+            record["id"],
+            self.labels[index],
+            sequences,
+            record["text"],
+            record["speaker"],
+            record.get("group"),
         )
 
     def __iter__(self) -> Iterator[StoreRow]:
@@ -228,6 +236,14 @@ class StoreSplit:
     def speakers(self) -> tuple[str | None, ...]:
         """Speakers of all rows, None where unknown, without reading features."""
         return tuple(record["speaker"] for record in self._records)
+
+    @property
+    def groups(self) -> list[str]:
+        """Of each row, what it shares with rows that are alike: group, speaker, or its own id."""
+        return [
+            str(record.get("group") or record["speaker"] or f"row {record['id']}")
+            for record in self._records
+        ]
 
     def lengths(self, modality: Modality) -> NDArray[np.int64]:
         """Steps of each row, (rows,) int64; 0 where the modality is absent."""

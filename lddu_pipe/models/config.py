@@ -46,6 +46,7 @@ class LDDUConfig(PretrainedConfig):
         name: str = "lddu",
         version: str = "0",
         fingerprints: dict[str, str] | None = None,
+        better_than_base_rates: bool | None = None,
         **kwargs: Any,
     ) -> None:
         """Describe a model.
@@ -88,6 +89,9 @@ class LDDUConfig(PretrainedConfig):
             name: what people call the checkpoint.
             version: of the checkpoint; another one for other weights.
             fingerprints: by modality, of the extractor whose features the model was trained on.
+            better_than_base_rates: whether, on rows that training had not learned from, its
+                probabilities had a better Brier score than each label's frequency; None where
+                nobody looked.
             **kwargs: what every `PretrainedConfig` takes.
 
         Raises:
@@ -116,6 +120,7 @@ class LDDUConfig(PretrainedConfig):
         self.name = name
         self.version = version
         self.fingerprints = fingerprints or {}
+        self.better_than_base_rates = better_than_base_rates
         if not kwargs.get("id2label"):
             kwargs["id2label"] = dict(enumerate(labels or MOSEI.labels))
             kwargs["label2id"] = {name: index for index, name in kwargs["id2label"].items()}

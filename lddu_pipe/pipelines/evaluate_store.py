@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lddu_pipe.datasets.selection import Rows
 from lddu_pipe.datasets.store import FeatureStore
 from lddu_pipe.errors import IncompatibleModelError
 from lddu_pipe.models.calibration import Calibration, sigmoid
@@ -80,19 +82,26 @@ def evaluate_store(
     check_fit(checkpoint, store)
     rows = store.split(split)
     raw = score_rows(checkpoint.model, rows, passes=PASSES, tell=tell)
-    return evaluate_scores(checkpoint, store, split, raw, protocol)
+    return evaluate_scores(checkpoint, rows, split, raw, protocol)
 
 
 def evaluate_scores(
     checkpoint: Checkpoint,
-    store: FeatureStore,
+    rows: Rows,
     split: str,
     raw: RawScores,
     protocol: Protocol,
+    *,
+    by_fold: Sequence[tuple[NDArray[np.bool_], Calibration]] = (),
 ) -> Evaluation:
-    """The same on scores that are there already, so that one pass serves both protocols."""
-    rows, calibration = store.split(split), checkpoint.calibration
-    applied = _apply(calibration, raw)
+    """The same on scores that are there already, so that one pass serves both protocols.
+
+    With `by_fold`, each (rows,) of it is judged by the calibration beside it, and not by the
+    checkpoint's, which was fitted on these rows.
+    """
+    calibration = checkpoint.calibration
+    everywhere = np.ones(len(raw.labels), np.bool_)
+    applied = _apply(by_fold or [(everywhere, calibration)], raw)
     probabilities, thresholds = applied.probabilities, applied.thresholds
     decisions, abstained, members = applied.decisions, applied.abstained, applied.label_sets
     if protocol == "paper":
@@ -103,7 +112,7 @@ def evaluate_scores(
     answers = Answers(
         model=f"{checkpoint.config.name} {checkpoint.config.version}",
         protocol=protocol,
-        labels=store.info.labels,
+        labels=rows.info.labels,
         ids=rows.ids,
         splits=(split,) * len(rows.ids),
         speakers=rows.speakers,
@@ -119,9 +128,9 @@ def evaluate_scores(
         thresholds=thresholds,
         base_rates=calibration.base_rates,
         label_sets=members,
-        data=store.info.name,
+        data=rows.info.name,
         split=split,
-        synthetic=store.info.synthetic,
+        synthetic=rows.info.synthetic,
     )
 
 
@@ -136,15 +145,19 @@ class _Applied:
     uncertainty: dict[str, NDArray[np.float64]]
 
 
-def _apply(calibration: Calibration, raw: RawScores) -> _Applied:
-    """Calibrate each row by its set of present modalities."""
+def _apply(
+    calibrations: Sequence[tuple[NDArray[np.bool_], Calibration]], raw: RawScores
+) -> _Applied:
+    """Calibrate each row by its set of present modalities; each row is in one of the folds."""
     shape = raw.logits.shape
     probabilities, thresholds, aleatoric, epistemic = np.zeros((4, *shape))
     decisions, label_sets = np.zeros((2, *shape), np.bool_)
     abstained = np.zeros(len(raw.logits), np.bool_)
     all_sets = True
-    for pattern in np.unique(raw.present, axis=0):
-        chosen = (raw.present == pattern).all(axis=1)
+    for (fold, calibration), pattern in product(calibrations, np.unique(raw.present, axis=0)):
+        chosen = fold & (raw.present == pattern).all(axis=1)
+        if not chosen.any():
+            continue
         of_set = calibration.of(_present(pattern))
         probabilities[chosen] = of_set.probabilities(raw.logits[chosen])
         thresholds[chosen] = of_set.threshold

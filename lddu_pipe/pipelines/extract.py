@@ -21,6 +21,7 @@ from lddu_pipe.labels import M3ED, MOSEI, LabelSet
 from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.checkpoint import copy_companions
 from lddu_pipe.pipelines.parts import load_part, save_part
+from lddu_pipe.pipelines.plan import LabelledRows, plan_training
 from lddu_pipe.pipelines.rows import samples_of_rows
 from lddu_pipe.types import MODALITIES
 
@@ -101,6 +102,38 @@ def extract_manifest(
     return skipped
 
 
+def look_ahead(rows: Sequence[ManifestRow], label_set: LabelSet | None = None) -> list[str]:
+    """What to know before features are extracted to train on: a warning, or none.
+
+    Args:
+        rows: of a manifest.
+        label_set: of the store; `choose_labels` where None.
+
+    Raises:
+        UnusableInputError: labels or splits are wrong.
+    """
+    label_set = label_set or choose_labels(rows)
+    targets = np.stack([row.target(label_set) for row in rows])
+    splits = np.array([split_of(row) for row in rows])
+    groups = np.array([group_of(row) for row in rows])
+    found = {name: splits == name for name in SPLITS if name in splits}
+    try:
+        plan = plan_training(
+            label_set.labels,
+            {name: LabelledRows(targets[at], groups[at].tolist()) for name, at in found.items()},
+            seed=0,
+        )
+    except UnusableInputError as error:
+        return [f"'train' will refuse these rows: {error}"]
+    if plan.folds is None:
+        return []
+    aside = sum(
+        row.split is None for row, split in zip(rows, splits, strict=True) if split == "test"
+    )
+    note = f'; {aside} more are set aside as test, say "split": "train" to learn from all'
+    return [f"'train' will cross-fit these rows: {plan.describe()}{note if aside else ''}"]
+
+
 def choose_labels(rows: Sequence[ManifestRow]) -> LabelSet:
     """The known label set that holds every label of the rows, or just those labels, sorted.
 
@@ -129,10 +162,14 @@ def split_of(row: ManifestRow) -> str:
                 f"{row.origin}: split {row.split!r} is none of {', '.join(SPLITS)}"
             )
         return split
-    media = row.video or row.audio or row.image or row.transcript
-    group = row.speaker or (str(media) if media else row.id)
-    place = int.from_bytes(hashlib.sha256(group.encode("utf-8", "replace")).digest()[:4]) / 2**32
+    place = int.from_bytes(_digest(group_of(row))[:4]) / 2**32
     return SPLITS[int(np.searchsorted(SHARES, place, side="right"))]
+
+
+def group_of(row: ManifestRow) -> str:
+    """What a row shares with rows that are alike: its speaker, else its media, else nothing."""
+    media = row.video or row.audio or row.image or row.transcript
+    return row.speaker or (str(media) if media else row.id)
 
 
 def _part(
@@ -171,4 +208,10 @@ def _key(pipeline: EmotionPipeline, rows: Sequence[ManifestRow], info: StoreInfo
 def _store_row(
     row: ManifestRow, target: NDArray[np.float32], sequences: dict[Any, Steps]
 ) -> StoreRow:
-    return StoreRow(row.id, target, sequences, row.text or "", row.speaker)
+    # The name of a speaker says enough; a path is nobody's business but ours, so only its digest.
+    group = None if row.speaker else _digest(group_of(row)).hex()[:16]
+    return StoreRow(row.id, target, sequences, row.text or "", row.speaker, group)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "replace")).digest()

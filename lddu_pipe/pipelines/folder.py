@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import lddu_pipe
@@ -64,3 +65,18 @@ def hub_name(model: str | Path) -> HubName | None:
     if name.revision is None and Path(model).parent.is_dir():
         return None
     return name
+
+
+def is_no_better_than_base_rates(model: str | Path) -> bool:
+    """Whether a checkpoint says of itself that it was no better than its labels' frequencies.
+
+    Raises:
+        MissingAssetError: there is no such model.
+    """
+    try:
+        config = json.loads(
+            (find_checkpoint(model, offline=True) / CONFIG_FILE).read_text(encoding="utf-8")
+        )
+        return config["better_than_base_rates"] is False
+    except (OSError, ValueError, LookupError, TypeError):
+        return False  # older ones do not say; damaged ones are for those who load them

@@ -5,32 +5,40 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from transformers import TrainerCallback
 
-from lddu_pipe.datasets.store import open_store
-from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.datasets.selection import Rows
+from lddu_pipe.datasets.store import FeatureStore, open_store
 from lddu_pipe.files import write_whole
-from lddu_pipe.pipelines.calibration import MINIMUM_ROWS, fit_calibration
+from lddu_pipe.models.calibration import Calibration
+from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.pipelines.checkpoint import load_checkpoint, save_checkpoint
-from lddu_pipe.pipelines.evaluate_store import PROTOCOLS, evaluate_scores
+from lddu_pipe.pipelines.cross_fit import score_by_folds
+from lddu_pipe.pipelines.evaluate_store import PASSES, PROTOCOLS, evaluate_scores
 from lddu_pipe.pipelines.evaluation import Evaluation
-from lddu_pipe.training.run import (
-    MODEL_FOLDER,
-    check_store,
-    claim,
-    is_first,
-    remove_checkpoints,
-    train_model,
+from lddu_pipe.pipelines.held_out import (
+    ByFold,
+    HeldOut,
+    calibrate,
+    calibrate_by_fold,
+    compare_with_base_rates,
 )
-from lddu_pipe.training.scoring import score_rows
+from lddu_pipe.pipelines.plan import plan_of_store, rows_to_learn_from, share_out
+from lddu_pipe.training.reporting import make_reporters
+from lddu_pipe.training.run import MODEL_FOLDER, claim, is_first, remove_checkpoints, train_model
+from lddu_pipe.training.scoring import RawScores, score_rows
 from lddu_pipe.training.settings import TrainSettings
+from lddu_pipe.training.telling import Hook, Log, ignore, prefixed, prefixed_log
 
 METRICS_FILE = "metrics.json"
 FIGURES_FOLDER = "figures"
+ALL_ROWS = "all rows"
 REPORTED = ("micro_f1", "macro_f1", "jaccard_accuracy", "gap", "ece", "brier", "aurc")
 """Figures of which several runs give mean and spread."""
 ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
@@ -43,7 +51,9 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
 }
 """What each ablation changes, as in the paper's table."""
 
-Hook = Callable[[str, float], None]
+HELD_OUT = "held_out"
+"""In `METRICS_FILE` beside the splits, the fields of `HeldOut`."""
+
 Show = Callable[[Path, Evaluation], None]
 """Draws an evaluation into a folder."""
 
@@ -59,8 +69,13 @@ class Run:
     """Of the last split, by protocol; empty where the run had ended before."""
 
 
-def train(settings: TrainSettings, tell: Hook, show: Show | None = None) -> Run | None:
-    """Train, calibrate on the valid split, and touch the test split once.
+def train(
+    settings: TrainSettings, tell: Hook, show: Show | None = None, log: Log = ignore
+) -> Run | None:
+    """Train, calibrate on rows that training had not learned from, and touch the test split once.
+
+    Those rows are the valid split, or, where it is too small, all rows of train and valid, each
+    scored by a training that had not seen it; see `plan_training`.
 
     The run's folder then holds ``settings.json``, ``environment.json``, ``history.json``,
     ``metrics.json``, ``tensorboard/``, ``model/``, which pipelines load, and ``figures/`` where
@@ -70,57 +85,122 @@ def train(settings: TrainSettings, tell: Hook, show: Show | None = None) -> Run 
         settings: as `read_settings` checked them.
         tell: told of stages and the share that is done.
         show: draws the last split, once a protocol; no pictures where None.
+        log: given a line once an epoch, or less often in trainings that are short.
 
     Returns:
         None in a process that only helped another.
 
     Raises:
         UnusableInputError: the data, the folder or the device cannot be used.
+        MissingAssetError: what `report_to` names is not installed.
     """
     folder = Path(settings.output)
     store = open_store(settings.data)
-    check_store(store)
-    rows = len(store.split("valid"))
-    if rows < MINIMUM_ROWS:
-        raise UnusableInputError(
-            f"{store.folder}: valid is too small, {rows} of at least {MINIMUM_ROWS} rows that "
-            "choosing and calibrating need"
-        )
+    plan = plan_of_store(store, settings.seed)
     claim(folder, settings)
     done = folder / METRICS_FILE
     if done.is_file():
-        remove_checkpoints(settings)  # if the end came between the two
+        remove_checkpoints(folder)  # if the end came between the two
         found = json.loads(done.read_text(encoding="utf-8"))
         return Run(folder, found, {}) if is_first() else None
-    model = train_model(settings, store, tell)
-    if model is None:
+    reporters = make_reporters(settings.report_to, folder) if is_first() else []
+    if plan.folds is None:
+        learned = _judged_by_valid(settings, store, reporters, tell, log)
+    else:
+        learned = _cross_fitted(settings, store, plan.folds, reporters, tell, log)
+    if learned is None:
         return None
-    tell("calibrate", 0.0)
-    valid = score_rows(model, store.split("valid"))
-    calibration, _ = fit_calibration(valid.logits, valid.labels, valid.deviation, valid.present)
-    save_checkpoint(folder / MODEL_FOLDER, model, calibration, [store.folder])
+    model, judged = learned
+    model.config.better_than_base_rates = judged.held_out.better_than_base_rates
+    save_checkpoint(folder / MODEL_FOLDER, model, judged.calibration, [store.folder])
     checkpoint = load_checkpoint(folder / MODEL_FOLDER)
-    metrics: dict[str, Any] = {}
-    evaluations: dict[str, Evaluation] = {}
-    for split in [name for name in ("valid", "test") if name in store.splits]:
-        tell(f"evaluate on {split}", 0.0)
-        raw = score_rows(checkpoint.model, store.split(split), passes=16)
+    evaluations: dict[str, Evaluation] = {
+        protocol: evaluate_scores(
+            *(checkpoint, judged.rows, judged.held_out.split, judged.scores, protocol),
+            by_fold=judged.by_fold,
+        )
+        for protocol in PROTOCOLS
+    }
+    metrics: dict[str, Any] = {HELD_OUT: asdict(judged.held_out)}
+    metrics[judged.held_out.split] = {name: item.figures for name, item in evaluations.items()}
+    if "test" in store.splits:
+        tell("evaluate on test", 0.0)
+        test = store.split("test")
+        raw = score_rows(checkpoint.model, test, passes=PASSES)
         evaluations = {
-            protocol: evaluate_scores(checkpoint, store, split, raw, protocol)
+            protocol: evaluate_scores(checkpoint, test, "test", raw, protocol)
             for protocol in PROTOCOLS
         }
-        metrics[split] = {name: item.figures for name, item in evaluations.items()}
+        metrics["test"] = {name: item.figures for name, item in evaluations.items()}
     if show is not None:
         tell("draw", 0.0)
         for protocol, item in evaluations.items():
             show(folder / FIGURES_FOLDER / protocol, item)
     _write_json(folder / METRICS_FILE, metrics)
-    remove_checkpoints(settings)
+    remove_checkpoints(folder)
     return Run(folder, metrics, evaluations)
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """Scores of rows that training had not learned from, and what was fitted on them."""
+
+    rows: Rows
+    scores: RawScores
+    calibration: Calibration
+    held_out: HeldOut
+    by_fold: ByFold
+    """Judges each row by what was fitted on others; empty where the rows are many."""
+
+
+def _judged_by_valid(
+    settings: TrainSettings,
+    store: FeatureStore,
+    reporters: Sequence[TrainerCallback],
+    tell: Hook,
+    log: Log,
+) -> tuple[LDDUModel, _Judged] | None:
+    valid, folder = store.split("valid"), Path(settings.output)
+    model = train_model(
+        *(settings, store.split("train"), valid, folder, tell, log), reporters=reporters
+    )
+    if model is None:
+        return None
+    tell("calibrate", 0.0)
+    scores = score_rows(model, valid, passes=PASSES)
+    by_fold = calibrate_by_fold(scores, share_out(valid.labels, valid.groups, settings.seed))
+    held_out = compare_with_base_rates(scores, by_fold, valid.groups, "valid")
+    return model, _Judged(valid, scores, calibrate(scores), held_out, [])
+
+
+def _cross_fitted(
+    settings: TrainSettings,
+    store: FeatureStore,
+    folds: NDArray[np.int64],
+    reporters: Sequence[TrainerCallback],
+    tell: Hook,
+    log: Log,
+) -> tuple[LDDUModel, _Judged] | None:
+    rows, folder = rows_to_learn_from(store), Path(settings.output)
+    scores = score_by_folds(settings, rows, folds, PASSES, tell, log)
+    model = train_model(
+        *(settings, rows, None, folder, prefixed(tell, ALL_ROWS), prefixed_log(log, ALL_ROWS)),
+        reporters=reporters,
+    )
+    if model is None or scores is None:
+        return None
+    tell("calibrate", 0.0)
+    by_fold = calibrate_by_fold(scores, folds)
+    held_out = compare_with_base_rates(scores, by_fold, rows.groups, "folds")
+    return model, _Judged(rows, scores, calibrate(scores), held_out, by_fold)
+
+
 def train_seeds(
-    settings: TrainSettings, seeds: Sequence[int], tell: Hook, show: Show | None = None
+    settings: TrainSettings,
+    seeds: Sequence[int],
+    tell: Hook,
+    show: Show | None = None,
+    log: Log = ignore,
 ) -> dict[str, Any] | None:
     """Train once a seed, each in ``output/seed-N``; write mean and spread to ``metrics.json``.
 
@@ -130,13 +210,15 @@ def train_seeds(
     for seed in seeds:
         one = deepcopy(settings)
         one.seed, one.output = seed, str(Path(settings.output) / f"seed-{seed}")
-        run = train(one, _prefixed(tell, f"seed {seed}"), show)
+        name = f"seed {seed}"
+        run = train(one, prefixed(tell, name), show, prefixed_log(log, name))
         if run is not None:
             runs.append(run.metrics)
     if not runs:
         return None
     summary: dict[str, Any] = {"seeds": list(seeds)}
-    for split in runs[0]:
+    summary[HELD_OUT] = [run.get(HELD_OUT) for run in runs]
+    for split in [name for name in runs[0] if name != HELD_OUT]:
         of_split = [run[split] for run in runs]
         summary["synthetic"] = of_split[0][PROTOCOLS[0]]["synthetic"]
         summary[split] = {name: spread([run[name] for run in of_split]) for name in PROTOCOLS}
@@ -145,7 +227,11 @@ def train_seeds(
 
 
 def ablate(
-    settings: TrainSettings, seeds: Sequence[int], tell: Hook, show: Show | None = None
+    settings: TrainSettings,
+    seeds: Sequence[int],
+    tell: Hook,
+    show: Show | None = None,
+    log: Log = ignore,
 ) -> dict[str, Any] | None:
     """Train the full model and each ablation on the same data, over the same seeds."""
     results: dict[str, Any] = {}
@@ -155,7 +241,7 @@ def ablate(
             for key, value in values.items():
                 setattr(getattr(one, part), key, value)
         one.output = str(Path(settings.output) / name.replace(" ", "-"))
-        found = train_seeds(one, seeds, _prefixed(tell, name), show)
+        found = train_seeds(one, seeds, prefixed(tell, name), show, prefixed_log(log, name))
         if found is not None:
             results[name] = found
     if not results:
@@ -175,10 +261,6 @@ def spread(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "values": values,
         }
     return found
-
-
-def _prefixed(tell: Hook, prefix: str) -> Hook:
-    return lambda stage, share: tell(f"{prefix} · {stage}", share)
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

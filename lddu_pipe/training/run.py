@@ -7,35 +7,36 @@ import logging
 import os
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 from safetensors.torch import load_file
 from transformers import (
     EarlyStoppingCallback,
     PrinterCallback,
+    TrainerCallback,
     TrainerState,
     TrainingArguments,
     set_seed,
 )
-from transformers.integrations.integration_utils import TensorBoardCallback
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.utils import logging as transformers_logging
 from transformers.utils.import_utils import is_torch_bf16_gpu_available
 
 from lddu_pipe.datasets.collate import RowCollator
-from lddu_pipe.datasets.store import FeatureStore, StoreSplit
+from lddu_pipe.datasets.selection import Rows
+from lddu_pipe.datasets.store import FeatureStore
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import write_whole
 from lddu_pipe.models.config import Fusion, LDDUConfig
 from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.models.losses import CalibrationLoss, ContrastiveQueue, LossWeights
 from lddu_pipe.training.settings import TrainSettings
+from lddu_pipe.training.telling import Hook, Log
 from lddu_pipe.training.trainer import (
     LDDUTrainer,
     QueueKeeper,
@@ -50,46 +51,58 @@ SETTINGS_FILE = "settings.json"
 MODEL_FOLDER = "model"
 HISTORY_FILE = "history.json"
 CHECKPOINTS = "checkpoints"
-MIN_ROWS = 2
+FOLDS = "folds"
+"""Where the trainings of a cross-fitted run are, until it has ended."""
 VERSIONED = ("lddu-pipe", "torch", "transformers", "accelerate", "numpy", "safetensors")
 
 
 def train_model(
-    settings: TrainSettings, store: FeatureStore, tell: Callable[[str, float], None]
+    settings: TrainSettings,
+    train: Rows,
+    valid: Rows | None,
+    folder: Path,
+    tell: Hook,
+    log: Log,
+    *,
+    reporters: Sequence[TrainerCallback] = (),
 ) -> LDDUModel | None:
-    """Train on the store's train split, choosing the epoch on its valid split.
+    """Train on some rows and choose the epoch on others.
 
     A run that was interrupted, however, goes on from its last whole checkpoint and ends as if
     it had not been; one that has ended is not trained again.
 
     Args:
-        settings: as `read_settings` checked them; `output` is the run's folder, which `claim`
-            has made.
-        store: what to train on, as `check_store` approved it.
+        settings: as `read_settings` checked them.
+        train: rows to learn from.
+        valid: rows on which the epoch is chosen and training stops early. None learns for all
+            epochs and takes the last, so that nothing is chosen.
+        folder: of the run; it exists.
         tell: told of stages and the share that is done.
+        log: given a line an epoch, in the first process alone.
+        reporters: told of everything that is logged.
 
     Returns:
-        The model of the best epoch, on the device it was trained on; None in a process that only
-        helped (rank above 0).
+        The model, on the device it was trained on; None in a process that only helped (rank
+        above 0).
 
     Raises:
         UnusableInputError: the device or the size of a batch cannot be used.
     """
-    folder = Path(settings.output)
     transformers_logging.disable_progress_bar()
     set_seed(settings.seed)
-    model = LDDUModel(model_config(settings, store))
+    model = LDDUModel(model_config(settings, train))
     queue = ContrastiveQueue(settings.loss.queue_size, settings.model.latent_size)
     keeper = QueueKeeper(queue)
+    stopper = [] if valid is None else [EarlyStoppingCallback(settings.patience)]
     trainer = LDDUTrainer(
         model,
-        _arguments(settings, folder),
-        data_collator=RowCollator(model.config.max_steps, store.info.aligned),
+        _arguments(settings, folder, choose=valid is not None),
+        data_collator=RowCollator(model.config.max_steps, train.info.aligned),
         # Map-style data sets both; the annotation asks for torch's own class.
-        train_dataset=cast(Any, store.split("train")),
-        eval_dataset=cast(Any, store.split("valid")),
+        train_dataset=cast(Any, train),
+        eval_dataset=cast(Any, valid),
         compute_metrics=validation_figures,
-        callbacks=[EarlyStoppingCallback(settings.patience), keeper, Teller(tell)],
+        callbacks=[*stopper, keeper, Teller(tell, log), *reporters],
         queue=queue,
         weights=LossWeights(
             direct=settings.loss.direct_weight,
@@ -99,15 +112,11 @@ def train_model(
         calibration=cast(CalibrationLoss, settings.loss.calibration),
     )
     trainer.remove_callback(PrinterCallback)
-    if trainer.is_world_process_zero():
-        from torch.utils.tensorboard import SummaryWriter
-
-        trainer.add_callback(TensorBoardCallback(SummaryWriter(str(folder / "tensorboard"))))
     begun = last_checkpoint(folder / CHECKPOINTS)
     if begun is not None:
         logger.info("going on from %s", begun)
         keeper.load(begun)
-    if begun is not None and _stopped_early(begun, settings.patience):
+    if begun is not None and valid is not None and _stopped_early(begun, settings.patience):
         # Trainer would go on for another epoch, as it does not remember why it had stopped.
         state = TrainerState.load_from_json(str(begun / TRAINER_STATE_NAME))
         best = begun.with_name(f"checkpoint-{state.best_global_step}")
@@ -117,7 +126,8 @@ def train_model(
         state = trainer.state
     if not trainer.is_world_process_zero():
         return None
-    history = [entry for entry in state.log_history if "eval_micro_f1" in entry]
+    told = "loss" if valid is None else "eval_micro_f1"
+    history = [entry for entry in state.log_history if told in entry]
     write_whole(folder / HISTORY_FILE, json.dumps(history, indent=1) + "\n")
     model.eval()
     return model
@@ -129,17 +139,18 @@ def _stopped_early(checkpoint: Path, patience: int) -> bool:
     return bool(stopper["attributes"]["early_stopping_patience_counter"] >= patience)
 
 
-def remove_checkpoints(settings: TrainSettings) -> None:
-    """Remove what was only needed to go on after an interruption."""
-    shutil.rmtree(Path(settings.output) / CHECKPOINTS, ignore_errors=True)
+def remove_checkpoints(folder: Path) -> None:
+    """Remove what a run only needed to go on after an interruption."""
+    for name in (CHECKPOINTS, FOLDS):
+        shutil.rmtree(folder / name, ignore_errors=True)
 
 
-def model_config(settings: TrainSettings, store: FeatureStore) -> LDDUConfig:
+def model_config(settings: TrainSettings, rows: FeatureStore | Rows) -> LDDUConfig:
     """The model that fits the settings and the features."""
-    shape = settings.model
+    shape, info = settings.model, rows.info
     return LDDUConfig(
-        feature_sizes={str(name): size for name, size in store.info.feature_sizes.items()},
-        labels=list(store.info.labels),
+        feature_sizes={str(name): size for name, size in info.feature_sizes.items()},
+        labels=list(info.labels),
         hidden_size=shape.hidden_size,
         latent_size=shape.latent_size,
         encoder_layers=asdict(shape.encoder_layers),
@@ -158,31 +169,11 @@ def model_config(settings: TrainSettings, store: FeatureStore) -> LDDUConfig:
         shared_keys=shape.shared_keys,
         initialisation=cast(Any, shape.initialisation),
         initial_deviation=shape.initial_deviation,
-        alignment="aligned" if store.info.aligned else "unaligned",
+        alignment="aligned" if info.aligned else "unaligned",
         name=settings.name,
         version="0.1.0",
-        fingerprints={str(name): mark for name, mark in store.info.fingerprints.items()},
+        fingerprints={str(name): mark for name, mark in info.fingerprints.items()},
     )
-
-
-def check_store(store: FeatureStore) -> None:
-    """Refuse a store that nothing can be learned from.
-
-    Raises:
-        UnusableInputError: a split is missing or too small, or a label never or always present.
-    """
-    train = store.split("train")
-    if len(train) < MIN_ROWS:
-        raise UnusableInputError(
-            f"{store.folder}: train has a single row of at least {MIN_ROWS}; add rows"
-        )
-    for label, share in zip(store.info.labels, _prevalence(train), strict=True):
-        if share in (0.0, 1.0):
-            where = "never" if share == 0 else "always"
-            raise UnusableInputError(
-                f"{store.folder}: label {label!r} is {where} present in train, so it cannot be "
-                "learned; add rows, or leave it out: 'lddu-pipe extract --labels NAME,...'"
-            )
 
 
 def environment() -> dict[str, Any]:
@@ -196,10 +187,6 @@ def environment() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
-
-
-def _prevalence(split: StoreSplit) -> list[float]:
-    return [float(share) for share in np.mean(split.labels >= 0.5, axis=0)]
 
 
 def is_first() -> bool:
@@ -219,7 +206,7 @@ def claim(folder: Path, settings: TrainSettings) -> None:
         return
     wanted = asdict(settings)
     # A run that was moved, or goes on with other help, is no other run.
-    for key in ("output", "device", "workers"):
+    for key in ("output", "device", "workers", "report_to"):
         del wanted[key]
     path = folder / SETTINGS_FILE
     if path.is_file():
@@ -241,7 +228,9 @@ def claim(folder: Path, settings: TrainSettings) -> None:
 
 
 def _has_learned(folder: Path) -> bool:
-    return (folder / MODEL_FOLDER).exists() or last_checkpoint(folder / CHECKPOINTS) is not None
+    if (folder / MODEL_FOLDER).exists() or last_checkpoint(folder / CHECKPOINTS) is not None:
+        return True
+    return any(path.is_file() for path in (folder / FOLDS).rglob("*"))
 
 
 def _first_difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
@@ -254,7 +243,7 @@ def _first_difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
     return "settings of another version"
 
 
-def _arguments(settings: TrainSettings, folder: Path) -> TrainingArguments:
+def _arguments(settings: TrainSettings, folder: Path, *, choose: bool) -> TrainingArguments:
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     share, rest = divmod(settings.batch_size, settings.accumulation * processes)
     if rest or not share:
@@ -270,7 +259,7 @@ def _arguments(settings: TrainSettings, folder: Path) -> TrainingArguments:
     on_cpu = settings.device == "cpu" or not (_has("cuda") or _has("mps"))
     if settings.precision == "bf16" and not on_cpu and not is_torch_bf16_gpu_available():
         raise UnusableInputError("precision bf16 is not what this GPU can do; use fp32 or fp16")
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder / CHECKPOINTS),
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=share,
@@ -284,11 +273,11 @@ def _arguments(settings: TrainSettings, folder: Path) -> TrainingArguments:
         bf16=settings.precision == "bf16",
         fp16=settings.precision == "fp16",
         use_cpu=on_cpu,
-        eval_strategy="epoch",
+        eval_strategy="epoch" if choose else "no",
         save_strategy="epoch",
         logging_strategy="epoch",
         save_total_limit=2,
-        load_best_model_at_end=True,
+        load_best_model_at_end=choose,
         metric_for_best_model="micro_f1",
         greater_is_better=True,
         restore_callback_states_from_checkpoint=True,
@@ -302,6 +291,8 @@ def _arguments(settings: TrainSettings, folder: Path) -> TrainingArguments:
         disable_tqdm=True,
         report_to=[],
     )
+    arguments.report_to = []  # on some clusters transformers adds one unasked, which sends figures
+    return arguments
 
 
 def _has(device: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from lddu_pipe.datasets.collate import RowCollator
-from lddu_pipe.datasets.store import StoreSplit
+from lddu_pipe.datasets.selection import Rows
 from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.models.losses import deviation_size
 
@@ -30,17 +30,44 @@ class RawScores:
     labels: NDArray[np.float32]
     """(rows, labels) in 0..1, the truth."""
 
+    def at(self, chosen: NDArray[np.bool_]) -> RawScores:
+        """Those of the rows where `chosen`, (rows,), is True."""
+        return RawScores(
+            self.logits[chosen],
+            self.deviation[chosen],
+            self.sampled[:, chosen],
+            self.present[chosen],
+            self.labels[chosen],
+        )
+
+
+def put_together(parts: Sequence[tuple[NDArray[np.bool_], RawScores]]) -> RawScores:
+    """Scores of all rows from those of some.
+
+    Args:
+        parts: (rows,) bool, where the rows stand among all, and their scores; each row once.
+    """
+    order = np.argsort(np.concatenate([np.flatnonzero(chosen) for chosen, _ in parts]))
+    found = [scores for _, scores in parts]
+    return RawScores(
+        np.concatenate([item.logits for item in found])[order],
+        np.concatenate([item.deviation for item in found])[order],
+        np.concatenate([item.sampled for item in found], axis=1)[:, order],
+        np.concatenate([item.present for item in found])[order],
+        np.concatenate([item.labels for item in found])[order],
+    )
+
 
 @torch.inference_mode()
 def score_rows(
     model: LDDUModel,
-    rows: StoreSplit,
+    rows: Rows,
     *,
     passes: int = 0,
     batch_size: int = 64,
     tell: Callable[[float], None] | None = None,
 ) -> RawScores:
-    """Score every row of a split.
+    """Score every row of a split or selection.
 
     Args:
         model: on its device; put into evaluation mode.

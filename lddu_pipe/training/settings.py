@@ -102,6 +102,9 @@ class TrainSettings:
     seed: int = 1
     workers: int = 0
     """Processes that read rows beside each training process."""
+    report_to: str = "tensorboard"
+    """Integrations of transformers that learning curves go to, with commas between them, such as
+    "tensorboard,wandb"; "none" for none. "tensorboard" writes files and sends nothing."""
     model: ModelSettings = field(default_factory=ModelSettings)
     loss: LossSettings = field(default_factory=LossSettings)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from transformers import (
 from lddu_pipe.metrics import classification_scores
 from lddu_pipe.models.lddu import LDDUOutput
 from lddu_pipe.models.losses import CalibrationLoss, ContrastiveQueue, LossWeights, lddu_loss
+from lddu_pipe.training.telling import Hook, Log, shown_time
 
 QUEUE_FILE = "queue.safetensors"
 COMPLETE_FILE = "complete"
@@ -151,11 +153,20 @@ class QueueKeeper(TrainerCallback):
 
 
 class Teller(TrainerCallback):
-    """Tells a hook how far a run is."""
+    """Tells how far a run is: a hook at every step, and a log once an epoch."""
 
-    def __init__(self, tell: Callable[[str, float], None]) -> None:
-        self._tell = tell
+    def __init__(self, tell: Hook, log: Log) -> None:
+        self._tell, self._log = tell, log
         self._best = ""
+        self._loss = ""
+        self._epochs = 0
+        self._begun = self._last = time.monotonic()
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Start the clock."""
+        self._begun = self._last = time.monotonic()
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -165,6 +176,20 @@ class Teller(TrainerCallback):
         epoch = f"epoch {min(int(state.epoch or 0) + 1, epochs)}/{epochs}"
         self._tell(epoch + self._best, state.global_step / max(state.max_steps, 1))
 
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Remember the loss of the epoch; log it where nothing is evaluated."""
+        if logs and "loss" in logs:
+            self._loss = f"loss {float(logs['loss']):.3f}"
+            if args.eval_strategy == "no":
+                self._log_epoch(args, state, [])
+
     def on_evaluate(
         self,
         args: TrainingArguments,
@@ -173,9 +198,27 @@ class Teller(TrainerCallback):
         metrics: Mapping[str, float] | None = None,
         **_: Any,
     ) -> None:
-        """Remember the last validation figure for what is told next."""
+        """Log the validation figures and remember one for what is told next."""
         if metrics and "eval_micro_f1" in metrics:
-            self._best = f" · validation micro-F1 {metrics['eval_micro_f1']:.3f}"
+            micro, macro = metrics["eval_micro_f1"], metrics["eval_macro_f1"]
+            self._best = f" · validation micro-F1 {micro:.3f}"
+            figures = [f"validation micro-F1 {micro:.3f}", f"macro-F1 {macro:.3f}"]
+            self._log_epoch(args, state, figures)
+
+    def _log_epoch(
+        self, args: TrainingArguments, state: TrainerState, figures: Sequence[str]
+    ) -> None:
+        if not state.is_world_process_zero:
+            return
+        now = time.monotonic()
+        self._epochs += 1
+        done, epochs = round(state.epoch or 0), int(args.num_train_epochs)
+        times = [shown_time(now - self._last)]
+        if done < epochs:
+            left = (now - self._begun) / self._epochs * (epochs - done)
+            times.append(f"at most {shown_time(left)} left")
+        self._last = now
+        self._log(f"epoch {done}/{epochs}: {', '.join([self._loss, *figures, *times])}")
 
 
 def best_common_threshold(

@@ -12,6 +12,9 @@ from rich.text import Text
 from lddu_pipe.writers.escaping import printable
 from lddu_pipe.writers.tables import plain_table, shown_figure
 
+HELD_OUT = "held_out"
+BY_FOLDS = "folds"
+SPLITS = ("valid", BY_FOLDS, "test")
 _COLUMNS = {
     "micro_f1": "micro-F1",
     "macro_f1": "macro-F1",
@@ -24,12 +27,13 @@ _COLUMNS = {
 def print_run(metrics: Mapping[str, Any], folder: str, console: Console) -> None:
     """Print the figures of a finished run, a row for each split and protocol."""
     table = _table("split", "protocol", "rows")
-    for split, protocols in metrics.items():
+    for split, protocols in _splits(metrics).items():
         for protocol, figures in protocols.items():
             cells = [shown_figure(figures[key]) for key in _COLUMNS]
             table.add_row(split, protocol, str(figures["n"]), *cells)
             synthetic = figures["synthetic"]
     console.print(table)
+    _print_held_out(metrics.get(HELD_OUT), console)
     _warn(console, synthetic=synthetic)
     console.print(Text(f"model: {printable(folder)}/model", "dim"), soft_wrap=True)
 
@@ -37,11 +41,13 @@ def print_run(metrics: Mapping[str, Any], folder: str, console: Console) -> None
 def print_seeds(summary: Mapping[str, Any], console: Console) -> None:
     """Print mean and spread over seeds, a row for each split and protocol."""
     table = _table("split", "protocol")
-    for split in ("valid", "test"):
-        for protocol, figures in summary.get(split, {}).items():
+    for split, protocols in _splits(summary).items():
+        for protocol, figures in protocols.items():
             table.add_row(split, protocol, *(_mean_and_spread(figures[key]) for key in _COLUMNS))
     console.print(table)
     console.print(Text(_over_seeds(summary), "dim"))
+    for seed, held_out in zip(summary["seeds"], summary.get(HELD_OUT, ()), strict=False):
+        _print_held_out(held_out, console, f"seed {seed}: ")
     _warn(console, synthetic=summary["synthetic"])
 
 
@@ -50,12 +56,45 @@ def print_ablations(results: Mapping[str, Any], console: Console) -> None:
     table = _table("model")
     protocol = "validation-selected"
     for name, summary in results.items():
-        split = "test" if "test" in summary else "valid"
+        split = next(name for name in reversed(SPLITS) if name in summary)
         figures = summary[split][protocol]
         table.add_row(name, *(_mean_and_spread(figures[key]) for key in _COLUMNS))
     console.print(table)
     console.print(Text(f"{split} split, protocol {protocol}, {_over_seeds(summary)}", "dim"))
     _warn(console, synthetic=summary["synthetic"])
+
+
+def _splits(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: metrics[name] for name in SPLITS if name in metrics}
+
+
+def _print_held_out(found: Mapping[str, Any] | None, console: Console, subject: str = "") -> None:
+    """Say how the model compares with base rates on rows it has not learned from, and how surely.
+
+    Args:
+        found: fields of `pipelines.held_out.HeldOut`; None where a run of before has none.
+        console: where to.
+        subject: what the line begins with.
+    """
+    if found is None:
+        return
+    if found["split"] == BY_FOLDS and not subject:
+        half = 1.96 * (0.25 / found["rows"]) ** 0.5
+        text = (
+            "folds: each row is scored and calibrated by what has not seen it; the model "
+            f"has learned from all {found['rows']}. At best, a share near a half is known to "
+            f"\N{PLUS-MINUS SIGN} {half:.2f}"
+        )
+        console.print(Text(text, "dim"), soft_wrap=True)
+    own, plain, error = (found[key] for key in ("brier", "brier_of_base_rates", "standard_error"))
+    better = found["better_than_base_rates"]
+    doubt = ", as far as they can tell" if plain > own and not better else ""
+    text = (
+        f"{'' if better else 'no '}better than always answering each label's frequency, on "
+        f"{found['rows']} rows it had not learned from{doubt}: Brier score {own:.3f}, of the "
+        f"frequencies {plain:.3f}, difference {plain - own:.3f} \N{PLUS-MINUS SIGN} {error:.3f}"
+    )
+    console.print(Text(subject + text, "dim" if better else "yellow"), soft_wrap=True)
 
 
 def _warn(console: Console, *, synthetic: bool) -> None:

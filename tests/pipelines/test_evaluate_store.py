@@ -48,9 +48,9 @@ def evaluated(
     )
     sizes = dict.fromkeys(MODALITIES, 1)
     info = StoreInfo("toy", MOSEI.labels, False, sizes, dict.fromkeys(MODALITIES, "x"))
-    rows = SimpleNamespace(ids=tuple(map(str, range(ROWS))), speakers=(None,) * ROWS)
-    store = SimpleNamespace(info=info, split=lambda name: rows)
-    return evaluate_scores(checkpoint, store, "test", raw, protocol)
+    ids = tuple(map(str, range(ROWS)))
+    rows = SimpleNamespace(info=info, ids=ids, speakers=(None,) * ROWS)
+    return evaluate_scores(checkpoint, rows, "test", raw, protocol)
 
 
 def test_a_label_that_is_never_to_be_decided_is_not_at_probability_1_either(

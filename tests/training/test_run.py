@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ from lddu_pipe.pipelines.checkpoint import load_checkpoint
 from lddu_pipe.pipelines.evaluate_store import PROTOCOLS, evaluate_store
 from lddu_pipe.pipelines.evaluation import Evaluation
 from lddu_pipe.pipelines.train import train, train_seeds
-from lddu_pipe.training.run import claim
+from lddu_pipe.training.run import claim, train_model
 from lddu_pipe.training.settings import read_settings
 
 SMALL = [
@@ -71,8 +73,15 @@ def in_processes(
 @pytest.mark.slow
 def test_a_run_learns_and_leaves_a_model_that_can_be_evaluated(toy: Path, tmp_path: Path) -> None:
     more = ("epochs=12", "learning_rate=1e-2", "model.dropout=0", "loss.contrastive_weight=0.1")
-    run = train(settings(toy, tmp_path / "run", *more), ignore)
+    lines: list[str] = []
+    run = train(settings(toy, tmp_path / "run", *more), ignore, log=lines.append)
     assert run is not None
+    pattern = r"epoch {}/12: loss [\d.]+, validation micro-F1 [\d.]+, macro-F1 [\d.]+, [\d.]+ m?s"
+    assert len(lines) == len(json.loads((tmp_path / "run" / "history.json").read_text()))
+    for number, line in enumerate(lines, start=1):
+        assert re.match(pattern.format(number), line)
+        assert ("left" in line) == (number < 12)
+    assert run.metrics["held_out"]["better_than_base_rates"] is True
     truth = open_store(toy).split("test").labels >= 0.5
     everything = 2 * truth.mean() / (1 + truth.mean())  # micro-F1 of calling all labels present
     figures = run.metrics["test"]["validation-selected"]
@@ -106,6 +115,7 @@ def test_shuffled_labels_teach_nothing(toy: Path, tmp_path: Path) -> None:
     more = ("epochs=12", "learning_rate=1e-2", "model.dropout=0", "loss.contrastive_weight=0.1")
     run = train(settings(store, tmp_path / "run", *more), ignore)
     assert run is not None
+    assert run.metrics["held_out"]["better_than_base_rates"] is False
     prevalence = (open_store(store).split("test").labels >= 0.5).mean()
     gap = run.metrics["test"]["validation-selected"]["gap"]
     assert gap == pytest.approx(prevalence, abs=0.1)
@@ -182,7 +192,7 @@ def test_a_run_that_ends_while_it_draws_is_taken_up_and_draws(toy: Path, tmp_pat
 @pytest.mark.slow
 def test_two_processes_train_as_one_seed_after_seed(toy: Path, tmp_path: Path) -> None:
     # Dropout is drawn in each process by itself, so it is left out.
-    more = ("epochs=1", "model.dropout=0.0")
+    more = ("epochs=1", "model.dropout=0.0", "model.head_dropout=0.0")
     train_seeds(settings(toy, tmp_path / "one", *more), [1, 2], ignore)
     # "standalone" takes a port that is free.
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -258,14 +268,65 @@ def test_a_label_that_is_never_present_is_named(toy: Path, tmp_path: Path) -> No
         train(settings(store, tmp_path / "run"), ignore)
 
 
-def test_splits_of_one_row_or_none_are_named(toy: Path, tmp_path: Path) -> None:
-    rows = list(open_store(toy).split("train"))[:60]
-    one = rewritten(toy, tmp_path / "one", {"train": rows, "valid": rows[:1]})
-    with pytest.raises(UnusableInputError, match="valid is too small, 1 of at least 50"):
-        train(settings(one, tmp_path / "run"), ignore)
-    none = rewritten(toy, tmp_path / "none", {"train": rows})
-    with pytest.raises(UnusableInputError, match="no split 'valid'; it has: train"):
-        train(settings(none, tmp_path / "other"), ignore)
+@pytest.mark.slow
+def test_few_rows_are_cross_fitted_and_a_killed_run_goes_on_where_it_was(
+    toy: Path, tmp_path: Path
+) -> None:
+    rows = [
+        replace(row, speaker=f"speaker {index % 12}")
+        for index, row in enumerate(open_store(toy).split("train"))
+        if index < 60
+    ]
+    test = list(open_store(toy).split("test"))
+    store = rewritten(
+        toy, tmp_path / "store", {"train": rows[:48], "valid": rows[48:], "test": test}
+    )
+    more = ("epochs=2", "batch_size=16")
+    learned_from: list[list[str]] = []
+
+    def watched(settings, train, *others, **options):
+        learned_from.append(train.groups)
+        return train_model(settings, train, *others, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lddu_pipe.pipelines.cross_fit.train_model", watched)
+        run = train(settings(store, tmp_path / "whole", *more), ignore)
+    assert run is not None
+    # Each speaker is left out of one training, and of that with all rows.
+    assert len(learned_from) == 5
+    assert all(sum(f"speaker {n}" not in seen for seen in learned_from) == 1 for n in range(12))
+    assert list(run.metrics) == ["held_out", "folds", "test"]
+    held_out = run.metrics["held_out"]
+    assert (held_out["rows"], held_out["groups"]) == (60, 12)
+    assert run.metrics["folds"]["validation-selected"]["n"] == 60
+    checkpoint = load_checkpoint(run.folder)
+    assert checkpoint.config.better_than_base_rates is held_out["better_than_base_rates"]
+    assert checkpoint.calibration.of(("text", "audio", "vision")).rows == 60
+    assert not (run.folder / "folds").exists()
+
+    def die(stage: str, share: float) -> None:
+        if stage.startswith("fold 3"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(settings(store, tmp_path / "killed", *more), die)
+    lines: list[str] = []
+    again = train(settings(store, tmp_path / "killed", *more), ignore, log=lines.append)
+    assert again is not None
+    assert [line.split(":")[0] for line in lines] == [
+        *("fold 3/5", "fold 4/5", "fold 5/5"),
+        *("all rows \N{MIDDLE DOT} epoch 1/2", "all rows \N{MIDDLE DOT} epoch 2/2"),
+    ]
+    whole, resumed = weights(tmp_path / "whole"), weights(tmp_path / "killed")
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    assert again.metrics == run.metrics
+
+
+def test_too_few_rows_are_refused_with_the_name_of_the_store(toy: Path, tmp_path: Path) -> None:
+    few = rewritten(toy, tmp_path / "few", {"train": list(open_store(toy).split("train"))[:19]})
+    with pytest.raises(UnusableInputError, match=rf"^{few}: train and valid have 19 rows"):
+        train(settings(few, tmp_path / "run"), ignore)
+    assert not (tmp_path / "run").exists()
 
 
 def test_nan_and_empty_rows_cannot_enter_a_store(toy: Path, tmp_path: Path) -> None:

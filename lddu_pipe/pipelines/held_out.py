@@ -1,0 +1,100 @@
+"""What a model is worth on rows it has not learned from, beside the labels' frequencies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lddu_pipe.models.calibration import Calibration, set_name
+from lddu_pipe.pipelines.calibration import MINIMUM_ROWS, fit_calibration
+from lddu_pipe.training.scoring import RawScores
+from lddu_pipe.types import MODALITIES
+
+STANDARD_ERRORS = 2.0
+"""By which a model must be better than base rates, or it may be by chance."""
+ByFold = list[tuple[NDArray[np.bool_], Calibration]]
+"""Rows, (rows,) bool, and a calibration that was fitted on the other rows."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A model and base rates on the same rows, which training has not learned from."""
+
+    split: str
+    """"valid", or "folds" where the model was cross-fitted."""
+    rows: int
+    groups: int
+    """Speakers, recordings and lone rows among them."""
+    brier: float
+    """Mean over rows and labels of (probability - truth)^2."""
+    brier_of_base_rates: float
+    """The same where each label is always given its frequency in these very rows, which is more
+    than a model can know."""
+    standard_error: float
+    """Of the difference of the two; rows of a group count as drawn together."""
+    better_than_base_rates: bool
+    """By more than `STANDARD_ERRORS`: what is less may be chance."""
+
+
+def calibrate(raw: RawScores) -> Calibration:
+    """`fit_calibration` on all rows; sets of modalities of too few rows share one."""
+    calibration, _ = fit_calibration(
+        *(raw.logits, raw.labels, raw.deviation, raw.present),
+        minimum_rows=min(MINIMUM_ROWS, len(raw.labels)),
+    )
+    return calibration
+
+
+def calibrate_by_fold(raw: RawScores, folds: NDArray[np.int64]) -> ByFold:
+    """For each fold, a calibration that was fitted on the rows of the others.
+
+    Args:
+        raw: scores by models that had not learned from the rows.
+        folds: (rows,).
+    """
+    held = [folds == fold for fold in np.unique(folds)]
+    return [(rows, calibrate(raw.at(~rows))) for rows in held]
+
+
+def compare_with_base_rates(
+    raw: RawScores, by_fold: ByFold, groups: Sequence[str], split: str
+) -> HeldOut:
+    """Brier scores of probabilities, each calibrated on other rows, and of base rates.
+
+    Args:
+        raw: as in `calibrate_by_fold`.
+        by_fold: what it returned.
+        groups: (rows,).
+        split: for people.
+    """
+    truth = (raw.labels >= 0.5).astype(np.float64)
+    probabilities = np.zeros_like(truth)
+    names = np.array([_name(row) for row in raw.present])
+    for rows, calibration in by_fold:
+        for name in np.unique(names[rows]):
+            chosen = rows & (names == name)
+            probabilities[chosen] = calibration.sets[str(name)].probabilities(raw.logits[chosen])
+    answers = (probabilities, truth.mean(axis=0))
+    own, plain = (((answer - truth) ** 2).mean(axis=1) for answer in answers)
+    gain = plain - own
+    _, members = np.unique(groups, return_inverse=True)
+    if members.max() == 0:  # nothing can be told of other groups, only of other rows of this one
+        members = np.arange(len(truth))
+    by_group = np.bincount(members, gain - gain.mean())
+    error = float(np.sqrt((by_group**2).sum()) / len(truth))
+    return HeldOut(
+        split=split,
+        rows=len(truth),
+        groups=len(set(groups)),
+        brier=float(own.mean()),
+        brier_of_base_rates=float(plain.mean()),
+        standard_error=error,
+        better_than_base_rates=bool(gain.mean() > STANDARD_ERRORS * error),
+    )
+
+
+def _name(present: NDArray[np.bool_]) -> str:
+    return set_name([name for name, here in zip(MODALITIES, present, strict=True) if here])
