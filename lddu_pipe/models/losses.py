@@ -179,8 +179,8 @@ def published_loss(output: LDDUOutput) -> Tensor:
     norm = deviation.sum(dim=(1, 3)).clamp_min(1e-12).sqrt()
     sizes = functional.log_softmax(norm.flatten(), dim=0).view_as(norm)
     direct = functional.log_softmax(torch.sigmoid(output.direct_logits), dim=1)
-    forward = functional.kl_div(sizes, direct, log_target=True, reduction="mean")
-    backward = functional.kl_div(direct, sizes, log_target=True, reduction="mean")
+    forward = functional.kl_div(sizes, direct, log_target=True, reduction="none").mean()
+    backward = functional.kl_div(direct, sizes, log_target=True, reduction="none").mean()
     return (forward + backward) / 2
 
 
