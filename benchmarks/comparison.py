@@ -56,12 +56,10 @@ from lddu_pipe.media import decode_audio, decode_frames, probe
 from lddu_pipe.pipelines.components import WHISPER
 from lddu_pipe.types import MODALITIES, ModalitySequence, Sample, TimeSpan, Utterance
 from manifests import REPORT_ACTORS
-from ravdess import VALID_ACTORS, list_clips, read_waveform
+from ravdess import SENTENCES, VALID_ACTORS, list_clips, read_waveform
 from report import machine, write_section
 
 NONE = "neutral"
-SENTENCES = {1: "kids are talking by the door", 2: "dogs are sitting by the door"}
-"""What RAVDESS says, by the number in a clip's name."""
 
 
 class Row(NamedTuple):

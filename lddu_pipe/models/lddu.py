@@ -260,7 +260,7 @@ def _thinned(parts: list[nn.Module], passes: int, seed: int) -> Iterator[None]:
         kept = torch.rand(passes, output.shape[-1], generator=generator) >= probability
         by_pass = output.reshape(passes, -1, output.shape[-1])
         scale = kept.to(output)[:, None] / (1 - probability)
-        return (by_pass * scale).view_as(output)
+        return (by_pass * scale).reshape(output.shape)
 
     layers = [layer for part in parts for layer in part.modules() if isinstance(layer, nn.Dropout)]
     hooks = [layer.register_forward_hook(drop) for layer in layers]

@@ -22,6 +22,8 @@ EMOTIONS = {
     7: "disgust",
     8: "surprise",
 }
+SENTENCES = {1: "kids are talking by the door", 2: "dogs are sitting by the door"}
+"""What is said, by the number in a clip's name."""
 
 
 class Clip(NamedTuple):
