@@ -3,9 +3,10 @@
 Usage: python benchmarks/fidelity.py --data STORE --output FOLDER [--seeds 1,2,3] [--epochs 6]
 
 Trains `mosei-aligned` by each method, and by `default` with one setting after the other as `paper`
-X
-several processes may share the variants (--only). Figures are of the test split under the protocol
-validation-selected; "valid" is the best validation micro-F1 of an epoch, by which methods are chosen.
+has it, once a seed. A run that is whole is not trained again, so the command may be interrupted,
+and several processes may share the variants (--only). Figures are of the test split under the
+protocol validation-selected; "valid" is the best validation micro-F1 of an epoch, by which methods
+are chosen.
 """
 
 from __future__ import annotations
