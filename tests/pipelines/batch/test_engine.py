@@ -4,6 +4,7 @@ import importlib
 import subprocess
 import sys
 import time
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,8 @@ def test_a_worker_that_dies_between_two_jobs_fails_none(make_engine):
 
 
 def test_workers_that_cannot_start_stop_the_batch(make_engine, monkeypatch):
+    # What watches over leaks is a child, too, once a process; it is to be there before.
+    resource_tracker.ensure_running()
     # Set after this process read it: its children end while they look for what they import.
     monkeypatch.setenv("PYTHONHOME", "/nowhere")
     engine = make_engine(workers=1)
