@@ -239,7 +239,16 @@ def _prediction(values: Mapping[str, Any]) -> Prediction:
             speaker=values["speaker"],
         ),
         tuple(
-            EmotionScore(**{**score, "uncertainty": Uncertainty(**score["uncertainty"])})
+            EmotionScore(
+                **{
+                    **score,
+                    "probability": float(score["probability"]),
+                    "confidence": float(score["confidence"]),
+                    "uncertainty": Uncertainty(
+                        **{part: float(doubt) for part, doubt in score["uncertainty"].items()}
+                    ),
+                }
+            )
             for score in values["emotions"]
         ),
         {
