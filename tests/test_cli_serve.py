@@ -11,6 +11,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -110,15 +111,16 @@ def test_the_real_server_annotates_many_at_once_and_stops(
             answer = client.post("/v1/text", json={"text": "What wonderful news!"})
             assert "happy" in answer.text
             memory = []
-            for _ in range(3):
+            for _ in range(4):
                 with ThreadPoolExecutor(CLIPS) as pool:
                     ids = list(pool.map(partial(send, client, clip), range(CLIPS)))
                 for number, job_id in enumerate(ids):
                     assert words_of(client, job_id) == f"Number {number} is what this one says."
                 memory.append(psutil.Process(process.pid).memory_info().rss)
         print(f"memory after each {CLIPS} jobs: {memory}")
-        # The first jobs load models and fill the allocators' pools; more of them take no more.
-        assert memory[2] - memory[1] < 80e6
+        # The first jobs load models and fill the allocators' pools, and a later round may do so,
+        # too; what is lost with each job grows in every round.
+        assert min(after - before for before, after in pairwise(memory[1:])) < 80e6
 
 
 CLIPS = 8
