@@ -239,16 +239,7 @@ def _prediction(values: Mapping[str, Any]) -> Prediction:
             speaker=values["speaker"],
         ),
         tuple(
-            EmotionScore(
-                **{
-                    **score,
-                    "probability": float(score["probability"]),
-                    "confidence": float(score["confidence"]),
-                    "uncertainty": Uncertainty(
-                        **{part: float(doubt) for part, doubt in score["uncertainty"].items()}
-                    ),
-                }
-            )
+            EmotionScore(**{**score, "uncertainty": Uncertainty(**score["uncertainty"])})
             for score in values["emotions"]
         ),
         {
