@@ -257,6 +257,11 @@ class Uncertainty:
     epistemic: float
     """0..1: doubt of the model itself (spread over passes of the head)."""
 
+    def __post_init__(self) -> None:
+        for name, value in (("aleatoric", self.aleatoric), ("epistemic", self.epistemic)):
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} uncertainty lies in 0..1, got {value}")
+
 
 @dataclass(frozen=True)
 class EmotionScore:

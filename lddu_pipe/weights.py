@@ -10,6 +10,12 @@ from safetensors import safe_open
 from torch import nn
 
 
+def tensor_shapes(path: Path) -> dict[str, list[int]]:
+    """Shapes of the tensors in a safetensors file, by name, without reading the tensors."""
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+
+
 def check_weights(path: Path, build: Callable[[], nn.Module]) -> None:
     """Refuse a file that does not hold just the tensors of a network.
 
@@ -25,8 +31,7 @@ def check_weights(path: Path, build: Callable[[], nn.Module]) -> None:
     """
     with torch.device("meta"):
         wanted = {name: list(tensor.shape) for name, tensor in build().state_dict().items()}
-    with safe_open(path, framework="pt") as file:
-        found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+    found = tensor_shapes(path)
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name) != found.get(name):
             has, wants = (shapes.get(name, "absent") for shapes in (found, wanted))

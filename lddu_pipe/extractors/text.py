@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from peft import PeftModel
-from safetensors import safe_open
 from transformers import AutoModel, AutoTokenizer
 
 from lddu_pipe.errors import IncompatibleModelError
 from lddu_pipe.extractors.base import fingerprint
 from lddu_pipe.types import ModalitySequence, Utterance, Word
+from lddu_pipe.weights import tensor_shapes
 
 BATCH_SIZE = 32
 
@@ -171,13 +171,9 @@ def _check_adapter(folder: Path) -> None:
         raise ValueError("it is no plain adapter of low rank")
     if settings.get("rank_pattern") or settings.get("layer_replication"):
         raise ValueError("it has other ranks for some layers, or copies layers")
-    with safe_open(folder / "adapter_model.safetensors", framework="pt") as file:
-        shapes = [
-            file.get_slice(name).get_shape()
-            for name in file.keys()  # noqa: SIM118
-            if name.endswith("lora_A.weight")
-        ]
-    if any(shape[0] != settings["r"] for shape in shapes):
+    shapes = tensor_shapes(folder / "adapter_model.safetensors")
+    ranks = {shape[0] for name, shape in shapes.items() if name.endswith("lora_A.weight")}
+    if ranks - {settings["r"]}:
         raise ValueError(f"its weights are of another rank than {settings['r']}")
 
 

@@ -53,6 +53,8 @@ def test_an_annotation_of_numbers_that_json_lacks_is_refused(number, make_annota
         (("utterances", 0, "end"), -1.0),
         (("utterances", 0, "emotions", 0, "probability"), 2),
         (("utterances", 0, "emotions", 0, "label"), None),
+        (("utterances", 0, "emotions", 0, "confidence"), None),
+        (("utterances", 0, "emotions", 0, "uncertainty", "aleatoric"), None),
         (("utterances", 0, "modalities", "text"), None),
         (("model", "labels"), 3),
     ],
