@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lddu_pipe.pipelines.annotate import EmotionPipeline
     from lddu_pipe.pipelines.checkpoint import Checkpoint
+    from lddu_pipe.pipelines.components import Extractors
     from lddu_pipe.pipelines.settings import PipelineSettings
+    from lddu_pipe.types import Modality
 
 
 def load_pipeline(
@@ -19,6 +23,19 @@ def load_pipeline(
     return EmotionPipeline.from_pretrained(
         model, device=device, offline=offline, settings=settings
     )
+
+
+def load_extractors(
+    model: str, *, device: str, offline: bool, encoders: Mapping[Modality, str]
+) -> Extractors:
+    """Load the extractors of a checkpoint, with other encoders for some modalities."""
+    from lddu_pipe.extractors.hub import EncoderSource
+    from lddu_pipe.pipelines.checkpoint import load_parts
+    from lddu_pipe.pipelines.components import Extractors, choose_device
+
+    named = {modality: EncoderSource(source) for modality, source in encoders.items()}
+    parts = load_parts(model).with_encoders(named)
+    return Extractors(parts, choose_device(device), offline=offline)
 
 
 def load_model(model: str, device: str) -> Checkpoint:

@@ -64,6 +64,8 @@ class StoreInfo:
     feature_sizes: Mapping[Modality, int]
     fingerprints: Mapping[Modality, str]
     """Of the extractors; a model that was trained on other features is refused."""
+    encoders: Mapping[Modality, Mapping[str, str | None]] = field(default_factory=dict)
+    """Where the encoder of a modality is (``source``, ``revision``), if not a default one."""
     synthetic: bool = False
     """Made up for tests and tutorials: figures on it say nothing about emotion."""
     rows: Mapping[str, int] = field(default_factory=dict)

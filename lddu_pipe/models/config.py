@@ -46,6 +46,7 @@ class LDDUConfig(PretrainedConfig):
         name: str = "lddu",
         version: str = "0",
         fingerprints: dict[str, str] | None = None,
+        encoders: dict[str, dict[str, str | None]] | None = None,
         **kwargs: Any,
     ) -> None:
         """Describe a model.
@@ -88,6 +89,8 @@ class LDDUConfig(PretrainedConfig):
             name: what people call the checkpoint.
             version: of the checkpoint; another one for other weights.
             fingerprints: by modality, of the extractor whose features the model was trained on.
+            encoders: by modality, where the encoder is whose features those are (``source`` and
+                ``revision``); that of a modality which is not here is a default one.
             **kwargs: what every `PretrainedConfig` takes.
 
         Raises:
@@ -116,6 +119,7 @@ class LDDUConfig(PretrainedConfig):
         self.name = name
         self.version = version
         self.fingerprints = fingerprints or {}
+        self.encoders = encoders or {}
         if not kwargs.get("id2label"):
             kwargs["id2label"] = dict(enumerate(labels or MOSEI.labels))
             kwargs["label2id"] = {name: index for index, name in kwargs["id2label"].items()}

@@ -83,9 +83,8 @@ def score_manifest(
     skipped: list[dict[str, str]] = []
     samples: list[Sample] = []
     truth: list[NDArray[np.float32]] = []
-    for row, target, sample in zip(
-        rows, targets, samples_of_rows(pipeline, rows, hook or _ignore), strict=True
-    ):
+    found = samples_of_rows(pipeline.extractors, pipeline.settings, rows, hook or _ignore)
+    for row, target, sample in zip(rows, targets, found, strict=True):
         if isinstance(sample, str):
             skipped.append({"id": row.id, "error": sample})
         else:

@@ -18,16 +18,19 @@ from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.datasets.store import SPLITS, Steps, StoreInfo, StoreRow, StoreWriter
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.labels import M3ED, MOSEI, LabelSet
-from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.checkpoint import copy_companions
+from lddu_pipe.pipelines.components import Extractors
 from lddu_pipe.pipelines.parts import load_part, save_part
 from lddu_pipe.pipelines.rows import samples_of_rows
+from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.types import MODALITIES
 
 logger = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 32
 """Rows whose features are written together: at most so many are lost by an interruption."""
+PARTS_VERSION = 2
+"""Of what waits beside a store; what another version left is made again."""
 SPLIT_NAMES = {"dev": "valid", "val": "valid", "validation": "valid"} | {s: s for s in SPLITS}
 SHARES = (0.70, 0.85)
 """Where rows without a split go: below the first to train, below the second to valid."""
@@ -36,7 +39,8 @@ Skipped = list[dict[str, str]]
 
 
 def extract_manifest(
-    pipeline: EmotionPipeline,
+    extractors: Extractors,
+    settings: PipelineSettings,
     rows: Sequence[ManifestRow],
     output: Path,
     *,
@@ -47,10 +51,12 @@ def extract_manifest(
     """Run the extractors over the media of labelled rows and write a feature store.
 
     Interrupted work is taken up where it stopped: finished rows wait beside `output`, in a
-    hidden folder that goes away when the store is there.
+    hidden folder that goes away when the store is there. Sequences are kept as long as they were
+    measured: what a model takes of them is the model's affair.
 
     Args:
-        pipeline: brings the extractors; its settings say whether steps are words.
+        extractors: of any encoders; no model of emotion is asked.
+        settings: how media are read, and whether steps are words.
         rows: of a manifest, with labels.
         output: folder of the store; it must not be there or be empty.
         name: of the data set, for people.
@@ -62,19 +68,22 @@ def extract_manifest(
 
     Raises:
         UnusableInputError: labels or splits are wrong, or no row can be used.
+        MissingAssetError: an encoder is not on this machine.
+        IncompatibleModelError: an encoder cannot be used.
     """
     label_set = label_set or choose_labels(rows)
     targets = [row.target(label_set) for row in rows]
     splits = [split_of(row) for row in rows]
     parts = output.with_name(f".{output.name}.parts")
     parts.mkdir(parents=True, exist_ok=True)
-    text, audio, vision = (getattr(pipeline.extractors, modality) for modality in MODALITIES)
+    text, audio, vision = (getattr(extractors, modality) for modality in MODALITIES)
     info = StoreInfo(
         name=name,
         labels=label_set.labels,
-        aligned=pipeline.settings.aligned,
+        aligned=settings.aligned,
         feature_sizes={item.name: item.feature_dim for item in (text, audio, vision)},
         fingerprints={item.name: item.fingerprint for item in (text, audio, vision)},
+        encoders={name: asdict(source) for name, source in extractors.encoders.items()},
     )
     skipped: Skipped = []
     found: dict[str, list[StoreRow]] = {}
@@ -82,7 +91,9 @@ def extract_manifest(
         for begin in range(0, len(rows), ROWS_AT_ONCE):
             tell("extract", begin / len(rows))
             chunk = rows[begin : begin + ROWS_AT_ONCE]
-            for index, item in enumerate(_part(pipeline, chunk, info, parts), start=begin):
+            for index, item in enumerate(
+                _part(extractors, settings, chunk, info, parts), start=begin
+            ):
                 if isinstance(item, str):
                     logger.warning("%s: left out: %s", rows[index].origin, item)
                     skipped.append({"id": rows[index].id, "error": item})
@@ -96,7 +107,7 @@ def extract_manifest(
         for split in (split for split in SPLITS if split in found):
             writer.write_split(split, found[split])
         writer.note("skipped", skipped)
-        copy_companions(pipeline.checkpoint.folder, writer.work_folder)
+        copy_companions(extractors.parts.folder, writer.work_folder, extractors.parts.weights)
     shutil.rmtree(parts, ignore_errors=True)
     return skipped
 
@@ -136,14 +147,18 @@ def split_of(row: ManifestRow) -> str:
 
 
 def _part(
-    pipeline: EmotionPipeline, rows: Sequence[ManifestRow], info: StoreInfo, parts: Path
+    extractors: Extractors,
+    settings: PipelineSettings,
+    rows: Sequence[ManifestRow],
+    info: StoreInfo,
+    parts: Path,
 ) -> list[dict[Any, Steps] | str]:
     """Features of some rows, or why a row has none; from the hidden folder if they are there."""
-    path = parts / f"{_key(pipeline, rows, info)}.safetensors"
+    path = parts / f"{_key(settings, rows, info)}.safetensors"
     if path.is_file():
         return load_part(path, len(rows))
     found: list[dict[Any, Steps] | str] = []
-    for sample in samples_of_rows(pipeline, rows, lambda stage, share: None):
+    for sample in samples_of_rows(extractors, settings, rows, lambda stage, share: None):
         if isinstance(sample, str):
             found.append(sample)
         elif not sample.sequences:
@@ -156,9 +171,9 @@ def _part(
     return found
 
 
-def _key(pipeline: EmotionPipeline, rows: Sequence[ManifestRow], info: StoreInfo) -> str:
+def _key(settings: PipelineSettings, rows: Sequence[ManifestRow], info: StoreInfo) -> str:
     """Names the work on some rows: other files, other settings or other extractors, other name."""
-    facts: list[Any] = [dict(info.fingerprints), asdict(pipeline.settings)]
+    facts: list[Any] = [PARTS_VERSION, dict(info.fingerprints), asdict(settings)]
     for row in rows:
         facts.append([str(value) for key, value in asdict(row).items() if key != "labels"])
         for path in (row.video, row.audio, row.image, row.transcript):

@@ -162,6 +162,7 @@ def model_config(settings: TrainSettings, store: FeatureStore) -> LDDUConfig:
         name=settings.name,
         version="0.1.0",
         fingerprints={str(name): mark for name, mark in store.info.fingerprints.items()},
+        encoders={str(name): dict(where) for name, where in store.info.encoders.items()},
     )
 
 
