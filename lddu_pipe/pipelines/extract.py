@@ -8,6 +8,7 @@ import logging
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -85,27 +86,24 @@ def extract_manifest(
         fingerprints={item.name: item.fingerprint for item in (text, audio, vision)},
         encoders={name: asdict(source) for name, source in extractors.encoders.items()},
     )
+    chunks = [rows[begin : begin + ROWS_AT_ONCE] for begin in range(0, len(rows), ROWS_AT_ONCE)]
     skipped: Skipped = []
-    found: dict[str, list[StoreRow]] = {}
     with StoreWriter(output, info) as writer:
-        for begin in range(0, len(rows), ROWS_AT_ONCE):
-            tell("extract", begin / len(rows))
-            chunk = rows[begin : begin + ROWS_AT_ONCE]
-            for index, item in enumerate(
-                _part(extractors, settings, chunk, info, parts), start=begin
-            ):
-                if isinstance(item, str):
-                    logger.warning("%s: left out: %s", rows[index].origin, item)
-                    skipped.append({"id": rows[index].id, "error": item})
-                else:
-                    row = _store_row(rows[index], targets[index], item)
-                    found.setdefault(splits[index], []).append(row)
-        if not found:
+        paths = []
+        for done, chunk in enumerate(chunks):
+            tell("extract", done / len(chunks))
+            paths.append(_make_part(extractors, settings, chunk, info, parts))
+        found = chain.from_iterable(map(load_part, paths, map(len, chunks)))
+        for row, target, split, item in zip(rows, targets, splits, found, strict=True):
+            if isinstance(item, str):
+                logger.warning("%s: left out: %s", row.origin, item)
+                skipped.append({"id": row.id, "error": item})
+            else:
+                writer.write_rows(split, [_store_row(row, target, item)])
+        if len(skipped) == len(rows):
             raise UnusableInputError(
                 f"none of the {len(rows)} rows can be used: {skipped[0]['error']}"
             )
-        for split in (split for split in SPLITS if split in found):
-            writer.write_split(split, found[split])
         writer.note("skipped", skipped)
         copy_companions(extractors.parts.folder, writer.work_folder, extractors.parts.weights)
     shutil.rmtree(parts, ignore_errors=True)
@@ -146,17 +144,17 @@ def split_of(row: ManifestRow) -> str:
     return SPLITS[int(np.searchsorted(SHARES, place, side="right"))]
 
 
-def _part(
+def _make_part(
     extractors: Extractors,
     settings: PipelineSettings,
     rows: Sequence[ManifestRow],
     info: StoreInfo,
     parts: Path,
-) -> list[dict[Any, Steps] | str]:
-    """Features of some rows, or why a row has none; from the hidden folder if they are there."""
+) -> Path:
+    """Where the features of some rows are in the hidden folder; made if they are not there."""
     path = parts / f"{_key(settings, rows, info)}.safetensors"
     if path.is_file():
-        return load_part(path, len(rows))
+        return path
     found: list[dict[Any, Steps] | str] = []
     for sample in samples_of_rows(extractors, settings, rows, lambda stage, share: None):
         if isinstance(sample, str):
@@ -168,7 +166,7 @@ def _part(
                 {name: Steps(item.values, item.valid) for name, item in sample.sequences.items()}
             )
     save_part(path, found)
-    return found
+    return path
 
 
 def _key(settings: PipelineSettings, rows: Sequence[ManifestRow], info: StoreInfo) -> str:
