@@ -194,7 +194,7 @@ def write_store(folder: Path, takes: Takes, fold: Fold, view: tuple[Modality, ..
 
     with StoreWriter(folder, info) as writer:
         for split, actors in fold._asdict().items():
-            writer.write_split(
+            writer.write_rows(
                 split,
                 [
                     replace(takes.rows[index], sequences=sequences(index))

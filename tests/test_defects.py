@@ -55,7 +55,7 @@ def write(folder: Path, *, aligned: bool = False, **splits: list[StoreRow]) -> P
     info = StoreInfo("test", MOSEI.labels, aligned, SIZES, fingerprints)
     with StoreWriter(folder, info) as writer:
         for split, items in splits.items():
-            writer.write_split(split, items)
+            writer.write_rows(split, items)
     return folder
 
 
@@ -103,7 +103,7 @@ def test_defect_1_the_test_split_is_scored_once(
     scored: list[str] = []
 
     def counted(model, split, **options):
-        scored.append(split.path.stem)
+        scored.append(split.name)
         return score_rows(model, split, **options)
 
     monkeypatch.setattr(train_pipeline, "score_rows", counted)
@@ -199,7 +199,7 @@ def test_defect_6_the_calibration_loss_says_over_what_it_takes_shares(model: LDD
 
 def test_defect_7_training_leaves_the_data_as_they_are(tmp_path: Path, model: LDDUModel) -> None:
     folder = write(tmp_path / "store", train=rows(6, 9))
-    before = hashlib.sha256((folder / "train.safetensors").read_bytes()).digest()
+    before = hashlib.sha256((folder / "train-00000.safetensors").read_bytes()).digest()
     split = open_store(folder).split("train")
     items = [split[index] for index in range(len(split))]
     copies = [{n: s.values.copy() for n, s in row.sequences.items()} for row in items]
@@ -210,4 +210,4 @@ def test_defect_7_training_leaves_the_data_as_they_are(tmp_path: Path, model: LD
     for row, copy in zip(items, copies, strict=True):
         for name, values in copy.items():
             assert np.array_equal(row.sequences[name].values, values)
-    assert hashlib.sha256((folder / "train.safetensors").read_bytes()).digest() == before
+    assert hashlib.sha256((folder / "train-00000.safetensors").read_bytes()).digest() == before

@@ -15,6 +15,7 @@ from lddu_pipe.cli.options import (
     pipeline_settings,
 )
 from lddu_pipe.cli.progress import progress
+from lddu_pipe.types import Modality
 
 
 def _labels(context: click.Context, option: click.Parameter, value: str | None) -> list[str]:
@@ -26,7 +27,10 @@ def _labels(context: click.Context, option: click.Parameter, value: str | None) 
 
 @click.command(
     cls=Command,
-    examples=["lddu-pipe extract --manifest rows.jsonl -o features"],
+    examples=[
+        "lddu-pipe extract --manifest rows.jsonl -o features",
+        "lddu-pipe extract --manifest rows.jsonl -o features --text-encoder my-bert",
+    ],
     exit_codes={
         0: "done",
         1: "some rows could not be used",
@@ -50,12 +54,25 @@ def _labels(context: click.Context, option: click.Parameter, value: str | None) 
     help="The label set and its order; by default that of MOSEI or M3ED if it holds all labels "
     "of the rows, else those labels.",
 )
+@click.option(
+    "--text-encoder",
+    metavar="ID|DIR",
+    help="A text encoder of the Hugging Face hub, such as BERT, or the folder of one, in place of "
+    "the model's.",
+)
+@click.option(
+    "--audio-encoder",
+    metavar="ID|DIR",
+    help="The same for sound: one such as wav2vec 2.0, HuBERT or WavLM.",
+)
 @pipeline_options
 @message_options
 def extract(
     manifest: Path,
     output: Path,
     labels: list[str],
+    text_encoder: str | None,
+    audio_encoder: str | None,
     model: str,
     device: str,
     offline: bool,
@@ -72,6 +89,10 @@ def extract(
     split; rows that do not are shared out 70 / 15 / 15 by speaker, or by recording. An interrupted
     extraction goes on when the same command is given again. Before it begins, it says where
     'train' would cross-fit these rows or refuse them.
+
+    The extractors are those of --model, which itself is not asked. Encoders that are named take
+    their place: their weights must be in safetensors. The store and the models trained on it
+    remember which they were; one with other content is refused.
     """
     from lddu_pipe.datasets.manifest import read_manifest
     from lddu_pipe.labels import LabelSet
@@ -84,11 +105,21 @@ def extract(
     warnings = look_ahead(rows, label_set)
     for warning in () if quiet else warnings:
         print_warning(warning)
+    named: dict[Modality, str | None] = {"text": text_encoder, "audio": audio_encoder}
+    encoders = {name: source for name, source in named.items() if source is not None}
     with progress(f"loading {model}"):
-        pipeline = loading.load_pipeline(model, device=device, offline=offline, settings=settings)
+        extractors = loading.load_extractors(
+            model, device=device, offline=offline, encoders=encoders
+        )
     with progress(manifest.name) as hook:
         skipped = extract_manifest(
-            pipeline, rows, output, name=manifest.stem, label_set=label_set, tell=hook
+            extractors,
+            settings,
+            rows,
+            output,
+            name=manifest.stem,
+            label_set=label_set,
+            tell=hook,
         )
     for row in skipped:
         print_error(f"row {row['id']} was left out: {row['error']}")

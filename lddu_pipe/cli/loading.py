@@ -9,9 +9,13 @@ import click
 from lddu_pipe.cli.commands import print_warning
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lddu_pipe.pipelines.annotate import EmotionPipeline
     from lddu_pipe.pipelines.checkpoint import Checkpoint
+    from lddu_pipe.pipelines.components import Extractors
     from lddu_pipe.pipelines.settings import PipelineSettings
+    from lddu_pipe.types import Modality
 
 
 def load_pipeline(
@@ -34,6 +38,19 @@ def warn_of(model: str) -> None:
             "this model was no better than always answering each label's frequency when it was "
             "trained; what it says of an input means little"
         )
+
+
+def load_extractors(
+    model: str, *, device: str, offline: bool, encoders: Mapping[Modality, str]
+) -> Extractors:
+    """Load the extractors of a checkpoint, with other encoders for some modalities."""
+    from lddu_pipe.extractors.hub import EncoderSource
+    from lddu_pipe.pipelines.checkpoint import load_parts
+    from lddu_pipe.pipelines.components import Extractors, choose_device
+
+    named = {modality: EncoderSource(source) for modality, source in encoders.items()}
+    parts = load_parts(model, offline=offline).with_encoders(named)
+    return Extractors(parts, choose_device(device), offline=offline)
 
 
 def load_model(model: str, device: str, *, offline: bool) -> Checkpoint:

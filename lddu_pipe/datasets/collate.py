@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lddu_pipe.alignment import pool_neighbours
 from lddu_pipe.datasets.store import StoreRow
-from lddu_pipe.models.batch import pad_rows
+from lddu_pipe.models.batch import collate_rows
 
 
 class LabelledBatch(TypedDict):
@@ -31,20 +30,11 @@ class RowCollator:
     """Pads rows of a store to a batch; a class, so that it travels to other processes."""
 
     max_steps: Mapping[str, int]
-    """By modality; longer sequences are pooled to so many steps."""
+    """Of the model, by modality; longer sequences are pooled."""
     aligned: bool
 
     def __call__(self, rows: Sequence[StoreRow]) -> LabelledBatch:
         """Put rows together; a modality that none of them has is left out."""
-        batch = pad_rows(
-            [
-                {
-                    name: pool_neighbours(values, valid, self.max_steps[name])
-                    for name, (values, valid) in row.sequences.items()
-                }
-                for row in rows
-            ],
-            aligned=self.aligned,
-        )
+        batch = collate_rows([row.sequences for row in rows], self.max_steps, aligned=self.aligned)
         labels = torch.from_numpy(np.stack([row.labels for row in rows]))
         return {"values": batch.values, "masks": batch.masks, "labels": labels}

@@ -79,7 +79,7 @@ def import_official(
             found, notes[split] = _rows(part, arrays, ids, targets, origin, aligned=aligned)
             if not found:
                 raise UnusableInputError(f"{origin}: no row has any feature that is not zero")
-            writer.write_split(split, found)
+            writer.write_rows(split, found)
         writer.note("cleaned", notes)
         return writer.finished_info()
 

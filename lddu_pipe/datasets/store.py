@@ -1,8 +1,9 @@
 """Features on disk: a folder that training and evaluation read through memory maps.
 
-A store holds ``store.json`` (what it is), and for each split ``SPLIT.safetensors`` (features and
-labels, rows one after another without padding) and ``SPLIT.jsonl`` (id, text, speaker and group of
-each row). Nothing in it can run code.
+A store holds ``store.json`` (what it is), and for each split shards, ``SPLIT-NNNNN.safetensors``
+(features and labels, rows one after another without padding), and ``SPLIT.jsonl`` (id, text,
+speaker and group of each row). Nothing in it can run code. Version 1, which is still read, knew no
+encoders and had one shard a split, ``SPLIT.safetensors``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +28,9 @@ from lddu_pipe.files import share
 from lddu_pipe.types import MODALITIES, Modality
 
 STORE_FILE = "store.json"
-STORE_VERSION = 1
+STORE_VERSION = 2
+SHARD_SIZE = 32_000_000
+"""Bytes of features from which a shard is written; so much of each split waits in memory."""
 SPLITS = ("train", "valid", "test")
 
 
@@ -66,16 +70,23 @@ class StoreInfo:
     feature_sizes: Mapping[Modality, int]
     fingerprints: Mapping[Modality, str]
     """Of the extractors; a model that was trained on other features is refused."""
+    encoders: Mapping[Modality, Mapping[str, str | None]] = field(default_factory=dict)
+    """Where the encoder of a modality is (``source``, ``revision``), if not a default one."""
     synthetic: bool = False
     """Made up for tests and tutorials: figures on it say nothing about emotion."""
     rows: Mapping[str, int] = field(default_factory=dict)
     """By split."""
+    shards: Mapping[str, int] = field(default_factory=dict)
+    """Files by split."""
     notes: Mapping[str, Any] = field(default_factory=dict)
     """What was cleaned or counted on the way, JSON values."""
 
 
 class StoreWriter:
-    """Writes a store that appears whole, when the context ends without an error, or not at all."""
+    """Writes a store that appears whole, when the context ends without an error, or not at all.
+
+    Memory does not grow with the rows: what is more than `SHARD_SIZE` goes to the disk.
+    """
 
     def __init__(self, folder: Path, info: StoreInfo) -> None:
         """Begin a store.
@@ -86,7 +97,10 @@ class StoreWriter:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UnusableInputError(f"{folder} exists and is not empty; name another folder")
         self._folder, self._info = folder, info
-        self._rows: dict[str, int] = {}
+        self._rows: Counter[str] = Counter()
+        self._shards: Counter[str] = Counter()
+        self._waiting: dict[str, list[StoreRow]] = {}
+        self._sizes: Counter[str] = Counter()
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             made = tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part")
@@ -99,16 +113,24 @@ class StoreWriter:
         """Where the store grows: further files put here become part of it."""
         return self._work
 
-    def write_split(self, split: str, rows: Sequence[StoreRow]) -> None:
-        """Write all rows of one split.
+    def write_rows(self, split: str, rows: Iterable[StoreRow]) -> None:
+        """Add rows to a split, in this order; splits may grow side by side.
 
         Raises:
             ValueError: a row does not fit the store; for people, check before.
         """
-        if split not in SPLITS or split in self._rows or not rows:
-            raise ValueError(f"split {split!r} of {len(rows)} rows cannot be written")
+        if split not in SPLITS:
+            raise ValueError(f"split {split!r} is none of {', '.join(SPLITS)}")
         for row in rows:
             _check(row, self._info)
+            self._waiting.setdefault(split, []).append(row)
+            self._sizes[split] += sum(steps.values.nbytes for steps in row.sequences.values())
+            if self._sizes[split] >= SHARD_SIZE:
+                self._write_shard(split)
+
+    def _write_shard(self, split: str) -> None:
+        rows = self._waiting.pop(split)
+        del self._sizes[split]
         tensors: dict[str, NDArray[Any]] = {"labels": np.stack([row.labels for row in rows])}
         for modality in MODALITIES:
             size = self._info.feature_sizes[modality]
@@ -122,15 +144,16 @@ class StoreWriter:
             tensors[f"{modality}.valid"] = np.concatenate(
                 [np.zeros(0, np.bool_), *(part.valid for part in given)]
             )
-        path = self._work / f"{split}.safetensors"
+        path = self._work / _shard_name(split, self._shards[split])
         save_file(tensors, path)
         share(path)
-        with (self._work / f"{split}.jsonl").open("w", encoding="utf-8") as file:
+        with (self._work / f"{split}.jsonl").open("a", encoding="utf-8") as file:
             for row in rows:
                 record = {"id": row.id, "text": row.text, "speaker": row.speaker}
                 record |= {} if row.group is None else {"group": row.group}
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")
-        self._rows[split] = len(rows)
+        self._rows[split] += len(rows)
+        self._shards[split] += 1
 
     def note(self, key: str, value: object) -> None:
         """Keep a JSON value in the notes of the store."""
@@ -138,7 +161,9 @@ class StoreWriter:
 
     def finished_info(self) -> StoreInfo:
         """What the store holds so far."""
-        return replace(self._info, rows=dict(self._rows))
+        for split in list(self._waiting):
+            self._write_shard(split)
+        return replace(self._info, rows=_in_order(self._rows), shards=_in_order(self._shards))
 
     def __enter__(self) -> StoreWriter:
         return self
@@ -165,27 +190,61 @@ class StoreWriter:
             shutil.rmtree(self._work, ignore_errors=True)
 
 
-class StoreSplit:
-    """The rows of one split, read from disk as they are asked for."""
+class _Shard:
+    """One file of a split."""
 
-    def __init__(self, path: Path, info: StoreInfo) -> None:
-        self.path = path
-        self.info = info
-        records = path.with_suffix(".jsonl").read_text(encoding="utf-8").split("\n")
-        self._records: list[dict[str, Any]] = [json.loads(line) for line in records if line]
-        self._open()
-
-    def _open(self) -> None:
-        file = safe_open(self.path, framework="np")
+    def __init__(self, path: Path) -> None:
+        file = safe_open(path, framework="np")
         self.labels: NDArray[np.float32] = file.get_tensor("labels")
-        """(rows, labels) float32 in 0..1."""
-        self._offsets: dict[Modality, NDArray[np.int64]] = {
+        self.offsets: dict[Modality, NDArray[np.int64]] = {
             name: file.get_tensor(f"{name}.offsets") for name in MODALITIES
         }
         self._values = {name: file.get_slice(f"{name}.values") for name in MODALITIES}
         self._valid: dict[Modality, NDArray[np.bool_]] = {
             name: file.get_tensor(f"{name}.valid") for name in MODALITIES
         }
+
+    def sequences(self, index: int) -> dict[Modality, Steps]:
+        """The modalities of a row, whose index counts from the first of this shard."""
+        found: dict[Modality, Steps] = {}
+        for name in MODALITIES:
+            begin, end = (int(offset) for offset in self.offsets[name][index : index + 2])
+            if end > begin:
+                found[name] = Steps(self._values[name][begin:end], self._valid[name][begin:end])
+        return found
+
+
+class StoreSplit:
+    """The rows of one split, read from disk as they are asked for."""
+
+    def __init__(self, folder: Path, split: str, shards: int | None, info: StoreInfo) -> None:
+        """Open a split.
+
+        Args:
+            folder: of the store.
+            split: its name.
+            shards: how many; None in a store of version 1.
+            info: what the store holds.
+        """
+        self.name = split
+        self.info = info
+        self._origin = f"{folder}, {split}"
+        records = (folder / f"{split}.jsonl").read_text(encoding="utf-8").split("\n")
+        self._records: list[dict[str, Any]] = [json.loads(line) for line in records if line]
+        if shards is not None and not 1 <= shards <= len(self._records):
+            raise ValueError(f"{len(self._records)} rows of {split} are in {shards} shards")
+        self._paths = (
+            [folder / f"{split}.safetensors"]
+            if shards is None
+            else [folder / _shard_name(split, number) for number in range(shards)]
+        )
+        self._open()
+
+    def _open(self) -> None:
+        self._shards = [_Shard(path) for path in self._paths]
+        self._ends = np.cumsum([len(shard.labels) for shard in self._shards], dtype=np.int64)
+        self.labels: NDArray[np.float32] = np.concatenate([item.labels for item in self._shards])
+        """(rows, labels) float32 in 0..1."""
 
     def __len__(self) -> int:
         return len(self._records)
@@ -199,17 +258,15 @@ class StoreSplit:
         """
         if not 0 <= index < len(self):
             raise IndexError(index)
-        sequences: dict[Modality, Steps] = {}
-        for name in MODALITIES:
-            begin, end = (int(offset) for offset in self._offsets[name][index : index + 2])
-            if end > begin:
-                steps = Steps(self._values[name][begin:end], self._valid[name][begin:end])
-                if not np.isfinite(steps.values).all():
-                    raise UnusableInputError(
-                        f"{self.path}, row {index} ({self.id_of(index)}): {name} holds "
-                        "NaN or infinity; make the store again"
-                    )
-                sequences[name] = steps
+        number = int(np.searchsorted(self._ends, index, side="right"))
+        shard = self._shards[number]
+        sequences = shard.sequences(index - int(self._ends[number]) + len(shard.labels))
+        for name, steps in sequences.items():
+            if not np.isfinite(steps.values).all():
+                raise UnusableInputError(
+                    f"{self._origin}, row {index} ({self.id_of(index)}): {name} holds NaN or "
+                    "infinity; make the store again"
+                )
         record = self._records[index]
         return StoreRow(
             record["id"],
@@ -247,11 +304,12 @@ class StoreSplit:
 
     def lengths(self, modality: Modality) -> NDArray[np.int64]:
         """Steps of each row, (rows,) int64; 0 where the modality is absent."""
-        return np.diff(self._offsets[modality])
+        return np.concatenate([np.diff(shard.offsets[modality]) for shard in self._shards])
 
     def __getstate__(self) -> dict[str, Any]:
         # Memory maps do not travel to the workers of a data loader; each opens its own.
-        return {"path": self.path, "info": self.info, "_records": self._records}
+        left = ("_shards", "_ends", "labels")
+        return {key: value for key, value in vars(self).items() if key not in left}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -300,14 +358,14 @@ def open_store(folder: Path | str) -> FeatureStore:
         raise UnusableInputError(f"{path} is damaged; make the store again") from None
     try:
         version = content.pop("store_version")
-        if version != STORE_VERSION:
+        if version not in range(1, STORE_VERSION + 1):
             raise UnusableInputError(
-                f"{folder} is a store of version {version}, this program reads {STORE_VERSION}; "
-                "make the store again"
+                f"{folder} is a store of version {version}, this program reads up to "
+                f"{STORE_VERSION}; make the store again"
             )
         info = StoreInfo(**{**content, "labels": tuple(content["labels"])})
         splits = {
-            split: StoreSplit(folder / f"{split}.safetensors", info)
+            split: StoreSplit(folder, split, None if version == 1 else info.shards[split], info)
             for split in SPLITS
             if split in info.rows
         }
@@ -321,17 +379,17 @@ def open_store(folder: Path | str) -> FeatureStore:
                 f"{folder} is damaged: {split} has {len(rows)} names and {len(rows.labels)} label "
                 f"rows, {info.rows[split]} are announced; make the store again"
             )
-        _check_split(rows)
+        _check_split(folder, rows)
     return FeatureStore(folder, info, splits)
 
 
-def _check_split(split: StoreSplit) -> None:
+def _check_split(folder: Path, split: StoreSplit) -> None:
     """What can be told without reading features, of a store that other hands may have written."""
-    labels = split.labels
+    labels, origin = split.labels, f"{folder}, {split.name}"
     shaped = labels.ndim == 2 and labels.shape[1] == len(split.info.labels)
     if not (shaped and ((labels >= 0) & (labels <= 1)).all()):  # False for NaN as well
         raise UnusableInputError(
-            f"{split.path}: labels are not {len(split.info.labels)} numbers in 0..1 a row; make "
+            f"{origin}: labels are not {len(split.info.labels)} numbers in 0..1 a row; make "
             "the store again"
         )
     steps = sum(split.lengths(name) for name in MODALITIES)
@@ -339,9 +397,17 @@ def _check_split(split: StoreSplit) -> None:
     if len(empty):
         first = int(empty[0])
         raise UnusableInputError(
-            f"{split.path}, row {first} ({split.id_of(first)}): every modality is absent; leave "
+            f"{origin}, row {first} ({split.id_of(first)}): every modality is absent; leave "
             "the row out"
         )
+
+
+def _shard_name(split: str, number: int) -> str:
+    return f"{split}-{number:05d}.safetensors"
+
+
+def _in_order(counts: Mapping[str, int]) -> dict[str, int]:
+    return {split: counts[split] for split in SPLITS if split in counts}
 
 
 def _check(row: StoreRow, info: StoreInfo) -> None:

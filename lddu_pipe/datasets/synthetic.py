@@ -102,7 +102,7 @@ def synthesize(
     )
     with StoreWriter(output, info) as writer:
         for split, items in rows.items():
-            writer.write_split(split, items)
+            writer.write_rows(split, items)
 
 
 def _world(kind: str, random: np.random.Generator, *, aligned: bool) -> _World:

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoFeatureExtractor, AutoModel
+from transformers import AutoFeatureExtractor
 
-from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.errors import IncompatibleModelError
+from lddu_pipe.extractors.hub import load_network
 
 SAMPLE_RATE = 16_000  # Hz
 SAMPLES_PER_FRAME = 320  # 20 ms, as in wav2vec 2.0, HuBERT, WavLM and data2vec
@@ -18,27 +19,25 @@ SAMPLES_PER_FRAME = 320  # 20 ms, as in wav2vec 2.0, HuBERT, WavLM and data2vec
 class HuggingFaceAudioEncoder:
     """Calls an encoder such as wav2vec 2.0 on a waveform (Baevski et al. 2020)."""
 
-    def __init__(self, encoder: str | Path, *, offline: bool, device: str = "cpu") -> None:
+    def __init__(self, encoder: Path, *, device: str = "cpu") -> None:
         """Load the encoder.
 
         Args:
-            encoder: a folder, or an id on the hub.
-            offline: look on this machine only.
+            encoder: its folder.
             device: "cpu", "cuda" or "mps".
 
         Raises:
-            UnusableInputError: the encoder does not take 16 kHz sound, or not 50 frames a second.
+            IncompatibleModelError: it does not take 16 kHz sound, or not 50 frames a second.
         """
-        source = str(encoder)
         self._device = torch.device(device)
-        self._prepare = AutoFeatureExtractor.from_pretrained(source, local_files_only=offline)
-        model = AutoModel.from_pretrained(
-            source, local_files_only=offline, use_safetensors=True, dtype=torch.float32
+        self._prepare = AutoFeatureExtractor.from_pretrained(
+            str(encoder), local_files_only=True, trust_remote_code=False
         )
+        model = load_network(encoder)
         shift = int(np.prod(getattr(model.config, "conv_stride", (0,))))
         if shift != SAMPLES_PER_FRAME or self._prepare.sampling_rate != SAMPLE_RATE:
-            raise UnusableInputError(
-                f"{source} does not turn 16 kHz sound into 50 frames a second; "
+            raise IncompatibleModelError(
+                f"{encoder} does not turn 16 kHz sound into 50 frames a second; "
                 f"use an encoder such as wav2vec 2.0, HuBERT or WavLM"
             )
         self._model = model.eval().to(self._device)

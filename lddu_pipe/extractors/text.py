@@ -7,15 +7,17 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from peft import PeftModel
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoTokenizer
 
 from lddu_pipe.errors import IncompatibleModelError
 from lddu_pipe.extractors.base import fingerprint
+from lddu_pipe.extractors.hub import load_network
 from lddu_pipe.types import ModalitySequence, Utterance, Word
 from lddu_pipe.weights import tensor_shapes
 
@@ -28,7 +30,8 @@ class TextSettings:
 
     encoder: str = "all-MiniLM-L6-v2"
     max_tokens: int = 256
-    """Word pieces of one pass, the encoder's limit; longer texts are read in several passes."""
+    """Word pieces of one pass, fewer where the encoder's own limit is below; longer texts are
+    read in several passes."""
 
 
 class TextExtractor:
@@ -38,23 +41,21 @@ class TextExtractor:
 
     def __init__(
         self,
-        encoder: str | Path,
+        encoder: Path,
         settings: TextSettings,
         weights: dict[str, str],
         *,
         adapter: Path | None = None,
-        offline: bool = True,
         device: str = "cpu",
     ) -> None:
         """Load the encoder.
 
         Args:
-            encoder: a folder, or the id of any encoder on the Hugging Face hub.
+            encoder: the folder of any encoder that transformers knows.
             settings: what decides the features.
             weights: sha256 by file name, the adapter's among them.
             adapter: a folder with ``adapter_config.json`` and ``adapter_model.safetensors``:
                 low-rank changes of the encoder's weights (Hu et al. 2021, "LoRA").
-            offline: look on this machine only.
             device: "cpu", "cuda" or "mps".
 
         Raises:
@@ -64,11 +65,8 @@ class TextExtractor:
         self.device = torch.device(device)
         # A tokenizer keeps what it was told about padding, so threads take it in turns.
         self._alone = threading.Lock()
-        source = str(encoder)
-        self._tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=offline)
-        model = AutoModel.from_pretrained(
-            source, local_files_only=offline, use_safetensors=True, dtype=torch.float32
-        )
+        self._tokenizer = _load_tokenizer(encoder)
+        model = load_network(encoder)
         if adapter is not None:
             try:
                 _check_adapter(adapter)
@@ -79,6 +77,8 @@ class TextExtractor:
                     f"the adapter {adapter} cannot be loaded ({reason}); get the model again"
                 ) from error
         self._model = model.eval().to(self.device)
+        own = getattr(model.config, "max_position_embeddings", None) or settings.max_tokens
+        self._max_tokens = min(settings.max_tokens, self._tokenizer.model_max_length, own)
         self.feature_dim: int = model.config.hidden_size
         self.feature_names = tuple(f"token_{index:03d}" for index in range(self.feature_dim))
         self.fingerprint = fingerprint(self.name, settings, weights)
@@ -115,7 +115,7 @@ class TextExtractor:
             return []
         with self._alone:
             pieces = self._tokenizer([word.text for word in words], add_special_tokens=False)
-        limit = self.settings.max_tokens - self._tokenizer.num_special_tokens_to_add()
+        limit = self._max_tokens - self._tokenizer.num_special_tokens_to_add()
         parts: list[tuple[Word, ...]] = []
         start = used = 0
         for index, tokens in enumerate(pieces["input_ids"]):
@@ -133,7 +133,7 @@ class TextExtractor:
             is_split_into_words=True,
             padding=True,
             truncation=True,
-            max_length=self.settings.max_tokens,
+            max_length=self._max_tokens,
             return_tensors="pt",
         )
         hidden = self._model(**batch.to(self.device)).last_hidden_state.float().cpu().numpy()
@@ -158,6 +158,15 @@ class TextExtractor:
             feature_names=self.feature_names,
             fingerprint=self.fingerprint,
         )
+
+
+def _load_tokenizer(encoder: Path) -> Any:  # noqa: ANN401 - each encoder has a class of its own
+    options = {"local_files_only": True, "trust_remote_code": False}
+    tokenizer = AutoTokenizer.from_pretrained(str(encoder), **options)
+    if getattr(tokenizer, "add_prefix_space", None) is False:
+        # Words are given one by one; those of byte-level vocabularies begin with their space.
+        return AutoTokenizer.from_pretrained(str(encoder), add_prefix_space=True, **options)
+    return tokenizer
 
 
 def _check_adapter(folder: Path) -> None:

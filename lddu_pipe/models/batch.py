@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lddu_pipe.alignment import pool_neighbours
 from lddu_pipe.types import MODALITIES, Modality, Sample
 
 
@@ -36,12 +37,18 @@ def _move(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.to(device)
 
 
-def collate(samples: Sequence[Sample]) -> Batch:
-    """Pad samples to their longest, modality by modality.
+def limits_of(max_steps: Mapping[str, int], *, aligned: bool) -> Mapping[str, int]:
+    """Steps by modality to which a model's longer sequences are pooled.
 
-    Unaligned sequences are packed: steps that show nothing are left out, so that a face that
-    comes and goes looks like a shorter sequence. Aligned ones keep every step, since a step is a
-    word, and mask those that show nothing.
+    Args:
+        max_steps: of the model, by modality.
+        aligned: all modalities keep one step a word, so the shortest limit is that of all.
+    """
+    return dict.fromkeys(max_steps, min(max_steps.values())) if aligned else max_steps
+
+
+def collate(samples: Sequence[Sample], max_steps: Mapping[str, int]) -> Batch:
+    """Make a batch of samples, as `collate_rows` does of rows.
 
     Raises:
         ValueError: `samples` is empty.
@@ -52,24 +59,34 @@ def collate(samples: Sequence[Sample]) -> Batch:
         {name: (item.values, item.valid) for name, item in sample.sequences.items()}
         for sample in samples
     ]
-    return pad_rows(rows, aligned=samples[0].aligned)
+    return collate_rows(rows, max_steps, aligned=samples[0].aligned)
 
 
-def pad_rows(
+def collate_rows(
     rows: Sequence[Mapping[Modality, tuple[NDArray[np.float32], NDArray[np.bool_]]]],
+    max_steps: Mapping[str, int],
     *,
     aligned: bool,
 ) -> Batch:
-    """Pad rows of (values, valid) by modality; see `collate`.
+    """Pool what is longer than the model takes, and pad rows to their longest by modality.
+
+    Training and use both come through here. Unaligned sequences are packed: steps that show
+    nothing are left out, so that a face that comes and goes looks like a shorter sequence.
+    Aligned ones keep every step, since a step is a word, and mask those that show nothing.
 
     Args:
-        rows: by modality, values (time, features) float32 and valid (time,) bool.
-        aligned: keep steps that show nothing, masked.
+        rows: by modality, values (time, features) float32 and valid (time,) bool, of any length.
+        max_steps: of the model, by modality.
+        aligned: whether a step is a word.
     """
+    limits = limits_of(max_steps, aligned=aligned)
     values: dict[str, Tensor] = {}
     masks: dict[str, Tensor] = {}
     for modality in MODALITIES:
-        found = [row.get(modality) for row in rows]
+        found = [
+            None if item is None else pool_neighbours(*item, limits[modality])
+            for item in (row.get(modality) for row in rows)
+        ]
         if not aligned:
             found = [None if item is None else _packed(*item) for item in found]
         if any(item is not None for item in found):

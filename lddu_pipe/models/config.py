@@ -47,6 +47,7 @@ class LDDUConfig(PretrainedConfig):
         version: str = "0",
         fingerprints: dict[str, str] | None = None,
         better_than_base_rates: bool | None = None,
+        encoders: dict[str, dict[str, str | None]] | None = None,
         **kwargs: Any,
     ) -> None:
         """Describe a model.
@@ -92,6 +93,8 @@ class LDDUConfig(PretrainedConfig):
             better_than_base_rates: whether, on rows that training had not learned from, its
                 probabilities had a better Brier score than each label's frequency; None where
                 nobody looked.
+            encoders: by modality, where the encoder is whose features those are (``source`` and
+                ``revision``); that of a modality which is not here is a default one.
             **kwargs: what every `PretrainedConfig` takes.
 
         Raises:
@@ -121,6 +124,7 @@ class LDDUConfig(PretrainedConfig):
         self.version = version
         self.fingerprints = fingerprints or {}
         self.better_than_base_rates = better_than_base_rates
+        self.encoders = encoders or {}
         if not kwargs.get("id2label"):
             kwargs["id2label"] = dict(enumerate(labels or MOSEI.labels))
             kwargs["label2id"] = {name: index for index, name in kwargs["id2label"].items()}

@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance
-from lddu_pipe.assets import ASSETS
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
 from lddu_pipe.media import Frame
 from lddu_pipe.pipelines.checkpoint import Checkpoint, load_checkpoint
@@ -54,8 +53,8 @@ class EmotionPipeline:
         device: str = "auto",
         offline: bool = False,
         settings: PipelineSettings | None = None,
-        text_encoder: str | None = None,
-        audio_encoder: str | None = None,
+        text_encoder: str | Path | None = None,
+        audio_encoder: str | Path | None = None,
     ) -> None:
         """Use a checkpoint that is in memory; most callers want `from_pretrained`."""
         self.checkpoint = checkpoint
@@ -64,7 +63,8 @@ class EmotionPipeline:
         )
         self._check_alignment(self.settings)
         self._offline = offline
-        self._encoders = {"text_encoder": text_encoder, "audio_encoder": audio_encoder}
+        given: dict[Modality, str | Path | None] = {"text": text_encoder, "audio": audio_encoder}
+        self._places = {name: place for name, place in given.items() if place is not None}
         self._busy = threading.RLock()
         self.to(device)
 
@@ -76,8 +76,8 @@ class EmotionPipeline:
         device: str = "auto",
         offline: bool = False,
         settings: PipelineSettings | None = None,
-        text_encoder: str | None = None,
-        audio_encoder: str | None = None,
+        text_encoder: str | Path | None = None,
+        audio_encoder: str | Path | None = None,
     ) -> EmotionPipeline:
         """Load a checkpoint.
 
@@ -88,8 +88,9 @@ class EmotionPipeline:
             device: "auto", "cpu", "cuda" or "mps".
             offline: never look for weights beyond this machine.
             settings: how media are cut and read.
-            text_encoder: a Hugging Face id or folder in place of the default text encoder; the
-                model must have been trained on its features.
+            text_encoder: where on this machine the text encoder is that the model was trained
+                with: a folder, or an id on the Hugging Face hub for one that came from there. By
+                default it is looked for where it was then. One with other content is refused.
             audio_encoder: the same for the audio encoder.
 
         Raises:
@@ -119,7 +120,7 @@ class EmotionPipeline:
         """
         self.device = choose_device(device)
         self.extractors = Extractors(
-            self.checkpoint, self.device, offline=self._offline, **self._encoders
+            self.checkpoint.parts, self.device, offline=self._offline, places=self._places
         )
         self.predictor = Predictor(
             self.checkpoint,
@@ -250,7 +251,7 @@ class EmotionPipeline:
 
     def _annotate(self, source: Source, tell: Hook) -> Annotation:
         # What an annotation says it was made with must not depend on what was annotated before.
-        self.extractors.used_assets.clear()
+        self.extractors.used_weights.clear()
         missing: dict[Modality, str] = dict(source.missing)
         with self._looking(source, tell) as looking:
             transcript, utterances = self._words(source, missing, tell, looking.check)
@@ -265,7 +266,6 @@ class EmotionPipeline:
                 utterance,
                 item | {"vision": look_up(vision, utterance)},
                 missing,
-                self.checkpoint.config,
                 aligned=self.settings.aligned,
             )
             for utterance, item in zip(utterances, found, strict=True)
@@ -337,13 +337,11 @@ class EmotionPipeline:
             transcript: of what was said.
             extractors: that were used; the pipeline's own by default.
         """
-        weights = dict(self.checkpoint.weights)
-        for name in (extractors or self.extractors).used_assets:
-            weights |= {f"{name}/{file}": sha for file, sha in ASSETS[name].files.items()}
+        used = (extractors or self.extractors).used_weights
         return Provenance(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             versions={name: version(name) for name in VERSIONED},
-            weights=weights,
+            weights={**self.checkpoint.weights, **used},
             config={
                 **asdict(self.settings),
                 "device": str(self.device),

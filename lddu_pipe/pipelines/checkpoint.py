@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,31 +15,69 @@ from transformers.utils import logging as transformers_logging
 
 from lddu_pipe.errors import IncompatibleModelError
 from lddu_pipe.extractors.expression import ExpressionNetwork
+from lddu_pipe.extractors.hub import EncoderSource
 from lddu_pipe.files import sha256_of_file, share
 from lddu_pipe.models.calibration import FILE_NAME as CALIBRATION_FILE
 from lddu_pipe.models.calibration import Calibration
 from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.pipelines.folder import CONFIG_FILE, WEIGHTS_FILE, find_checkpoint
+from lddu_pipe.types import MODALITIES, Modality
 from lddu_pipe.weights import check_weights
 
 EXPRESSION_FILE = "expression.safetensors"
 ADAPTER_FOLDER = "text_adapter"
 """A folder of its own: transformers would take an adapter beside a model for that model's."""
 ADAPTER_FILE = f"{ADAPTER_FOLDER}/adapter_model.safetensors"
-COMPANION_FILES = (
-    EXPRESSION_FILE,
-    "expression.json",
-    ADAPTER_FILE,
-    f"{ADAPTER_FOLDER}/adapter_config.json",
+COMPANIONS = {
+    EXPRESSION_FILE: "expression.json",
+    ADAPTER_FILE: f"{ADAPTER_FOLDER}/adapter_config.json",
+}
+"""Parts of extractors that were trained for a model's features and go wherever it goes: their
+weights, and the configuration beside each."""
+CHECKPOINT_FILES = (
+    *(CONFIG_FILE, WEIGHTS_FILE, CALIBRATION_FILE),
+    *(name for pair in COMPANIONS.items() for name in pair),
 )
-"""Parts of extractors that were trained for a model's features and go wherever it goes."""
-CHECKPOINT_FILES = (CONFIG_FILE, WEIGHTS_FILE, CALIBRATION_FILE, *COMPANION_FILES)
 """All that a checkpoint can consist of."""
 _CONFIG_KEYS = {
     *inspect.signature(LDDUConfig).parameters,
     *("architectures", "dtype", "id2label", "label2id", "model_type", "transformers_version"),
 }
+
+
+@dataclass(frozen=True)
+class FeatureParts:
+    """What features need of a checkpoint; its model of emotion is not among it."""
+
+    name: str
+    """Of the checkpoint."""
+    folder: Path
+    expression: ExpressionNetwork | None
+    """None where the model was trained on other features than those of our extractors."""
+    weights: Mapping[str, str]
+    """sha256 by file name of `COMPANIONS`, those that are there and used."""
+    encoders: Mapping[Modality, EncoderSource]
+    """Encoders by others that took the place of the default ones."""
+    fingerprints: Mapping[Modality, str | None]
+    """Of the features that were trained on; of a modality that is not here, any will do."""
+
+    @property
+    def adapter(self) -> Path | None:
+        """The folder of the text encoder's adapter; None where the encoder is used as it is."""
+        return self.folder / ADAPTER_FOLDER if ADAPTER_FILE in self.weights else None
+
+    def with_encoders(self, encoders: Mapping[Modality, EncoderSource]) -> FeatureParts:
+        """The same parts under other encoders, which give features that no model knows yet."""
+        left_out = {ADAPTER_FILE} if "text" in encoders else set()
+        return replace(
+            self,
+            weights={name: sha for name, sha in self.weights.items() if name not in left_out},
+            encoders={**self.encoders, **encoders},
+            fingerprints={
+                name: mark for name, mark in self.fingerprints.items() if name not in encoders
+            },
+        )
 
 
 @dataclass(frozen=True)
@@ -49,15 +87,9 @@ class Checkpoint:
     folder: Path
     model: LDDUModel
     calibration: Calibration
-    expression: ExpressionNetwork | None
-    """None where the model was trained on other features than those of our extractors."""
+    parts: FeatureParts
     weights: dict[str, str]
     """sha256 by file name."""
-
-    @property
-    def adapter(self) -> Path | None:
-        """The folder of the text encoder's adapter; None where the encoder is used as it is."""
-        return self.folder / ADAPTER_FOLDER if ADAPTER_FILE in self.weights else None
 
     @property
     def config(self) -> LDDUConfig:
@@ -79,8 +111,7 @@ def load_checkpoint(model: str | Path, *, offline: bool = False) -> Checkpoint:
     """
     folder = find_checkpoint(model, offline=offline)
     calibration = Calibration.load(folder)
-    transformers_logging.disable_progress_bar()
-    try:
+    with _one_line(folder):
         check_weights(folder / WEIGHTS_FILE, lambda: LDDUModel(_read_config(folder)))
         network = LDDUModel.from_pretrained(
             folder,
@@ -89,16 +120,55 @@ def load_checkpoint(model: str | Path, *, offline: bool = False) -> Checkpoint:
             use_safetensors=True,
             dtype=torch.float32,
         )
-        known = (WEIGHTS_FILE, EXPRESSION_FILE, ADAPTER_FILE)
-        files = [name for name in known if (folder / name).is_file()]
-        expression = ExpressionNetwork.load(folder) if EXPRESSION_FILE in files else None
-        weights = {name: sha256_of_file(folder / name) for name in files}
+        parts = _parts(folder, network.config)
+        weights = {WEIGHTS_FILE: sha256_of_file(folder / WEIGHTS_FILE), **parts.weights}
+    return Checkpoint(folder, network.eval(), calibration, parts, weights)
+
+
+def load_parts(model: str | Path, *, offline: bool = False) -> FeatureParts:
+    """Read what features need of a checkpoint, and nothing else.
+
+    Args:
+        model: what `find_checkpoint` takes.
+        offline: never download.
+
+    Raises:
+        MissingAssetError: there is no such checkpoint, or it cannot be downloaded.
+        IncompatibleModelError: a file in it is damaged.
+    """
+    folder = find_checkpoint(model, offline=offline)
+    with _one_line(folder):
+        return _parts(folder, _read_config(folder))
+
+
+def _parts(folder: Path, config: LDDUConfig) -> FeatureParts:
+    weights = {
+        name: sha256_of_file(folder / name) for name in COMPANIONS if (folder / name).is_file()
+    }
+    return FeatureParts(
+        name=config.name,
+        folder=folder,
+        expression=ExpressionNetwork.load(folder) if EXPRESSION_FILE in weights else None,
+        weights=weights,
+        encoders={
+            modality: EncoderSource.from_json(config.encoders[modality])
+            for modality in MODALITIES
+            if modality in config.encoders
+        },
+        fingerprints={modality: config.fingerprints.get(modality) for modality in MODALITIES},
+    )
+
+
+@contextmanager
+def _one_line(folder: Path) -> Iterator[None]:
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
     except Exception as error:  # what libraries raise for damaged files has no common base
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise IncompatibleModelError(
             f"the checkpoint {folder} cannot be loaded ({reason}); get it again"
         ) from error
-    return Checkpoint(folder, network.eval(), calibration, expression, weights)
 
 
 def _read_config(folder: Path) -> LDDUConfig:
@@ -129,13 +199,13 @@ def save_checkpoint(
         folder: an existing one is replaced.
         model: with its configuration.
         calibration: of that model.
-        companions: folders with `COMPANION_FILES` whose features the model was trained on.
+        companions: folders with `COMPANIONS` whose features the model was trained on.
     """
     with _whole_folder(folder) as work:
         model.save_pretrained(work)
         calibration.save(work)
         for source in companions:
-            copy_companions(source, work)
+            copy_companions(source, work, COMPANIONS)
 
 
 def copy_checkpoint(checkpoint: Checkpoint, folder: Path, calibration: Calibration) -> None:
@@ -144,15 +214,16 @@ def copy_checkpoint(checkpoint: Checkpoint, folder: Path, calibration: Calibrati
         for name in (WEIGHTS_FILE, CONFIG_FILE):
             shutil.copyfile(checkpoint.folder / name, work / name)
         calibration.save(work)
-        copy_companions(checkpoint.folder, work)
+        copy_companions(checkpoint.folder, work, checkpoint.parts.weights)
 
 
-def copy_companions(source: Path, target: Path) -> None:
-    """Copy those of `COMPANION_FILES` that `source` holds into the folder `target`."""
-    for name in COMPANION_FILES:
-        if (source / name).is_file():
-            (target / name).parent.mkdir(exist_ok=True)
-            shutil.copyfile(source / name, target / name)
+def copy_companions(source: Path, target: Path, names: Iterable[str]) -> None:
+    """Copy those of `COMPANIONS` that `names` lists and the folder `source` holds."""
+    for weights in names:
+        for name in (weights, COMPANIONS[weights]):
+            if (source / name).is_file():
+                (target / name).parent.mkdir(exist_ok=True)
+                shutil.copyfile(source / name, target / name)
 
 
 @contextmanager

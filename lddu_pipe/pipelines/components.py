@@ -6,17 +6,23 @@ recognition half of one, which a text does not need.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from lddu_pipe.assets import ASSETS, resolve
-from lddu_pipe.errors import IncompatibleModelError, UnusableInputError
-from lddu_pipe.pipelines.checkpoint import ADAPTER_FILE, EXPRESSION_FILE, Checkpoint
-from lddu_pipe.types import Modality
+from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
+from lddu_pipe.extractors.hub import HUB, EncoderSource, FoundEncoder, find_encoder, one_line
+from lddu_pipe.extractors.prosody import SAMPLE_RATE
+from lddu_pipe.pipelines.checkpoint import ADAPTER_FILE, EXPRESSION_FILE, FeatureParts
+from lddu_pipe.pipelines.folder import CONFIG_FILE
+from lddu_pipe.transcripts import parse_text
+from lddu_pipe.types import Modality, TimeSpan, Utterance
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -37,53 +43,60 @@ class Extractors:
 
     def __init__(
         self,
-        checkpoint: Checkpoint,
+        parts: FeatureParts,
         device: torch.device,
         *,
         offline: bool = False,
-        text_encoder: str | None = None,
-        audio_encoder: str | None = None,
+        places: Mapping[Modality, str | Path] | None = None,
     ) -> None:
         """Say what will be loaded; nothing is yet.
 
         Args:
-            checkpoint: brings the parts of extractors that were trained for it, and says which
-                features it was trained on.
+            parts: what was trained of extractors, the encoders under them, and the fingerprints
+                that features must have.
             device: where networks run; speech recognition knows "cpu" and "cuda" only.
             offline: look for weights on this machine only.
-            text_encoder: a Hugging Face id or folder in place of the default text encoder.
-            audio_encoder: the same for the audio encoder.
+            places: where the encoder of a modality is, where it is not where `parts` say: a
+                folder, or, of an encoder by others, an id on the Hugging Face hub.
         """
-        self._checkpoint = checkpoint
+        self.parts = parts
         self._device = device
         self._offline = offline
-        self._text_encoder = text_encoder
-        self._audio_encoder = audio_encoder
-        self.used_assets: list[str] = []
-        """Names of the third-party weights that were used since the list was last cleared."""
+        self._places = dict(places or {})
+        self._found: dict[Modality, FoundEncoder] = {}
+        self.used_weights: dict[str, str] = {}
+        """sha256 by name of third-party weights that were used since it was last cleared."""
 
     def beside(self) -> Extractors:
-        """The same extractors with a list of used weights of its own, for another thread.
+        """The same extractors with used weights of its own, for another thread.
 
         The text encoder is loaded first, so that both have the same one.
         """
         _ = self._text
         other = copy(self)
-        other.used_assets = []
+        other.used_weights = {}
         return other
+
+    @property
+    def encoders(self) -> dict[Modality, EncoderSource]:
+        """Where encoders by others are, by modality; of the others, the default ones are used.
+
+        Raises:
+            MissingAssetError: one cannot be found.
+            IncompatibleModelError: one cannot be used.
+        """
+        return {modality: self._encoder(modality).source for modality in self.parts.encoders}
 
     @property
     def text(self) -> TextExtractor:
         """Token vectors grouped into words, of the encoder with the checkpoint's adapter."""
-        if self._text_encoder is None:
-            self._note(MINILM)
+        self._note_encoder("text", MINILM)
         return self._text
 
     @property
     def audio(self) -> AudioExtractor:
         """Encoder frames and prosody."""
-        if self._audio_encoder is None:
-            self._note(WHISPER)
+        self._note_encoder("audio", WHISPER)
         return self._audio
 
     @property
@@ -102,22 +115,21 @@ class Extractors:
     def _text(self) -> TextExtractor:
         from lddu_pipe.extractors.text import TextExtractor, TextSettings
 
-        adapter: Path | None = None
-        if self._text_encoder is None:
-            source: str | Path = self._resolve(MINILM)
-            settings, weights = TextSettings(), _weights_of_text(self._checkpoint)
-            adapter = self._checkpoint.adapter
+        device = self._device.type
+        if "text" in self.parts.encoders:
+            found = self._encoder("text")
+            with one_line(found.source.source, "text encoder such as BERT"):
+                settings, weights = TextSettings(encoder=HUB), dict(found.weights)
+                extractor = TextExtractor(found.folder, settings, weights, device=device)
+                extractor.extract([_long_text()])  # what does not fit shows only in use
         else:
-            source = self._text_encoder
-            settings, weights = TextSettings(encoder=source), {}
-        extractor = TextExtractor(
-            source,
-            settings,
-            weights,
-            adapter=adapter,
-            offline=self._offline or self._text_encoder is None,
-            device=self._device.type,
-        )
+            extractor = TextExtractor(
+                self._resolve(MINILM, "text"),
+                TextSettings(),
+                _weights_of_text(self.parts),
+                adapter=self.parts.adapter,
+                device=device,
+            )
         self._check("text", extractor.fingerprint)
         return extractor
 
@@ -125,22 +137,23 @@ class Extractors:
     def _audio(self) -> AudioExtractor:
         from lddu_pipe.extractors.audio import AudioExtractor, AudioSettings
 
-        if self._audio_encoder is None:
+        if "audio" in self.parts.encoders:
+            from lddu_pipe.extractors.huggingface_audio import HuggingFaceAudioEncoder
+
+            found = self._encoder("audio")
+            with one_line(found.source.source, "sound encoder such as wav2vec 2.0"):
+                loaded = HuggingFaceAudioEncoder(found.folder, device=self._device.type)
+                settings = AudioSettings(HUB, layers=(), encoder_size=loaded.size)
+                extractor = AudioExtractor(loaded, settings, dict(found.weights))
+                extractor.extract(np.zeros(SAMPLE_RATE, np.float32))  # as with texts
+        else:
             from lddu_pipe.extractors.whisper_layers import WhisperLayers
 
             settings = AudioSettings()
             encoder = WhisperLayers(
-                self._resolve(WHISPER), settings.layers, device=self._device.type
+                self._resolve(WHISPER, "audio"), settings.layers, device=self._device.type
             )
             extractor = AudioExtractor(encoder, settings, dict(ASSETS[WHISPER].files))
-        else:
-            from lddu_pipe.extractors.huggingface_audio import HuggingFaceAudioEncoder
-
-            loaded = HuggingFaceAudioEncoder(
-                self._audio_encoder, offline=self._offline, device=self._device.type
-            )
-            settings = AudioSettings(self._audio_encoder, layers=(), encoder_size=loaded.size)
-            extractor = AudioExtractor(loaded, settings, {})
         self._check("audio", extractor.fingerprint)
         return extractor
 
@@ -148,19 +161,16 @@ class Extractors:
     def _vision(self) -> VisionExtractor:
         from lddu_pipe.extractors.vision import VisionExtractor, VisionSettings
 
-        if self._checkpoint.expression is None:
+        if self.parts.expression is None:
             raise IncompatibleModelError(
-                f"{self._checkpoint.config.name} has no expression network: it was trained on "
+                f"{self.parts.name} has no expression network: it was trained on "
                 "other vision features and cannot look at pictures"
             )
         extractor = VisionExtractor(
             self._resolve(LANDMARKER),
-            self._checkpoint.expression,
+            self.parts.expression,
             VisionSettings(),
-            {
-                **ASSETS[LANDMARKER].files,
-                EXPRESSION_FILE: self._checkpoint.weights[EXPRESSION_FILE],
-            },
+            {**ASSETS[LANDMARKER].files, EXPRESSION_FILE: self.parts.weights[EXPRESSION_FILE]},
             device=self._device.type,
             threads=min(MAX_LANDMARKERS, torch.get_num_threads()),
         )
@@ -179,41 +189,78 @@ class Extractors:
 
         device = "cuda" if self._device.type == "cuda" else "cpu"
         return load_whisper(
-            self._resolve(WHISPER), device, threads=max(1, torch.get_num_threads() // 2)
+            self._resolve(WHISPER, "audio"), device, threads=max(1, torch.get_num_threads() // 2)
         )
 
-    def _resolve(self, name: str) -> Path:
-        return resolve(name, offline=self._offline)
+    def _resolve(self, name: str, modality: Modality | None = None) -> Path:
+        given = None
+        if modality is not None and modality not in self.parts.encoders:
+            given = self._places.get(modality)
+        return resolve(name, given=None if given is None else Path(given), offline=self._offline)
+
+    def _encoder(self, modality: Modality) -> FoundEncoder:
+        """The encoder by others of a modality, looked for once."""
+        if modality not in self._found:
+            place = self._places.get(modality)
+            wanted = self.parts.encoders[modality] if place is None else EncoderSource(str(place))
+            try:
+                self._found[modality] = find_encoder(wanted, offline=self._offline)
+            except MissingAssetError as error:
+                if modality not in self.parts.fingerprints:  # a person has just named it
+                    raise
+                raise MissingAssetError(
+                    f"{self.parts.name} needs the {modality} encoder it was trained with, but "
+                    f"{error}; put it there, or name its place under encoders in "
+                    f"{self.parts.folder / CONFIG_FILE}"
+                ) from error
+        return self._found[modality]
 
     def _note(self, name: str) -> None:
-        if name not in self.used_assets:
-            self.used_assets.append(name)
+        self.used_weights |= {f"{name}/{file}": sha for file, sha in ASSETS[name].files.items()}
+
+    def _note_encoder(self, modality: Modality, default: str) -> None:
+        if modality not in self.parts.encoders:
+            self._note(default)
+            return
+        weights = self._encoder(modality).weights
+        self.used_weights |= {f"{modality}_encoder/{file}": sha for file, sha in weights.items()}
 
     def _check(self, modality: Modality, fingerprint: str) -> None:
         """Refuse features of another recipe than the model was trained on."""
-        expected = self._checkpoint.config.fingerprints.get(modality)
-        if expected != fingerprint:
-            raise IncompatibleModelError(
-                f"{self._checkpoint.config.name} was trained on {modality} features "
-                f"{expected}, not {fingerprint}; use the extractor it was trained with, "
-                f"or train a model on these features"
-            )
+        expected = self.parts.fingerprints.get(modality, fingerprint)
+        if expected == fingerprint:
+            return
+        which, cure = "these are", "use the extractor it was trained with"
+        if modality in self.parts.encoders:
+            encoder = self._encoder(modality).source.source
+            which = f"the encoder {encoder} has other content now and gives"
+            cure = "put back what it was trained with"
+        raise IncompatibleModelError(
+            f"{self.parts.name} was trained on {modality} features {expected}; {which} "
+            f"{fingerprint}: {cure}, or train a model on these features"
+        )
 
 
-def reads_with_the_default_encoder(checkpoint: Checkpoint) -> bool:
+def _long_text() -> Utterance:
+    """More words than any encoder reads in one pass."""
+    words = parse_text("word " * 300).words
+    return Utterance("0", TimeSpan(0.0, words[-1].span.end), words=words)
+
+
+def reads_with_the_default_encoder(parts: FeatureParts) -> bool:
     """Whether a model was trained on texts as the default encoder gives them."""
     from lddu_pipe.extractors.base import fingerprint
     from lddu_pipe.extractors.text import TextExtractor, TextSettings
 
-    default = fingerprint(TextExtractor.name, TextSettings(), _weights_of_text(checkpoint))
-    return bool(checkpoint.config.fingerprints.get("text") == default)
+    default = fingerprint(TextExtractor.name, TextSettings(), _weights_of_text(parts))
+    return parts.fingerprints.get("text") == default
 
 
-def _weights_of_text(checkpoint: Checkpoint) -> dict[str, str]:
+def _weights_of_text(parts: FeatureParts) -> dict[str, str]:
     """The sha256 of the files that the default text features are made with."""
     weights = dict(ASSETS[MINILM].files)
-    if checkpoint.adapter is not None:
-        weights[ADAPTER_FILE] = checkpoint.weights[ADAPTER_FILE]
+    if parts.adapter is not None:
+        weights[ADAPTER_FILE] = parts.weights[ADAPTER_FILE]
     return weights
 
 

@@ -105,9 +105,8 @@ def score_manifest(
     samples: list[Sample] = []
     truth: list[NDArray[np.float32]] = []
     splits: list[str | None] = []
-    for row, target, sample in zip(
-        rows, targets, samples_of_rows(pipeline, rows, hook or _ignore), strict=True
-    ):
+    found = samples_of_rows(pipeline.extractors, pipeline.settings, rows, hook or _ignore)
+    for row, target, sample in zip(rows, targets, found, strict=True):
         if isinstance(sample, str):
             skipped.append({"id": row.id, "error": sample})
         else:

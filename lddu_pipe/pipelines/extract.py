@@ -8,6 +8,7 @@ import logging
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,20 @@ from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.datasets.store import SPLITS, Steps, StoreInfo, StoreRow, StoreWriter
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.labels import M3ED, MOSEI, LabelSet
-from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.checkpoint import copy_companions
+from lddu_pipe.pipelines.components import Extractors
 from lddu_pipe.pipelines.parts import load_part, save_part
 from lddu_pipe.pipelines.plan import LabelledRows, plan_training
 from lddu_pipe.pipelines.rows import samples_of_rows
+from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.types import MODALITIES
 
 logger = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 32
 """Rows whose features are written together: at most so many are lost by an interruption."""
+PARTS_VERSION = 2
+"""Of what waits beside a store; what another version left is made again."""
 SPLIT_NAMES = {"dev": "valid", "val": "valid", "validation": "valid"} | {s: s for s in SPLITS}
 SHARES = (0.70, 0.85)
 """Where rows without a split go: below the first to train, below the second to valid."""
@@ -37,7 +41,8 @@ Skipped = list[dict[str, str]]
 
 
 def extract_manifest(
-    pipeline: EmotionPipeline,
+    extractors: Extractors,
+    settings: PipelineSettings,
     rows: Sequence[ManifestRow],
     output: Path,
     *,
@@ -48,10 +53,12 @@ def extract_manifest(
     """Run the extractors over the media of labelled rows and write a feature store.
 
     Interrupted work is taken up where it stopped: finished rows wait beside `output`, in a
-    hidden folder that goes away when the store is there.
+    hidden folder that goes away when the store is there. Sequences are kept as long as they were
+    measured: what a model takes of them is the model's affair.
 
     Args:
-        pipeline: brings the extractors; its settings say whether steps are words.
+        extractors: of any encoders; no model of emotion is asked.
+        settings: how media are read, and whether steps are words.
         rows: of a manifest, with labels.
         output: folder of the store; it must not be there or be empty.
         name: of the data set, for people.
@@ -63,41 +70,43 @@ def extract_manifest(
 
     Raises:
         UnusableInputError: labels or splits are wrong, or no row can be used.
+        MissingAssetError: an encoder is not on this machine.
+        IncompatibleModelError: an encoder cannot be used.
     """
     label_set = label_set or choose_labels(rows)
     targets = [row.target(label_set) for row in rows]
     splits = [split_of(row) for row in rows]
     parts = output.with_name(f".{output.name}.parts")
-    text, audio, vision = (getattr(pipeline.extractors, modality) for modality in MODALITIES)
+    text, audio, vision = (getattr(extractors, modality) for modality in MODALITIES)
     info = StoreInfo(
         name=name,
         labels=label_set.labels,
-        aligned=pipeline.settings.aligned,
+        aligned=settings.aligned,
         feature_sizes={item.name: item.feature_dim for item in (text, audio, vision)},
         fingerprints={item.name: item.fingerprint for item in (text, audio, vision)},
+        encoders={name: asdict(source) for name, source in extractors.encoders.items()},
     )
+    chunks = [rows[begin : begin + ROWS_AT_ONCE] for begin in range(0, len(rows), ROWS_AT_ONCE)]
     skipped: Skipped = []
-    found: dict[str, list[StoreRow]] = {}
     with StoreWriter(output, info) as writer:
         parts.mkdir(exist_ok=True)
-        for begin in range(0, len(rows), ROWS_AT_ONCE):
-            tell("extract", begin / len(rows))
-            chunk = rows[begin : begin + ROWS_AT_ONCE]
-            for index, item in enumerate(_part(pipeline, chunk, info, parts), start=begin):
-                if isinstance(item, str):
-                    logger.warning("%s: left out: %s", rows[index].origin, item)
-                    skipped.append({"id": rows[index].id, "error": item})
-                else:
-                    row = _store_row(rows[index], targets[index], item)
-                    found.setdefault(splits[index], []).append(row)
-        if not found:
+        paths = []
+        for done, chunk in enumerate(chunks):
+            tell("extract", done / len(chunks))
+            paths.append(_make_part(extractors, settings, chunk, info, parts))
+        found = chain.from_iterable(map(load_part, paths, map(len, chunks)))
+        for row, target, split, item in zip(rows, targets, splits, found, strict=True):
+            if isinstance(item, str):
+                logger.warning("%s: left out: %s", row.origin, item)
+                skipped.append({"id": row.id, "error": item})
+            else:
+                writer.write_rows(split, [_store_row(row, target, item)])
+        if len(skipped) == len(rows):
             raise UnusableInputError(
                 f"none of the {len(rows)} rows can be used: {skipped[0]['error']}"
             )
-        for split in (split for split in SPLITS if split in found):
-            writer.write_split(split, found[split])
         writer.note("skipped", skipped)
-        copy_companions(pipeline.checkpoint.folder, writer.work_folder)
+        copy_companions(extractors.parts.folder, writer.work_folder, extractors.parts.weights)
     shutil.rmtree(parts, ignore_errors=True)
     return skipped
 
@@ -172,15 +181,19 @@ def group_of(row: ManifestRow) -> str:
     return row.speaker or (str(media) if media else row.id)
 
 
-def _part(
-    pipeline: EmotionPipeline, rows: Sequence[ManifestRow], info: StoreInfo, parts: Path
-) -> list[dict[Any, Steps] | str]:
-    """Features of some rows, or why a row has none; from the hidden folder if they are there."""
-    path = parts / f"{_key(pipeline, rows, info)}.safetensors"
+def _make_part(
+    extractors: Extractors,
+    settings: PipelineSettings,
+    rows: Sequence[ManifestRow],
+    info: StoreInfo,
+    parts: Path,
+) -> Path:
+    """Where the features of some rows are in the hidden folder; made if they are not there."""
+    path = parts / f"{_key(settings, rows, info)}.safetensors"
     if path.is_file():
-        return load_part(path, len(rows))
+        return path
     found: list[dict[Any, Steps] | str] = []
-    for sample in samples_of_rows(pipeline, rows, lambda stage, share: None):
+    for sample in samples_of_rows(extractors, settings, rows, lambda stage, share: None):
         if isinstance(sample, str):
             found.append(sample)
         elif not sample.sequences:
@@ -190,12 +203,12 @@ def _part(
                 {name: Steps(item.values, item.valid) for name, item in sample.sequences.items()}
             )
     save_part(path, found)
-    return found
+    return path
 
 
-def _key(pipeline: EmotionPipeline, rows: Sequence[ManifestRow], info: StoreInfo) -> str:
+def _key(settings: PipelineSettings, rows: Sequence[ManifestRow], info: StoreInfo) -> str:
     """Names the work on some rows: other files, other settings or other extractors, other name."""
-    facts: list[Any] = [dict(info.fingerprints), asdict(pipeline.settings)]
+    facts: list[Any] = [PARTS_VERSION, dict(info.fingerprints), asdict(settings)]
     for row in rows:
         facts.append([str(value) for key, value in asdict(row).items() if key != "labels"])
         for path in (row.video, row.audio, row.image, row.transcript):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,21 +30,21 @@ def save_part(path: Path, rows: Sequence[Mapping[Modality, Steps] | str]) -> Non
     write_whole(path, save(tensors, {"reasons": json.dumps(reasons)}))
 
 
-def load_part(path: Path, count: int) -> list[dict[Modality, Steps] | str]:
-    """Read what `save_part` wrote of `count` rows."""
+def load_part(path: Path, count: int) -> Iterator[dict[Modality, Steps] | str]:
+    """Read what `save_part` wrote of `count` rows, one after the other."""
     with safe_open(path, framework="np") as file:
         reasons = json.loads(file.metadata()["reasons"])
         names = set(file.keys())
-        return [
-            reasons[str(index)]
-            if str(index) in reasons
-            else {
-                name: Steps(
-                    file.get_tensor(f"{index}.{name}.values"),
-                    file.get_tensor(f"{index}.{name}.valid"),
-                )
-                for name in MODALITIES
-                if f"{index}.{name}.values" in names
-            }
-            for index in range(count)
-        ]
+        for index in map(str, range(count)):
+            yield (
+                reasons[index]
+                if index in reasons
+                else {
+                    name: Steps(
+                        file.get_tensor(f"{index}.{name}.values"),
+                        file.get_tensor(f"{index}.{name}.valid"),
+                    )
+                    for name in MODALITIES
+                    if f"{index}.{name}.values" in names
+                }
+            )

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lddu_pipe.models.batch import collate
+from lddu_pipe.models.batch import Batch, collate, limits_of
 from lddu_pipe.models.calibration import SetCalibration
 from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.models.losses import deviation_size
@@ -77,7 +77,7 @@ class Predictor:
             labels[index] = sample.labels
         for modalities, indices in self._groups(samples):
             if modalities:
-                batch = collate([samples[index] for index in indices]).to(self._device)
+                batch = self._collate([samples[index] for index in indices])
                 output = self._model(*batch)
                 logits[indices] = output.logits.cpu().numpy()
                 deviation[indices] = deviation_size(output).cpu().numpy()
@@ -103,14 +103,22 @@ class Predictor:
             present = tuple(name for name in MODALITIES if name in sample.sequences)
             by_set.setdefault(present, []).append(index)
         for present, indices in by_set.items():
-            indices.sort(key=lambda index: sum(map(len, samples[index].sequences.values())))
+            indices.sort(key=lambda index: self._steps(samples[index]))
             for begin in range(0, len(indices), self._batch_size):
                 yield present, indices[begin : begin + self._batch_size]
+
+    def _steps(self, sample: Sample) -> int:
+        """How many steps of all modalities the model sees of a sample."""
+        limits = limits_of(self._checkpoint.config.max_steps, aligned=sample.aligned)
+        return sum(min(len(item), limits[name]) for name, item in sample.sequences.items())
+
+    def _collate(self, samples: Sequence[Sample]) -> Batch:
+        return collate(samples, self._checkpoint.config.max_steps).to(self._device)
 
     @torch.inference_mode()
     def _score(self, samples: Sequence[Sample], present: tuple[Modality, ...]) -> list[Prediction]:
         calibration = self._checkpoint.calibration.of(present)
-        gathered = self._model.gather(*collate(samples).to(self._device))
+        gathered = self._model.gather(*self._collate(samples))
         output = self._model.classify(gathered)
         sampled = self._model.sample_logits(gathered, self._passes)
         # One copy from the device, so that it is waited for once.

@@ -51,7 +51,6 @@ def read_texts(
             utterance,
             next(found) | {"vision": look_up(None, utterance)},
             source.missing,
-            pipeline.checkpoint.config,
             aligned=pipeline.settings.aligned,
         )
         for source, utterances in zip(good, cut, strict=True)

@@ -49,7 +49,7 @@ def scores_of_manifest(
     label_set = LabelSet(pipeline.checkpoint.config.name, pipeline.labels)
     targets = [row.target(label_set) for row in rows]
     samples, skipped = [], []
-    found = samples_of_rows(pipeline, rows, tell)
+    found = samples_of_rows(pipeline.extractors, pipeline.settings, rows, tell)
     for row, target, sample in zip(rows, targets, found, strict=True):
         if isinstance(sample, str):
             skipped.append({"id": row.id, "error": sample})

@@ -14,6 +14,7 @@ from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import sha256_of_file
 from lddu_pipe.media import decode_audio, decode_frames, probe
 from lddu_pipe.pipelines.annotate import EmotionPipeline
+from lddu_pipe.pipelines.components import Extractors
 from lddu_pipe.pipelines.samples import (
     NO_FACE,
     NO_WORDS,
@@ -23,7 +24,7 @@ from lddu_pipe.pipelines.samples import (
     make_sample,
     show_throughout,
 )
-from lddu_pipe.pipelines.settings import Hook
+from lddu_pipe.pipelines.settings import Hook, PipelineSettings
 from lddu_pipe.transcripts import parse_text, read_transcript
 from lddu_pipe.types import (
     Media,
@@ -36,36 +37,36 @@ from lddu_pipe.types import (
 
 
 def samples_of_rows(
-    pipeline: EmotionPipeline, rows: Sequence[ManifestRow], tell: Hook
+    extractors: Extractors, settings: PipelineSettings, rows: Sequence[ManifestRow], tell: Hook
 ) -> Iterator[Sample | str]:
     """One sample a row, or why there is none; each extractor sees many rows at once.
 
     Only the modalities that a row names are used: nothing is transcribed.
 
     Args:
-        pipeline: brings extractors, model and settings.
+        extractors: loaded as they are needed.
+        settings: how media are cut and read.
         rows: of a manifest.
         tell: told of stages and the share of each that is done.
     """
-    config, aligned = pipeline.checkpoint.config, pipeline.settings.aligned
     found: list[Found | str] = []
     utterances: list[Utterance] = []
     for index, row in enumerate(rows):
         tell("look and listen", index / len(rows))
         try:
             utterance, media = _open(row)
-            found.append(_heard_and_seen(pipeline, row, utterance, media))
+            found.append(_heard_and_seen(extractors, settings, row, utterance, media))
         except UnusableInputError as error:
             utterance = Utterance(row.id, TimeSpan(0.0, 0.0))
             found.append(str(error))
         utterances.append(utterance)
-    _add_stills(pipeline, rows, utterances, found, tell)
-    _add_texts(pipeline, utterances, found, tell)
+    _add_stills(extractors, settings, rows, utterances, found, tell)
+    _add_texts(extractors, utterances, found, tell)
     for utterance, item in zip(utterances, found, strict=True):
         if isinstance(item, str):
             yield item
         else:
-            yield make_sample(utterance, item, {}, config, aligned=aligned)
+            yield make_sample(utterance, item, {}, aligned=settings.aligned)
 
 
 def annotate_row(pipeline: EmotionPipeline, row: ManifestRow) -> Annotation:
@@ -90,8 +91,10 @@ def annotate_row(pipeline: EmotionPipeline, row: ManifestRow) -> Annotation:
         if words is None and row.text is not None and row.text.strip():
             words = parse_text(row.text)
         return pipeline(given[0], transcript=words)
-    pipeline.extractors.used_assets.clear()
-    (sample,) = samples_of_rows(pipeline, [row], lambda stage, share: None)
+    pipeline.extractors.used_weights.clear()
+    (sample,) = samples_of_rows(
+        pipeline.extractors, pipeline.settings, [row], lambda stage, share: None
+    )
     if isinstance(sample, str):
         raise UnusableInputError(sample)
     media = [probe(path) for path in given]
@@ -148,7 +151,11 @@ def _words(row: ManifestRow, span: TimeSpan, *, timed: bool) -> tuple[Word, ...]
 
 
 def _heard_and_seen(
-    pipeline: EmotionPipeline, row: ManifestRow, utterance: Utterance, media: dict[str, Media]
+    extractors: Extractors,
+    settings: PipelineSettings,
+    row: ManifestRow,
+    utterance: Utterance,
+    media: dict[str, Media],
 ) -> Found:
     """Sound and moving pictures of one row; stills and words come later, many rows at once."""
     found: Found = {
@@ -159,19 +166,19 @@ def _heard_and_seen(
     span = utterance.span
     sound = media.get("audio") or media.get("video")
     if sound is not None and sound.audio is not None:
-        sequence = pipeline.extractors.audio.extract(decode_audio(sound, span=span), span.start)
+        sequence = extractors.audio.extract(decode_audio(sound, span=span), span.start)
         found["audio"] = sequence if sequence.present else SILENCE
     video = media.get("video")
     if video is not None and video.video is not None:
-        settings = pipeline.settings
         frames = decode_frames(video, settings.fps, settings.max_side, span)
-        vision = pipeline.extractors.vision.extract(frames, span.end, face_crops=row.face_crop)
+        vision = extractors.vision.extract(frames, span.end, face_crops=row.face_crop)
         found["vision"] = look_up(vision, utterance)
     return found
 
 
 def _add_stills(
-    pipeline: EmotionPipeline,
+    extractors: Extractors,
+    settings: PipelineSettings,
     rows: Sequence[ManifestRow],
     utterances: Sequence[Utterance],
     found: list[Found | str],
@@ -194,7 +201,7 @@ def _add_stills(
             for count, index in enumerate(wanted):
                 tell("look at faces", count / len(wanted))
                 try:
-                    image = _read_image(rows[index].image, pipeline.settings.max_side)
+                    image = _read_image(rows[index].image, settings.max_side)
                 except UnusableInputError as error:
                     found[index] = str(error)
                 else:
@@ -203,7 +210,7 @@ def _add_stills(
 
         if not chosen:
             continue
-        sequences = pipeline.extractors.vision.extract_stills(images(), face_crops=face_crops)
+        sequences = extractors.vision.extract_stills(images(), face_crops=face_crops)
         for index, sequence in zip(readable, sequences, strict=True):
             item = found[index]
             if not isinstance(item, str):
@@ -223,7 +230,7 @@ def _read_image(path: Path | None, max_side: int) -> NDArray[np.uint8]:
 
 
 def _add_texts(
-    pipeline: EmotionPipeline,
+    extractors: Extractors,
     utterances: Sequence[Utterance],
     found: list[Found | str],
     tell: Hook,
@@ -231,7 +238,7 @@ def _add_texts(
     chosen = [index for index, utterance in enumerate(utterances) if utterance.words]
     for block in _blocks(chosen, 256):
         tell("read", block[0] / len(utterances))
-        sequences = pipeline.extractors.text.extract([utterances[index] for index in block])
+        sequences = extractors.text.extract([utterances[index] for index in block])
         for index, sequence in zip(block, sequences, strict=True):
             item = found[index]
             if not isinstance(item, str):

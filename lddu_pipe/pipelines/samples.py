@@ -10,7 +10,6 @@ import numpy as np
 from lddu_pipe.alignment import align_to_words, limit_steps
 from lddu_pipe.extractors.prosody import SAMPLE_RATE
 from lddu_pipe.media import Sound
-from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.pipelines.components import Extractors
 from lddu_pipe.types import Modality, ModalitySequence, Sample, Utterance
 
@@ -66,17 +65,15 @@ def make_sample(
     utterance: Utterance,
     found: Mapping[Modality, ModalitySequence | str],
     missing: Mapping[Modality, str],
-    config: LDDUConfig,
     *,
     aligned: bool = False,
 ) -> Sample:
-    """Put one utterance's modalities together.
+    """Put one utterance's modalities together, as long as they were measured.
 
     Args:
         utterance: what is scored.
         found: a sequence, or why there is none, by modality.
         missing: reasons that hold everywhere and are better than those of `found`.
-        config: of the model.
         aligned: pool to one step a word.
     """
     sequences = {name: item for name, item in found.items() if not isinstance(item, str)}
@@ -92,11 +89,7 @@ def make_sample(
         for name in [name for name, sequence in sequences.items() if not sequence.present]:
             del sequences[name]
             reasons[name] = "nothing at any word"
-    limits = config.max_steps
-    if aligned:  # all modalities keep one step a word, so the shortest limit is that of all
-        limits = dict.fromkeys(limits, min(limits.values()))
-    limited = {name: limit_steps(sequence, limits[name]) for name, sequence in sequences.items()}
-    return Sample(utterance, limited, reasons, aligned=aligned)
+    return Sample(utterance, sequences, reasons, aligned=aligned)
 
 
 def _audio(

@@ -117,7 +117,7 @@ def _facts(checkpoint: Checkpoint, licence: str | None, languages: Sequence[str]
     beside = [folder.parent, folder] if folder.name == MODEL_FOLDER else [folder]
     figures = [item for place in beside for item in _figures(place)]
     written = folder / WRITTEN_CARD
-    known = ("en",) if reads_with_the_default_encoder(checkpoint) else ()
+    known = ("en",) if reads_with_the_default_encoder(checkpoint.parts) else ()
     return CardFacts(
         name=config.name,
         version=config.version,

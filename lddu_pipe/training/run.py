@@ -173,6 +173,7 @@ def model_config(settings: TrainSettings, rows: FeatureStore | Rows) -> LDDUConf
         name=settings.name,
         version="0.1.0",
         fingerprints={str(name): mark for name, mark in info.fingerprints.items()},
+        encoders={str(name): dict(where) for name, where in info.encoders.items()},
     )
 
 

@@ -29,8 +29,8 @@ def found(tmp_path):
             row(2, [0, 0, 0], text=9, audio=1),
             row(3, [0.9, 0.4, 0], text=4, audio=3),
         ]
-        writer.write_split("train", rows)
-        writer.write_split("test", rows[:1])
+        writer.write_rows("train", rows)
+        writer.write_rows("test", rows[:1])
         writer.note("made", "by hand")
     return inspect_store(open_store(tmp_path / "store"))
 

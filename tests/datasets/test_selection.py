@@ -23,8 +23,8 @@ def test_rows_are_those_of_the_splits_one_after_the_other(tmp_path: Path) -> Non
     info = StoreInfo("few", ("a", "b"), False, SIZES, dict.fromkeys(SIZES, "x"))
     rows = [row(0, speaker="Ann"), row(1), row(2, group="cut"), row(3, speaker="Ann")]
     with StoreWriter(tmp_path / "store", info) as writer:
-        writer.write_split("train", rows[:2])
-        writer.write_split("valid", rows[2:])
+        writer.write_rows("train", rows[:2])
+        writer.write_rows("valid", rows[2:])
     store = open_store(tmp_path / "store")
     everything = Selection([store.split("train"), store.split("valid")])
     assert everything.groups == ["Ann", "row r1", "cut", "Ann"]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from lddu_pipe.datasets import store as store_module
 from lddu_pipe.datasets.store import (
     STORE_FILE,
     Steps,
@@ -46,8 +47,8 @@ ROWS = [row(0), row(1, ("text",)), row(2, ("audio", "vision")), row(3)]
 @pytest.fixture
 def folder(tmp_path):
     with StoreWriter(tmp_path / "store", INFO) as writer:
-        writer.write_split("train", ROWS)
-        writer.write_split("test", ROWS[:1])
+        writer.write_rows("train", ROWS)
+        writer.write_rows("test", ROWS[:1])
         writer.note("cleaned", {"audio": 3})
     return tmp_path / "store"
 
@@ -72,6 +73,37 @@ def test_rows_come_back_as_they_were_written(folder):
         same(found, written)
 
 
+def test_shards_are_one_split(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_module, "SHARD_SIZE", 200)  # bytes, of rows of some 100
+    rows = [row(index) for index in range(20)]
+    with StoreWriter(tmp_path / "store", INFO) as writer:
+        for index, item in enumerate(rows):
+            writer.write_rows("train" if index % 4 else "test", [item])
+    store = open_store(tmp_path / "store")
+    assert store.info.rows == {"train": 15, "test": 5}
+    assert min(store.info.shards.values()) > 1
+    for name, written in (
+        ("train", [item for index, item in enumerate(rows) if index % 4]),
+        ("test", rows[::4]),
+    ):
+        split = pickle.loads(pickle.dumps(store.split(name)))
+        for found, expected in zip(split, written, strict=True):
+            same(found, expected)
+        np.testing.assert_array_equal(split.labels, [item.labels for item in written])
+        assert split.lengths("text").tolist() == [len(r.sequences["text"].valid) for r in written]
+
+
+def test_a_store_of_version_1_is_still_read(folder):
+    for split in ("train", "test"):
+        (folder / f"{split}-00000.safetensors").rename(folder / f"{split}.safetensors")
+    path = folder / STORE_FILE
+    content = json.loads(path.read_text())
+    del content["shards"], content["encoders"]
+    path.write_text(json.dumps({**content, "store_version": 1}))
+    for found, written in zip(open_store(folder).split("train"), ROWS, strict=True):
+        same(found, written)
+
+
 def test_an_absent_modality_is_absent_and_has_no_steps(folder):
     split = open_store(folder).split("train")
     assert set(split[1].sequences) == {"text"}
@@ -90,7 +122,7 @@ def test_a_split_travels_to_another_process_without_its_values(folder):
 
 def changed_by_hand(folder, name, change):
     """The store as other hands may write it: one tensor of train is another."""
-    path = folder / "train.safetensors"
+    path = folder / "train-00000.safetensors"
     tensors = load_file(path)
     tensors[name] = change(tensors[name])
     save_file(tensors, path)
@@ -140,7 +172,7 @@ def test_an_unknown_split_names_those_that_are_there(folder):
 def test_an_error_leaves_no_store_and_no_rubbish(tmp_path):
     def fail():
         with StoreWriter(tmp_path / "store", INFO) as writer:
-            writer.write_split("train", ROWS)
+            writer.write_rows("train", ROWS)
             raise RuntimeError("power cut")
 
     with pytest.raises(RuntimeError, match="power cut"):
@@ -150,7 +182,7 @@ def test_an_error_leaves_no_store_and_no_rubbish(tmp_path):
 
 def test_a_store_appears_only_when_it_is_whole(tmp_path):
     with StoreWriter(tmp_path / "store", INFO) as writer:
-        writer.write_split("train", ROWS)
+        writer.write_rows("train", ROWS)
         assert not (tmp_path / "store").exists()
     assert open_store(tmp_path / "store").splits == ("train",)
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
@@ -166,7 +198,7 @@ def test_a_folder_with_something_in_it_is_not_overwritten(tmp_path):
 def test_an_empty_folder_may_become_a_store(tmp_path):
     (tmp_path / "store").mkdir()
     with StoreWriter(tmp_path / "store", INFO) as writer:
-        writer.write_split("train", ROWS)
+        writer.write_rows("train", ROWS)
     assert len(open_store(tmp_path / "store").split("train")) == 4
 
 
@@ -183,7 +215,7 @@ def test_a_store_of_another_version_is_refused(folder):
 
 
 def _cut_values(folder):
-    path = folder / "train.safetensors"
+    path = folder / "train-00000.safetensors"
     path.write_bytes(path.read_bytes()[:-8])
 
 
@@ -195,6 +227,11 @@ def _lose_a_name(folder):
 def _cut_description(folder):
     path = folder / STORE_FILE
     path.write_text(path.read_text()[:40])
+
+
+def _count_too_many_shards(folder):
+    path = folder / STORE_FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), "shards": {"train": 10**12}}))
 
 
 def _forget_labels(folder):
@@ -211,8 +248,9 @@ def _forget_labels(folder):
         _lose_a_name,
         _cut_description,
         _forget_labels,
+        _count_too_many_shards,
         lambda folder: (folder / STORE_FILE).write_text("[]"),
-        lambda folder: (folder / "train.safetensors").unlink(),
+        lambda folder: (folder / "train-00000.safetensors").unlink(),
         lambda folder: (folder / "train.jsonl").unlink(),
         lambda folder: (folder / "train.jsonl").write_text("{"),
     ],
@@ -249,5 +287,5 @@ def test_a_row_that_does_not_fit_is_never_written(tmp_path, bad, complaint):
         pytest.raises(ValueError, match=complaint),
         StoreWriter(tmp_path / "store", INFO) as writer,
     ):
-        writer.write_split("train", [bad])
+        writer.write_rows("train", [bad])
     assert list(tmp_path.iterdir()) == []

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
-from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.errors import IncompatibleModelError
 from lddu_pipe.extractors.audio import AudioExtractor, AudioSettings
 from lddu_pipe.extractors.base import pool_frames
 from lddu_pipe.extractors.huggingface_audio import HuggingFaceAudioEncoder
@@ -153,7 +153,7 @@ def test_any_wav2vec2_like_encoder_of_the_hub_can_be_used(tmp_path: Path) -> Non
     )
     Wav2Vec2Model(config).save_pretrained(tmp_path)
     Wav2Vec2FeatureExtractor().save_pretrained(tmp_path)
-    encoder = HuggingFaceAudioEncoder(tmp_path, offline=True)
+    encoder = HuggingFaceAudioEncoder(tmp_path)
     for samples in (1, 320, 321, 16_000):
         assert encoder(np.zeros(samples, np.float32)).shape == (-(-samples // 320), 16)
     extractor = AudioExtractor(
@@ -172,5 +172,5 @@ def test_an_encoder_of_another_rate_is_refused(tmp_path: Path) -> None:
     )
     Wav2Vec2Model(config).save_pretrained(tmp_path)
     Wav2Vec2FeatureExtractor().save_pretrained(tmp_path)
-    with pytest.raises(UnusableInputError, match="50 frames"):
-        HuggingFaceAudioEncoder(tmp_path, offline=True)
+    with pytest.raises(IncompatibleModelError, match="50 frames"):
+        HuggingFaceAudioEncoder(tmp_path)

@@ -178,7 +178,7 @@ def test_a_crop_is_the_same_alone_and_among_others(extractor: VisionExtractor) -
 
 
 def test_a_still_is_looked_at_in_a_mirror_too(sample_frames: list[Frame]) -> None:
-    network = load_checkpoint("lddu-base-en").expression
+    network = load_checkpoint("lddu-base-en").parts.expression
     assert network is not None
     extractor = VisionExtractor(resolve("face-landmarker"), network, VisionSettings(), {})
     crop = cv2.cvtColor(sample_frames[0].image, cv2.COLOR_RGB2GRAY)[40:200, 60:220]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from lddu_pipe import Annotation, EmotionPipeline, PipelineSettings
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
 from lddu_pipe.media import decode_audio, decode_frames, probe
+from lddu_pipe.pipelines.folder import find_checkpoint
 from lddu_pipe.pipelines.sources import open_memory
 
 LABELS = ["happy", "sad", "anger", "surprise", "disgust", "fear"]
@@ -362,9 +364,12 @@ def test_wrong_models_and_devices_are_refused(tmp_path: Path) -> None:
         EmotionPipeline.from_pretrained(device="abacus")
 
 
-def test_features_of_another_recipe_are_refused() -> None:
-    pipe = EmotionPipeline.from_pretrained(device="cpu", offline=True)
-    pipe.checkpoint.config.fingerprints["text"] = "text:of-another-encoder"
+def test_features_of_another_recipe_are_refused(tmp_path: Path) -> None:
+    folder = shutil.copytree(find_checkpoint("lddu-base-en"), tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    config["fingerprints"]["text"] = "text:of-another-encoder"
+    (folder / "config.json").write_text(json.dumps(config))
+    pipe = EmotionPipeline.from_pretrained(folder, device="cpu", offline=True)
     with pytest.raises(IncompatibleModelError, match="text:of-another-encoder"):
         pipe(text="hello there")
 

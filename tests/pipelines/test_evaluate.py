@@ -101,7 +101,9 @@ def test_a_still_is_there_at_every_word_of_an_aligned_row(
         device="cpu", offline=True, settings=PipelineSettings(aligned=True)
     )
     rows = write_rows([{"image": face.name, "text": HAPPY, "labels": ["happy"]}])
-    (sample,) = samples_of_rows(aligned, rows, lambda stage, share: None)
+    (sample,) = samples_of_rows(
+        aligned.extractors, aligned.settings, rows, lambda stage, share: None
+    )
     assert not isinstance(sample, str)
     vision = sample.sequences["vision"]
     assert len(vision) == len(HAPPY.split())

@@ -38,6 +38,10 @@ def quiet(stage: str, share: float) -> None:
     pass
 
 
+def extract(pipe: EmotionPipeline, rows: list[ManifestRow], output: Path) -> list[dict[str, str]]:
+    return extract_manifest(pipe.extractors, pipe.settings, rows, output, name="lab", tell=quiet)
+
+
 def texts(count: int, split: str) -> list[dict]:
     labels = list(WORDS)
     return [
@@ -60,7 +64,12 @@ def test_a_lab_trains_on_its_recordings_and_annotates_with_the_model(
     rows += texts(60, "train") + texts(54, "dev")
     store_folder, run_folder = tmp_path / "store", tmp_path / "run"
     manifest = write_manifest(tmp_path / "rows.jsonl", rows)
-    assert extract_manifest(pipe, manifest, store_folder, name="lab", tell=quiet) == []
+    assert (
+        extract_manifest(
+            pipe.extractors, pipe.settings, manifest, store_folder, name="lab", tell=quiet
+        )
+        == []
+    )
     store = open_store(store_folder)
     assert store.splits == ("train", "valid")
     first = store.split("train")[0]
@@ -91,7 +100,9 @@ def test_aligned_extraction_gives_every_modality_a_step_a_word(
     )
     row = {"video": str(sample_video), "text": "I am so happy to be here", "labels": ["happy"]}
     manifest = write_manifest(tmp_path / "rows.jsonl", [{**row, "end": 3.0, "split": "train"}])
-    extract_manifest(pipe, manifest, tmp_path / "store", name="lab", tell=quiet)
+    extract_manifest(
+        pipe.extractors, pipe.settings, manifest, tmp_path / "store", name="lab", tell=quiet
+    )
     store = open_store(tmp_path / "store")
     assert store.info.aligned
     lengths = {len(s.values) for s in store.split("train")[0].sequences.values()}
@@ -105,24 +116,28 @@ def test_interrupted_extraction_goes_on_where_it_was(
     manifest = write_manifest(tmp_path / "rows.jsonl", texts(12, "train"))
     original, seen = extraction.samples_of_rows, []
 
-    def interrupted(pipeline, rows, tell):
+    def interrupted(extractors, settings, rows, tell):
         if len(seen) == 2:
             raise KeyboardInterrupt
         seen.append(rows[0].id)
-        return original(pipeline, rows, tell)
+        return original(extractors, settings, rows, tell)
 
     monkeypatch.setattr(extraction, "samples_of_rows", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        extract_manifest(pipe, manifest, tmp_path / "store", name="lab", tell=quiet)
+        extract_manifest(
+            pipe.extractors, pipe.settings, manifest, tmp_path / "store", name="lab", tell=quiet
+        )
     assert not (tmp_path / "store").exists()
     again: list[str] = []
 
-    def counted(pipeline, rows, tell):
+    def counted(extractors, settings, rows, tell):
         again.append(rows[0].id)
-        return original(pipeline, rows, tell)
+        return original(extractors, settings, rows, tell)
 
     monkeypatch.setattr(extraction, "samples_of_rows", counted)
-    extract_manifest(pipe, manifest, tmp_path / "store", name="lab", tell=quiet)
+    extract_manifest(
+        pipe.extractors, pipe.settings, manifest, tmp_path / "store", name="lab", tell=quiet
+    )
     assert (seen, again) == (["train-0", "train-4"], ["train-8"])
     assert [row.id for row in open_store(tmp_path / "store").split("train")] == [
         f"train-{index}" for index in range(12)
@@ -141,13 +156,17 @@ def test_rows_that_cannot_be_used_are_left_out_and_named(
         *texts(2, "train"),
     ]
     manifest = write_manifest(tmp_path / "rows.jsonl", rows)
-    skipped = extract_manifest(pipe, manifest, tmp_path / "store", name="lab", tell=quiet)
+    skipped = extract_manifest(
+        pipe.extractors, pipe.settings, manifest, tmp_path / "store", name="lab", tell=quiet
+    )
     assert [row["id"] for row in skipped] == ["broken", "silent"]
     assert "audio: silence" in skipped[1]["error"]
     assert open_store(tmp_path / "store").info.notes["skipped"] == skipped
     only = write_manifest(tmp_path / "only.jsonl", rows[:1])
     with pytest.raises(UnusableInputError, match="none of the 1 rows"):
-        extract_manifest(pipe, only, tmp_path / "other", name="lab", tell=quiet)
+        extract_manifest(
+            pipe.extractors, pipe.settings, only, tmp_path / "other", name="lab", tell=quiet
+        )
     assert not (tmp_path / "other").exists()
 
 

@@ -43,7 +43,7 @@ def write_toy(folder: Path, **sizes: int) -> Path:
     )
     with StoreWriter(folder, info) as writer:
         for seed, (split, count) in enumerate(sizes.items()):
-            writer.write_split(split, toy_rows(count, seed))
+            writer.write_rows(split, toy_rows(count, seed))
     return folder
 
 

@@ -255,7 +255,7 @@ def test_a_run_that_could_not_begin_gives_way_to_one_that_can(
 def rewritten(toy: Path, folder: Path, splits: dict[str, list[StoreRow]]) -> Path:
     with StoreWriter(folder, open_store(toy).info) as writer:
         for split, rows in splits.items():
-            writer.write_split(split, rows)
+            writer.write_rows(split, rows)
     return folder
 
 
