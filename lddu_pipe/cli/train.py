@@ -73,6 +73,7 @@ def train(
     settings = read_settings(preset, overrides)
     from lddu_pipe.datasets.store import open_store
     from lddu_pipe.pipelines import train as pipeline  # brings torch and more
+    from lddu_pipe.pipelines.ablations import ablate
     from lddu_pipe.pipelines.plan import plan_of_store
     from lddu_pipe.training.run import is_first
     from lddu_pipe.writers import training as writer
@@ -84,7 +85,7 @@ def train(
     log = log_lines()
     with progress(Path(settings.output).name) as hook:
         if preset == ABLATIONS:
-            result = pipeline.ablate(settings, seeds or [settings.seed], hook, draw_run, log)
+            result = ablate(settings, seeds or [settings.seed], hook, draw_run, log)
         elif seeds:
             result = pipeline.train_seeds(settings, seeds, hook, draw_run, log)
         else:

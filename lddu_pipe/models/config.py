@@ -24,6 +24,7 @@ class LDDUConfig(PretrainedConfig):
         self,
         feature_sizes: dict[str, int] | None = None,
         labels: list[str] | None = None,
+        modalities: list[str] | None = None,
         hidden_size: int = 256,
         latent_size: int = 128,
         encoder_layers: dict[str, int] | None = None,
@@ -55,6 +56,7 @@ class LDDUConfig(PretrainedConfig):
         Args:
             feature_sizes: D_m, raw features a step, by modality.
             labels: label names in output order.
+            modalities: those that the model takes; it passes over others. All by default.
             hidden_size: d.
             latent_size: k, the dimensions of a latent Gaussian.
             encoder_layers: Transformer layers by modality.
@@ -101,6 +103,7 @@ class LDDUConfig(PretrainedConfig):
             ValueError: a size does not fit the others.
         """
         self.feature_sizes = feature_sizes or {"text": 768, "audio": 74, "vision": 35}
+        self.modalities = [name for name in MODALITIES if name in (modalities or MODALITIES)]
         self.hidden_size = hidden_size
         self.latent_size = latent_size
         self.encoder_layers = encoder_layers or dict.fromkeys(MODALITIES, 3)
@@ -134,6 +137,8 @@ class LDDUConfig(PretrainedConfig):
                 setattr(self, field, _in_order(field, getattr(self, field)))
         if not all(0 <= layers <= MOST_LAYERS for layers in self.encoder_layers.values()):
             raise ValueError(f"encoder_layers lie in 0..{MOST_LAYERS}, got {encoder_layers}")
+        if not self.modalities or len(self.modalities) != len(modalities or MODALITIES):
+            raise ValueError(f"modalities are some of {MODALITIES}, each once, got {modalities}")
         if hidden_size % attention_heads:
             raise ValueError(f"hidden_size {hidden_size} is not a multiple of {attention_heads}")
         if fusion not in get_args(Fusion):

@@ -83,9 +83,10 @@ class LDDUModel(PreTrainedModel):
 
     def __init__(self, config: LDDUConfig) -> None:
         super().__init__(config)
-        self.encoders = nn.ModuleDict({name: UnimodalEncoder(config, name) for name in MODALITIES})
+        used = config.modalities
+        self.encoders = nn.ModuleDict({name: UnimodalEncoder(config, name) for name in used})
         self.label_embedding = nn.Parameter(torch.empty(len(config.labels), config.hidden_size))
-        self.spaces = nn.ModuleDict({name: EmotionSpace(config) for name in MODALITIES})
+        self.spaces = nn.ModuleDict({name: EmotionSpace(config) for name in used})
         self.latents = nn.ModuleDict({name: LatentHead(config) for name in MODALITIES})
         self.missing = nn.ModuleDict({name: MissingState(config) for name in MODALITIES})
         self.fusion = GatedFusion(config)
@@ -131,7 +132,7 @@ class LDDUModel(PreTrainedModel):
             values: X^m by modality, (batch, time, features) float; a modality may be left out,
                 and lengths may differ between modalities.
             masks: by modality, (batch, time) bool, True = real. A row without any True lacks
-                the modality.
+                the modality, and so do all where the configuration leaves it out.
 
         Raises:
             ValueError: no modality is given, or an unknown one.
@@ -151,7 +152,7 @@ class LDDUModel(PreTrainedModel):
         present: list[Tensor] = []
         attention: dict[str, Tensor] = {}
         for name in MODALITIES:
-            if name not in values:
+            if name not in values or name not in self.encoders:
                 gathered.append(first.new_zeros(batch, labels, self.config.hidden_size))
                 present.append(torch.zeros(batch, dtype=torch.bool, device=first.device))
                 continue

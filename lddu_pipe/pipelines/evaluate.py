@@ -161,7 +161,9 @@ def evaluate_scored(pipeline: EmotionPipeline, scored: ScoredRows) -> Evaluation
         decisions=decide(probabilities, thresholds),
         abstained=np.array([item.abstained for item in scored.predictions]),
         uncertainty=uncertainty,
-        present=np.array([[name in item.sequences for name in MODALITIES] for item in samples]),
+        present=np.array(
+            [[name not in item.missing for name in MODALITIES] for item in scored.predictions]
+        ),
     )
     found = evaluate_answers(
         answers,

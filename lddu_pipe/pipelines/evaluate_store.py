@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import product
 from typing import Any, Literal, get_args
 
@@ -16,6 +16,7 @@ from lddu_pipe.errors import IncompatibleModelError
 from lddu_pipe.models.calibration import Calibration, sigmoid
 from lddu_pipe.pipelines.checkpoint import Checkpoint
 from lddu_pipe.pipelines.evaluation import Evaluation, evaluate_answers
+from lddu_pipe.pipelines.predict import NOTHING_TO_SEE
 from lddu_pipe.training.scoring import RawScores, score_rows
 from lddu_pipe.types import MODALITIES, Answers
 
@@ -157,6 +158,12 @@ def _apply(
     for (fold, calibration), pattern in product(calibrations, np.unique(raw.present, axis=0)):
         chosen = fold & (raw.present == pattern).all(axis=1)
         if not chosen.any():
+            continue
+        if not pattern.any():
+            # As pipelines answer where nothing is known of an input.
+            probabilities[chosen], thresholds[chosen] = calibration.base_rates, 1.0
+            aleatoric[chosen], epistemic[chosen] = astuple(NOTHING_TO_SEE)
+            abstained[chosen], all_sets = True, False
             continue
         of_set = calibration.of(_present(pattern))
         probabilities[chosen] = of_set.probabilities(raw.logits[chosen])

@@ -65,11 +65,17 @@ def export_onnx(checkpoint: Checkpoint, path: Path) -> Exported:
 
     Raises:
         MissingAssetError: the extra `export` is not installed.
-        IncompatibleModelError: the model cannot be expressed in ONNX, its graph gives other
-            values, or its calibration lacks a set of modalities.
+        IncompatibleModelError: the model leaves modalities out or cannot be expressed in ONNX,
+            its graph gives other values, or its calibration lacks a set of modalities.
         UnusableInputError: the file cannot be written.
     """
     _need_packages()
+    taken = checkpoint.config.modalities
+    if len(taken) < len(MODALITIES):
+        raise IncompatibleModelError(
+            f"{checkpoint.config.name} takes {' and '.join(taken)} alone; only models of all "
+            "modalities can be exported"
+        )
     model = copy.deepcopy(checkpoint.model).cpu().float().eval()
     head = CalibratedHead(model, checkpoint.calibration).eval()
     proto = _to_onnx(head, checkpoint.config)

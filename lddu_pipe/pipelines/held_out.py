@@ -76,7 +76,11 @@ def compare_with_base_rates(
     for rows, calibration in by_fold:
         for name in np.unique(names[rows]):
             chosen = rows & (names == name)
-            probabilities[chosen] = calibration.sets[str(name)].probabilities(raw.logits[chosen])
+            probabilities[chosen] = (
+                calibration.sets[str(name)].probabilities(raw.logits[chosen])
+                if name
+                else calibration.base_rates
+            )
     answers = (probabilities, truth.mean(axis=0))
     own, plain = (((answer - truth) ** 2).mean(axis=1) for answer in answers)
     gain = plain - own

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from lddu_pipe.types import (
     Uncertainty,
 )
 
+NOT_TAKEN = "the model does not take it"
 NOTHING_TO_SEE = Uncertainty(aleatoric=0.5, epistemic=0.5)
 """As much doubt as of a coin toss, for an utterance in which every modality is missing."""
 
@@ -50,6 +52,7 @@ class Predictor:
         Samples with the same modalities and similar lengths are scored together. The result of
         a sample does not depend on the others beyond rounding.
         """
+        samples = [self._seen(sample) for sample in samples]
         results: dict[int, Prediction] = {}
         for present, indices in self._groups(samples):
             batch = [samples[index] for index in indices]
@@ -67,6 +70,7 @@ class Predictor:
         Raises:
             ValueError: a sample has no labels.
         """
+        samples = [self._seen(sample) for sample in samples]
         logits, deviation, labels = np.zeros(
             (3, len(samples), len(self._checkpoint.config.labels)), np.float32
         )
@@ -91,9 +95,22 @@ class Predictor:
 
         One, which no probability reaches, where every modality is missing.
         """
+        sample = self._seen(sample)
         if not sample.sequences:
             return (1.0,) * len(self._checkpoint.config.labels)
         return self._checkpoint.calibration.of(tuple(sample.sequences)).threshold
+
+    def _seen(self, sample: Sample) -> Sample:
+        """A sample as the model sees it, without modalities that it does not take."""
+        kept = self._checkpoint.config.modalities
+        left_out = [name for name in sample.sequences if name not in kept]
+        if not left_out:
+            return sample
+        return replace(
+            sample,
+            sequences={name: item for name, item in sample.sequences.items() if name in kept},
+            missing={**sample.missing, **dict.fromkeys(left_out, NOT_TAKEN)},
+        )
 
     def _groups(
         self, samples: Sequence[Sample]

@@ -1,4 +1,4 @@
-"""From settings to a calibrated model with honest figures: one run, several seeds, ablations."""
+"""From settings to a calibrated model with honest figures: one run, or several seeds."""
 
 from __future__ import annotations
 
@@ -41,16 +41,6 @@ FIGURES_FOLDER = "figures"
 ALL_ROWS = "all rows"
 REPORTED = ("micro_f1", "macro_f1", "jaccard_accuracy", "gap", "ece", "brier", "aurc")
 """Figures of which several runs give mean and spread."""
-ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
-    "full": {},
-    "no contrastive loss": {"loss": {"contrastive_weight": 0.0}},
-    "no calibration loss": {"loss": {"calibration_weight": 0.0}},
-    "no sigma branch": {"model": {"fusion": "no_sigma"}},
-    "no gate": {"model": {"fusion": "ungated"}},
-    "means only": {"model": {"fusion": "mean_only"}},
-}
-"""What each ablation changes, as in the paper's table."""
-
 HELD_OUT = "held_out"
 """In `METRICS_FILE` beside the splits, the fields of `HeldOut`."""
 
@@ -136,7 +126,7 @@ def train(
         tell("draw", 0.0)
         for protocol, item in evaluations.items():
             show(folder / FIGURES_FOLDER / protocol, item)
-    _write_json(folder / METRICS_FILE, metrics)
+    write_json(folder / METRICS_FILE, metrics)
     remove_checkpoints(folder)
     return Run(folder, metrics, evaluations)
 
@@ -209,7 +199,7 @@ def train_seeds(
     runs: list[dict[str, Any]] = []
     for seed in seeds:
         one = deepcopy(settings)
-        one.seed, one.output = seed, str(Path(settings.output) / f"seed-{seed}")
+        one.seed, one.output = seed, str(seed_folder(Path(settings.output), seed))
         name = f"seed {seed}"
         run = train(one, prefixed(tell, name), show, prefixed_log(log, name))
         if run is not None:
@@ -222,32 +212,8 @@ def train_seeds(
         of_split = [run[split] for run in runs]
         summary["synthetic"] = of_split[0][PROTOCOLS[0]]["synthetic"]
         summary[split] = {name: spread([run[name] for run in of_split]) for name in PROTOCOLS}
-    _write_json(Path(settings.output) / METRICS_FILE, summary)
+    write_json(Path(settings.output) / METRICS_FILE, summary)
     return summary
-
-
-def ablate(
-    settings: TrainSettings,
-    seeds: Sequence[int],
-    tell: Hook,
-    show: Show | None = None,
-    log: Log = ignore,
-) -> dict[str, Any] | None:
-    """Train the full model and each ablation on the same data, over the same seeds."""
-    results: dict[str, Any] = {}
-    for name, changes in ABLATIONS.items():
-        one = deepcopy(settings)
-        for part, values in changes.items():
-            for key, value in values.items():
-                setattr(getattr(one, part), key, value)
-        one.output = str(Path(settings.output) / name.replace(" ", "-"))
-        found = train_seeds(one, seeds, prefixed(tell, name), show, prefixed_log(log, name))
-        if found is not None:
-            results[name] = found
-    if not results:
-        return None
-    _write_json(Path(settings.output) / "ablations.json", results)
-    return results
 
 
 def spread(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -263,5 +229,11 @@ def spread(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+def seed_folder(output: Path, seed: int) -> Path:
+    """Where the run of one of several seeds is."""
+    return output / f"seed-{seed}"
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write figures, whole or not at all."""
     write_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")

@@ -151,6 +151,7 @@ def model_config(settings: TrainSettings, rows: FeatureStore | Rows) -> LDDUConf
     return LDDUConfig(
         feature_sizes={str(name): size for name, size in info.feature_sizes.items()},
         labels=list(info.labels),
+        modalities=shape.modalities,
         hidden_size=shape.hidden_size,
         latent_size=shape.latent_size,
         encoder_layers=asdict(shape.encoder_layers),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lddu_pipe.errors import MissingAssetError, UnusableInputError
+from lddu_pipe.types import MODALITIES
 
 PRESETS = Path(__file__).parents[1] / "presets"
 ABLATIONS = "ablations"
@@ -41,6 +42,8 @@ class ModelSettings:
     feed_forward_size: int = 256
     max_steps: ByModality = field(default_factory=lambda: ByModality(60, 60, 60))
     """Longer sequences are pooled to so many steps."""
+    modalities: list[str] = field(default_factory=lambda: list(MODALITIES))
+    """Those that the model takes; it passes over others."""
     dropout: float = 0.3
     fusion: str = "gated"
     statistics_pooling: bool = False
@@ -219,15 +222,14 @@ def _check_keys(values: Mapping[str, Any], kind: type[Any], prefix: str) -> None
         if key not in known:
             raise UnusableInputError(prefix + _unknown("setting", str(key), list(known)))
         factory = known[key].default_factory
-        if callable(factory):
-            inner = type(factory())
+        inner = type(factory()) if callable(factory) else None
+        if inner is not None and is_dataclass(inner):
             if not isinstance(value, Mapping):
                 raise UnusableInputError(
                     f"{prefix}{key} holds further settings, such as "
                     f"{key}.{fields(inner)[0].name}; got {value!r}"
                 )
-            if is_dataclass(inner):
-                _check_keys(value, inner, prefix)
+            _check_keys(value, inner, prefix)
 
 
 def _unknown(what: str, name: str, known: list[str]) -> str:
@@ -251,6 +253,13 @@ def _check_values(settings: TrainSettings) -> None:
     ):
         if value not in choices:
             raise UnusableInputError(f"{name}: " + _unknown("choice", value, list(choices)))
+    if not model.modalities or sorted(model.modalities) != sorted(
+        set(model.modalities) & set(MODALITIES)
+    ):
+        raise UnusableInputError(
+            f"model.modalities are some of {', '.join(MODALITIES)}, each once, such as "
+            f"[text,audio]; got {model.modalities}"
+        )
     sizes = {
         **{f"model.{name}": getattr(model, name) for name in _SIZES},
         **{f"model.max_steps.{name}": value for name, value in vars(model.max_steps).items()},

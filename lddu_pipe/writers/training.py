@@ -53,14 +53,20 @@ def print_seeds(summary: Mapping[str, Any], console: Console) -> None:
 
 def print_ablations(results: Mapping[str, Any], console: Console) -> None:
     """Print one row an ablation, on the test split where there is one."""
-    table = _table("model")
+    shown = list(_COLUMNS)[:-1]
+    heads = ("micro-F1 - full", *(_COLUMNS[key] for key in shown))
+    table = plain_table("model", *heads, right=range(1, len(heads) + 1))
     protocol = "validation-selected"
     for name, summary in results.items():
         split = next(name for name in reversed(SPLITS) if name in summary)
         figures = summary[split][protocol]
-        table.add_row(name, *(_mean_and_spread(figures[key]) for key in _COLUMNS))
+        cells = (_mean_and_spread(figures[key]) for key in shown)
+        table.add_row(name, _difference(summary.get("minus_full")), *cells)
     console.print(table)
     console.print(Text(f"{split} split, protocol {protocol}, {_over_seeds(summary)}", "dim"))
+    if any("minus_full" in summary for summary in results.values()):
+        note = "differences: mean over seeds, with 95 % of what other test rows would give"
+        console.print(Text(note, "dim"))
     _warn(console, synthetic=summary["synthetic"])
 
 
@@ -112,6 +118,16 @@ def _over_seeds(summary: Mapping[str, Any]) -> str:
 def _table(*first: str) -> Table:
     count = len(first)
     return plain_table(*first, *_COLUMNS.values(), right=range(count, count + len(_COLUMNS)))
+
+
+def _difference(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    figure = found["micro_f1"]
+    if figure["interval"] is None:
+        return f"{figure['difference']:+.3f}"
+    low, high = figure["interval"]
+    return f"{figure['difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
 def _mean_and_spread(figure: Mapping[str, float | None]) -> str:

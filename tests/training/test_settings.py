@@ -67,6 +67,13 @@ def test_a_file_and_then_overrides_decide(tmp_path: Path) -> None:
         ("m3ed", [*PLACES, "model.head_activation=tanh"], "model.head_activation"),
         ("m3ed", [*PLACES, "model.head_dropout=1"], "model.head_dropout lies in 0..0.95"),
         ("m3ed", [*PLACES, "model.initial_deviation=2"], "lies in 0.06..1.6"),
+        (
+            "m3ed",
+            [*PLACES, "model.modalities=[audio,faces]"],
+            "are some of text",
+        ),
+        ("m3ed", [*PLACES, "model.modalities=[]"], "are some of text"),
+        ("m3ed", [*PLACES, "model.modalities=audio"], "model.modalities: "),
         ("m3ed", [*PLACES, "model.classifier_size=0"], "model.classifier_size is at least 1"),
         ("m3ed", [*PLACES, "model.hidden_size=100"], "not a multiple of"),
         ("m3ed", [*PLACES, "batch_size=0"], "batch_size is at least 1"),
