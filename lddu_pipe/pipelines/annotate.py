@@ -16,7 +16,7 @@ from lddu_pipe.media import Frame
 from lddu_pipe.pipelines.checkpoint import Checkpoint, load_checkpoint
 from lddu_pipe.pipelines.components import Extractors, choose_device
 from lddu_pipe.pipelines.looking import Looking
-from lddu_pipe.pipelines.predict import Predictor
+from lddu_pipe.pipelines.predict import NOT_TAKEN, Predictor
 from lddu_pipe.pipelines.samples import (
     NO_SPEECH,
     look_up,
@@ -28,7 +28,7 @@ from lddu_pipe.pipelines.settings import Hook, PipelineSettings
 from lddu_pipe.pipelines.sources import Pictures, Sound, Source, open_file, open_memory
 from lddu_pipe.segmentation import segment
 from lddu_pipe.transcripts import read_transcript
-from lddu_pipe.types import Modality, ModalitySequence, Transcript, Utterance
+from lddu_pipe.types import MODALITIES, Modality, ModalitySequence, Transcript, Utterance
 
 VERSIONED = ("lddu-pipe", "torch", "transformers", "faster-whisper", "mediapipe", "librosa")
 
@@ -252,11 +252,16 @@ class EmotionPipeline:
     def _annotate(self, source: Source, tell: Hook) -> Annotation:
         # What an annotation says it was made with must not depend on what was annotated before.
         self.extractors.used_weights.clear()
-        missing: dict[Modality, str] = dict(source.missing)
+        taken = self.checkpoint.config.modalities
+        missing: dict[Modality, str] = {
+            **source.missing,
+            **{name: NOT_TAKEN for name in MODALITIES if name not in taken},
+        }
         with self._looking(source, tell) as looking:
             transcript, utterances = self._words(source, missing, tell, looking.check)
             tell("read and listen", 0.0)
-            found = read_and_listen(self.extractors, utterances, source.waveform)
+            heard = source.waveform if "audio" in taken else None
+            found = read_and_listen(self.extractors, utterances, heard)
             vision = looking.result()
         if vision is not None and source.still:
             vision = show_throughout(vision, utterances)
@@ -320,7 +325,8 @@ class EmotionPipeline:
             images = (frame.image for frame in frames)
             return self.extractors.vision.extract_stills(images, face_crops=False)[0]
 
-        return Looking(source.frames, source.info.duration, look, tell)
+        frames = source.frames if "vision" in self.checkpoint.config.modalities else None
+        return Looking(frames, source.info.duration, look, tell)
 
     @property
     def model_info(self) -> ModelInfo:

@@ -137,6 +137,17 @@ def test_what_is_absent_is_named(pipe: EmotionPipeline, shared_media: Path) -> N
 
 
 @pytest.mark.slow
+def test_what_the_model_does_not_take_is_not_looked_at(
+    pipe: EmotionPipeline, sample_video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipe.checkpoint.config, "modalities", ["text"])
+    for modality in ("audio", "vision"):
+        monkeypatch.delattr(type(pipe.extractors), modality)
+    found = pipe(sample_video)
+    reason = "the model does not take it"
+    assert missing(found) == {"audio": reason, "vision": reason}
+
+
 def test_memory_and_file_agree(
     pipe: EmotionPipeline, sample: Annotation, sample_video: Path
 ) -> None:
