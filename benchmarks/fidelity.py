@@ -23,20 +23,20 @@ from lddu_pipe.training.settings import read_settings
 VARIANTS: dict[str, tuple[str, ...]] = {
     "default": (),
     "paper": ("method=paper",),
-    "default, head dropout as before": ("model.head_dropout=null",),
+    "paper, learning rate 5e-4": ("method=paper", "learning_rate=5e-4"),
+    "default, learning rate 2e-4": ("learning_rate=2e-4",),
+    "default, head dropout 0.3 and on mu and sigma": ("model.head_dropout=null",),
     "default, contrastive weight 1.0": ("loss.contrastive_weight=1.0",),
-    "default, contrastive weight 0": ("loss.contrastive_weight=0",),
     "default, linear classifiers": ("model.classifier_size=null",),
     "default, L_crl ranking": ("loss.calibration=ranking",),
-    "default, no L_crl": ("loss.calibration_weight=0",),
     "default, keys shared with values": ("model.shared_keys=true",),
     "default, ReLU": ("model.head_activation=relu",),
     "default, y_dir hidden d/2": ("model.direct_size=128",),
-    "default, weights N(0, 0.02)": ("model.initialisation=normal",),
+    "default, encoders from N(0, 0.02)": ("model.initialisation=normal",),
     "default, sigma begins at 1": ("model.initial_deviation=1.0",),
     "as before": (
         *("model.head_dropout=null", "model.classifier_size=null"),
-        "loss.contrastive_weight=1.0",
+        *("loss.contrastive_weight=1.0", "learning_rate=2e-4"),
     ),
 }
 SHOWN = ("micro_f1", "macro_f1", "jaccard_accuracy", "gap", "ece")
