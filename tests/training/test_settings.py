@@ -15,7 +15,7 @@ PLACES = ["data=store", "output=run"]
 def test_the_presets_are_the_papers_hyper_parameters() -> None:
     assert preset_names() == ["m3ed", "mosei-aligned", "mosei-unaligned"]
     for name in preset_names():
-        settings = read_settings(name, PLACES)
+        settings = read_settings(name, [*PLACES, "method=paper"])
         assert (settings.epochs, settings.batch_size, settings.patience) == (30, 64, 5)
         assert (settings.learning_rate, settings.weight_decay) == (2e-4, 0.01)
         assert (settings.warmup, settings.clip_norm) == (0.1, 1.0)
@@ -35,6 +35,10 @@ def test_a_method_is_what_stands_where_nothing_else_is_said(tmp_path: Path) -> N
     assert (paper.shared_keys, paper.head_activation, paper.direct_size) == (True, "relu", 64)
     default = read_settings(str(path), [*PLACES, "method=default"]).model
     assert (default.shared_keys, default.head_activation) == (False, "gelu")
+    rates = [
+        read_settings("m3ed", [*PLACES, *more]).learning_rate for more in ([], ["method=paper"])
+    ]
+    assert rates == [5e-4, 2e-4]
     assert default.head_dropout == paper.head_dropout == 0.1
 
 
