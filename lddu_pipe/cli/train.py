@@ -58,9 +58,10 @@ def train(
 ) -> None:
     """Train a model on a feature store.
 
-    PRESET is mosei-aligned, mosei-unaligned or m3ed, each with the paper's hyper-parameters, or
+    PRESET is mosei-aligned, mosei-unaligned or m3ed, each with the paper's sizes and lengths, or
     ablations, which trains mosei-aligned and each of its ablations; or a YAML file of settings.
-    KEY=VALUE changes a setting; data and output are needed.
+    KEY=VALUE changes a setting; data and output are needed. method=paper trains as the paper did,
+    method=default, which is taken where nothing is said, as learns best by validation.
 
     The epoch, the calibration and the thresholds are chosen on the valid split; where it has fewer
     than 50 rows, or is missing, the model is cross-fitted on the rows of train and valid, 20 or
