@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal, get_args
@@ -29,6 +29,8 @@ published run; it never abstains.
 """
 PAPER_THRESHOLD = 0.21
 PASSES = 16
+ByFold = list[tuple[NDArray[np.bool_], Calibration]]
+"""Rows, (rows,) bool, and a calibration that was fitted on the other rows."""
 
 
 def check_fit(checkpoint: Checkpoint, store: FeatureStore) -> None:
@@ -92,7 +94,7 @@ def evaluate_scores(
     raw: RawScores,
     protocol: Protocol,
     *,
-    by_fold: Sequence[tuple[NDArray[np.bool_], Calibration]] = (),
+    by_fold: ByFold | None = None,
 ) -> Evaluation:
     """The same on scores that are there already, so that one pass serves both protocols.
 
@@ -101,7 +103,7 @@ def evaluate_scores(
     """
     calibration = checkpoint.calibration
     everywhere = np.ones(len(raw.labels), np.bool_)
-    applied = _apply(by_fold or [(everywhere, calibration)], raw)
+    applied = apply_calibrations(by_fold or [(everywhere, calibration)], raw)
     probabilities, thresholds = applied.probabilities, applied.thresholds
     decisions, abstained, members = applied.decisions, applied.abstained, applied.label_sets
     if protocol == "paper":
@@ -135,7 +137,9 @@ def evaluate_scores(
 
 
 @dataclass(frozen=True)
-class _Applied:
+class Applied:
+    """What calibrations make of raw scores."""
+
     probabilities: NDArray[np.float64]
     thresholds: NDArray[np.float64]
     decisions: NDArray[np.bool_]
@@ -145,9 +149,7 @@ class _Applied:
     uncertainty: dict[str, NDArray[np.float64]]
 
 
-def _apply(
-    calibrations: Sequence[tuple[NDArray[np.bool_], Calibration]], raw: RawScores
-) -> _Applied:
+def apply_calibrations(calibrations: ByFold, raw: RawScores) -> Applied:
     """Calibrate each row by its set of present modalities; each row is in one of the folds."""
     shape = raw.logits.shape
     probabilities, thresholds, aleatoric, epistemic = np.zeros((4, *shape))
@@ -170,7 +172,7 @@ def _apply(
             all_sets = False
         else:
             label_sets[chosen] = members
-    return _Applied(
+    return Applied(
         probabilities,
         thresholds,
         decisions,

@@ -20,10 +20,9 @@ from lddu_pipe.models.calibration import Calibration
 from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.pipelines.checkpoint import load_checkpoint, save_checkpoint
 from lddu_pipe.pipelines.cross_fit import score_by_folds
-from lddu_pipe.pipelines.evaluate_store import PASSES, PROTOCOLS, evaluate_scores
+from lddu_pipe.pipelines.evaluate_store import PASSES, PROTOCOLS, ByFold, evaluate_scores
 from lddu_pipe.pipelines.evaluation import Evaluation
 from lddu_pipe.pipelines.held_out import (
-    ByFold,
     HeldOut,
     calibrate,
     calibrate_by_fold,
