@@ -96,7 +96,7 @@ def train(
     folder = Path(settings.output)
     store = open_store(settings.data)
     plan = plan_of_store(store, settings.seed)
-    claim(folder, settings)
+    claim(folder, settings, store.info)
     done = folder / METRICS_FILE
     if done.is_file():
         remove_checkpoints(folder)  # if the end came between the two
