@@ -109,3 +109,18 @@ def test_the_card_of_a_run_and_of_the_model_that_ships(tmp_path: Path) -> None:
     assert "RAVDESS, speech of actors 01-16" in result.stdout
     assert "reliability-meld.png" not in result.stdout
     assert "--model me/base" in result.stdout
+
+
+def test_a_cross_fitted_model_and_one_that_is_no_better_than_base_rates_say_so() -> None:
+    folds = {**FIGURES, "split": "folds", "protocol": "validation-selected"}
+    facts = replace(
+        FACTS,
+        training=replace(FACTS.training, cross_fitted=True),
+        figures=tuple(find_figures({"folds": {"validation-selected": folds}})),
+        better_than_base_rates=False,
+    )
+    text = render_card(facts)
+    assert "calls, cross-fitted" in text
+    assert "valid split" not in text.partition("## Figures")[0]
+    assert "no better than always answering how frequent each label is" in text
+    assert "no better" not in render_card(FACTS)
