@@ -147,7 +147,7 @@ def push_checkpoint(
 
 def _facts(checkpoint: Checkpoint, licence: str | None, languages: Sequence[str]) -> CardFacts:
     config = checkpoint.config
-    folder = checkpoint.folder
+    folder = checkpoint.folder.absolute()  # "." has neither a name nor a parent
     beside = [folder.parent, folder] if folder.name == MODEL_FOLDER else [folder]
     figures = [item for place in beside for item in _figures(place)]
     written = folder / WRITTEN_CARD

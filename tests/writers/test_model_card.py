@@ -87,7 +87,9 @@ def test_a_card_tells_what_is_known_and_nothing_else() -> None:
     assert "annotate" not in bare
 
 
-def test_the_card_of_a_run_and_of_the_model_that_ships(tmp_path: Path) -> None:
+def test_the_card_of_a_run_and_of_the_model_that_ships(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = shutil.copytree(SHIPPED / "lddu-base-en", tmp_path / "run" / "model")
     (folder / "MODEL_CARD.md").unlink()
     (folder / "evaluation.json").unlink()
@@ -100,6 +102,8 @@ def test_the_card_of_a_run_and_of_the_model_that_ships(tmp_path: Path) -> None:
     assert "0.612 (0.550 to 0.670)" in text
     assert ModelCard(text).data.language == ["en"]
     assert "read by English models" in text
+    monkeypatch.chdir(folder)
+    assert make_card(Path()) == text
     (tmp_path / "run" / "metrics.json").write_text("{")
     with pytest.raises(UnusableInputError, match=r"metrics\.json is no JSON"):
         make_card(tmp_path / "run")
