@@ -181,6 +181,10 @@ def test_the_default_model_is_calibrated_on_a_manifest(manifest: Path, tmp_path:
         (("evaluate", "--manifest", __file__, "--predictions", "x.csv"), "end in one of"),
         (("evaluate", "--manifest", __file__, "--predictions", "x/y.jsonl"), "no folder x"),
         (("compare", __file__, __file__), "predictions end in one of"),
+        (
+            ("evaluate", "--manifest", __file__, "--figures", f"{__file__}/x"),
+            "cannot make the folder",
+        ),
         (("calibrate", "-o", "x", "--target", "recall"), "recall"),
         (("calibrate", "-o", "x", "--risk", "2"), "--risk"),
         (("train", "mosei-alinged", "data=a", "output=b"), "did you mean 'mosei-aligned'"),

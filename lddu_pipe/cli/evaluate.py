@@ -20,6 +20,7 @@ from lddu_pipe.cli.options import (
     rows_options,
 )
 from lddu_pipe.cli.progress import progress
+from lddu_pipe.cli.saving import make_folder
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.writers.escaping import printable
 
@@ -99,6 +100,8 @@ def evaluate(
         raise click.UsageError("--protocol goes with --data, not with --manifest")
     if predictions is not None:
         _check_target(predictions, manifest)
+    if pictures is not None:
+        make_folder(pictures)
     skipped: list[dict[str, str]] = []
     if data is not None:
         found = _evaluate_store(data, model, device, offline, split, protocol)

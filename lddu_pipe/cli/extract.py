@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,7 +16,9 @@ from lddu_pipe.cli.options import (
     pipeline_settings,
 )
 from lddu_pipe.cli.progress import progress
-from lddu_pipe.types import Modality
+
+if TYPE_CHECKING:
+    from lddu_pipe.types import Modality
 
 
 def _labels(context: click.Context, option: click.Parameter, value: str | None) -> list[str]:

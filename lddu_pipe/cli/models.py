@@ -98,11 +98,11 @@ def fetch(names: Sequence[str], verbose: int, quiet: bool, debug: bool) -> None:
 
     Those that are missing or damaged, or of these only the named ones, go to the Hugging Face
     cache (HF_HOME). lddu-base-en is part of the package itself. USER/MODEL or USER/MODEL@REVISION
-    is an emotion model of the Hugging Face hub; what is new of it is downloaded, too.
+    is an emotion model of the Hugging Face hub; what is new of it is downloaded, too, and the
+    encoders by others that it reads with.
     """
     from lddu_pipe import assets
     from lddu_pipe.pipelines.hub import HubName
-    from lddu_pipe.pipelines.hub import fetch as fetch_from_hub
 
     wanted = [HubName.parse(name) or assets.locate(name) for name in names or assets.ASSETS]
     failed = 0
@@ -113,8 +113,10 @@ def fetch(names: Sequence[str], verbose: int, quiet: bool, debug: bool) -> None:
             continue
         try:
             if isinstance(item, HubName):
+                from lddu_pipe.pipelines.sharing import fetch_model  # brings torch and more
+
                 _note(f"downloading {shown}", quiet)
-                path = fetch_from_hub(item)
+                path = fetch_model(item)
             else:
                 _note(f"downloading {shown} ({item.asset.size / 1e6:.0f} MB)", quiet)
                 path = assets.fetch(item.asset.name)

@@ -46,6 +46,11 @@ class EncoderSource:
     revision: str | None = None
     """Commit on the hub; None in a folder, or for the latest."""
 
+    @property
+    def is_on_hub(self) -> bool:
+        """Whether it is an id on the hub, and no folder of this machine."""
+        return bool(re.fullmatch(_ID, self.source)) and not Path(self.source).is_dir()
+
     @classmethod
     def from_json(cls, content: Any) -> EncoderSource:  # noqa: ANN401 - of a file by strangers
         """Read what `dataclasses.asdict` made of one.
@@ -71,10 +76,11 @@ class FoundEncoder:
 
 
 def find_encoder(wanted: EncoderSource, *, offline: bool) -> FoundEncoder:
-    """Find an encoder, downloading it as the last resort, and read what it holds.
+    """Find an encoder, downloading what the cache lacks of it, and read what it holds.
 
     Args:
-        wanted: a folder is taken as it is; any other name is an id on the hub.
+        wanted: a folder is taken as it is; any other name is an id on the hub, which is asked for
+            the newest commit where none is named.
         offline: look in the Hugging Face cache only. ``HF_HUB_OFFLINE`` means the same.
 
     Returns:

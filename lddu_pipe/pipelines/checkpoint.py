@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from transformers.utils import logging as transformers_logging
 
-from lddu_pipe.errors import IncompatibleModelError
+from lddu_pipe.errors import IncompatibleModelError, UnusableInputError
 from lddu_pipe.extractors.expression import ExpressionNetwork
 from lddu_pipe.extractors.hub import EncoderSource
 from lddu_pipe.files import sha256_of_file, share
@@ -231,7 +231,10 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
     """A folder to write into, which takes the place of `folder` if nothing is raised."""
     work = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    try:
+        work.mkdir(parents=True)
+    except OSError as error:
+        raise UnusableInputError(f"{folder} cannot be made: {error.strerror}") from error
     try:
         yield work
         for path in work.rglob("*"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from itertools import product
 from typing import Any, Literal, get_args
@@ -30,6 +30,8 @@ published run; it never abstains.
 """
 PAPER_THRESHOLD = 0.21
 PASSES = 16
+ByFold = list[tuple[NDArray[np.bool_], Calibration]]
+"""Rows, (rows,) bool, and a calibration that was fitted on the other rows."""
 
 
 def check_fit(checkpoint: Checkpoint, store: FeatureStore) -> None:
@@ -93,7 +95,7 @@ def evaluate_scores(
     raw: RawScores,
     protocol: Protocol,
     *,
-    by_fold: Sequence[tuple[NDArray[np.bool_], Calibration]] = (),
+    by_fold: ByFold | None = None,
 ) -> Evaluation:
     """The same on scores that are there already, so that one pass serves both protocols.
 
@@ -102,7 +104,7 @@ def evaluate_scores(
     """
     calibration = checkpoint.calibration
     everywhere = np.ones(len(raw.labels), np.bool_)
-    applied = _apply(by_fold or [(everywhere, calibration)], raw)
+    applied = apply_calibrations(by_fold or [(everywhere, calibration)], raw)
     probabilities, thresholds = applied.probabilities, applied.thresholds
     decisions, abstained, members = applied.decisions, applied.abstained, applied.label_sets
     if protocol == "paper":
@@ -136,7 +138,9 @@ def evaluate_scores(
 
 
 @dataclass(frozen=True)
-class _Applied:
+class Applied:
+    """What calibrations make of raw scores."""
+
     probabilities: NDArray[np.float64]
     thresholds: NDArray[np.float64]
     decisions: NDArray[np.bool_]
@@ -146,9 +150,7 @@ class _Applied:
     uncertainty: dict[str, NDArray[np.float64]]
 
 
-def _apply(
-    calibrations: Sequence[tuple[NDArray[np.bool_], Calibration]], raw: RawScores
-) -> _Applied:
+def apply_calibrations(calibrations: ByFold, raw: RawScores) -> Applied:
     """Calibrate each row by its set of present modalities; each row is in one of the folds."""
     shape = raw.logits.shape
     probabilities, thresholds, aleatoric, epistemic = np.zeros((4, *shape))
@@ -177,7 +179,7 @@ def _apply(
             all_sets = False
         else:
             label_sets[chosen] = members
-    return _Applied(
+    return Applied(
         probabilities,
         thresholds,
         decisions,

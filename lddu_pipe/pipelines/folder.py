@@ -32,15 +32,25 @@ def find_checkpoint(model: str | Path, *, offline: bool = False) -> Path:
     name = hub_name(model)
     if name is None:
         shipped = ", ".join(sorted(path.name for path in SHIPPED.iterdir() if path.is_dir()))
+        hub = ", or user/model of the Hugging Face hub" if isinstance(model, str) else ""
         raise MissingAssetError(
             f"no model {str(model)!r}: give a folder that holds {CONFIG_FILE} and {WEIGHTS_FILE}, "
-            f"one of: {shipped}, or user/model of the Hugging Face hub"
+            f"or one of: {shipped}{hub}"
         )
     folder = locate_or_fetch(name, offline=offline)
+    check_complete(folder, name)
+    return folder
+
+
+def check_complete(folder: Path, name: HubName) -> None:
+    """Make sure that a model of the hub is one.
+
+    Raises:
+        MissingAssetError: it lacks a file.
+    """
     for file in (CONFIG_FILE, WEIGHTS_FILE):
         if not (folder / file).is_file():
             raise MissingAssetError(f"{name} on the Hugging Face hub is no model: no {file} in it")
-    return folder
 
 
 def pinned(model: str, *, offline: bool = False) -> str:

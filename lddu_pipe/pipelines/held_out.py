@@ -8,15 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lddu_pipe.models.calibration import Calibration, set_name
+from lddu_pipe import bootstrap
+from lddu_pipe.models.calibration import Calibration
 from lddu_pipe.pipelines.calibration import MINIMUM_ROWS, fit_calibration
+from lddu_pipe.pipelines.evaluate_store import ByFold, apply_calibrations
 from lddu_pipe.training.scoring import RawScores
-from lddu_pipe.types import MODALITIES
 
-STANDARD_ERRORS = 2.0
-"""By which a model must be better than base rates, or it may be by chance."""
-ByFold = list[tuple[NDArray[np.bool_], Calibration]]
-"""Rows, (rows,) bool, and a calibration that was fitted on the other rows."""
+_DIFFERENCE = (None, "brier_minus_base_rates")
 
 
 @dataclass(frozen=True)
@@ -33,10 +31,10 @@ class HeldOut:
     brier_of_base_rates: float
     """The same where each label is always given its frequency in these very rows, which is more
     than a model can know."""
-    standard_error: float
-    """Of the difference of the two; rows of a group count as drawn together."""
+    interval: tuple[float, float] | None
+    """Of the difference of the two, over draws of groups; see `bootstrap.interval`."""
     better_than_base_rates: bool
-    """By more than `STANDARD_ERRORS`: what is less may be chance."""
+    """As in `evaluation.with_intervals`: the whole interval lies below 0."""
 
 
 def calibrate(raw: RawScores) -> Calibration:
@@ -71,34 +69,18 @@ def compare_with_base_rates(
         split: for people.
     """
     truth = (raw.labels >= 0.5).astype(np.float64)
-    probabilities = np.zeros_like(truth)
-    names = np.array([_name(row) for row in raw.present])
-    for rows, calibration in by_fold:
-        for name in np.unique(names[rows]):
-            chosen = rows & (names == name)
-            probabilities[chosen] = (
-                calibration.sets[str(name)].probabilities(raw.logits[chosen])
-                if name
-                else calibration.base_rates
-            )
-    answers = (probabilities, truth.mean(axis=0))
+    answers = (apply_calibrations(by_fold, raw).probabilities, truth.mean(axis=0))
     own, plain = (((answer - truth) ** 2).mean(axis=1) for answer in answers)
-    gain = plain - own
-    _, members = np.unique(groups, return_inverse=True)
-    if members.max() == 0:  # nothing can be told of other groups, only of other rows of this one
-        members = np.arange(len(truth))
-    by_group = np.bincount(members, gain - gain.mean())
-    error = float(np.sqrt((by_group**2).sum()) / len(truth))
+    drawn = bootstrap.resample(
+        lambda counts: {_DIFFERENCE: counts @ (own - plain) / counts.sum(axis=1)},
+        bootstrap.units(groups),
+    )[_DIFFERENCE]
     return HeldOut(
         split=split,
         rows=len(truth),
         groups=len(set(groups)),
         brier=float(own.mean()),
         brier_of_base_rates=float(plain.mean()),
-        standard_error=error,
-        better_than_base_rates=bool(gain.mean() > STANDARD_ERRORS * error),
+        interval=bootstrap.interval(drawn),
+        better_than_base_rates=bool(bootstrap.lies_below_zero(drawn)),
     )
-
-
-def _name(present: NDArray[np.bool_]) -> str:
-    return set_name([name for name, here in zip(MODALITIES, present, strict=True) if here])

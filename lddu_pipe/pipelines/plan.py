@@ -11,14 +11,18 @@ from numpy.typing import NDArray
 
 from lddu_pipe.datasets.selection import Selection
 from lddu_pipe.datasets.store import FeatureStore
-from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.errors import MissingAssetError, UnusableInputError
 from lddu_pipe.pipelines.calibration import MINIMUM_ROWS
+from lddu_pipe.training.settings import NEEDS_EXTRA
 
 FEWEST_ROWS = 20
 """Of train and valid together; with fewer, nothing that is found can be told from chance."""
 FEWEST_OF_A_KIND = 2
 """Rows with, and rows without a label: one to learn from, one to see whether it was learned."""
 FOLDS = 5
+MOST_OF_A_GROUP = 1 - 1 / FOLDS
+"""Share of the rows: where one speaker has more, the others are too few to learn from or judge by,
+and rows are shared out as if nobody were known."""
 LEARNED_FROM = ("train", "valid")
 """The splits that training may use; nothing is chosen on the test split."""
 
@@ -45,7 +49,7 @@ class Plan:
     """(rows,) for rows of train and valid together, in this order: the training in which a row
     judges and does not teach. None where the valid split judges."""
     groups: int
-    """Speakers, recordings and lone rows among the rows."""
+    """Speakers, recordings and lone rows among the rows; 1 where one has nearly all."""
 
     def describe(self) -> str:
         """Say in a line why and how the model is cross-fitted; only where it is."""
@@ -76,12 +80,13 @@ def plan_training(labels: Sequence[str], splits: Mapping[str, LabelledRows], see
 
     Raises:
         UnusableInputError: there are too few rows, or a label is (nearly) never or always present.
+        MissingAssetError: rows are to be shared out, and the extra `train` is not installed.
     """
     train, valid = (splits.get(name) for name in LEARNED_FROM)
     count = 0 if valid is None else len(valid.labels)
     if train is not None and len(train.labels) > 1 and count >= MINIMUM_ROWS:
         _check_labels(labels, train.labels, "train", fewest=1)
-        return Plan(len(train.labels), count, None, len(set(train.groups)))
+        return Plan(len(train.labels), count, None, _count_groups(train.groups))
     found = [rows for rows in (train, valid) if rows is not None]
     total = sum(len(rows.labels) for rows in found)
     if total < FEWEST_ROWS:
@@ -92,7 +97,7 @@ def plan_training(labels: Sequence[str], splits: Mapping[str, LabelledRows], see
     targets = np.concatenate([rows.labels for rows in found])
     groups = [name for rows in found for name in rows.groups]
     _check_labels(labels, targets, "train and valid", fewest=FEWEST_OF_A_KIND)
-    return Plan(total, count, share_out(targets, groups, seed), len(set(groups)))
+    return Plan(total, count, share_out(targets, groups, seed), _count_groups(groups))
 
 
 def plan_of_store(store: FeatureStore, seed: int) -> Plan:
@@ -126,17 +131,19 @@ def share_out(
 
     Args:
         labels: (rows, labels) in 0..1.
-        groups: (rows,); where all rows are of one group, it is ignored.
+        groups: (rows,); ignored where nearly all rows are of one group.
         seed: of the shuffle.
         folds: parts; fewer where there are fewer groups.
 
     Returns:
         (rows,) the part of each row, 0 up to the number of parts.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
+    try:
+        from sklearn.model_selection import StratifiedGroupKFold
+    except ImportError:
+        raise MissingAssetError(NEEDS_EXTRA) from None
     _, members = np.unique(groups, return_inverse=True)
-    if members.max() == 0:
+    if _count_groups(groups) == 1:
         members = np.arange(len(labels))
     folds = min(folds, int(members.max()) + 1)
     present = labels >= 0.5
@@ -159,8 +166,13 @@ def together(rows: int, groups: int) -> str:
     if groups == rows:
         return "no two of one speaker or recording, as far as is known"
     if groups == 1:
-        return "all of one speaker or recording, so nothing is known of others"
+        return "nearly all of one speaker or recording, so nothing is known of others"
     return f"{groups} speakers or recordings, each kept together"
+
+
+def _count_groups(groups: Sequence[str]) -> int:
+    _, sizes = np.unique(groups, return_counts=True)
+    return 1 if sizes.max() > MOST_OF_A_GROUP * len(groups) else len(sizes)
 
 
 def _check_labels(

@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from lddu_pipe.datasets.store import open_store
-from lddu_pipe.errors import LdduPipeError, UnusableInputError
+from lddu_pipe.errors import LdduPipeError, MissingAssetError, UnusableInputError
+from lddu_pipe.extractors.hub import EncoderSource, find_encoder
 from lddu_pipe.pipelines.checkpoint import (
     CHECKPOINT_FILES,
     EXPRESSION_FILE,
     Checkpoint,
     load_checkpoint,
+    load_parts,
 )
 from lddu_pipe.pipelines.components import reads_with_the_default_encoder
-from lddu_pipe.pipelines.hub import CARD_FILE, push, target_of
+from lddu_pipe.pipelines.folder import CONFIG_FILE, check_complete
+from lddu_pipe.pipelines.hub import CARD_FILE, HubName, fetch, push, target_of
 from lddu_pipe.training.run import MODEL_FOLDER, SETTINGS_FILE
 from lddu_pipe.writers.model_card import (
     PLACEHOLDER,
@@ -29,6 +32,7 @@ from lddu_pipe.writers.model_card import (
     find_figures,
     render_card,
 )
+from lddu_pipe.writers.training import BY_FOLDS
 
 FIGURES_FILES = ("metrics.json", "evaluation.json")
 """What `train` leaves, and where the figures of ``lddu-pipe evaluate --json`` are looked for."""
@@ -43,6 +47,28 @@ class Pushed:
     revision: str
     """The commit."""
     files: tuple[str, ...]
+
+
+def fetch_model(name: HubName) -> Path:
+    """Download a model, or what is new of it, and the encoders by others that it reads with.
+
+    Returns:
+        Its folder in the cache.
+
+    Raises:
+        MissingAssetError: there is no such model or encoder, or it cannot be downloaded.
+        IncompatibleModelError: a file is damaged.
+    """
+    folder = fetch(name)
+    check_complete(folder, name)
+    for modality, source in load_parts(folder).encoders.items():
+        try:
+            find_encoder(source, offline=False)
+        except MissingAssetError as error:
+            raise MissingAssetError(
+                f"{name} is here, but not the {modality} encoder that it needs: {error}"
+            ) from error
+    return folder
 
 
 def make_card(
@@ -92,12 +118,20 @@ def push_checkpoint(
         languages: as for `make_card`.
 
     Raises:
-        UnusableInputError: `repo_id` is no name of a model, or is public and was to be private.
+        UnusableInputError: `repo_id` is no name of a model, or is public and was to be private; or
+            the model reads with an encoder that is a folder here, which others would not find.
         MissingAssetError: there is no checkpoint or no token, or the upload failed.
         IncompatibleModelError: the checkpoint is damaged.
     """
     target_of(repo_id)
     checkpoint = load_checkpoint(model)
+    for modality, source in checkpoint.parts.encoders.items():
+        if not source.is_on_hub:
+            raise UnusableInputError(
+                f"others would not find the {modality} encoder of this model, the folder "
+                f"{source.source}; upload it, and name it as on the hub under encoders in "
+                f"{checkpoint.folder / CONFIG_FILE}"
+            )
     if card is None:
         card = render_card(_facts(checkpoint, licence, languages), repo_id)
     files = tuple(name for name in CHECKPOINT_FILES if (checkpoint.folder / name).is_file())
@@ -113,7 +147,7 @@ def push_checkpoint(
 
 def _facts(checkpoint: Checkpoint, licence: str | None, languages: Sequence[str]) -> CardFacts:
     config = checkpoint.config
-    folder = checkpoint.folder
+    folder = checkpoint.folder.absolute()  # "." has neither a name nor a parent
     beside = [folder.parent, folder] if folder.name == MODEL_FOLDER else [folder]
     figures = [item for place in beside for item in _figures(place)]
     written = folder / WRITTEN_CARD
@@ -126,12 +160,24 @@ def _facts(checkpoint: Checkpoint, licence: str | None, languages: Sequence[str]
         alignment=config.alignment,
         parameters=sum(item.numel() for item in checkpoint.model.parameters()),
         annotates=EXPRESSION_FILE in checkpoint.weights,
+        encoders={
+            modality: _shown_encoder(source)
+            for modality, source in checkpoint.parts.encoders.items()
+        },
+        better_than_base_rates=config.better_than_base_rates,
         training=_training(beside[0], config.labels, figures),
         figures=figures,
         languages=tuple(languages) or known,
         licence=licence,
         written=written.read_text(encoding="utf-8") if written.is_file() else None,
     )
+
+
+def _shown_encoder(source: EncoderSource) -> str:
+    """What an encoder is called; no path of this machine."""
+    if not source.is_on_hub:
+        return f"{Path(source.source).name}, which is not published"
+    return source.source + (f" at {source.revision}" if source.revision else "")
 
 
 def _figures(folder: Path) -> list[Figures]:
@@ -154,12 +200,13 @@ def _training(folder: Path, labels: Sequence[str], figures: Sequence[Figures]) -
     except (KeyError, TypeError, ValueError):
         return None
     synthetic = any(bool(item.values.get("synthetic")) for item in figures)
+    folds = any(item.values.get("split") == BY_FOLDS for item in figures)
     try:
         info = open_store(Path(data)).info
     except LdduPipeError:  # gone, or elsewhere now
-        return Training(Path(data).name, {}, epochs, seed, synthetic)
+        return Training(Path(data).name, {}, epochs, seed, synthetic, folds)
     rows = info.rows if tuple(info.labels) == tuple(labels) else {}
-    return Training(info.name, dict(rows), epochs, seed, synthetic or info.synthetic)
+    return Training(info.name, dict(rows), epochs, seed, synthetic or info.synthetic, folds)
 
 
 def _read(path: Path) -> Any:  # noqa: ANN401 - whatever the JSON holds

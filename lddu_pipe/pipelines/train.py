@@ -20,10 +20,9 @@ from lddu_pipe.models.calibration import Calibration
 from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.pipelines.checkpoint import load_checkpoint, save_checkpoint
 from lddu_pipe.pipelines.cross_fit import score_by_folds
-from lddu_pipe.pipelines.evaluate_store import PASSES, PROTOCOLS, evaluate_scores
+from lddu_pipe.pipelines.evaluate_store import PASSES, PROTOCOLS, ByFold, evaluate_scores
 from lddu_pipe.pipelines.evaluation import Evaluation
 from lddu_pipe.pipelines.held_out import (
-    ByFold,
     HeldOut,
     calibrate,
     calibrate_by_fold,
@@ -87,7 +86,7 @@ def train(
     folder = Path(settings.output)
     store = open_store(settings.data)
     plan = plan_of_store(store, settings.seed)
-    claim(folder, settings)
+    claim(folder, settings, store.info)
     done = folder / METRICS_FILE
     if done.is_file():
         remove_checkpoints(folder)  # if the end came between the two

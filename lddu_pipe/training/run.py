@@ -29,7 +29,7 @@ from transformers.utils.import_utils import is_torch_bf16_gpu_available
 
 from lddu_pipe.datasets.collate import RowCollator
 from lddu_pipe.datasets.selection import Rows
-from lddu_pipe.datasets.store import FeatureStore
+from lddu_pipe.datasets.store import FeatureStore, StoreInfo
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import write_whole
 from lddu_pipe.models.config import Fusion, LDDUConfig
@@ -196,8 +196,8 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def claim(folder: Path, settings: TrainSettings) -> None:
-    """Make the run's folder, or find in it the same run begun before.
+def claim(folder: Path, settings: TrainSettings, data: StoreInfo) -> None:
+    """Make the run's folder, or find in it the same run begun before, on the same rows.
 
     Settings with which nothing was learned, as where a device was wrong, give way to others.
 
@@ -210,9 +210,12 @@ def claim(folder: Path, settings: TrainSettings) -> None:
     # A run that was moved, or goes on with other help, is no other run.
     for key in ("output", "device", "workers", "report_to"):
         del wanted[key]
+    store = {name: getattr(data, name) for name in ("labels", "rows", "fingerprints")}
+    wanted["store"] = json.loads(json.dumps(store))  # as it is read again
     path = folder / SETTINGS_FILE
     if path.is_file():
         found = json.loads(path.read_text(encoding="utf-8"))
+        found.setdefault("store", wanted["store"])  # of older runs nothing is known
         if found != wanted and _has_learned(folder):
             changed = _first_difference(found, wanted)
             raise UnusableInputError(
@@ -236,13 +239,13 @@ def _has_learned(folder: Path) -> bool:
 
 
 def _first_difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
-    for key, value in wanted.items():
-        other = found.get(key)
+    for key in {**wanted, **found}:
+        value, other = wanted.get(key), found.get(key)
         if isinstance(value, dict) and isinstance(other, dict) and value != other:
             return f"{key}.{_first_difference(other, value)}"
         if other != value:
             return f"{key} was {other!r}, is {value!r}"
-    return "settings of another version"
+    raise ValueError("the settings are the same")
 
 
 def _arguments(settings: TrainSettings, folder: Path, *, choose: bool) -> TrainingArguments:

@@ -20,6 +20,7 @@ FUSIONS = ("gated", "ungated", "no_sigma", "mean_only", "direct_only")
 CALIBRATION_LOSSES = ("divergence", "ranking")
 PRECISIONS = ("fp32", "bf16", "fp16")
 METHODS = ("default", "paper")
+NEEDS_EXTRA = 'training needs more packages; run: pip install "lddu-pipe[train]"'
 
 
 @dataclass
@@ -137,9 +138,7 @@ def read_settings(source: str, overrides: Sequence[str]) -> TrainSettings:
         from omegaconf import OmegaConf
         from omegaconf.errors import OmegaConfBaseException
     except ImportError:
-        raise MissingAssetError(
-            'training needs more packages; run: pip install "lddu-pipe[train]"'
-        ) from None
+        raise MissingAssetError(NEEDS_EXTRA) from None
     merged = OmegaConf.structured(TrainSettings)
     given = ((source, _read_source(source)), ("", _read_overrides(overrides)))
     for origin, values in (("", _read_method([values for _, values in given])), *given):

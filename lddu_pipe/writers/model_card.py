@@ -13,6 +13,7 @@ from typing import Any
 
 from lddu_pipe.writers.escaping import printable
 from lddu_pipe.writers.tables import shown_figure
+from lddu_pipe.writers.training import BY_FOLDS
 
 PLACEHOLDER = "USER/MODEL"
 """Stands for the name on the hub while there is none."""
@@ -51,6 +52,7 @@ class Training:
     """At most: it may have stopped early."""
     seed: int
     synthetic: bool = False
+    cross_fitted: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ class Figures:
     def title(self) -> str:
         """Which data it is of."""
         if "data" in self.values:
-            return f"{self.values['data']}, {self.values['split']} split"
+            folds = self.values["split"] == BY_FOLDS
+            split = "cross-fitted" if folds else f"{self.values['split']} split"
+            return f"{self.values['data']}, {split}"
         return ", ".join(self.place) or "labelled rows"
 
     @property
@@ -106,6 +110,10 @@ class CardFacts:
     parameters: int
     annotates: bool
     """Whether it was trained on features of this package's extractors, so that it takes media."""
+    encoders: Mapping[str, str] = field(default_factory=dict)
+    """By modality, what others than the default ones are called."""
+    better_than_base_rates: bool | None = None
+    """On rows that training had not learned from; None where nobody looked."""
     training: Training | None = None
     figures: Sequence[Figures] = field(default_factory=tuple)
     languages: Sequence[str] = field(default_factory=tuple)
@@ -159,6 +167,9 @@ def _what(facts: CardFacts) -> str:
     sizes = ", ".join(
         f"{name} ({size} features a step)" for name, size in facts.feature_sizes.items()
     )
+    encoders = "".join(
+        f"| {name} encoder | {_cell(source)} |\n" for name, source in facts.encoders.items()
+    )
     one = count == 1
     return f"""# {_cell(facts.name)} {_cell(facts.version)}
 
@@ -172,7 +183,7 @@ A model of apparent emotion: what one utterance says, sounds and looks like goes
 |---|---|
 | {"label" if one else "labels"} | {labels} |
 | reads | {sizes} |
-| sequences | {_alignment(facts.alignment)} |
+{encoders}| sequences | {_alignment(facts.alignment)} |
 | parameters | {facts.parameters:,} |
 | licence | {_cell(facts.licence or "not stated: ask before you use it")} |"""
 
@@ -188,10 +199,17 @@ def _training(training: Training | None) -> str:
         return "\n".join([*lines, "Not recorded beside the model."])
     rows = ", ".join(f"{name} {count:,}" for name, count in training.rows.items())
     data = f"The data set {_cell(training.data)}" + (f" (rows: {rows})" if rows else "")
-    lines += [
-        f"{data}; at most {training.epochs} epochs, seed {training.seed}. Epoch, calibration and "
-        "thresholds were chosen on its valid split.",
-    ]
+    if training.cross_fitted:
+        lines += [
+            f"{data}, train and valid together; {training.epochs} epochs, seed {training.seed}. "
+            "Calibration and thresholds were fitted on the scores of models that had each learned "
+            "from a part of the rows and judged the others."
+        ]
+    else:
+        lines += [
+            f"{data}; at most {training.epochs} epochs, seed {training.seed}. Epoch, calibration "
+            "and thresholds were chosen on its valid split.",
+        ]
     if training.synthetic:
         lines += ["", "**The data are synthetic: the model knows nothing of emotion.**"]
     return "\n".join(lines)
@@ -283,6 +301,12 @@ def _limits(facts: CardFacts) -> str:
         "trained on. On other recordings, people or languages it is worse than its figures, and "
         "its probabilities are off until `lddu-pipe calibrate` has seen labelled rows of them.",
     ]
+    if facts.better_than_base_rates is False:
+        points.insert(
+            0,
+            "**It was no better than always answering how frequent each label is**, on rows that "
+            "training had not learned from: what it says of an input means little.",
+        )
     had = {name for item in facts.figures for rows in item.modalities for name in rows.split("+")}
     unseen = [name for name in facts.feature_sizes if name not in had] if had else []
     if unseen:
@@ -291,6 +315,10 @@ def _limits(facts: CardFacts) -> str:
         )
     if facts.annotates and "en" in facts.languages:
         points.append("Words are recognised and read by English models.")
+    elif facts.annotates:
+        points.append(
+            "Speech is recognised in English alone: give transcripts of other languages."
+        )
     if not facts.figures:
         points.append("How right it is has not been measured, or not been told.")
     return "\n".join(["## Limits", "", *(f"- {point}" for point in points)])

@@ -119,7 +119,8 @@ def read_predictions(path: Path) -> Answers:
     columns = {name: table[name].to_numpy(zero_copy_only=False) for name in SCHEMA.names}
     for name in _NEEDED:
         if table[name].null_count:
-            raise UnusableInputError(f"{path}: {name} is missing in some rows")
+            some = "some" if table[name].null_count < table.num_rows else "all"
+            raise UnusableInputError(f"{path}: {name} is missing in {some} rows")
     ids, labels, places = _places(path, columns["id"], columns["label"])
     probabilities = columns["probability"][places].astype(np.float64)
     outside = ~((probabilities >= 0) & (probabilities <= 1))  # NaN is outside, too
@@ -175,13 +176,24 @@ def _read_table(path: Path) -> pa.Table:
             if name in _NEEDED:
                 raise UnusableInputError(f"{path}: there is no column {name!r}")
             table = table.append_column(name, pa.nulls(table.num_rows, _TYPES[name]))
-        table = table.select(SCHEMA.names).cast(pa.schema(list(_TYPES.items())))
+        given = table.select(SCHEMA.names)
+        table = given.cast(pa.schema(list(_TYPES.items())))
+        _check_answers(path, given, table)
     except (pa.ArrowException, OSError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UnusableInputError(f"{path}: cannot read the predictions: {reason}") from None
     if not table.num_rows:
         raise UnusableInputError(f"{path}: there are no predictions in it")
     return table
+
+
+def _check_answers(path: Path, given: pa.Table, table: pa.Table) -> None:
+    """Refuse shares of votes and the like, of which any but 0 would be taken for yes."""
+    for name, kind in _NEEDED.items():
+        column = given[name]
+        number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        if kind == pa.bool_() and number and table[name].cast(column.type) != column:
+            raise UnusableInputError(f"{path}: {name} is neither 0 nor 1 in some rows")
 
 
 def _places(

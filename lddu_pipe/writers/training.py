@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lddu_pipe.bootstrap import FEW_UNITS
 from lddu_pipe.writers.escaping import printable
-from lddu_pipe.writers.tables import plain_table, shown_figure
+from lddu_pipe.writers.tables import plain_table, shown_figure, shown_interval
 
 HELD_OUT = "held_out"
 BY_FOLDS = "folds"
@@ -92,13 +93,15 @@ def _print_held_out(found: Mapping[str, Any] | None, console: Console, subject: 
             f"\N{PLUS-MINUS SIGN} {half:.2f}"
         )
         console.print(Text(text, "dim"), soft_wrap=True)
-    own, plain, error = (found[key] for key in ("brier", "brier_of_base_rates", "standard_error"))
+    own, plain, interval = (found[key] for key in ("brier", "brier_of_base_rates", "interval"))
     better = found["better_than_base_rates"]
     doubt = ", as far as they can tell" if plain > own and not better else ""
+    apart = f", {shown_interval(interval)} apart" if interval else ""
+    few = "; so few speakers or recordings that this is too narrow"
     text = (
         f"{'' if better else 'no '}better than always answering each label's frequency, on "
         f"{found['rows']} rows it had not learned from{doubt}: Brier score {own:.3f}, of the "
-        f"frequencies {plain:.3f}, difference {plain - own:.3f} \N{PLUS-MINUS SIGN} {error:.3f}"
+        f"frequencies {plain:.3f}{apart}{few if apart and 1 < found['groups'] < FEW_UNITS else ''}"
     )
     console.print(Text(subject + text, "dim" if better else "yellow"), soft_wrap=True)
 

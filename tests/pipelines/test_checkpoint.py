@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from lddu_pipe import EmotionPipeline
-from lddu_pipe.errors import IncompatibleModelError
-from lddu_pipe.pipelines.checkpoint import load_checkpoint
+from lddu_pipe.errors import IncompatibleModelError, UnusableInputError
+from lddu_pipe.pipelines.checkpoint import copy_checkpoint, load_checkpoint
 from lddu_pipe.pipelines.folder import find_checkpoint
 
 
@@ -113,6 +113,13 @@ def test_a_configuration_brings_no_code_and_no_other_model(tmp_path: Path) -> No
     shutil.copy(folder / "text_adapter" / "adapter_config.json", folder)
     with pytest.raises(IncompatibleModelError, match="an adapter lies beside the weights"):
         load_checkpoint(folder)
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    checkpoint = load_checkpoint("lddu-base-en")
+    (tmp_path / "file").touch()
+    with pytest.raises(UnusableInputError, match=r"file/mine cannot be made: Not a directory"):
+        copy_checkpoint(checkpoint, tmp_path / "file" / "mine", checkpoint.calibration)
 
 
 class Touch:

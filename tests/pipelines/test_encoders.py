@@ -22,8 +22,9 @@ from transformers import (
 from lddu_pipe import EmotionPipeline
 from lddu_pipe.cli import main
 from lddu_pipe.datasets.store import open_store
-from lddu_pipe.errors import IncompatibleModelError, MissingAssetError
+from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
 from lddu_pipe.extractors.hub import EncoderSource, find_encoder
+from lddu_pipe.pipelines import sharing
 from lddu_pipe.pipelines.folder import find_checkpoint
 
 SMALL = {
@@ -135,6 +136,53 @@ def test_an_encoder_is_known_by_its_content_wherever_it_is(lab: Lab, tmp_path: P
         EmotionPipeline.from_pretrained(gone, device="cpu", offline=True)(text="so happy")
     assert str(other) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_model_that_others_could_not_use_is_not_pushed_and_no_path_is_on_its_card(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushed: list[set[str]] = []
+
+    def upload(repo_id: str, folder: Path, *, private: bool) -> str:
+        pushed.append({path.name for path in folder.iterdir()})
+        return "0" * 40
+
+    monkeypatch.setattr(sharing, "push", upload)
+    with pytest.raises(UnusableInputError, match="would not find the text encoder") as caught:
+        sharing.push_checkpoint(lab.model, "user/model")
+    assert "\n" not in str(caught.value)
+    assert not pushed
+    card = sharing.make_card(lab.model)
+    assert "| text encoder | bert, which is not published |" in card
+    assert str(lab.bert.parent) not in card
+    assert "Speech is recognised in English alone" in card
+    public = moved(lab.model, tmp_path / "public", text=Path("me/bert"), audio=Path("me/w2v"))
+    sharing.push_checkpoint(public, "user/model")
+    assert "| text encoder | me/bert |" in sharing.make_card(public)
+    assert len(pushed) == 1
+
+
+@pytest.mark.slow
+def test_a_model_is_fetched_with_its_encoders(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = moved(lab.model, tmp_path / "public", text=Path("me/bert"))
+    asked: list[str] = []
+
+    def download(wanted: EncoderSource, *, offline: bool) -> Path:
+        asked.append(wanted.source)
+        return lab.bert
+
+    monkeypatch.setattr(sharing, "fetch", lambda name: model)
+    monkeypatch.setattr("lddu_pipe.extractors.hub._from_hub", download)
+    run("models", "fetch", "user/model")
+    assert asked == ["me/bert"]
+    lost = moved(lab.model, tmp_path / "lost", audio=tmp_path / "away")
+    monkeypatch.setattr(sharing, "fetch", lambda name: lost)
+    done = CliRunner().invoke(main, ["models", "fetch", "user/model"])
+    assert done.exit_code == 2
+    assert "user/model is here, but not the audio encoder that it needs" in done.stderr
 
 
 def test_the_place_of_a_default_encoder_may_be_given(tmp_path: Path) -> None:

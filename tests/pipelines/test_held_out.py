@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from lddu_pipe.metrics import brier_score
+from lddu_pipe.pipelines.evaluate_store import apply_calibrations
+from lddu_pipe.pipelines.evaluation import evaluate_answers, with_intervals
 from lddu_pipe.pipelines.held_out import calibrate_by_fold, compare_with_base_rates
+from lddu_pipe.pipelines.plan import share_out
 from lddu_pipe.training.scoring import RawScores, put_together
 
 ROWS = 60
@@ -35,7 +38,8 @@ def test_noise_is_no_better_than_base_rates_and_a_signal_is() -> None:
     assert not any(item.better_than_base_rates for item in noise)
     good = compared(scores(5.0))
     assert good.better_than_base_rates
-    assert good.brier_of_base_rates - good.brier > 5 * good.standard_error
+    low, high = good.interval
+    assert low < good.brier - good.brier_of_base_rates < high < 0
     assert (good.rows, good.groups) == (60, 60)
 
 
@@ -61,9 +65,40 @@ def test_the_labels_of_a_fold_have_no_say_in_its_calibration() -> None:
 
 def test_copies_of_rows_in_a_group_make_nothing_surer() -> None:
     once, alike = scores(5.0, copies=3), [str(index % 20) for index in range(ROWS)]
-    assert compared(once, alike).standard_error == pytest.approx(
-        np.sqrt(3) * compared(once).standard_error
+    width, of_rows = (
+        high - low for low, high in (compared(once, alike).interval, compared(once).interval)
     )
+    assert width == pytest.approx(np.sqrt(3) * of_rows, rel=0.1)
+
+
+@pytest.mark.parametrize("signal", [0.0, 2.0, 5.0])
+def test_the_interval_and_the_rule_are_those_of_evaluations(make_answers, signal: float) -> None:
+    raw = scores(signal)
+    found = compared(raw, [f"speaker {index % 12}" for index in range(ROWS)])  # as `answers`
+    applied = apply_calibrations(calibrate_by_fold(raw, FOLDS), raw)
+    answers = make_answers(
+        rows=ROWS,
+        labels=("a", "b", "c", "d"),
+        truth=raw.labels >= 0.5,
+        probabilities=applied.probabilities,
+        decisions=applied.decisions,
+        uncertainty={},
+    )
+    evaluated = with_intervals(
+        evaluate_answers(
+            answers, thresholds=applied.thresholds, base_rates=raw.labels.mean(axis=0)
+        )
+    )
+    assert found.interval == pytest.approx(evaluated["intervals"]["brier_minus_base_rates"])
+    assert found.better_than_base_rates is evaluated["better_than_base_rates"]
+
+
+@pytest.mark.parametrize("rows", [20, 50])
+def test_one_row_by_another_speaker_is_too_few_to_calibrate_on(rows: int) -> None:
+    raw = scores(5.0).at(np.arange(ROWS) < rows)
+    speakers = ["a"] * (rows - 1) + ["b"]
+    by_fold = calibrate_by_fold(raw, share_out(raw.labels, speakers, seed=1))
+    assert compare_with_base_rates(raw, by_fold, speakers, "valid").better_than_base_rates
 
 
 def test_scores_of_folds_come_back_in_the_order_of_the_rows() -> None:

@@ -248,8 +248,23 @@ def test_a_run_that_could_not_begin_gives_way_to_one_that_can(
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(UnusableInputError, match="device cuda is not on this machine"):
         train(settings(toy, tmp_path, "device=cuda", "epochs=7"), ignore)
-    claim(tmp_path, settings(toy, tmp_path, "epochs=8"))
+    claim(tmp_path, settings(toy, tmp_path, "epochs=8"), open_store(toy).info)
     assert json.loads((tmp_path / "settings.json").read_text())["epochs"] == 8
+
+
+def test_a_run_does_not_go_on_with_other_rows(toy: Path, tmp_path: Path) -> None:
+    info, begun = open_store(toy).info, settings(toy, tmp_path / "run")
+    claim(tmp_path / "run", begun, info)
+    (tmp_path / "run" / "model").mkdir()
+    claim(tmp_path / "run", begun, info)
+    more = replace(info, rows={**info.rows, "train": info.rows["train"] + 1})
+    with pytest.raises(UnusableInputError, match=r"store\.rows\.train was \d+, is \d+"):
+        claim(tmp_path / "run", begun, more)
+    path = tmp_path / "run" / "settings.json"
+    older = json.loads(path.read_text())
+    del older["store"]
+    path.write_text(json.dumps(older))
+    claim(tmp_path / "run", begun, more)  # nothing is known of its rows
 
 
 def rewritten(toy: Path, folder: Path, splits: dict[str, list[StoreRow]]) -> Path:

@@ -87,7 +87,9 @@ def test_a_card_tells_what_is_known_and_nothing_else() -> None:
     assert "annotate" not in bare
 
 
-def test_the_card_of_a_run_and_of_the_model_that_ships(tmp_path: Path) -> None:
+def test_the_card_of_a_run_and_of_the_model_that_ships(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = shutil.copytree(SHIPPED / "lddu-base-en", tmp_path / "run" / "model")
     (folder / "MODEL_CARD.md").unlink()
     (folder / "evaluation.json").unlink()
@@ -100,6 +102,8 @@ def test_the_card_of_a_run_and_of_the_model_that_ships(tmp_path: Path) -> None:
     assert "0.612 (0.550 to 0.670)" in text
     assert ModelCard(text).data.language == ["en"]
     assert "read by English models" in text
+    monkeypatch.chdir(folder)
+    assert make_card(Path()) == text
     (tmp_path / "run" / "metrics.json").write_text("{")
     with pytest.raises(UnusableInputError, match=r"metrics\.json is no JSON"):
         make_card(tmp_path / "run")
@@ -109,3 +113,18 @@ def test_the_card_of_a_run_and_of_the_model_that_ships(tmp_path: Path) -> None:
     assert "RAVDESS, speech of actors 01-16" in result.stdout
     assert "reliability-meld.png" not in result.stdout
     assert "--model me/base" in result.stdout
+
+
+def test_a_cross_fitted_model_and_one_that_is_no_better_than_base_rates_say_so() -> None:
+    folds = {**FIGURES, "split": "folds", "protocol": "validation-selected"}
+    facts = replace(
+        FACTS,
+        training=replace(FACTS.training, cross_fitted=True),
+        figures=tuple(find_figures({"folds": {"validation-selected": folds}})),
+        better_than_base_rates=False,
+    )
+    text = render_card(facts)
+    assert "calls, cross-fitted" in text
+    assert "valid split" not in text.partition("## Figures")[0]
+    assert "no better than always answering how frequent each label is" in text
+    assert "no better" not in render_card(FACTS)

@@ -130,3 +130,17 @@ def test_files_of_another_kind_are_one_line(make_answers, tmp_path):
     ]:
         with pytest.raises(UnusableInputError, match=message):
             write_predictions(make_answers(), path)
+
+
+@pytest.mark.parametrize(
+    ("truth", "taken"), [([1, 0], True), ([1.0, 0.0], True), ([0.3, 0.0], False), ([2, 0], False)]
+)
+def test_shares_of_a_label_are_no_truth(tmp_path, truth, taken):
+    path = tmp_path / "mine.parquet"
+    table = {"id": ["a", "b"], "label": "sad", "truth": truth, "probability": 0.5, "decision": 1}
+    pd.DataFrame(table).to_parquet(path)
+    if taken:
+        assert read_predictions(path).truth.tolist() == [[True], [False]]
+    else:
+        with pytest.raises(UnusableInputError, match="truth is neither 0 nor 1 in some rows"):
+            read_predictions(path)
