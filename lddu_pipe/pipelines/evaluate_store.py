@@ -17,7 +17,7 @@ from lddu_pipe.models.calibration import Calibration, sigmoid
 from lddu_pipe.pipelines.checkpoint import Checkpoint
 from lddu_pipe.pipelines.evaluation import Evaluation, evaluate_answers
 from lddu_pipe.training.scoring import RawScores, score_rows
-from lddu_pipe.types import MODALITIES, Answers
+from lddu_pipe.types import MODALITIES, Answers, ScaleAnswers
 
 Protocol = Literal["validation-selected", "paper"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
@@ -101,7 +101,8 @@ def evaluate_scores(
     """
     calibration = checkpoint.calibration
     everywhere = np.ones(len(raw.labels), np.bool_)
-    applied = _apply(by_fold or [(everywhere, calibration)], raw)
+    by_fold = by_fold or [(everywhere, calibration)]
+    applied = _apply(by_fold, raw)
     probabilities, thresholds = applied.probabilities, applied.thresholds
     decisions, abstained, members = applied.decisions, applied.abstained, applied.label_sets
     if protocol == "paper":
@@ -128,6 +129,7 @@ def evaluate_scores(
         thresholds=thresholds,
         base_rates=calibration.base_rates,
         label_sets=members,
+        scales=_scales(by_fold, checkpoint.config.scales, raw),
         data=rows.info.name,
         split=split,
         synthetic=rows.info.synthetic,
@@ -178,6 +180,20 @@ def _apply(
         abstained,
         {"aleatoric": aleatoric, "epistemic": epistemic},
     )
+
+
+def _scales(
+    calibrations: Sequence[tuple[NDArray[np.bool_], Calibration]],
+    names: Sequence[str],
+    raw: RawScores,
+) -> ScaleAnswers:
+    """The place of each row on each scale; each row is in one of the folds."""
+    low, high = np.full((2, *raw.scales.shape), np.nan)
+    for fold, calibration in calibrations:
+        low[fold], high[fold] = calibration.intervals(
+            names, raw.scale_mean[fold], raw.scale_deviation[fold]
+        )
+    return ScaleAnswers(tuple(names), raw.scales, raw.scale_mean, low, high)
 
 
 def _present(pattern: NDArray[np.bool_]) -> list[Any]:

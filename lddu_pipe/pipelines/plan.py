@@ -107,9 +107,12 @@ def plan_of_store(store: FeatureStore, seed: int) -> Plan:
         if name in store.splits
     }
     try:
-        return plan_training(store.info.labels, splits, seed)
+        plan = plan_training(store.info.labels, splits, seed)
+        taught = store.split("train") if plan.folds is None else rows_to_learn_from(store)
+        _check_scales(store.info.scales, taught.scales)
     except UnusableInputError as error:
         raise UnusableInputError(f"{store.folder}: {error}") from None
+    return plan
 
 
 def rows_to_learn_from(store: FeatureStore) -> Selection:
@@ -183,6 +186,15 @@ def _check_labels(
                 f"label {name!r} is {kind} in {_counted(few, 'row')} of {where}, at least "
                 f"{fewest} are needed; leave it out of the label set or add rows"
                 + _hint(names, good)
+            )
+
+
+def _check_scales(names: Sequence[str], values: NDArray[np.floating]) -> None:
+    for name, known in zip(names, (~np.isnan(values)).sum(axis=0).tolist(), strict=True):
+        if known < FEWEST_ROWS:
+            raise UnusableInputError(
+                f"scale {name!r} has a value in {_counted(known, 'row')} to learn from of the "
+                f"{FEWEST_ROWS} that are needed; leave it out of the manifest or add rows"
             )
 
 
