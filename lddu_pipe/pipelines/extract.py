@@ -22,7 +22,7 @@ from lddu_pipe.labels import M3ED, MOSEI, LabelSet
 from lddu_pipe.pipelines.checkpoint import copy_companions
 from lddu_pipe.pipelines.components import Extractors
 from lddu_pipe.pipelines.parts import load_part, save_part
-from lddu_pipe.pipelines.plan import LabelledRows, plan_training
+from lddu_pipe.pipelines.plan import LabelledRows, check_scales, plan_training
 from lddu_pipe.pipelines.rows import samples_of_rows
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.types import MODALITIES
@@ -85,7 +85,7 @@ def extract_manifest(
         feature_sizes={item.name: item.feature_dim for item in (text, audio, vision)},
         fingerprints={item.name: item.fingerprint for item in (text, audio, vision)},
         encoders={name: asdict(source) for name, source in extractors.encoders.items()},
-        scales=tuple(sorted({name for row in rows for name in row.scales or ()})),
+        scales=scales_of_rows(rows),
     )
     chunks = [rows[begin : begin + ROWS_AT_ONCE] for begin in range(0, len(rows), ROWS_AT_ONCE)]
     skipped: Skipped = []
@@ -133,6 +133,9 @@ def look_ahead(rows: Sequence[ManifestRow], label_set: LabelSet | None = None) -
             {name: LabelledRows(targets[at], groups[at].tolist()) for name, at in found.items()},
             seed=0,
         )
+        names = scales_of_rows(rows)
+        values = np.stack([row.scale_values(names) for row in rows])
+        check_scales(plan, names, {name: values[at] for name, at in found.items()})
     except UnusableInputError as error:
         return [f"'train' will refuse these rows: {error}"]
     if plan.folds is None:
@@ -157,6 +160,11 @@ def choose_labels(rows: Sequence[ManifestRow]) -> LabelSet:
         if names <= set(known.labels):
             return known
     return LabelSet("own", tuple(sorted(names)))
+
+
+def scales_of_rows(rows: Sequence[ManifestRow]) -> tuple[str, ...]:
+    """Names of the scales on which any of the rows has a value, sorted."""
+    return tuple(sorted({name for row in rows for name in row.scales or ()}))
 
 
 def split_of(row: ManifestRow) -> str:
