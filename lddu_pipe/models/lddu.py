@@ -216,7 +216,7 @@ class LDDUModel(PreTrainedModel):
             torch.stack([state.log_var for state in states]),
         )
         direct, centre, spread = self.fusion(pooled, mean, torch.exp(log_var / 2))
-        none = pooled.new_zeros(len(pooled), 0)
+        none = pooled[:, 0, 0, :0]  # not of a length, which would fix the batch in ONNX
         scale_mean, scale_log_var = (none, none) if self.scales is None else self.scales(pooled)
         return LDDUOutput(
             logits=combine(self.config.fusion, direct, centre, spread),
