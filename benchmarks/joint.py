@@ -251,7 +251,7 @@ def train_lddu(
     train(read_settings("mosei-unaligned", given), lambda stage, share: None)
     found = evaluate_store(load_checkpoint(run / "model"), open_store(store), split)
     rmtree(store)
-    return found.probabilities
+    return found.answers.probabilities
 
 
 def develop(takes: Takes, folder: Path, changes: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from lddu_pipe.types import (
     MODALITIES,
     EmotionScore,
     Prediction,
+    ScaleValue,
     TimeSpan,
     Uncertainty,
     Utterance,
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = "1.0"
 SCHEMA_VERSION_WITH_LABEL_SETS = "1.1"
 """1.1 adds ``label_set`` to utterances, and is written only where the model makes such sets."""
+SCHEMA_VERSION_WITH_SCALES = "1.2"
+"""1.2 adds ``scales`` to model and utterances, and is written only where the model has scales."""
 
 COLUMNS = (
     *("utterance", "start", "end", "speaker", "text"),
@@ -56,6 +59,8 @@ class ModelInfo:
     version: str
     labels: tuple[str, ...]
     aligned: bool
+    scales: tuple[str, ...] = ()
+    """Names of the continuous scales that it gives values of."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +86,28 @@ class Annotation:
 
     def to_dict(self) -> dict[str, Any]:
         """The annotation as plain values, in the layout of the JSON contract."""
-        sets = any(prediction.label_set is not None for prediction in self.utterances)
+        model = {**asdict(self.model), "labels": list(self.model.labels)}
+        scales = list(model.pop("scales"))
         return {
-            "schema_version": SCHEMA_VERSION_WITH_LABEL_SETS if sets else SCHEMA_VERSION,
+            "schema_version": self.schema_version,
             "media": asdict(self.media),
-            "model": {**asdict(self.model), "labels": list(self.model.labels)},
+            "model": {**model, **({"scales": scales} if scales else {})},
             "utterances": [_utterance(prediction) for prediction in self.utterances],
             "provenance": asdict(self.provenance),
         }
+
+    @property
+    def schema_version(self) -> str:
+        """The earliest version of the JSON contract that has all that is said here."""
+        if self.model.scales:
+            return SCHEMA_VERSION_WITH_SCALES
+        sets = any(prediction.label_set is not None for prediction in self.utterances)
+        return SCHEMA_VERSION_WITH_LABEL_SETS if sets else SCHEMA_VERSION
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Of the annotation as a table: `COLUMNS`, and for each scale its value and interval."""
+        return (*COLUMNS, *(name for scale in self.model.scales for name in _columns(scale)))
 
     def to_json(self) -> str:
         """`to_dict` as indented JSON text; never NaN or Infinity.
@@ -119,17 +138,17 @@ class Annotation:
         Raises:
             UnusableInputError: `values` are not laid out as the JSON contract says.
         """
-        known = (SCHEMA_VERSION, SCHEMA_VERSION_WITH_LABEL_SETS)
+        known = (SCHEMA_VERSION, SCHEMA_VERSION_WITH_LABEL_SETS, SCHEMA_VERSION_WITH_SCALES)
         version = values.get("schema_version")
         if version not in known:
             raise UnusableInputError(
-                f"not an annotation of schema {' or '.join(known)}"
+                f"not an annotation of schema {', '.join(known[:-1])} or {known[-1]}"
                 + ("" if version is None else f", but of {version!r}")
             )
         try:
             return cls(
                 media=SourceInfo(**values["media"]),
-                model=ModelInfo(**{**values["model"], "labels": tuple(values["model"]["labels"])}),
+                model=_model(values["model"]),
                 utterances=[_prediction(item) for item in values["utterances"]],
                 provenance=Provenance(**values["provenance"]),
             )
@@ -173,7 +192,10 @@ class Annotation:
             raise UnusableInputError(f"{name} is {error}") from None
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """One row an utterance and label, sorted by time, with the values of `COLUMNS`."""
+        """One row an utterance and label, sorted by time, with the values of `columns`.
+
+        The place on a scale is the same in all rows of an utterance, and None where unknown.
+        """
         return [
             {
                 "utterance": prediction.id,
@@ -183,19 +205,38 @@ class Annotation:
                 "text": prediction.text,
                 **{f"has_{name}": name not in prediction.missing for name in MODALITIES},
                 **_emotion(score, flat=True),
+                **{
+                    column: value
+                    for name in self.model.scales
+                    for column, value in zip(
+                        _columns(name), _scale(prediction.scales.get(name)).values(), strict=True
+                    )
+                },
             }
             for prediction in self.utterances
             for score in prediction.emotions
         ]
 
     def to_dataframe(self) -> pd.DataFrame:
-        """`to_rows` as a pandas table whose columns are `COLUMNS`, also without a row."""
+        """`to_rows` as a pandas table whose columns are `columns`, also without a row."""
         import pandas as pd  # a slow import that only this method needs
 
-        return pd.DataFrame(self.to_rows(), columns=list(COLUMNS))
+        return pd.DataFrame(self.to_rows(), columns=list(self.columns))
+
+
+def _columns(scale: str) -> tuple[str, str, str]:
+    """Of the place on a scale in a table; no two scales share one, whatever they are called."""
+    return f"scale_{scale}", f"low_{scale}", f"high_{scale}"
+
+
+def _scale(place: ScaleValue | None) -> dict[str, float | None]:
+    """Value, low and high, None where unknown."""
+    parts = {name: getattr(place, name, None) for name in ("value", "low", "high")}
+    return {name: None if part is None else round(part, 4) for name, part in parts.items()}
 
 
 def _utterance(prediction: Prediction) -> dict[str, Any]:
+    scales = {name: _scale(place) for name, place in prediction.scales.items()}
     return {
         "id": prediction.id,
         "start": round(prediction.start, 3),
@@ -211,6 +252,7 @@ def _utterance(prediction: Prediction) -> dict[str, Any]:
         "emotions": [_emotion(score) for score in prediction.emotions],
         "abstained": prediction.abstained,
         **({} if prediction.label_set is None else {"label_set": list(prediction.label_set)}),
+        **({"scales": scales} if scales else {}),
     }
 
 
@@ -226,6 +268,11 @@ def _emotion(score: EmotionScore, flat: bool = False) -> dict[str, Any]:
         "confidence": round(score.confidence, 4),
         **(uncertainty if flat else {"uncertainty": uncertainty}),
     }
+
+
+def _model(values: Mapping[str, Any]) -> ModelInfo:
+    names = {"labels": tuple(values["labels"]), "scales": tuple(values.get("scales", ()))}
+    return ModelInfo(**{**values, **names})
 
 
 def _prediction(values: Mapping[str, Any]) -> Prediction:
@@ -249,4 +296,5 @@ def _prediction(values: Mapping[str, Any]) -> Prediction:
         },
         bool(values["abstained"]),
         None if sets is None else tuple(sets),
+        {name: ScaleValue(**place) for name, place in values.get("scales", {}).items()},
     )

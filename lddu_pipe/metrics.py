@@ -357,6 +357,45 @@ def summarise(
     }
 
 
+def scale_figures(
+    truth: NDArray[np.floating],
+    values: NDArray[np.floating],
+    low: NDArray[np.floating],
+    high: NDArray[np.floating],
+    counts: NDArray[np.int64] | None = None,
+) -> dict[str, Floats]:
+    """How near values on one scale come to the truth, and what their intervals are worth.
+
+    Rows in which the truth or the value is NaN are left out, of the last two figures also those
+    without an interval. What is undefined is NaN.
+
+    Args:
+        truth: (rows,).
+        values: (rows,).
+        low: (rows,), lower ends of the intervals.
+        high: (rows,).
+        counts: (draws, rows), how often each row counts; once, in a single draw, where None.
+
+    Returns:
+        (draws,) each: ``ccc``, the concordance correlation coefficient (Lin 1989), -1..1,
+        undefined where neither truth nor values differ; ``mae``, the mean absolute error;
+        ``covered``, the share of rows whose interval holds the truth; ``width``, its mean.
+    """
+    known = ~(np.isnan(truth) | np.isnan(values))
+    x, y, low, high = (np.asarray(item, np.float64)[known] for item in (truth, values, low, high))
+    between = ~np.isnan(low)
+    inside, width = (low <= x) & (x <= high), np.nan_to_num(high - low)
+    columns = [x, y, (x - y) ** 2, x**2, y**2, np.abs(x - y), np.ones_like(x)]
+    weights = np.ones((1, len(known)), np.int64) if counts is None else counts
+    sums = (weights[:, known] @ np.column_stack([*columns, inside, width, between])).T
+    rows, spanned = (np.where(item > 0, item, np.nan) for item in (sums[6], sums[9]))
+    mean_x, mean_y, apart, square_x, square_y, error = sums[:6] / rows
+    # (x - y)^2 is var(x) + var(y) - 2 cov(x, y) + the square of the means' difference.
+    whole = square_x - mean_x**2 + square_y - mean_y**2 + (mean_x - mean_y) ** 2
+    ccc = 1 - apart / np.where(whole > 1e-12, whole, np.nan)
+    return {"ccc": ccc, "mae": error, "covered": sums[7] / spanned, "width": sums[8] / spanned}
+
+
 def _binary(values: ArrayLike, name: str) -> Bools:
     array = np.asarray(values)
     if not np.isin(array, (0, 1)).all():

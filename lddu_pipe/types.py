@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -285,6 +285,27 @@ class EmotionScore:
 
 
 @dataclass(frozen=True)
+class ScaleValue:
+    """Where an utterance lies on a continuous scale, such as valence or arousal."""
+
+    value: float
+    """-1..1."""
+    low: float | None
+    """-1..1; with `high`, what holds the truth of 90 % of utterances (conformal prediction).
+
+    None where the model was calibrated on too few rows with a value on this scale.
+    """
+    high: float | None
+
+    def __post_init__(self) -> None:
+        if (self.low is None) != (self.high is None):
+            raise ValueError("an interval has two ends or none")
+        low, high = (self.value if end is None else end for end in (self.low, self.high))
+        if not -1 <= low <= self.value <= high <= 1:
+            raise ValueError(f"-1 <= low <= value <= high <= 1, got {self}")
+
+
+@dataclass(frozen=True)
 class Prediction:
     """One utterance with its emotions."""
 
@@ -298,6 +319,11 @@ class Prediction:
     """Labels that together hold all true ones with a stated coverage (conformal prediction).
 
     None unless the model was calibrated for a coverage.
+    """
+    scales: Mapping[str, ScaleValue] = field(default_factory=dict)
+    """By name, of a model that has scales; empty where every modality is missing.
+
+    Abstaining is of labels, and leaves them in place.
     """
 
     @property
@@ -367,3 +393,22 @@ class Answers:
             raise ValueError(f"there are {rows} rows, and not as many splits, speakers, abstained")
         if self.present is not None and self.present.shape != (rows, len(MODALITIES)):
             raise ValueError(f"present is ({rows}, modalities), got {self.present.shape}")
+
+
+@dataclass(frozen=True)
+class ScaleAnswers:
+    """Where a model places labelled rows on continuous scales, beside the truth."""
+
+    names: tuple[str, ...]
+    truth: NDArray[np.floating]
+    """(rows, scales) in -1..1, NaN where unknown."""
+    values: NDArray[np.floating]
+    """(rows, scales) in -1..1, NaN where the model says nothing."""
+    low: NDArray[np.floating]
+    """(rows, scales) in -1..1, with `high` the interval; NaN where there is none."""
+    high: NDArray[np.floating]
+
+    def at(self, rows: Sequence[int]) -> ScaleAnswers:
+        """Those of some rows, in their order."""
+        arrays = (self.truth, self.values, self.low, self.high)
+        return ScaleAnswers(self.names, *(array[list(rows)] for array in arrays))

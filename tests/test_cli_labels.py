@@ -45,9 +45,19 @@ def rows() -> list[dict[str, object]]:
     texts += [(f"{one} {other}", [LABELS[1]]) for one, other in product(TENSE, TENSE)]
     splits = ("train", "valid", "train", "valid", "test")
     return [
-        {"id": str(number), "text": text, "labels": labels, "split": splits[number % 5]}
+        {
+            **{"id": str(number), "text": text, "labels": labels, "split": splits[number % 5]},
+            "scales": {"arousal": (LABELS[1] in labels) - 0.6} if number % 7 else {},
+        }
         for number, (text, labels) in enumerate(texts)
     ]
+
+
+def labelled(folder: Path) -> Path:
+    """A manifest of the test rows."""
+    path = folder / "test.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows() if row["split"] == "test"))
+    return path
 
 
 @pytest.mark.slow
@@ -65,6 +75,12 @@ def test_two_labels_of_ones_own_from_rows_to_a_page(tmp_path: Path) -> None:
     )
     assert tuple(found["per_label"]) == LABELS
     assert found["micro_f1"] > 0.9
+    arousal = found["per_scale"]["arousal"]
+    assert arousal["ccc"] > 0.7
+    assert arousal["n"] < found["n"]
+    assert 0.7 < arousal["covered"] <= 1
+    same = run("evaluate", "--model", model, "--manifest", labelled(tmp_path), "--json")
+    assert json.loads(same)["per_scale"]["arousal"]["ccc"] == pytest.approx(arousal["ccc"])
     assert len(list(pictures.glob("*.png"))) == 5
     notes = tmp_path / "notes.txt"
     notes.write_text("Please take your time, there is no hurry.\n")
@@ -76,6 +92,9 @@ def test_two_labels_of_ones_own_from_rows_to_a_page(tmp_path: Path) -> None:
     calm, tense = (score["probability"] for score in utterance["emotions"])
     assert calm > 0.5 > tense
     assert set(utterance["label_set"]) <= set(LABELS)
+    assert annotation["schema_version"] == "1.2"
+    place = utterance["scales"]["arousal"]
+    assert -1 <= place["low"] < place["value"] < 0 < place["high"] - place["low"]
     with (out / "notes.csv").open(encoding="utf-8-sig", newline="") as file:
         assert [row["label"] for row in csv.DictReader(file)] == list(LABELS)
     page = (out / "notes.html").read_text()

@@ -93,6 +93,9 @@ def extract(
     extraction goes on when the same command is given again. Before it begins, it says where
     'train' would cross-fit these rows or refuse them.
 
+    Rows may have values on scales beside labels, such as {"valence": 0.4}, -1 to 1, which the
+    model then gives as well.
+
     The extractors are those of --model, which itself is not asked. Encoders that are named take
     their place: their weights must be in safetensors. The store and the models trained on it
     remember which they were; one with other content is refused.

@@ -46,6 +46,8 @@ interview.mp4
   the same, unless every modality is missing.
 - `missing` names each modality that is absent and why; what every utterance lacks for the same
   reason stands once, at the top.
+- A model that was trained on scales adds where the utterance lies on each, from -1 to 1, and the
+  interval that holds the truth of 90 % of utterances: `arousal +0.77 (+0.29 to +1.00)`.
 - Plain text and pictures have no time: utterances show their id instead.
 
 Without a terminal the timeline is the same, 100 columns wide and without colour. For programs

@@ -23,6 +23,8 @@ class LabelledBatch(TypedDict):
     """By modality, (batch, time) bool, True = real."""
     labels: Tensor
     """(batch, labels) float32 in 0..1."""
+    scales: Tensor
+    """(batch, scales) float32 in -1..1, NaN where unknown."""
 
 
 @dataclass(frozen=True)
@@ -36,5 +38,8 @@ class RowCollator:
     def __call__(self, rows: Sequence[StoreRow]) -> LabelledBatch:
         """Put rows together; a modality that none of them has is left out."""
         batch = collate_rows([row.sequences for row in rows], self.max_steps, aligned=self.aligned)
-        labels = torch.from_numpy(np.stack([row.labels for row in rows]))
-        return {"values": batch.values, "masks": batch.masks, "labels": labels}
+        labels, scales = (
+            torch.from_numpy(np.stack([getattr(row, name) for row in rows]))
+            for name in ("labels", "scales")
+        )
+        return {"values": batch.values, "masks": batch.masks, "labels": labels, "scales": scales}

@@ -2,8 +2,8 @@
 
 One row is one utterance and any modality may be absent. Columns: ``id``, ``video``, ``audio``,
 ``image``, ``text``, ``transcript``, ``start``, ``end``, ``speaker``, ``split``, ``face_crop``,
-``labels``. A column that is left out, null, or blank in a CSV means "not given"; so a blank
-``labels`` cell is an unlabelled row, and ``[]`` says that no emotion is present.
+``labels``, ``scales``. A column that is left out, null, or blank in a CSV means "not given"; so a
+blank ``labels`` cell is an unlabelled row, and ``[]`` says that no emotion is present.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import csv
 import io
 import json
 import reprlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import isfinite
@@ -58,6 +58,9 @@ class ManifestRow:
     labels: Mapping[str, float] | None = None
     """Probability of each named label, 0..1; unnamed ones are absent. None: unlabelled."""
 
+    scales: Mapping[str, float] | None = None
+    """Value of each named scale, such as valence or arousal, -1..1; unnamed ones are unknown."""
+
     def target(self, label_set: LabelSet) -> NDArray[np.float32]:
         """Return the labels as (labels,) float32 in 0..1, in the order of `label_set`.
 
@@ -74,14 +77,19 @@ class ManifestRow:
                 raise UnusableInputError(f"{self.origin}: {error}") from None
         return target
 
+    def scale_values(self, names: Sequence[str]) -> NDArray[np.float32]:
+        """Return the scales of these names as (scales,) float32 in -1..1, NaN where unknown."""
+        known = self.scales or {}
+        return np.array([known.get(name, np.nan) for name in names], dtype=np.float32)
+
 
 def read_manifest(path: Path | str) -> list[ManifestRow]:
     """Read and check every row of a manifest.
 
     Args:
         path: A ``.jsonl``, ``.ndjson``, ``.csv`` or ``.tsv`` file in UTF-8. Relative paths inside
-            it are relative to its folder. In a CSV, ``labels`` holds names between ``|`` or ``,``,
-            or JSON as in a JSONL row.
+            it are relative to its folder. In a CSV, ``labels`` holds names, and ``scales``
+            ``name: value``, between ``|`` or ``,``; or either JSON as in a JSONL row.
 
     Raises:
         UnusableInputError: the file cannot be read, is empty, or a row is wrong; the message names
@@ -162,6 +170,7 @@ def _row(values: dict[str, Any], origin: str, *, folder: Path, number: int) -> M
         **dict.fromkeys(("start", "end"), _seconds),
         "face_crop": _flag,
         "labels": _labels,
+        "scales": _scales,
     }
     for key in values:
         if key not in read:
@@ -270,9 +279,40 @@ def _labels(value: object) -> dict[str, float]:
 
 
 def _labels_of_cell(cell: str) -> object:
-    if cell[:1] not in ("[", "{"):
-        return [name.strip() for name in cell.replace("|", ",").split(",")]
-    return _parse_json(cell)
+    return _parse_json(cell) if cell[:1] in ("[", "{") else _parts_of_cell(cell)
+
+
+def _parts_of_cell(cell: str) -> list[str]:
+    return [part.strip() for part in cell.replace("|", ",").split(",")]
+
+
+def _scales(value: object) -> dict[str, float]:
+    if isinstance(value, str):
+        cell = value.strip()
+        value = _parse_json(cell) if cell[:1] == "{" else _scales_of_cell(cell)
+    if not isinstance(value, dict):
+        raise ValueError(f"are name: value, got {reprlib.repr(value)}")
+    # As for columns, null stands for what is not given.
+    known = {name: number for name, number in value.items() if number is not None}
+    return {_text_label(name): _on_scale(name, number) for name, number in known.items()}
+
+
+def _scales_of_cell(cell: str) -> dict[str, str]:
+    pairs = [part.rpartition(":") for part in _parts_of_cell(cell)]
+    found = {name.strip(): number for name, colon, number in pairs if colon}
+    if len(found) < len(pairs):
+        raise ValueError(f"are name: value, each name once, got {reprlib.repr(cell)}")
+    return found
+
+
+def _on_scale(name: str, value: object) -> float:
+    try:
+        number = _number(value)
+    except ValueError as error:
+        raise ValueError(f"give {name!r} what {error}") from None
+    if not -1 <= number <= 1:
+        raise ValueError(f"give {name!r} {number:g}; a scale lies in -1..1")
+    return number
 
 
 def _text_label(name: object) -> str:

@@ -30,6 +30,8 @@ class Selection:
         self._places = np.arange(self._begins[-1]) if places is None else places
         self.labels = np.concatenate([part.labels for part in parts])[self._places]
         """(rows, labels) float32 in 0..1."""
+        self.scales = np.concatenate([part.scales for part in parts])[self._places]
+        """(rows, scales) float32 in -1..1, NaN where unknown."""
         self.groups: list[str] = _at(self._places, [part.groups for part in parts])
         """See `StoreSplit.groups`."""
         self.ids: tuple[str, ...] = tuple(_at(self._places, [part.ids for part in parts]))

@@ -1,9 +1,9 @@
 """Features on disk: a folder that training and evaluation read through memory maps.
 
 A store holds ``store.json`` (what it is), and for each split shards, ``SPLIT-NNNNN.safetensors``
-(features and labels, rows one after another without padding), and ``SPLIT.jsonl`` (id, text,
-speaker and group of each row). Nothing in it can run code. Version 1, which is still read, knew no
-encoders and had one shard a split, ``SPLIT.safetensors``.
+(features, labels and scales, rows one after another without padding), and ``SPLIT.jsonl`` (id,
+text, speaker and group of each row). Nothing in it can run code. Version 1, which is still read,
+knew no encoders and had one shard a split, ``SPLIT.safetensors``.
 """
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ class StoreRow:
     speaker: str | None = None
     group: str | None = None
     """What the row has in common with others, as cuts of one recording; the speaker where None."""
+    scales: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    """(scales,) float32 in -1..1, NaN where unknown."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ class StoreInfo:
     """Files by split."""
     notes: Mapping[str, Any] = field(default_factory=dict)
     """What was cleaned or counted on the way, JSON values."""
+    scales: tuple[str, ...] = ()
+    """Names of what rows have values of beside labels, such as valence; most stores have none."""
 
 
 class StoreWriter:
@@ -132,6 +136,8 @@ class StoreWriter:
         rows = self._waiting.pop(split)
         del self._sizes[split]
         tensors: dict[str, NDArray[Any]] = {"labels": np.stack([row.labels for row in rows])}
+        if self._info.scales:
+            tensors["scales"] = np.stack([row.scales for row in rows])
         for modality in MODALITIES:
             size = self._info.feature_sizes[modality]
             parts = [row.sequences.get(modality) for row in rows]
@@ -180,6 +186,8 @@ class StoreWriter:
                     "store_version": STORE_VERSION,
                     **asdict(self.finished_info()),
                 }
+                if not self._info.scales:
+                    del info["scales"]  # so that programs which know none read the store
                 text = json.dumps(info, indent=1, ensure_ascii=False) + "\n"
                 (self._work / STORE_FILE).write_text(text, encoding="utf-8")
                 self._work.chmod(0o755)
@@ -193,9 +201,14 @@ class StoreWriter:
 class _Shard:
     """One file of a split."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, info: StoreInfo) -> None:
         file = safe_open(path, framework="np")
         self.labels: NDArray[np.float32] = file.get_tensor("labels")
+        self.scales: NDArray[np.float32] = (
+            file.get_tensor("scales")
+            if info.scales
+            else np.zeros((len(self.labels), 0), np.float32)
+        )
         self.offsets: dict[Modality, NDArray[np.int64]] = {
             name: file.get_tensor(f"{name}.offsets") for name in MODALITIES
         }
@@ -241,10 +254,12 @@ class StoreSplit:
         self._open()
 
     def _open(self) -> None:
-        self._shards = [_Shard(path) for path in self._paths]
+        self._shards = [_Shard(path, self.info) for path in self._paths]
         self._ends = np.cumsum([len(shard.labels) for shard in self._shards], dtype=np.int64)
         self.labels: NDArray[np.float32] = np.concatenate([item.labels for item in self._shards])
         """(rows, labels) float32 in 0..1."""
+        self.scales: NDArray[np.float32] = np.concatenate([item.scales for item in self._shards])
+        """(rows, scales) float32 in -1..1, NaN where unknown."""
 
     def __len__(self) -> int:
         return len(self._records)
@@ -275,6 +290,7 @@ class StoreSplit:
             record["text"],
             record["speaker"],
             record.get("group"),
+            self.scales[index],
         )
 
     def __iter__(self) -> Iterator[StoreRow]:
@@ -308,7 +324,7 @@ class StoreSplit:
 
     def __getstate__(self) -> dict[str, Any]:
         # Memory maps do not travel to the workers of a data loader; each opens its own.
-        left = ("_shards", "_ends", "labels")
+        left = ("_shards", "_ends", "labels", "scales")
         return {key: value for key, value in vars(self).items() if key not in left}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -363,7 +379,8 @@ def open_store(folder: Path | str) -> FeatureStore:
                 f"{folder} is a store of version {version}, this program reads up to "
                 f"{STORE_VERSION}; make the store again"
             )
-        info = StoreInfo(**{**content, "labels": tuple(content["labels"])})
+        scales = tuple(content.get("scales", ()))  # that others wrote has none
+        info = StoreInfo(**{**content, "labels": tuple(content["labels"]), "scales": scales})
         splits = {
             split: StoreSplit(folder, split, None if version == 1 else info.shards[split], info)
             for split in SPLITS
@@ -392,6 +409,11 @@ def _check_split(folder: Path, split: StoreSplit) -> None:
             f"{origin}: labels are not {len(split.info.labels)} numbers in 0..1 a row; make "
             "the store again"
         )
+    if split.scales.shape != (len(labels), len(split.info.scales)) or not _on_scale(split.scales):
+        raise UnusableInputError(
+            f"{origin}: scales are not {len(split.info.scales)} numbers in -1..1 a row; make the "
+            "store again"
+        )
     steps = sum(split.lengths(name) for name in MODALITIES)
     empty = np.flatnonzero(steps == 0)
     if len(empty):
@@ -410,12 +432,18 @@ def _in_order(counts: Mapping[str, int]) -> dict[str, int]:
     return {split: counts[split] for split in SPLITS if split in counts}
 
 
+def _on_scale(values: NDArray[np.floating]) -> bool:
+    return bool(((np.abs(values) <= 1) | np.isnan(values)).all())
+
+
 def _check(row: StoreRow, info: StoreInfo) -> None:
     if (
         row.labels.shape != (len(info.labels),)
         or not ((row.labels >= 0) & (row.labels <= 1)).all()
     ):
         raise ValueError(f"row {row.id}: labels are {len(info.labels)} numbers in 0..1")
+    if row.scales.shape != (len(info.scales),) or not _on_scale(row.scales):
+        raise ValueError(f"row {row.id}: scales are {len(info.scales)} numbers in -1..1 or NaN")
     if not row.sequences:
         raise ValueError(f"row {row.id}: every modality is absent")
     for name, (values, valid) in row.sequences.items():

@@ -49,6 +49,7 @@ class LDDUConfig(PretrainedConfig):
         fingerprints: dict[str, str] | None = None,
         better_than_base_rates: bool | None = None,
         encoders: dict[str, dict[str, str | None]] | None = None,
+        scales: list[str] | None = None,
         **kwargs: Any,
     ) -> None:
         """Describe a model.
@@ -97,6 +98,7 @@ class LDDUConfig(PretrainedConfig):
                 nobody looked.
             encoders: by modality, where the encoder is whose features those are (``source`` and
                 ``revision``); that of a modality which is not here is a default one.
+            scales: names of the continuous scales whose values the model gives beside labels.
             **kwargs: what every `PretrainedConfig` takes.
 
         Raises:
@@ -128,6 +130,7 @@ class LDDUConfig(PretrainedConfig):
         self.fingerprints = fingerprints or {}
         self.better_than_base_rates = better_than_base_rates
         self.encoders = encoders or {}
+        self.scales = scales or []
         if not kwargs.get("id2label"):
             kwargs["id2label"] = dict(enumerate(labels or MOSEI.labels))
             kwargs["label2id"] = {name: index for index, name in kwargs["id2label"].items()}

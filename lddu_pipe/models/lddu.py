@@ -15,6 +15,7 @@ from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.models.encoders import EmotionSpace, UnimodalEncoder
 from lddu_pipe.models.fusion import GatedFusion, PerLabelClassifier, PerLabelLinear, combine
 from lddu_pipe.models.latent import LatentGaussian, LatentHead, MissingState
+from lddu_pipe.models.scales import ScaleHead
 from lddu_pipe.types import MODALITIES
 
 
@@ -34,6 +35,10 @@ class LDDUOutput:
     """mu, (batch, modalities, labels, latent_size)."""
     log_var: Tensor
     """log sigma^2, (batch, modalities, labels, latent_size)."""
+    scale_mean: Tensor
+    """(batch, scales) in -1..1, of the scales that the configuration names."""
+    scale_log_var: Tensor
+    """Log-variance of the values around `scale_mean`, (batch, scales)."""
     present: Tensor
     """(batch, modalities) bool, the modalities that were used."""
     attention: dict[str, Tensor]
@@ -90,6 +95,7 @@ class LDDUModel(PreTrainedModel):
         self.latents = nn.ModuleDict({name: LatentHead(config) for name in MODALITIES})
         self.missing = nn.ModuleDict({name: MissingState(config) for name in MODALITIES})
         self.fusion = GatedFusion(config)
+        self.scales = ScaleHead(config) if config.scales else None
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -191,7 +197,7 @@ class LDDUModel(PreTrainedModel):
         return found, attention
 
     def classify(self, gathered: Gathered) -> LDDUOutput:
-        """Run latent heads and fusion on what `gather` returned."""
+        """Run latent heads, fusion and the scales on what `gather` returned."""
         keep = gathered.present[:, :, None, None]
         states = [cast(MissingState, self.missing[name]) for name in MODALITIES]
         latents = [
@@ -211,6 +217,8 @@ class LDDUModel(PreTrainedModel):
             torch.stack([state.log_var for state in states]),
         )
         direct, centre, spread = self.fusion(pooled, mean, torch.exp(log_var / 2))
+        none = pooled[:, 0, 0, :0]  # not of a length, which would fix the batch in ONNX
+        scale_mean, scale_log_var = (none, none) if self.scales is None else self.scales(pooled)
         return LDDUOutput(
             logits=combine(self.config.fusion, direct, centre, spread),
             direct_logits=direct,
@@ -218,6 +226,8 @@ class LDDUModel(PreTrainedModel):
             spread_logits=spread,
             mean=mean,
             log_var=log_var,
+            scale_mean=scale_mean,
+            scale_log_var=scale_log_var,
             present=gathered.present,
             attention=gathered.attention,
         )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lddu_pipe.models.lddu import LDDUOutput
+from lddu_pipe.models.scales import scale_loss
 
 CalibrationLoss = Literal["divergence", "ranking"]
 _ANCHORS_AT_ONCE = 128  # their products with a full queue fit a processor's cache
@@ -25,6 +26,8 @@ class LossWeights:
     """w_scl of L_scl."""
     calibration: float = 0.3
     """w_crl of L_crl."""
+    scales: float = 0.3
+    """Of `scale_loss`; the published run had no scales."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class LossTerms:
     direct: Tensor
     contrastive: Tensor
     calibration: Tensor
+    scales: Tensor
 
 
 class ContrastiveQueue(nn.Module):
@@ -209,8 +213,9 @@ def lddu_loss(
     weights: LossWeights,
     calibration: CalibrationLoss = "divergence",
     damage: Tensor | None = None,
+    scales: Tensor | None = None,
 ) -> LossTerms:
-    """L = BCE(y) + w_dir BCE(y_dir) + w_scl L_scl + w_crl L_crl; then fills the queue.
+    """L = BCE(y) + w_dir BCE(y_dir) + w_scl L_scl + w_crl L_crl + w L_scales; fills the queue.
 
     Args:
         output: of a batch.
@@ -220,10 +225,11 @@ def lddu_loss(
         calibration: which L_crl.
         damage: for "ranking", (batch,) how much of each row was spoilt on purpose, 0..1; |sigma|
             should show it even where the guess that is left happens to be right.
+        scales: (batch, scales) in -1..1, NaN where unknown; None for a model that has none.
     """
     classification = functional.binary_cross_entropy_with_logits(output.logits, labels)
     direct = functional.binary_cross_entropy_with_logits(output.direct_logits, labels)
-    contrast = order = torch.zeros_like(classification)
+    contrast = order = values = torch.zeros_like(classification)
     if weights.contrastive:
         vectors, classes = latent_vectors(output, labels)
         contrast = contrastive_loss(vectors, classes, queue)
@@ -231,10 +237,13 @@ def lddu_loss(
     if weights.calibration:
         divergence = calibration == "divergence"
         order = divergence_loss(output) if divergence else ranking_loss(output, labels, damage)
+    if weights.scales and scales is not None and output.scale_mean.shape[1]:
+        values = scale_loss(output.scale_mean, output.scale_log_var, scales)
     total = (
         classification
         + weights.direct * direct
         + weights.contrastive * contrast
         + weights.calibration * order
+        + weights.scales * values
     )
-    return LossTerms(total, classification, direct, contrast, order)
+    return LossTerms(total, classification, direct, contrast, order, values)

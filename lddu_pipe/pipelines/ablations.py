@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lddu_pipe import bootstrap
 from lddu_pipe.datasets.store import FeatureStore, open_store
@@ -131,7 +132,8 @@ def _late_fusion(
     for seed in seeds:
         models = [load_checkpoint(_folder(settings, f"{name} alone", seed)) for name in MODALITIES]
         scores = {split: _mean_scores(models, store, split) for split in ("valid", "test")}
-        fused = replace(models[0], calibration=calibrate(scores["valid"]))
+        calibration = calibrate(scores["valid"], models[0].config.scales)
+        fused = replace(models[0], calibration=calibration)
         for split, raw in scores.items():
             for protocol in PROTOCOLS:
                 found = evaluate_scores(fused, store.split(split), split, raw, protocol)
@@ -148,14 +150,15 @@ def _mean_scores(models: Sequence[Checkpoint], store: FeatureStore, split: str) 
     parts = [score_rows(item.model, store.split(split), passes=PASSES) for item in models]
     present = np.any([part.present for part in parts], axis=0)
     own = np.stack([part.present.any(axis=1) for part in parts])[:, :, None]
-    count = own.sum(axis=0)
-    return RawScores(
-        np.sum([part.logits * here for part, here in zip(parts, own, strict=True)], 0) / count,
-        np.sum([part.deviation * here for part, here in zip(parts, own, strict=True)], 0) / count,
-        np.sum([part.sampled * here for part, here in zip(parts, own, strict=True)], 0) / count,
-        present,
-        parts[0].labels,
-    )
+
+    def mean(name: str) -> NDArray[np.float32]:
+        values = np.stack([getattr(part, name) for part in parts])
+        weights = own[:, None] if values.ndim > own.ndim else own
+        found: NDArray[np.float32] = (values * weights).sum(axis=0) / weights.sum(axis=0)
+        return found
+
+    meant = ("logits", "deviation", "sampled", "scale_mean", "scale_deviation")
+    return replace(parts[0], present=present, **{name: mean(name) for name in meant})
 
 
 def _changed(

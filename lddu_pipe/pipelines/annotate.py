@@ -332,7 +332,10 @@ class EmotionPipeline:
     def model_info(self) -> ModelInfo:
         """Which model speaks."""
         config = self.checkpoint.config
-        return ModelInfo(config.name, config.version, self.labels, self.settings.aligned)
+        return ModelInfo(
+            *(config.name, config.version, self.labels, self.settings.aligned),
+            scales=tuple(config.scales),
+        )
 
     def provenance(
         self, transcript: Transcript | None, extractors: Extractors | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.evaluation import Evaluation, evaluate_answers
 from lddu_pipe.pipelines.rows import samples_of_rows
 from lddu_pipe.pipelines.settings import Hook
-from lddu_pipe.types import MODALITIES, Answers, Prediction, Sample
+from lddu_pipe.types import MODALITIES, Answers, Prediction, Sample, ScaleAnswers
 
 PRESENT = 0.5
 """Share of a label from which a row counts as having it, where labels are shares."""
@@ -33,6 +33,8 @@ class ScoredRows:
     splits: tuple[str | None, ...]
     skipped: list[dict[str, str]]
     """Id and error of each row that was left out."""
+    scales: ScaleAnswers
+    """Of the model's scales."""
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
@@ -80,6 +82,7 @@ class ScoredRows:
             self.truth[kept],
             tuple(self.splits[index] for index in kept),
             [row for row in self.skipped if row["id"] in ids],
+            self.scales.at(kept),
         )
 
 
@@ -105,6 +108,8 @@ def score_manifest(
     samples: list[Sample] = []
     truth: list[NDArray[np.float32]] = []
     splits: list[str | None] = []
+    known: list[NDArray[np.float32]] = []
+    names = tuple(pipeline.checkpoint.config.scales)
     found = samples_of_rows(pipeline.extractors, pipeline.settings, rows, hook or _ignore)
     for row, target, sample in zip(rows, targets, found, strict=True):
         if isinstance(sample, str):
@@ -113,6 +118,7 @@ def score_manifest(
             samples.append(sample)
             truth.append(target)
             splits.append(row.split)
+            known.append(row.scale_values(names))
     if not samples:
         raise UnusableInputError(
             f"none of the {len(rows)} rows can be used: {skipped[0]['error']}"
@@ -120,7 +126,24 @@ def score_manifest(
     predictions = pipeline.predictor.predict(samples)
     if hook:
         hook("score", 1.0)
-    return ScoredRows(samples, predictions, np.stack(truth) >= PRESENT, tuple(splits), skipped)
+    scales = ScaleAnswers(names, np.stack(known), *_places(names, predictions))
+    return ScoredRows(
+        *(samples, predictions, np.stack(truth) >= PRESENT, tuple(splits), skipped, scales)
+    )
+
+
+def _places(
+    names: Sequence[str], predictions: Sequence[Prediction]
+) -> Iterator[NDArray[np.float64]]:
+    """Values, lower and upper ends, each (rows, scales); NaN where there is none."""
+    for part in ("value", "low", "high"):
+        yield np.array(
+            [
+                [getattr(item.scales.get(name), part, None) for name in names]
+                for item in predictions
+            ],
+            dtype=np.float64,  # None becomes NaN
+        )
 
 
 def evaluate_manifest(
@@ -170,6 +193,7 @@ def evaluate_scored(pipeline: EmotionPipeline, scored: ScoredRows) -> Evaluation
         thresholds=thresholds,
         base_rates=checkpoint.calibration.base_rates,
         label_sets=scored.label_sets,
+        scales=scored.scales,
     )
     return replace(found, figures={**found.figures, "skipped": scored.skipped})
 

@@ -18,7 +18,7 @@ from lddu_pipe.pipelines.checkpoint import Checkpoint
 from lddu_pipe.pipelines.evaluation import Evaluation, evaluate_answers
 from lddu_pipe.pipelines.predict import NOTHING_TO_SEE
 from lddu_pipe.training.scoring import RawScores, score_rows
-from lddu_pipe.types import MODALITIES, Answers
+from lddu_pipe.types import MODALITIES, Answers, ScaleAnswers
 
 Protocol = Literal["validation-selected", "paper"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
@@ -104,7 +104,8 @@ def evaluate_scores(
     """
     calibration = checkpoint.calibration
     everywhere = np.ones(len(raw.labels), np.bool_)
-    applied = apply_calibrations(by_fold or [(everywhere, calibration)], raw)
+    by_fold = by_fold or [(everywhere, calibration)]
+    applied = apply_calibrations(by_fold, raw)
     probabilities, thresholds = applied.probabilities, applied.thresholds
     decisions, abstained, members = applied.decisions, applied.abstained, applied.label_sets
     if protocol == "paper":
@@ -131,6 +132,7 @@ def evaluate_scores(
         thresholds=thresholds,
         base_rates=calibration.base_rates,
         label_sets=members,
+        scales=_scales(by_fold, checkpoint.config.scales, raw),
         data=rows.info.name,
         split=split,
         synthetic=rows.info.synthetic,
@@ -187,6 +189,20 @@ def apply_calibrations(calibrations: ByFold, raw: RawScores) -> Applied:
         abstained,
         {"aleatoric": aleatoric, "epistemic": epistemic},
     )
+
+
+def _scales(
+    calibrations: ByFold,
+    names: list[str],
+    raw: RawScores,
+) -> ScaleAnswers:
+    """The place of each row on each scale; each row is in one of the folds."""
+    low, high = np.full((2, *raw.scales.shape), np.nan)
+    for fold, calibration in calibrations:
+        low[fold], high[fold] = calibration.intervals(
+            names, raw.scale_mean[fold], raw.scale_deviation[fold]
+        )
+    return ScaleAnswers(tuple(names), raw.scales, raw.scale_mean, low, high)
 
 
 def _present(pattern: NDArray[np.bool_]) -> list[Any]:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lddu_pipe import bootstrap, metrics
 from lddu_pipe.models.calibration import decide, set_name
-from lddu_pipe.types import MODALITIES, Answers
+from lddu_pipe.types import MODALITIES, Answers, ScaleAnswers
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Evaluation:
     base_rates: Answers
     """To each row: how frequent each label is in the calibration rows, decided on as
     `answers`."""
+    scales: ScaleAnswers | None = None
+    """None where the model has none, or no row knows the truth of any."""
 
 
 def evaluate_answers(
@@ -33,6 +35,7 @@ def evaluate_answers(
     thresholds: NDArray[np.float64],
     base_rates: ArrayLike,
     label_sets: NDArray[np.bool_] | None = None,
+    scales: ScaleAnswers | None = None,
     **source: str | bool,
 ) -> Evaluation:
     """Compare answers with the truth.
@@ -46,15 +49,20 @@ def evaluate_answers(
     frequent each label was in the rows of the calibration, decided at the same thresholds. The
     rows that are evaluated have other rates, but no model could know them.
 
+    ``per_scale`` has the figures of `metrics.scale_figures` and ``n``, the rows that they are of.
+
     Args:
         answers: with the modalities of each row.
         thresholds: (rows, labels), of the decisions.
         base_rates: (labels,), of the calibration rows.
         label_sets: (rows, labels), where there are such sets.
+        scales: of the same rows, where the model has scales.
         source: what the rows are, to stand between the model and its figures.
     """
     rates = np.broadcast_to(np.asarray(base_rates, np.float64), answers.truth.shape)
     constant = replace(answers, probabilities=rates, decisions=decide(rates, thresholds))
+    if scales is not None and np.isnan(scales.truth).all():
+        scales = None
     same = bool((thresholds == thresholds[0]).all())
     figures = {
         "model": answers.model,
@@ -67,8 +75,9 @@ def evaluate_answers(
             answers.truth, constant.decisions
         ).macro.f1,
         "modalities": _count_sets(answers),
+        **({} if scales is None else {"per_scale": _of_scales(scales)}),
     }
-    return Evaluation(figures, answers, label_sets, constant)
+    return Evaluation(figures, answers, label_sets, constant, scales)
 
 
 def plain_figures(answers: Answers, thresholds: list[float] | None = None) -> dict[str, Any]:
@@ -103,7 +112,8 @@ def with_intervals(found: Evaluation, *, resamples: int = bootstrap.RESAMPLES) -
     Returns:
         The figures as they are, and
 
-        - ``intervals``: by figure, those of labels under ``per_label``, a list of two numbers, or
+        - ``intervals``: by figure, those of labels under ``per_label`` and of scales under
+          ``per_scale``, a list of two numbers, or
           None where there is no interval, see `lddu_pipe.bootstrap`. Beside those of the figures
           stand ``brier_minus_base_rates`` and ``macro_f1_minus_base_rates``: of the differences
           to what base rates reach, row for row.
@@ -112,8 +122,8 @@ def with_intervals(found: Evaluation, *, resamples: int = bootstrap.RESAMPLES) -
         - ``better_than_base_rates``: True where the whole interval of ``brier_minus_base_rates``
           lies below 0, None where there is only one row.
     """
-    constant = found.base_rates
-    of_model = figures_of_draws(found.answers, found.label_sets)
+    constant, answers = found.base_rates, found.answers
+    of_model = figures_of_draws(answers, found.label_sets)
     of_rates = bootstrap.DecisionFigures(
         constant.truth, constant.probabilities, constant.decisions
     )
@@ -129,14 +139,16 @@ def with_intervals(found: Evaluation, *, resamples: int = bootstrap.RESAMPLES) -
         }
         return {**model, **named, **paired}
 
-    drawn, resampling = resampled(figures, found.answers, resamples)
-    intervals = {key: bootstrap.interval(values) for key, values in drawn.items()}
+    drawn, resampling = resampled(figures, answers, resamples)
+    intervals = _nested_intervals(drawn)
+    scales = found.scales
+    if scales is not None:
+        drawn_scales, _ = resampled(lambda counts: _of_draws(scales, counts), answers, resamples)
+        intervals["per_scale"] = _nested_intervals(drawn_scales)["per_label"]
     differences = drawn[None, "brier_minus_base_rates"]
     return {
         **found.figures,
-        "intervals": bootstrap.nested(
-            {key: None if item is None else list(item) for key, item in intervals.items()}
-        ),
+        "intervals": intervals,
         "resampling": resampling,
         "better_than_base_rates": bootstrap.lies_below_zero(differences),
     }
@@ -181,6 +193,36 @@ def _of_label_sets(members: NDArray[np.bool_], truth: NDArray[np.bool_]) -> dict
         "label_set_coverage": float((members | ~truth).all(axis=1).mean()),
         "label_set_size": float(members.sum(axis=1).mean()),
     }
+
+
+def _of_draws(scales: ScaleAnswers, counts: bootstrap.Counts | None) -> bootstrap.Draws:
+    """`metrics.scale_figures` of each scale; keys are its name and that of a figure."""
+    return {
+        (name, figure): values
+        for index, name in enumerate(scales.names)
+        for figure, values in metrics.scale_figures(
+            *(scales.truth[:, index], scales.values[:, index]),
+            *(scales.low[:, index], scales.high[:, index]),
+            counts=counts,
+        ).items()
+    }
+
+
+def _of_scales(scales: ScaleAnswers) -> dict[str, dict[str, float | int | None]]:
+    known = (~(np.isnan(scales.truth) | np.isnan(scales.values))).sum(axis=0)
+    found: dict[str, dict[str, float | int | None]] = {
+        name: {"n": int(count)} for name, count in zip(scales.names, known, strict=True)
+    }
+    for (name, figure), (value,) in _of_draws(scales, None).items():
+        found[str(name)][figure] = None if np.isnan(value) else float(value)
+    return found
+
+
+def _nested_intervals(drawn: bootstrap.Draws) -> dict[str, Any]:
+    intervals = {key: bootstrap.interval(values) for key, values in drawn.items()}
+    return bootstrap.nested(
+        {key: None if item is None else list(item) for key, item in intervals.items()}
+    )
 
 
 def _count_sets(answers: Answers) -> dict[str, int]:

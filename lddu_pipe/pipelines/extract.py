@@ -22,7 +22,7 @@ from lddu_pipe.labels import M3ED, MOSEI, LabelSet
 from lddu_pipe.pipelines.checkpoint import copy_companions
 from lddu_pipe.pipelines.components import Extractors
 from lddu_pipe.pipelines.parts import load_part, save_part
-from lddu_pipe.pipelines.plan import LabelledRows, plan_training
+from lddu_pipe.pipelines.plan import LabelledRows, check_scales, plan_training
 from lddu_pipe.pipelines.rows import samples_of_rows
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.types import MODALITIES
@@ -85,6 +85,7 @@ def extract_manifest(
         feature_sizes={item.name: item.feature_dim for item in (text, audio, vision)},
         fingerprints={item.name: item.fingerprint for item in (text, audio, vision)},
         encoders={name: asdict(source) for name, source in extractors.encoders.items()},
+        scales=scales_of_rows(rows),
     )
     chunks = [rows[begin : begin + ROWS_AT_ONCE] for begin in range(0, len(rows), ROWS_AT_ONCE)]
     skipped: Skipped = []
@@ -100,7 +101,7 @@ def extract_manifest(
                 logger.warning("%s: left out: %s", row.origin, item)
                 skipped.append({"id": row.id, "error": item})
             else:
-                writer.write_rows(split, [_store_row(row, target, item)])
+                writer.write_rows(split, [_store_row(row, target, item, info)])
         if len(skipped) == len(rows):
             raise UnusableInputError(
                 f"none of the {len(rows)} rows can be used: {skipped[0]['error']}"
@@ -132,6 +133,9 @@ def look_ahead(rows: Sequence[ManifestRow], label_set: LabelSet | None = None) -
             {name: LabelledRows(targets[at], groups[at].tolist()) for name, at in found.items()},
             seed=0,
         )
+        names = scales_of_rows(rows)
+        values = np.stack([row.scale_values(names) for row in rows])
+        check_scales(plan, names, {name: values[at] for name, at in found.items()})
     except UnusableInputError as error:
         return [f"'train' will refuse these rows: {error}"]
     except MissingAssetError as error:
@@ -158,6 +162,11 @@ def choose_labels(rows: Sequence[ManifestRow]) -> LabelSet:
         if names <= set(known.labels):
             return known
     return LabelSet("own", tuple(sorted(names)))
+
+
+def scales_of_rows(rows: Sequence[ManifestRow]) -> tuple[str, ...]:
+    """Names of the scales on which any of the rows has a value, sorted."""
+    return tuple(sorted({name for row in rows for name in row.scales or ()}))
 
 
 def split_of(row: ManifestRow) -> str:
@@ -212,7 +221,9 @@ def _key(settings: PipelineSettings, rows: Sequence[ManifestRow], info: StoreInf
     """Names the work on some rows: other files, other settings or other extractors, other name."""
     facts: list[Any] = [PARTS_VERSION, dict(info.fingerprints), asdict(settings)]
     for row in rows:
-        facts.append([str(value) for key, value in asdict(row).items() if key != "labels"])
+        facts.append(
+            [str(value) for key, value in asdict(row).items() if key not in ("labels", "scales")]
+        )
         for path in (row.video, row.audio, row.image, row.transcript):
             if path is not None:
                 status = path.stat()
@@ -221,11 +232,12 @@ def _key(settings: PipelineSettings, rows: Sequence[ManifestRow], info: StoreInf
 
 
 def _store_row(
-    row: ManifestRow, target: NDArray[np.float32], sequences: dict[Any, Steps]
+    row: ManifestRow, target: NDArray[np.float32], sequences: dict[Any, Steps], info: StoreInfo
 ) -> StoreRow:
     # The name of a speaker says enough; a path is nobody's business but ours, so only its digest.
     group = None if row.speaker else _digest(group_of(row)).hex()[:16]
-    return StoreRow(row.id, target, sequences, row.text or "", row.speaker, group)
+    scales = row.scale_values(info.scales)
+    return StoreRow(row.id, target, sequences, row.text or "", row.speaker, group, scales)
 
 
 def _digest(text: str) -> bytes:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lddu_pipe import bootstrap
-from lddu_pipe.models.calibration import Calibration
+from lddu_pipe.models.calibration import Calibration, fit_intervals
 from lddu_pipe.pipelines.calibration import MINIMUM_ROWS, fit_calibration
 from lddu_pipe.pipelines.evaluate_store import ByFold, apply_calibrations
 from lddu_pipe.training.scoring import RawScores
@@ -37,24 +37,33 @@ class HeldOut:
     """As in `evaluation.with_intervals`: the whole interval lies below 0."""
 
 
-def calibrate(raw: RawScores) -> Calibration:
-    """`fit_calibration` on all rows; sets of modalities of too few rows share one."""
+def calibrate(raw: RawScores, scales: Sequence[str] = ()) -> Calibration:
+    """`fit_calibration` on all rows; sets of modalities of too few rows share one.
+
+    Args:
+        raw: scores by models that had not learned from the rows.
+        scales: names of the model's.
+    """
     calibration, _ = fit_calibration(
         *(raw.logits, raw.labels, raw.deviation, raw.present),
         minimum_rows=min(MINIMUM_ROWS, len(raw.labels)),
     )
-    return calibration
+    fitted = fit_intervals(scales, raw.scales, raw.scale_mean, raw.scale_deviation)
+    return replace(calibration, scales=fitted)
 
 
-def calibrate_by_fold(raw: RawScores, folds: NDArray[np.int64]) -> ByFold:
+def calibrate_by_fold(
+    raw: RawScores, folds: NDArray[np.int64], scales: Sequence[str] = ()
+) -> ByFold:
     """For each fold, a calibration that was fitted on the rows of the others.
 
     Args:
         raw: scores by models that had not learned from the rows.
         folds: (rows,).
+        scales: names of the model's.
     """
     held = [folds == fold for fold in np.unique(folds)]
-    return [(rows, calibrate(raw.at(~rows))) for rows in held]
+    return [(rows, calibrate(raw.at(~rows), scales)) for rows in held]
 
 
 def compare_with_base_rates(

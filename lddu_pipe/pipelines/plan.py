@@ -112,9 +112,34 @@ def plan_of_store(store: FeatureStore, seed: int) -> Plan:
         if name in store.splits
     }
     try:
-        return plan_training(store.info.labels, splits, seed)
+        plan = plan_training(store.info.labels, splits, seed)
+        check_scales(plan, store.info.scales, {name: store.split(name).scales for name in splits})
     except UnusableInputError as error:
         raise UnusableInputError(f"{store.folder}: {error}") from None
+    return plan
+
+
+def check_scales(
+    plan: Plan, names: Sequence[str], values: Mapping[str, NDArray[np.floating]]
+) -> None:
+    """Refuse a scale of which too little is known in the rows that a model learns from.
+
+    Args:
+        plan: of the rows.
+        names: of the scales.
+        values: by split, (rows, scales), NaN where unknown.
+
+    Raises:
+        UnusableInputError: a scale has fewer than `FEWEST_ROWS` values there.
+    """
+    splits = LEARNED_FROM if plan.folds is not None else ("train",)
+    taught = np.concatenate([values[name] for name in splits if name in values])
+    for name, known in zip(names, (~np.isnan(taught)).sum(axis=0).tolist(), strict=True):
+        if known < FEWEST_ROWS:
+            raise UnusableInputError(
+                f"scale {name!r} has a value in {_counted(known, 'row')} to learn from of the "
+                f"{FEWEST_ROWS} that are needed; leave it out of the manifest or add rows"
+            )
 
 
 def rows_to_learn_from(store: FeatureStore) -> Selection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import isnan
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from lddu_pipe.models.calibration import SetCalibration
 from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.models.losses import deviation_size
 from lddu_pipe.pipelines.checkpoint import Checkpoint
-from lddu_pipe.training.scoring import RawScores
+from lddu_pipe.training.scoring import RawScores, scales_of
 from lddu_pipe.types import (
     MODALITIES,
     Decision,
@@ -23,6 +24,7 @@ from lddu_pipe.types import (
     Modality,
     Prediction,
     Sample,
+    ScaleValue,
     Uncertainty,
 )
 
@@ -62,10 +64,18 @@ class Predictor:
         return [results[index] for index in range(len(samples))]
 
     @torch.inference_mode()
-    def raw_scores(self, samples: Sequence[Sample]) -> RawScores:
+    def raw_scores(
+        self, samples: Sequence[Sample], scales: NDArray[np.float32] | None = None
+    ) -> RawScores:
         """Scores before any calibration, of samples with labels, in the order given.
 
-        Those of a sample in which every modality is missing are zeros.
+        Those of a sample in which every modality is missing are zeros, and nothing is known of
+        its scales.
+
+        Args:
+            samples: each with labels.
+            scales: (samples, scales), their truth on the model's scales, NaN where unknown; None
+                where nothing is known.
 
         Raises:
             ValueError: a sample has no labels.
@@ -75,6 +85,9 @@ class Predictor:
             (3, len(samples), len(self._checkpoint.config.labels)), np.float32
         )
         present = np.zeros((len(samples), len(MODALITIES)), np.bool_)
+        mean, spread, truth = np.full(
+            (3, len(samples), len(self._checkpoint.config.scales)), np.nan, np.float32
+        )
         for index, sample in enumerate(samples):
             if sample.labels is None:
                 raise ValueError(f"{sample.utterance.id} has no labels")
@@ -86,9 +99,10 @@ class Predictor:
                 logits[indices] = output.logits.cpu().numpy()
                 deviation[indices] = deviation_size(output).cpu().numpy()
                 present[indices] = output.present.cpu().numpy()
-        return RawScores(
-            logits, deviation, np.zeros((0, *logits.shape), np.float32), present, labels
-        )
+                mean[indices], spread[indices] = scales_of(output)
+                truth[indices] = np.nan if scales is None else scales[indices]
+        nothing = np.zeros((0, *logits.shape), np.float32)
+        return RawScores(logits, deviation, nothing, present, labels, mean, spread, truth)
 
     def thresholds(self, sample: Sample) -> tuple[float, ...]:
         """The probability from which each label is present, with a sample's modalities.
@@ -147,6 +161,7 @@ class Predictor:
         epistemic = calibration.probabilities(found[2:]).std(axis=0)
         abstained = calibration.abstains(probabilities, aleatoric)
         sets = calibration.label_set(probabilities)
+        scales = self._scales(*scales_of(output))
         return [
             Prediction(
                 sample.utterance,
@@ -154,10 +169,25 @@ class Predictor:
                 sample.missing,
                 abstained=bool(silent),
                 label_set=None if sets is None else self._names(sets[index]),
+                scales=scales[index],
             )
             for index, (sample, *rows, silent) in enumerate(
                 zip(samples, probabilities, aleatoric, epistemic, abstained, strict=True)
             )
+        ]
+
+    def _scales(
+        self, mean: NDArray[np.float32], deviation: NDArray[np.float32]
+    ) -> list[dict[str, ScaleValue]]:
+        """Of each row, its place on each scale."""
+        names = self._checkpoint.config.scales
+        low, high = self._checkpoint.calibration.intervals(names, mean, deviation)
+        return [
+            {
+                name: ScaleValue(value, *(None if isnan(end) else end for end in ends))
+                for name, value, *ends in zip(names, *row, strict=True)
+            }
+            for row in np.stack([mean, low, high], axis=1).tolist()
         ]
 
     def _names(self, chosen: NDArray[np.bool_]) -> tuple[str, ...]:

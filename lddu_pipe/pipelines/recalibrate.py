@@ -8,12 +8,20 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.datasets.store import FeatureStore
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import write_whole
 from lddu_pipe.labels import LabelSet
-from lddu_pipe.models.calibration import UNCLEAR_SHARE, Calibration, Method, Target
+from lddu_pipe.models.calibration import (
+    UNCLEAR_SHARE,
+    Calibration,
+    Method,
+    Target,
+    fit_intervals,
+)
 from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.calibration import MINIMUM_ROWS, fit_calibration
 from lddu_pipe.pipelines.checkpoint import Checkpoint, copy_checkpoint
@@ -48,18 +56,20 @@ def scores_of_manifest(
     """
     label_set = LabelSet(pipeline.checkpoint.config.name, pipeline.labels)
     targets = [row.target(label_set) for row in rows]
-    samples, skipped = [], []
+    names = pipeline.checkpoint.config.scales
+    samples, scales, skipped = [], [], []
     found = samples_of_rows(pipeline.extractors, pipeline.settings, rows, tell)
     for row, target, sample in zip(rows, targets, found, strict=True):
         if isinstance(sample, str):
             skipped.append({"id": row.id, "error": sample})
         else:
             samples.append(replace(sample, labels=target))
+            scales.append(row.scale_values(names))
     if not samples:
         raise UnusableInputError(
             f"none of the {len(rows)} rows can be used: {skipped[0]['error']}"
         )
-    return pipeline.predictor.raw_scores(samples), skipped
+    return pipeline.predictor.raw_scores(samples, np.stack(scales)), skipped
 
 
 def recalibrate(
@@ -74,7 +84,7 @@ def recalibrate(
 ) -> Mapping[str, Any]:
     """Write a copy of a model whose calibration comes from other rows.
 
-    Sets of modalities of which there are too few rows keep the calibration they had.
+    Sets of modalities, and scales, of which there are too few rows keep the calibration they had.
 
     Args:
         checkpoint: is not changed.
@@ -115,7 +125,12 @@ def recalibrate(
         )
     sets = {**calibration.sets, **checkpoint.calibration.sets}
     sets |= {name: calibration.sets[name] for name in fitted}
-    copy_checkpoint(checkpoint, output, Calibration(sets, calibration.base_rates))
+    fitted_scales = fit_intervals(
+        *(checkpoint.config.scales, raw.scales, raw.scale_mean, raw.scale_deviation)
+    )
+    scales = {**fitted_scales, **checkpoint.calibration.scales}
+    scales |= {name: item for name, item in fitted_scales.items() if item.factor is not None}
+    copy_checkpoint(checkpoint, output, Calibration(sets, calibration.base_rates, scales))
     report = {name: asdict(reports[name]) for name in fitted}
     write_whole(output / REPORT_FILE, json.dumps(report, indent=1, allow_nan=False) + "\n")
     return report

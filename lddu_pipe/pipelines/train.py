@@ -157,9 +157,11 @@ def _judged_by_valid(
         return None
     tell("calibrate", 0.0)
     scores = score_rows(model, valid, passes=PASSES)
-    by_fold = calibrate_by_fold(scores, share_out(valid.labels, valid.groups, settings.seed))
+    scales = model.config.scales
+    parts = share_out(valid.labels, valid.groups, settings.seed)
+    by_fold = calibrate_by_fold(scores, parts, scales)
     held_out = compare_with_base_rates(scores, by_fold, valid.groups, "valid")
-    return model, _Judged(valid, scores, calibrate(scores), held_out, [])
+    return model, _Judged(valid, scores, calibrate(scores, scales), held_out, [])
 
 
 def _cross_fitted(
@@ -179,9 +181,10 @@ def _cross_fitted(
     if model is None or scores is None:
         return None
     tell("calibrate", 0.0)
-    by_fold = calibrate_by_fold(scores, folds)
+    scales = model.config.scales
+    by_fold = calibrate_by_fold(scores, folds, scales)
     held_out = compare_with_base_rates(scores, by_fold, rows.groups, "folds")
-    return model, _Judged(rows, scores, calibrate(scores), held_out, by_fold)
+    return model, _Judged(rows, scores, calibrate(scores, scales), held_out, by_fold)
 
 
 def train_seeds(

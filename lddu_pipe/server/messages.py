@@ -226,6 +226,7 @@ class ModelMessage(Message):
     version: str
     labels: list[str]
     aligned: bool
+    scales: Annotated[list[str], Field(description="Schema 1.2 only.")] = []
 
 
 class ModalityMessage(Message):
@@ -260,6 +261,16 @@ class EmotionMessage(Message):
     uncertainty: UncertaintyMessage
 
 
+class ScaleMessage(Message):
+    """A place on a continuous scale."""
+
+    value: float = Field(ge=-1, le=1)
+    low: float | None = Field(
+        ge=-1, le=1, description="With `high`, the interval, if there is one."
+    )
+    high: float | None = Field(ge=-1, le=1)
+
+
 class UtteranceMessage(Message):
     """One utterance with all labels, in label order."""
 
@@ -271,7 +282,8 @@ class UtteranceMessage(Message):
     modalities: ModalitiesMessage
     emotions: list[EmotionMessage]
     abstained: bool
-    label_set: Annotated[list[str], Field(description="Schema 1.1 only.")] = []
+    label_set: Annotated[list[str], Field(description="From schema 1.1 on.")] = []
+    scales: Annotated[dict[str, ScaleMessage], Field(description="Schema 1.2 only.")] = {}
 
 
 class ProvenanceMessage(Message):
@@ -286,7 +298,7 @@ class ProvenanceMessage(Message):
 class AnnotationMessage(Message):
     """The annotation; docs/annotation.md is the contract."""
 
-    schema_version: Literal["1.0", "1.1"]
+    schema_version: Literal["1.0", "1.1", "1.2"]
     media: MediaMessage
     model: ModelMessage
     utterances: list[UtteranceMessage]

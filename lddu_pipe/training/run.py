@@ -108,6 +108,7 @@ def train_model(
             direct=settings.loss.direct_weight,
             contrastive=settings.loss.contrastive_weight,
             calibration=settings.loss.calibration_weight,
+            scales=settings.loss.scales_weight,
         ),
         calibration=cast(CalibrationLoss, settings.loss.calibration),
     )
@@ -175,6 +176,7 @@ def model_config(settings: TrainSettings, rows: FeatureStore | Rows) -> LDDUConf
         version="0.1.0",
         fingerprints={str(name): mark for name, mark in info.fingerprints.items()},
         encoders={str(name): dict(where) for name, where in info.encoders.items()},
+        scales=list(info.scales) if settings.loss.scales_weight else [],
     )
 
 

@@ -71,6 +71,8 @@ class LossSettings:
     """w_crl."""
     calibration: str = "divergence"
     """L_crl: "divergence" as published, or "ranking" by error."""
+    scales_weight: float = 0.3
+    """Of the scales, where the store has any; with 0 the model gives none."""
     queue_size: int = 8192
     """Past latent vectors that the contrastive loss remembers."""
 
@@ -287,6 +289,7 @@ def _check_values(settings: TrainSettings) -> None:
         "loss.direct_weight": (loss.direct_weight, 0.0, 1e3),
         "loss.contrastive_weight": (loss.contrastive_weight, 0.0, 1e3),
         "loss.calibration_weight": (loss.calibration_weight, 0.0, 1e3),
+        "loss.scales_weight": (loss.scales_weight, 0.0, 1e3),
         "seed": (settings.seed, 0, 2**31 - 1),
         "workers": (settings.workers, 0, 256),
     }

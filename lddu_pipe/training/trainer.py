@@ -62,12 +62,14 @@ class LDDUTrainer(Trainer):
     ) -> Any:  # noqa: ANN401 - as transformers has it
         """Loss of a batch; also fills the queue."""
         output: LDDUOutput = model(inputs["values"], inputs["masks"]).float()
-        labels: Tensor = inputs["labels"]
+        labels, scales = inputs["labels"], inputs["scales"]
         if self.args.world_size > 1:
-            output, labels = _gathered(output, labels)
+            output, labels, scales = _gathered(output, labels, scales)
         # Differences of similarities over a temperature of 0.07 need single precision.
         with torch.autocast(labels.device.type, enabled=False):
-            loss = lddu_loss(output, labels, self.queue, self._weights, self._calibration)
+            loss = lddu_loss(
+                *(output, labels, self.queue, self._weights, self._calibration), scales=scales
+            )
         return (loss.total, {"logits": output.logits}) if return_outputs else loss.total
 
     def floating_point_ops(self, inputs: Mapping[str, Any]) -> int:
@@ -106,7 +108,9 @@ class _AllRows(torch.autograd.Function):
         return whole.chunk(distributed.get_world_size())[distributed.get_rank()]
 
 
-def _gathered(output: LDDUOutput, labels: Tensor) -> tuple[LDDUOutput, Tensor]:
+def _gathered(
+    output: LDDUOutput, labels: Tensor, scales: Tensor
+) -> tuple[LDDUOutput, Tensor, Tensor]:
     """The rows of all processes, in the order of their ranks, gradients included."""
 
     def whole(local: Tensor) -> Tensor:
@@ -121,10 +125,13 @@ def _gathered(output: LDDUOutput, labels: Tensor) -> tuple[LDDUOutput, Tensor]:
             spread_logits=whole(output.spread_logits),
             mean=whole(output.mean),
             log_var=whole(output.log_var),
+            scale_mean=whole(output.scale_mean),
+            scale_log_var=whole(output.scale_log_var),
             present=whole(output.present.to(torch.uint8)).bool(),
             attention={},
         ),
         whole(labels),
+        whole(scales),
     )
 
 

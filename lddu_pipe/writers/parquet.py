@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,26 +26,34 @@ SCHEMA = pa.schema(
         for name in ("media", *COLUMNS)
     ]
 )
-"""Columns of every such file, so that a folder of them opens as one data set. Times in seconds."""
+"""Columns of every such file, so that a folder of them opens as one data set. Times in seconds.
+
+Those of a model with scales have more, of numbers or null; see `Annotation.columns`.
+"""
 
 
 def to_table(annotation: Annotation) -> pa.Table:
-    """Return the rows of an annotation, none where it has no utterances, in `SCHEMA`.
+    """Return the rows of an annotation, none where it has no utterances, in its model's schema.
 
     The table's metadata name the model and its version, and the schema of the JSON contract.
     """
+    scales = annotation.columns[len(COLUMNS) :]
+    schema = pa.schema([*SCHEMA, *(pa.field(encodable(name), pa.float64()) for name in scales)])
     rows = [{"media": annotation.media.path, **row} for row in annotation.to_rows()]
     table = pa.Table.from_pylist(
         [
-            {key: encodable(item) if isinstance(item, str) else item for key, item in row.items()}
+            {
+                encodable(key): encodable(item) if isinstance(item, str) else item
+                for key, item in row.items()
+            }
             for row in rows
         ],
-        schema=SCHEMA,
+        schema=schema,
     )
     return table.replace_schema_metadata(
         {
             "model": f"{annotation.model.name} {annotation.model.version}",
-            "schema_version": annotation.to_dict()["schema_version"],
+            "schema_version": annotation.schema_version,
         }
     )
 
@@ -61,11 +70,15 @@ def join(files: Iterable[bytes], target: Path) -> None:
     """Write one file with the rows of several, a row group each, holding one of them in memory.
 
     Args:
-        files: from `render`.
+        files: from `render`, of one model.
         target: written in place: put it where readers look when it is whole.
     """
-    with parquet.ParquetWriter(target, SCHEMA) as writer:
-        for content in files:
-            table = parquet.read_table(pa.BufferReader(content))
+    tables = (
+        parquet.read_table(pa.BufferReader(content)).replace_schema_metadata(None)
+        for content in files
+    )
+    first = next(tables, SCHEMA.empty_table())
+    with parquet.ParquetWriter(target, first.schema) as writer:
+        for table in chain([first], tables):
             if table.num_rows:
-                writer.write_table(table.replace_schema_metadata(None))
+                writer.write_table(table)

@@ -19,6 +19,8 @@ _CAPITALS = {
     "ece": "ECE",
     "nll": "NLL",
     "gap": "GAP",
+    "ccc": "CCC",
+    "mae": "MAE",
     "aurc": "AURC",
     "roc": "ROC",
     "auc": "AUC",
@@ -54,14 +56,19 @@ def print_evaluation(figures: Mapping[str, Any], console: Console) -> None:
         table = _overall(overall, intervals, halves=1)
     console.print(table)
     console.print()
-    console.print(_per_label(figures["per_label"], console))
-    if intervals:
+    console.print(_per_item("label", figures["per_label"], console))
+    if "per_scale" in figures:
         console.print()
-        of_labels = {
-            label: {name: shown_interval(pair) for name, pair in row.items()}
-            for label, row in intervals["per_label"].items()
-        }
-        console.print(_per_label(of_labels, console))
+        console.print(_per_item("scale", figures["per_scale"], console))
+    if intervals:
+        for kind in ("label", "scale"):
+            shown = {
+                item: {name: shown_interval(pair) for name, pair in row.items()}
+                for item, row in intervals.get(f"per_{kind}", {}).items()
+            }
+            if shown:
+                console.print()
+                console.print(_per_item(kind, shown, console))
         console.print(Text(_drawn(figures["resampling"]), "dim"), soft_wrap=True)
     if "better_than_base_rates" in figures:
         console.print()
@@ -186,17 +193,17 @@ def _overall(
     return table
 
 
-def _per_label(per_label: Mapping[str, Mapping[str, Any]], console: Console) -> Group:
-    """One row a label; columns that find no room are named below, as half a number is none."""
-    columns = list(next(iter(per_label.values()), {}))
+def _per_item(kind: str, per_item: Mapping[str, Mapping[str, Any]], console: Console) -> Group:
+    """One row a label or scale; columns without room are named below: half a number is none."""
+    columns = list(next(iter(per_item.values()), {}))
     left_out: list[str] = []
     while True:
         names = [_name(column).replace(" ", "\n") for column in columns]  # narrow
-        table = plain_table("label", *names, right=range(1, len(columns) + 1))
-        for label, of_label in per_label.items():
-            cells = [of_label[column] for column in columns]
+        table = plain_table(kind, *names, right=range(1, len(columns) + 1))
+        for name, of_item in per_item.items():
+            cells = [of_item[column] for column in columns]
             table.add_row(
-                shortened(label, 24),
+                shortened(name, 24),
                 *(cell if isinstance(cell, str) else shown_figure(cell) for cell in cells),
             )
         if not columns or _width(table, console) <= console.width:

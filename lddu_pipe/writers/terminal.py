@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from lddu_pipe.annotation import Annotation, SourceInfo
-from lddu_pipe.types import MODALITIES, EmotionScore, Modality, Prediction, Uncertainty
+from lddu_pipe.types import MODALITIES, EmotionScore, Modality, Prediction, ScaleValue, Uncertainty
 from lddu_pipe.writers.colours import share_out
 from lddu_pipe.writers.escaping import printable
 from lddu_pipe.writers.wording import percent
@@ -127,6 +127,8 @@ def _utterance(
         yield from _wrapped(spoken, console, width)
     for line in _emotions(prediction, console, width):
         yield from _wrapped(line, console, width)
+    if prediction.scales:
+        yield from _wrapped(_scales(prediction.scales), console, width)
     missing = {name: why for name, why in prediction.missing.items() if name not in common}
     if missing:
         yield from _wrapped(Text("missing: " + _reasons(missing), "dim"), console, width)
@@ -151,6 +153,18 @@ def _emotions(prediction: Prediction, console: Console, width: int) -> Iterator[
         line.append(most, "dim")
         line.append(_flag(best.uncertainty), "yellow")
     yield line
+
+
+def _scales(scales: Mapping[str, ScaleValue]) -> Text:
+    """Places on scales, each with its interval, in a line."""
+    line = Text()
+    for name, place in scales.items():
+        line.append("  " if line else "")
+        line.append(f"{printable(name)} ", "bold")
+        line.append(f"{place.value:+.2f}")
+        if place.low is not None:
+            line.append(f" ({place.low:+.2f} to {place.high:+.2f})", "dim")
+    return line
 
 
 def _rows(

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lddu_pipe.bootstrap import FEW_UNITS
-from lddu_pipe.writers.escaping import printable
+from lddu_pipe.writers.escaping import printable, shortened
 from lddu_pipe.writers.tables import plain_table, shown_figure, shown_interval
 
 HELD_OUT = "held_out"
@@ -23,6 +23,7 @@ _COLUMNS = {
     "ece": "ECE",
     "aurc": "AURC",
 }
+_OF_SCALES = {"ccc": "CCC", "mae": "MAE", "covered": "in interval", "width": "its width"}
 
 
 def print_run(metrics: Mapping[str, Any], folder: str, console: Console) -> None:
@@ -34,6 +35,7 @@ def print_run(metrics: Mapping[str, Any], folder: str, console: Console) -> None
             table.add_row(split, protocol, str(figures["n"]), *cells)
             synthetic = figures["synthetic"]
     console.print(table)
+    _print_scales(metrics, console)
     _print_held_out(metrics.get(HELD_OUT), console)
     _warn(console, synthetic=synthetic)
     console.print(Text(f"model: {printable(folder)}/model", "dim"), soft_wrap=True)
@@ -73,6 +75,18 @@ def print_ablations(results: Mapping[str, Any], console: Console) -> None:
 
 def _splits(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {name: metrics[name] for name in SPLITS if name in metrics}
+
+
+def _print_scales(metrics: Mapping[str, Any], console: Console) -> None:
+    """Print how near values on scales come, a row for each split and scale; none where none is."""
+    table = plain_table("split", "scale", "rows", *_OF_SCALES.values(), right=range(2, 7))
+    for split, protocols in _splits(metrics).items():
+        figures = next(iter(protocols.values()))  # protocols are of labels
+        for name, found in figures.get("per_scale", {}).items():
+            cells = [shown_figure(found[key]) for key in _OF_SCALES]
+            table.add_row(split, shortened(name, 24), str(found["n"]), *cells)
+    if table.row_count:
+        console.print(table)
 
 
 def _print_held_out(found: Mapping[str, Any] | None, console: Console, subject: str = "") -> None:

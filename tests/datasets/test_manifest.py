@@ -46,6 +46,7 @@ def test_every_column_of_a_jsonl_row(tmp_path: Path) -> None:
             "id": 7, "video": "media/a.mp4", "audio": str(tmp_path / "media/a.wav"),
             "transcript": "media/a.srt", "start": 1, "end": 2.5, "speaker": "Ann",
             "split": "valid", "face_crop": True, "labels": {"happy": 0.8, "fear": 0}, "text": None,
+            "scales": {"valence": -1, "arousal": 0.25, "dominance": None},
         },
         {"text": "hello", "labels": ["sad", "anger"]},
         {"text": "well", "labels": []},
@@ -56,10 +57,11 @@ def test_every_column_of_a_jsonl_row(tmp_path: Path) -> None:
         id="7", origin=f"{path}, line 1", video=tmp_path / "media/a.mp4",
         audio=tmp_path / "media/a.wav", transcript=tmp_path / "media/a.srt", start=1.0, end=2.5,
         speaker="Ann", split="valid", face_crop=True, labels={"happy": 0.8, "fear": 0.0},
+        scales={"valence": -1.0, "arousal": 0.25},
     )  # fmt: skip
     assert (second.id, second.labels) == ("2", {"sad": 1.0, "anger": 1.0})
     assert third.labels == {}
-    assert fourth.labels is None
+    assert fourth.labels is fourth.scales is None
 
 
 def test_csv_tsv_and_jsonl_of_the_same_rows_are_equal(tmp_path: Path) -> None:
@@ -67,10 +69,10 @@ def test_csv_tsv_and_jsonl_of_the_same_rows_are_equal(tmp_path: Path) -> None:
     rows = [
         {"id": "a", "text": 'say "so", or\nnot', "labels": ["happy", "sad"], "start": 0.5},
         {"id": "b", "image": "face.png", "face_crop": True, "labels": {"fear": 0.25}},
-        {"id": "c", "text": "grün", "labels": []},
+        {"id": "c", "text": "grün", "labels": [], "scales": {"valence": 0.5, "a: b": -1}},
         {"id": "d", "text": "no label"},
     ]
-    columns = ("id", "text", "image", "face_crop", "start", "labels")
+    columns = ("id", "text", "image", "face_crop", "start", "labels", "scales")
     tables = [write_jsonl(tmp_path, *rows)]
     for name, delimiter in (("rows.csv", ","), ("rows.TSV", "\t")):
         # utf-8-sig: with a byte order mark, as spreadsheets write it
@@ -80,7 +82,8 @@ def test_csv_tsv_and_jsonl_of_the_same_rows_are_equal(tmp_path: Path) -> None:
             for row in rows:
                 labels = row.get("labels")
                 cell = "happy| sad" if labels == ["happy", "sad"] else json.dumps(labels)
-                table.writerow(row | {"labels": "" if labels is None else cell})
+                scales = "valence: 0.5 | a: b: -1" if "scales" in row else ""
+                table.writerow(row | {"labels": "" if labels is None else cell, "scales": scales})
         tables.append(tmp_path / name)
     plain, *others = [
         [{**vars(row), "origin": None} for row in read_manifest(path)] for path in tables
@@ -132,6 +135,13 @@ def test_target_follows_the_order_of_the_label_set(tmp_path: Path) -> None:
         ({"text": "hi", "labels": {"sad": "much"}}, "a probability lies in 0..1"),
         ({"text": "hi", "labels": {"sad": None}}, "a probability lies in 0..1"),
         ({"text": "hi", "start": 2, "end": 1}, "end 1 s does not come after start 2 s"),
+        ({"text": "hi", "scales": ["valence"]}, "scales are name: value, got ['valence']"),
+        ({"text": "hi", "scales": "calm"}, "are name: value, each name once, got 'calm'"),
+        ({"text": "hi", "scales": "a: 0, a: 1"}, "each name once, got 'a: 0, a: 1'"),
+        ({"text": "hi", "scales": {" ": 0}}, "scales hold a name that is not a text: ' '"),
+        ({"text": "hi", "scales": {"joy": 1.01}}, "give 'joy' 1.01; a scale lies in -1..1"),
+        ({"text": "hi", "scales": {"joy": "nan"}}, "is a finite number, got 'nan'"),
+        ({"text": "hi", "scales": {"joy": True}}, "is a number, got True"),
         ({"text": "hi", "end": 0}, "end 0 s does not come after start 0 s"),
         ({"text": "hi", "start": -1}, "not negative, got -1"),
         ({"text": "hi", "start": "soon"}, "start is a number, got 'soon'"),

@@ -2,12 +2,14 @@
 
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from lddu_pipe.datasets import store as store_module
+from lddu_pipe.datasets.selection import Selection
 from lddu_pipe.datasets.store import (
     STORE_FILE,
     Steps,
@@ -102,6 +104,26 @@ def test_a_store_of_version_1_is_still_read(folder):
     path.write_text(json.dumps({**content, "store_version": 1}))
     for found, written in zip(open_store(folder).split("train"), ROWS, strict=True):
         same(found, written)
+
+
+def test_scales_come_back_and_a_store_without_any_does_not_name_them(folder, tmp_path):
+    values = np.array([[0.5, np.nan], [-1, 0.25]], np.float32)
+    rows = [replace(item, scales=of_row) for item, of_row in zip(ROWS[:2], values, strict=True)]
+    info = replace(INFO, scales=("arousal", "valence"))
+    with StoreWriter(tmp_path / "scales", info) as writer:
+        writer.write_rows("train", rows)
+    store = open_store(tmp_path / "scales")
+    assert store.info.scales == ("arousal", "valence")
+    split = pickle.loads(pickle.dumps(store.split("train")))
+    np.testing.assert_array_equal(split.scales, values)
+    np.testing.assert_array_equal(split[1].scales, values[1])
+    np.testing.assert_array_equal(Selection([split], np.array([1])).scales, values[1:])
+    assert open_store(folder).split("train").scales.shape == (4, 0)
+    assert "scales" not in json.loads((folder / STORE_FILE).read_text())  # older programs read it
+    path = tmp_path / "scales" / "train-00000.safetensors"
+    save_file({**load_file(path), "scales": values * 2}, path)
+    with pytest.raises(UnusableInputError, match=r"scales are not 2 numbers in -1\.\.1"):
+        open_store(tmp_path / "scales")
 
 
 def test_an_absent_modality_is_absent_and_has_no_steps(folder):
@@ -272,6 +294,7 @@ def _with(**sequences):
         (StoreRow("x", np.zeros(3, np.float32), ROWS[0].sequences), "labels are 2 numbers"),
         (StoreRow("x", np.full(2, 1.5, np.float32), ROWS[0].sequences), "in 0..1"),
         (StoreRow("x", np.full(2, np.nan, np.float32), ROWS[0].sequences), "in 0..1"),
+        (replace(ROWS[0], scales=np.zeros(1, np.float32)), "scales are 0 numbers"),
         (_with(), "every modality is absent"),
         (_with(text=Steps(np.ones((2, 4)), np.ones(2, np.bool_))), "float64"),
         (_with(text=Steps(np.ones((2, 5), np.float32), np.ones(2, np.bool_))), r"\(2, 5\)"),

@@ -37,6 +37,8 @@ def make_output(rows: int = 5, labels: int = 3, latent: int = 4) -> LDDUOutput:
         spread_logits=normal(rows, labels),
         mean=normal(rows, 3, labels, latent),
         log_var=normal(rows, 3, labels, latent),
+        scale_mean=normal(rows, 2),
+        scale_log_var=normal(rows, 2),
         present=present,
         attention={},
     )

@@ -31,7 +31,8 @@ def raw() -> RawScores:
     logits = random.normal(-1, 2, (ROWS, 6)).astype(np.float32)
     labels = (random.random((ROWS, 6)) < sigmoid(logits)).astype(np.float32)
     present = np.tile([True, False, False], (ROWS, 1))
-    return RawScores(logits, np.abs(logits), np.stack([logits, logits + 1]), present, labels)
+    sampled, no_scales = np.stack([logits, logits + 1]), np.zeros((3, ROWS, 0), np.float32)
+    return RawScores(logits, np.abs(logits), sampled, present, labels, *no_scales)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def evaluated(
     raw: RawScores, of_set: SetCalibration, protocol: str = "validation-selected"
 ) -> Evaluation:
     checkpoint = SimpleNamespace(
-        config=SimpleNamespace(name="lddu", version="1"),
+        config=SimpleNamespace(name="lddu", version="1", scales=[]),
         calibration=Calibration({"text": of_set}, (0.5,) * 6),
     )
     sizes = dict.fromkeys(MODALITIES, 1)

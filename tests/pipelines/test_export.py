@@ -156,6 +156,7 @@ def test_a_trained_model_of_other_features(tmp_path: Path) -> None:
         alignment="aligned",
         fusion="direct_only",
         name="own",
+        scales=["valence"],  # which the graph leaves out
     )
     random = np.random.default_rng(0)
     logits = random.normal(-1, 2, (900, 6))

@@ -24,7 +24,8 @@ def scores(signal: float, seed: int = 0, copies: int = 1) -> RawScores:
     truth, logits = np.tile(truth, (copies, 1)), np.tile(logits, (copies, 1))
     present = np.tile([False, True, False], (ROWS, 1))
     nothing = np.zeros((0, *truth.shape), np.float32)
-    return RawScores(logits.astype(np.float32), np.ones_like(truth), nothing, present, truth)
+    arrays = (logits.astype(np.float32), np.ones_like(truth), nothing, present, truth)
+    return RawScores(*arrays, *np.zeros((3, ROWS, 0), np.float32))
 
 
 def compared(raw: RawScores, groups: list[str] = GROUPS):

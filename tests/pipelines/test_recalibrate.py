@@ -24,7 +24,8 @@ def text_scores(rows: int, seed: int) -> RawScores:
     labels = (random.random((rows, 6)) < sigmoid(logits - 1.5)).astype(np.float32)
     present = np.tile([True, False, False], (rows, 1))
     nothing = np.zeros((0, rows, 6), np.float32)
-    return RawScores(logits, np.abs(logits), nothing, present, labels)
+    no_scales = np.zeros((3, rows, 0), np.float32)
+    return RawScores(logits, np.abs(logits), nothing, present, labels, *no_scales)
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from lddu_pipe.pipelines.checkpoint import load_checkpoint
 from lddu_pipe.pipelines.evaluate_store import PROTOCOLS, evaluate_store
 from lddu_pipe.pipelines.evaluation import Evaluation
 from lddu_pipe.pipelines.train import train, train_seeds
-from lddu_pipe.training.run import claim, train_model
+from lddu_pipe.training.run import claim, model_config, train_model
 from lddu_pipe.training.settings import read_settings
 
 SMALL = [
@@ -193,10 +193,16 @@ def test_a_run_that_ends_while_it_draws_is_taken_up_and_draws(toy: Path, tmp_pat
 def test_two_processes_train_as_one_seed_after_seed(toy: Path, tmp_path: Path) -> None:
     # Dropout is drawn in each process by itself, so it is left out.
     more = ("epochs=1", "model.dropout=0.0", "model.head_dropout=0.0")
-    train_seeds(settings(toy, tmp_path / "one", *more), [1, 2], ignore)
+    splits = {
+        name: [replace(row, scales=places(row, at)) for at, row in enumerate(opened.split(name))]
+        for opened in [open_store(toy)]
+        for name in ("train", "valid")
+    }
+    store = rewritten(toy, tmp_path / "store", splits, scales=("arousal", "rare"))
+    train_seeds(settings(store, tmp_path / "one", *more), [1, 2], ignore)
     # "standalone" takes a port that is free.
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    arguments = command(toy, tmp_path / "two", *more, "--seeds", "1,2")
+    arguments = command(store, tmp_path / "two", *more, "--seeds", "1,2")
     done = in_processes([*torchrun, "-m", "lddu_pipe.cli"], arguments)
     assert done.returncode == 0, done.stderr
     for seed in ("seed-1", "seed-2"):
@@ -267,8 +273,10 @@ def test_a_run_does_not_go_on_with_other_rows(toy: Path, tmp_path: Path) -> None
     claim(tmp_path / "run", begun, more)  # nothing is known of its rows
 
 
-def rewritten(toy: Path, folder: Path, splits: dict[str, list[StoreRow]]) -> Path:
-    with StoreWriter(folder, open_store(toy).info) as writer:
+def rewritten(
+    toy: Path, folder: Path, splits: dict[str, list[StoreRow]], scales: tuple[str, ...] = ()
+) -> Path:
+    with StoreWriter(folder, replace(open_store(toy).info, scales=scales)) as writer:
         for split, rows in splits.items():
             writer.write_rows(split, rows)
     return folder
@@ -283,19 +291,24 @@ def test_a_label_that_is_never_present_is_named(toy: Path, tmp_path: Path) -> No
         train(settings(store, tmp_path / "run"), ignore)
 
 
+def places(row: StoreRow, index: int) -> np.ndarray:
+    """On one scale that follows the first label, and on one of which a third is known."""
+    arousal = row.labels[0] - 0.5
+    return np.array([arousal, np.nan if index % 3 else -arousal], np.float32)
+
+
 @pytest.mark.slow
 def test_few_rows_are_cross_fitted_and_a_killed_run_goes_on_where_it_was(
     toy: Path, tmp_path: Path
 ) -> None:
     rows = [
-        replace(row, speaker=f"speaker {index % 12}")
+        replace(row, speaker=f"speaker {index % 12}", scales=places(row, index))
         for index, row in enumerate(open_store(toy).split("train"))
         if index < 60
     ]
-    test = list(open_store(toy).split("test"))
-    store = rewritten(
-        toy, tmp_path / "store", {"train": rows[:48], "valid": rows[48:], "test": test}
-    )
+    test = [replace(row, scales=places(row, 0)) for row in open_store(toy).split("test")]
+    splits = {"train": rows[:48], "valid": rows[48:], "test": test}
+    store = rewritten(toy, tmp_path / "store", splits, scales=("arousal", "rare"))
     more = ("epochs=2", "batch_size=16")
     learned_from: list[list[str]] = []
 
@@ -318,6 +331,13 @@ def test_few_rows_are_cross_fitted_and_a_killed_run_goes_on_where_it_was(
     assert checkpoint.config.better_than_base_rates is held_out["better_than_base_rates"]
     assert checkpoint.calibration.of(("text", "audio", "vision")).rows == 60
     assert not (run.folder / "folds").exists()
+    for split, known in (("folds", 60), ("test", 64)):
+        figures = run.metrics[split]["validation-selected"]["per_scale"]["arousal"]
+        assert figures["n"] == known
+        assert 0.75 < figures["covered"] <= 1
+    found = {name: item.rows for name, item in checkpoint.calibration.scales.items()}
+    assert found == {"arousal": 60, "rare": 20}
+    assert checkpoint.calibration.scales["rare"].factor is not None
 
     def die(stage: str, share: float) -> None:
         if stage.startswith("fold 3"):
@@ -342,6 +362,21 @@ def test_too_few_rows_are_refused_with_the_name_of_the_store(toy: Path, tmp_path
     with pytest.raises(UnusableInputError, match=rf"^{few}: train and valid have 19 rows"):
         train(settings(few, tmp_path / "run"), ignore)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_scale_of_too_few_values_is_named_and_weight_0_leaves_scales_out(
+    toy: Path, tmp_path: Path
+) -> None:
+    rows = [
+        replace(row, scales=places(row, index))
+        for index, row in enumerate(open_store(toy).split("train"))
+    ]
+    few = {"train": rows[:57], "valid": rows[57:]}
+    store = rewritten(toy, tmp_path / "store", few, scales=("arousal", "rare"))
+    with pytest.raises(UnusableInputError, match="'rare' has a value in 19 rows to learn from"):
+        train(settings(store, tmp_path / "run"), ignore)
+    chosen = settings(store, tmp_path / "run", "loss.scales_weight=0")
+    assert model_config(chosen, open_store(store)).scales == []
 
 
 def test_nan_and_empty_rows_cannot_enter_a_store(toy: Path, tmp_path: Path) -> None:

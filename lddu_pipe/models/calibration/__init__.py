@@ -3,12 +3,13 @@
 Calibration is kept per set of present modalities, since a model that only hears is unsure in
 other places than one that also reads. `sets` holds what a checkpoint carries; `scaling`,
 `thresholds`, `abstention` and `conformal` are the choices that go into it, and `fitting` learns
-one set from its rows.
+one set from its rows. `intervals` are those of continuous scales, which all sets share.
 """
 
 from lddu_pipe.models.calibration.abstention import Abstention, abstain_for_risk, expected_error
 from lddu_pipe.models.calibration.conformal import label_set, label_set_threshold
 from lddu_pipe.models.calibration.fitting import UNCLEAR_SHARE, fit_set
+from lddu_pipe.models.calibration.intervals import ScaleInterval, fit_intervals
 from lddu_pipe.models.calibration.scaling import (
     METHODS,
     Curve,
@@ -47,6 +48,7 @@ __all__ = [
     "Calibration",
     "Curve",
     "Method",
+    "ScaleInterval",
     "Scaling",
     "SetCalibration",
     "Target",
@@ -54,6 +56,7 @@ __all__ = [
     "choose_thresholds",
     "decide",
     "expected_error",
+    "fit_intervals",
     "fit_isotonic",
     "fit_platt",
     "fit_scaling",

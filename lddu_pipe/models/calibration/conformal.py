@@ -37,10 +37,24 @@ def label_set_threshold(
     if not 0 < coverage < 1:
         raise ValueError(f"coverage lies above 0 and below 1, got {coverage}")
     present = np.asarray(truth) >= 0.5
-    scores = np.sort(np.where(present, 1 - np.asarray(probabilities, np.float64), 0).max(axis=1))
+    scores = np.where(present, 1 - np.asarray(probabilities, np.float64), 0).max(axis=1)
+    threshold = conformal_quantile(scores, coverage)
+    return 1.0 if threshold is None else threshold
+
+
+def conformal_quantile(scores: NDArray[np.floating], coverage: float) -> float | None:
+    """The score that a new one does not exceed with a probability of at least `coverage`.
+
+    Args:
+        scores: (rows,) of rows that fitting has not seen.
+        coverage: above 0 and below 1.
+
+    Returns:
+        The ceil((n + 1) * coverage)-th smallest; None where the rows are too few for it.
+    """
     # As written, since 0.9 as a float is a little more than 9/10: (9 + 1) * 0.9 must be 9.
     rank = ceil((len(scores) + 1) * Fraction(str(coverage)))
-    return float(scores[rank - 1]) if rank <= len(scores) else 1.0
+    return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else None
 
 
 def label_set(probabilities: NDArray[np.floating], threshold: float) -> NDArray[np.bool_]:

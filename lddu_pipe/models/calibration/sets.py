@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lddu_pipe.errors import IncompatibleModelError
 from lddu_pipe.models.calibration.abstention import expected_error
 from lddu_pipe.models.calibration.conformal import label_set
+from lddu_pipe.models.calibration.intervals import ScaleInterval
 from lddu_pipe.models.calibration.scaling import METHODS, Curve, Method, Scaling
 from lddu_pipe.models.calibration.thresholds import decide
 from lddu_pipe.types import MODALITIES, Modality
@@ -134,6 +135,8 @@ class Calibration:
     """By `set_name`."""
     base_rates: tuple[float, ...]
     """How often each label is present in the calibration rows: all that is known of nothing."""
+    scales: Mapping[str, ScaleInterval] = field(default_factory=dict)
+    """By name of the scale, of a model that has any."""
 
     def of(self, present: Collection[Modality]) -> SetCalibration:
         """The calibration of a set of modalities.
@@ -149,11 +152,30 @@ class Calibration:
             )
         return self.sets[name]
 
+    def intervals(
+        self, names: Sequence[str], mean: NDArray[np.floating], deviation: NDArray[np.floating]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Lower and upper ends around values on scales, NaN where there is no interval.
+
+        Args:
+            names: of the scales.
+            mean: (rows, scales).
+            deviation: (rows, scales), of the model's around its mean.
+        """
+        low, high = np.full((2, *mean.shape), np.nan)
+        for index, name in enumerate(names):
+            if name in self.scales:
+                ends = self.scales[name].bounds(mean[:, index], deviation[:, index])
+                low[:, index], high[:, index] = ends
+        return low, high
+
     def to_json(self) -> dict[str, Any]:
         """What ``calibration.json`` holds, made of what JSON knows."""
+        scales = {name: asdict(item) for name, item in self.scales.items()}
         return {
             "sets": {name: _to_json(item) for name, item in self.sets.items()},
             "base_rates": self.base_rates,
+            **({"scales": scales} if scales else {}),
         }
 
     def save(self, folder: Path) -> None:
@@ -172,6 +194,7 @@ class Calibration:
             content = json.loads(path.read_text())
             sets = {name: _from_json(item) for name, item in content["sets"].items()}
             base_rates = tuple(float(rate) for rate in content["base_rates"])
+            scales = {name: _interval(item) for name, item in content.get("scales", {}).items()}
         except (
             *(OSError, ValueError, TypeError, KeyError, AttributeError, IndexError),
             RecursionError,
@@ -179,16 +202,16 @@ class Calibration:
             raise IncompatibleModelError(
                 f"{path} is missing or damaged; calibrate the model or get it again"
             ) from error
-        return cls(sets, base_rates)
+        return cls(sets, base_rates, scales)
 
 
 def _to_json(item: SetCalibration) -> dict[str, Any]:
     """All fields but those at their defaults, so that a plain calibration has the plain fields."""
     content = asdict(item)
     return {
-        field.name: content[field.name]
-        for field in fields(item)
-        if getattr(item, field.name) != field.default
+        known.name: content[known.name]
+        for known in fields(item)
+        if getattr(item, known.name) != known.default
     }
 
 
@@ -206,6 +229,13 @@ def _from_json(item: Mapping[str, Any]) -> SetCalibration:
     if content.get("method", "platt") not in METHODS:
         raise ValueError(f"unknown method {content['method']!r}")
     return SetCalibration(**content)
+
+
+def _interval(item: Mapping[str, Any]) -> ScaleInterval:
+    factor = item["factor"]
+    return ScaleInterval(
+        int(item["rows"]), None if factor is None else float(factor), float(item["coverage"])
+    )
 
 
 def _floats(values: Iterable[float]) -> tuple[float, ...]:

@@ -81,6 +81,12 @@ function nowLine(utterance) {
   return [when(utterance), utterance.speaker].filter(Boolean).join(" · ");
 }
 
+/* Such as "valence 0.40 (-0.10 to 0.85)". */
+function onScale([name, { value, low, high }]) {
+  const interval = low === null ? "" : ` (${low.toFixed(2)} to ${high.toFixed(2)})`;
+  return `${name} ${value.toFixed(2)}${interval}`;
+}
+
 function nowNotes(utterance) {
   const doubted = utterance.emotions
     .filter((score) => doubts(score).length)
@@ -91,6 +97,7 @@ function nowNotes(utterance) {
     doubted.length ? `uncertain: ${doubted.join(", ")}` : "",
     ...ownReasons(utterance),
     set ? `label set: ${set.join(", ") || "empty"}` : "",
+    ...Object.entries(utterance.scales || {}).map(onScale),
   ]
     .filter(Boolean)
     .join(" · ");
