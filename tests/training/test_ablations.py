@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 
 from lddu_pipe.datasets.store import Steps, open_store
 from lddu_pipe.errors import IncompatibleModelError
+from lddu_pipe.pipelines import ablations
 from lddu_pipe.pipelines.ablations import ABLATIONS, FULL, LATE_FUSION, ablate, differences
 from lddu_pipe.pipelines.checkpoint import load_checkpoint
 from lddu_pipe.pipelines.evaluate_store import evaluate_store
@@ -40,28 +41,29 @@ def ignore(stage: str, share: float) -> None:
     pass
 
 
+CHOSEN = (FULL, "direct only", "text alone", "audio alone", "vision alone")
+
+
 @pytest.mark.slow
-def test_every_part_is_left_out_once_and_compared_on_the_same_rows(
-    toy: Path, tmp_path: Path
+def test_parts_are_left_out_and_compared_on_the_same_rows(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ablations, "ABLATIONS", {name: ABLATIONS[name] for name in CHOSEN})
     given = (f"data={toy}", f"output={tmp_path / 'table'}", *SMALL)
     more = ("epochs=2", "learning_rate=1e-2", "model.dropout=0")
-    settings = read_settings("ablations", [*given, *more])
-    results = ablate(settings, [1], ignore)
+    results = ablate(read_settings("ablations", [*given, *more]), [1], ignore)
     assert results is not None
-    assert list(results) == [*ABLATIONS, LATE_FUSION]
-    assert results == json.loads((tmp_path / "table" / "ablations.json").read_text())
+    assert list(results) == [*CHOSEN, LATE_FUSION]
+    written = json.loads((tmp_path / "table" / "ablations.json").read_text())
+    assert json.loads(json.dumps(results)) == written
     for name, found in results.items():
         assert set(found["test"]) == {"validation-selected", "paper"}
         assert found["seeds"] == [1]
         if name == FULL:
             continue
         figure = found["minus_full"]["micro_f1"]
-        means = (
-            found["test"]["validation-selected"],
-            results[FULL]["test"]["validation-selected"],
-        )
-        expected = means[0]["micro_f1"]["mean"] - means[1]["micro_f1"]["mean"]
+        own, full = (item["test"]["validation-selected"] for item in (found, results[FULL]))
+        expected = own["micro_f1"]["mean"] - full["micro_f1"]["mean"]
         assert figure["difference"] == pytest.approx(expected, abs=1e-9)
         low, high = figure["interval"]
         assert low <= figure["difference"] <= high
@@ -69,6 +71,27 @@ def test_every_part_is_left_out_once_and_compared_on_the_same_rows(
     of = {name: found["test"]["validation-selected"] for name, found in results.items()}
     alone = [of[f"{name} alone"]["gap"]["mean"] for name in ("text", "audio", "vision")]
     assert of[LATE_FUSION]["gap"]["mean"] > max(alone)
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_an_ablation_changes_what_it_names_and_nothing_else(name: str) -> None:
+    places = ("data=store", "output=run")
+    changed = [
+        f"{part}.{key}={value}"
+        for part, values in ABLATIONS[name].items()
+        for key, value in values.items()
+    ]
+    full, one = (
+        asdict(read_settings("ablations", [*places, *more])) for more in ((), tuple(changed))
+    )
+    apart = {
+        f"{part}.{key}"
+        for part in ("model", "loss")
+        for key in full[part]
+        if full[part][key] != one[part][key]
+    }
+    assert apart == {change.partition("=")[0] for change in changed}
+    assert len(apart) == (name != FULL)
 
 
 def answers(decisions: np.ndarray, truth: np.ndarray) -> Answers:

@@ -19,7 +19,7 @@ def test_the_presets_are_the_papers_hyper_parameters() -> None:
         assert (settings.epochs, settings.batch_size, settings.patience) == (30, 64, 5)
         assert (settings.learning_rate, settings.weight_decay) == (2e-4, 0.01)
         assert (settings.warmup, settings.clip_norm) == (0.1, 1.0)
-        assert settings.loss == LossSettings(0.3, 0.25, 0.3, "divergence", 8192)
+        assert settings.loss == LossSettings(0.3, 0.25, 0.3, queue_size=8192)
         assert settings.model.hidden_size == ModelSettings().hidden_size == 256
         assert settings.model.latent_size == 128
         assert vars(settings.model.encoder_layers) == {"text": 3, "audio": 3, "vision": 3}
