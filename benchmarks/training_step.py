@@ -1,6 +1,7 @@
 """What a training step costs beside its own forward pass, and whether memory stays flat.
 
 Usage: python benchmarks/training_step.py [--steps N] [--device cpu|cuda] [--precision fp32|bf16]
+           [--method default|paper]
 
 A batch of 64 rows, 60 steps, features 768/74/35, six labels, a queue of 8192: the paper's sizes.
 The forward pass is of the same batch, without gradient and in evaluation mode. Each step is timed
@@ -21,9 +22,13 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
+from lddu_pipe.datasets.store import StoreInfo
+from lddu_pipe.labels import MOSEI
 from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.models.losses import ContrastiveQueue, LossWeights, lddu_loss
+from lddu_pipe.training.run import model_config
+from lddu_pipe.training.settings import METHODS, read_settings
 
 SIZES = {"text": 768, "audio": 74, "vision": 35}
 BATCH, TIME, QUEUE = 64, 60, 8192
@@ -57,15 +62,20 @@ def past_vectors(
     return functional.normalize(halves, dim=-1).flatten(1), classes
 
 
-def measure(steps: int, device: torch.device, precision: str = "fp32") -> dict[str, object]:
+def measure(
+    steps: int, device: torch.device, precision: str = "fp32", method: str = "default"
+) -> dict[str, object]:
     torch.manual_seed(0)
-    config = LDDUConfig(feature_sizes=SIZES, max_steps=dict.fromkeys(SIZES, TIME))
+    settings = read_settings("mosei-aligned", ["data=-", "output=-", f"method={method}"])
+    info = StoreInfo("made up", MOSEI.labels, True, SIZES, dict.fromkeys(SIZES, "made up"))
+    config = model_config(settings, info)
     model = LDDUModel(config).to(device)
     values = {name: torch.randn(BATCH, TIME, size, device=device) for name, size in SIZES.items()}
     masks = {name: torch.ones(BATCH, TIME, dtype=torch.bool, device=device) for name in SIZES}
     labels = (torch.rand(BATCH, 6, device=device) < 0.3).float()
     queue = ContrastiveQueue(QUEUE, config.latent_size).to(device)
     queue.push(*past_vectors(QUEUE, config, device))
+    weights = LossWeights(contrastive=settings.loss.contrastive_weight)
     optimiser = torch.optim.AdamW(model.parameters(), lr=2e-4, fused=True)  # as Trainer has it
     lower = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
@@ -78,7 +88,7 @@ def measure(steps: int, device: torch.device, precision: str = "fp32") -> dict[s
         model.train()
         with lower:
             output = model(values, masks)
-        loss = lddu_loss(output.float(), labels, queue, LossWeights())
+        loss = lddu_loss(output.float(), labels, queue, weights)
         optimiser.zero_grad()
         loss.total.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -97,6 +107,7 @@ def measure(steps: int, device: torch.device, precision: str = "fp32") -> dict[s
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if device.type == "cuda" else device.type,
         "precision": precision,
+        "method": method,
         "forward_s": round(forward_s, 4),
         "step_s": round(step_s, 4),
         "step_over_forward": round(statistics.median(late / early for early, late in pairs), 2),
@@ -112,6 +123,7 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=15)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
-    arguments = parser.parse_args()
-    found = measure(arguments.steps, torch.device(arguments.device), arguments.precision)
+    parser.add_argument("--method", choices=METHODS, default="default")
+    given = parser.parse_args()
+    found = measure(given.steps, torch.device(given.device), given.precision, given.method)
     print(json.dumps(found, indent=1))

@@ -29,7 +29,7 @@ from transformers.utils.import_utils import is_torch_bf16_gpu_available
 
 from lddu_pipe.datasets.collate import RowCollator
 from lddu_pipe.datasets.selection import Rows
-from lddu_pipe.datasets.store import FeatureStore, StoreInfo
+from lddu_pipe.datasets.store import StoreInfo
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import write_whole
 from lddu_pipe.models.config import Fusion, LDDUConfig
@@ -90,7 +90,7 @@ def train_model(
     """
     transformers_logging.disable_progress_bar()
     set_seed(settings.seed)
-    model = LDDUModel(model_config(settings, train))
+    model = LDDUModel(model_config(settings, train.info))
     queue = ContrastiveQueue(settings.loss.queue_size, settings.model.latent_size)
     keeper = QueueKeeper(queue)
     stopper = [] if valid is None else [EarlyStoppingCallback(settings.patience)]
@@ -146,9 +146,9 @@ def remove_checkpoints(folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
-def model_config(settings: TrainSettings, rows: FeatureStore | Rows) -> LDDUConfig:
-    """The model that fits the settings and the features."""
-    shape, info = settings.model, rows.info
+def model_config(settings: TrainSettings, info: StoreInfo) -> LDDUConfig:
+    """The model that fits the settings and the features of a store."""
+    shape = settings.model
     return LDDUConfig(
         feature_sizes={str(name): size for name, size in info.feature_sizes.items()},
         labels=list(info.labels),

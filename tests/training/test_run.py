@@ -376,7 +376,7 @@ def test_a_scale_of_too_few_values_is_named_and_weight_0_leaves_scales_out(
     with pytest.raises(UnusableInputError, match="'rare' has a value in 19 rows to learn from"):
         train(settings(store, tmp_path / "run"), ignore)
     chosen = settings(store, tmp_path / "run", "loss.scales_weight=0")
-    assert model_config(chosen, open_store(store)).scales == []
+    assert model_config(chosen, open_store(store).info).scales == []
 
 
 def test_nan_and_empty_rows_cannot_enter_a_store(toy: Path, tmp_path: Path) -> None:
