@@ -1,12 +1,13 @@
 """What each difference between the methods `paper` and `default` is worth, one at a time.
 
 Usage: python benchmarks/fidelity.py --data STORE --output FOLDER [--seeds 1,2,3] [--epochs 6]
+           [--only VARIANT ...] [KEY=VALUE ...]
 
 Trains `mosei-aligned` by each method, and by `default` with one setting after the other as `paper`
 has it, once a seed. A run that is whole is not trained again, so the command may be interrupted,
-and several processes may share the variants (--only). Figures are of the test split under the
-protocol validation-selected; "valid" is the best validation micro-F1 of an epoch, by which methods
-are chosen.
+and several processes may share the variants (--only). KEY=VALUE, such as a smaller model, goes to
+all of them. Figures are of the test split under the protocol validation-selected; "valid" is the
+best validation micro-F1 of an epoch, by which methods are chosen.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--only", action="append", help="a variant; repeatable")
+    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE")
     given = parser.parse_args()
     seeds = [int(seed) for seed in given.seeds.split(",")]
     print("| variant | valid micro-F1 | " + " | ".join(SHOWN) + " |")
@@ -64,7 +66,8 @@ def main() -> None:
         if given.only and name not in given.only:
             continue
         folder = given.output / name.replace(" ", "-").replace("/", "-")
-        more = [f"data={given.data}", f"output={folder}", f"epochs={given.epochs}", *changes]
+        places = (f"data={given.data}", f"output={folder}", f"epochs={given.epochs}")
+        more = [*places, *given.settings, *changes]
         train_seeds(read_settings("mosei-aligned", more), seeds, lambda stage, share: None)
         rows = np.array([figures(folder, seed) for seed in seeds])
         spread = rows.std(axis=0, ddof=1) if len(seeds) > 1 else np.zeros(rows.shape[1])
