@@ -28,6 +28,10 @@ __all__ = ["segment"]
 
 logger = logging.getLogger(__name__)
 
+ROUNDING = 1e-6
+"""Share of the longest duration by which a silence may be longer: times are rounded, and nobody
+wants two halves of what is longer by a microsecond."""
+
 
 def segment(
     transcript: Transcript | None,
@@ -180,7 +184,7 @@ def _windows(span: TimeSpan, window: float, max_duration: float) -> list[Utteran
     if rest >= window / 2:
         count += 1
     elif window + rest > max_duration:  # the rest cannot join the last window: equal ones instead
-        count = math.ceil(span.duration / max_duration - 1e-6)
+        count = math.ceil(span.duration / max_duration - ROUNDING)
         window = span.duration / count
     edges = [span.start + window * index for index in range(count)]
     return [Utterance("", TimeSpan(start, end)) for start, end in pairwise([*edges, span.end])]
