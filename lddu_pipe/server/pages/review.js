@@ -203,6 +203,7 @@ class Review {
   }
 
   async undo() {
+    await this.ended; // of a correction that is on its way: it is what is to be undone
     const step = this.steps.last(this.corrections, reviewerName());
     if (step && !this.isBusy) await this.busy(() => this.takeBack(step));
   }
@@ -236,7 +237,12 @@ class Review {
   }
 
   /* One thing at a time: a key that is held down saves once. */
-  async busy(action) {
+  busy(action) {
+    this.ended = this.run(action);
+    return this.ended;
+  }
+
+  async run(action) {
     this.isBusy = true;
     byId("review").setAttribute("aria-busy", "true");
     try {
