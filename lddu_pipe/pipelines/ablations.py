@@ -72,7 +72,7 @@ def ablate(
         answers: dict[str, list[Answers]] = {}
         for name in ABLATIONS:
             tell(f"{name}: compare", 0.0)
-            folders = [_folder(settings, name, seed) for seed in seeds]
+            folders = [seed_folder(_folder(settings, name), seed) for seed in seeds]
             answers[name] = [
                 evaluate_store(load_checkpoint(folder), store).answers for folder in folders
             ]
@@ -130,7 +130,10 @@ def _late_fusion(
     figures: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     answers = []
     for seed in seeds:
-        models = [load_checkpoint(_folder(settings, f"{name} alone", seed)) for name in MODALITIES]
+        models = [
+            load_checkpoint(seed_folder(_folder(settings, f"{name} alone"), seed))
+            for name in MODALITIES
+        ]
         scores = {split: _mean_scores(models, store, split) for split in ("valid", "test")}
         calibration = calibrate(scores["valid"], models[0].config.scales)
         fused = replace(models[0], calibration=calibration)
@@ -168,9 +171,9 @@ def _changed(
     for part, values in changes.items():
         for key, value in values.items():
             setattr(getattr(one, part), key, value)
-    one.output = str(Path(settings.output) / name.replace(" ", "-"))
+    one.output = str(_folder(settings, name))
     return one
 
 
-def _folder(settings: TrainSettings, name: str, seed: int) -> Path:
-    return seed_folder(Path(_changed(settings, name, {}).output), seed)
+def _folder(settings: TrainSettings, name: str) -> Path:
+    return Path(settings.output) / name.replace(" ", "-")

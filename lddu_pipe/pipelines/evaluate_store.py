@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from itertools import product
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lddu_pipe.datasets.selection import Rows
 from lddu_pipe.datasets.store import FeatureStore
 from lddu_pipe.errors import IncompatibleModelError
-from lddu_pipe.models.calibration import Calibration, sigmoid
+from lddu_pipe.models.calibration import Calibration, modalities_of, sigmoid
 from lddu_pipe.pipelines.checkpoint import Checkpoint
 from lddu_pipe.pipelines.evaluation import Evaluation, evaluate_answers
 from lddu_pipe.pipelines.predict import NOTHING_TO_SEE
@@ -169,7 +169,7 @@ def apply_calibrations(calibrations: ByFold, raw: RawScores) -> Applied:
             aleatoric[chosen], epistemic[chosen] = astuple(NOTHING_TO_SEE)
             abstained[chosen], all_sets = True, False
             continue
-        of_set = calibration.of(_present(pattern))
+        of_set = calibration.of(modalities_of(pattern))
         probabilities[chosen] = of_set.probabilities(raw.logits[chosen])
         thresholds[chosen] = of_set.threshold
         decisions[chosen] = of_set.decide(probabilities[chosen])
@@ -203,7 +203,3 @@ def _scales(
             names, raw.scale_mean[fold], raw.scale_deviation[fold]
         )
     return ScaleAnswers(tuple(names), raw.scales, raw.scale_mean, low, high)
-
-
-def _present(pattern: NDArray[np.bool_]) -> list[Any]:
-    return [name for name, here in zip(MODALITIES, pattern, strict=True) if here]

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lddu_pipe import bootstrap, metrics
-from lddu_pipe.models.calibration import decide, set_name
-from lddu_pipe.types import MODALITIES, Answers, ScaleAnswers
+from lddu_pipe.models.calibration import decide, modalities_of, set_name
+from lddu_pipe.types import Answers, ScaleAnswers
 
 
 @dataclass(frozen=True)
@@ -229,8 +229,5 @@ def _count_sets(answers: Answers) -> dict[str, int]:
     """Rows by the set of modalities that they have."""
     if answers.present is None:
         return {}
-    names = [
-        set_name([name for name, here in zip(MODALITIES, row, strict=True) if here]) or "none"
-        for row in answers.present
-    ]
+    names = [set_name(modalities_of(row)) or "none" for row in answers.present]
     return {name: names.count(name) for name in sorted(set(names))}

@@ -21,7 +21,7 @@ from torch import Tensor
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
 from lddu_pipe.files import write_whole
 from lddu_pipe.models.batch import Batch
-from lddu_pipe.models.calibration import Calibration
+from lddu_pipe.models.calibration import Calibration, modalities_of
 from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.models.graph import INPUTS, CalibratedHead, HeadOutput
 from lddu_pipe.models.losses import deviation_size
@@ -212,7 +212,7 @@ def _distance(
     expected = np.tile(np.asarray(calibration.base_rates), (len(logits), 1))
     deviation = deviation_size(output).numpy()
     for index, here in enumerate(output.present.numpy()):
-        modalities = [name for name, known in zip(MODALITIES, here, strict=True) if known]
+        modalities = modalities_of(here)
         if modalities:
             scaling = calibration.of(modalities)
             # Of the graph's own logits: a steep curve would make much of a rounding in them.

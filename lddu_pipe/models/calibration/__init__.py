@@ -26,6 +26,7 @@ from lddu_pipe.models.calibration.sets import (
     QUANTILES,
     Calibration,
     SetCalibration,
+    modalities_of,
     set_name,
 )
 from lddu_pipe.models.calibration.thresholds import (
@@ -64,6 +65,7 @@ __all__ = [
     "fit_temperature",
     "label_set",
     "label_set_threshold",
+    "modalities_of",
     "parse_target",
     "set_name",
     "sigmoid",

@@ -28,6 +28,15 @@ def set_name(present: Collection[Modality]) -> str:
     return "+".join(name for name in MODALITIES if name in present)
 
 
+def modalities_of(present: Iterable[bool]) -> tuple[Modality, ...]:
+    """The modalities of a row that are present.
+
+    Args:
+        present: (modalities,) bool, in the order of `MODALITIES`.
+    """
+    return tuple(name for name, here in zip(MODALITIES, present, strict=True) if here)
+
+
 @dataclass(frozen=True)
 class SetCalibration:
     """What was learned from calibration rows of one set of present modalities."""
