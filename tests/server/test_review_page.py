@@ -268,6 +268,23 @@ def test_a_label_is_corrected_undone_and_corrected_again_by_keys(desk, talk, ope
     assert page.locator("#review-undo").is_hidden()
 
 
+def test_undo_waits_for_what_is_being_saved(desk, talk, open_page):
+    held = []
+
+    def hold(route):
+        held.append(route) if route.request.method == "POST" else route.continue_()
+
+    page = open_page(talk, routes={"**/corrections": hold})
+    stay(page)
+    page.keyboard.press("2")
+    with page.expect_request(lambda request: request.method == "POST"):
+        page.keyboard.press("Enter")
+    page.keyboard.press("z")
+    held[0].continue_()
+    says(page, "Undone: happy, sad")
+    assert desk.said(talk) == {}
+
+
 def test_enter_confirms_and_goes_on_through_the_queue(desk, talk, open_page):
     page = open_page(talk)
     seen = []
