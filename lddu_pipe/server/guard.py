@@ -93,9 +93,14 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":  # of the server itself; nobody asks
             await self._app(scope, receive, send)
             return
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": "not served here"})
+            return
+        if scope["type"] != "http":
+            raise ValueError(f"a kind of request that nobody checks: {scope['type']}")
         exchange = Exchange(scope, receive, send, self._limits, self._origins)
         await exchange.run(self._handle)
         self._metrics.answered(exchange)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hmac
 import json
@@ -13,12 +14,16 @@ from pathlib import Path
 
 import psutil
 import pytest
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.server.app import Access
 from lddu_pipe.server.guard import Guard, fingerprint
+from lddu_pipe.server.jobs import JobStore
 from lddu_pipe.server.limits import Limits
 from lddu_pipe.server.listening import check_access
+from lddu_pipe.server.metrics import Metrics
 from lddu_pipe.writers.formats import FORMATS
 
 OURS = "a-token-of-the-tests"
@@ -282,6 +287,28 @@ def test_requests_at_once_are_limited(serve, engine, wait_for, monkeypatch):
 
 
 # Who calls
+
+
+@pytest.mark.parametrize("authorization", ["", f"Bearer {OURS}"])
+def test_what_is_no_http_is_not_let_by_unchecked(authorization, tmp_path):
+    reached = []
+
+    async def app(scope, receive, send):
+        reached.append(scope["type"])
+        await send({"type": "websocket.accept"})
+
+    metrics = Metrics(JobStore(tmp_path / "jobs.sqlite"))
+    guard = Guard(app, tokens=(OURS,), origins=(), limits=Limits(), metrics=metrics)
+    headers = {"Authorization": authorization}
+    with (
+        pytest.raises(WebSocketDisconnect) as refusal,
+        TestClient(guard).websocket_connect("/v1/jobs", headers=headers),
+    ):
+        pass
+    assert refusal.value.code == 1008
+    with pytest.raises(ValueError, match="nobody checks"):
+        asyncio.run(guard({"type": "carrier pigeon"}, None, None))
+    assert reached == []
 
 
 @pytest.mark.parametrize(
