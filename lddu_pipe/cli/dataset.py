@@ -46,7 +46,7 @@ def dataset() -> None:
     "import",
     examples=[
         "lddu-pipe dataset import mosei aligned_50.pkl --labels label.csv -o mosei",
-        "lddu-pipe dataset import m3ed m3ed.pt -o m3ed",
+        "lddu-pipe dataset import m3ed m3ed_data_60.pt -o m3ed",
     ],
     exit_codes={0: "done", 2: "an unusable file, or wrong use"},
 )
@@ -56,8 +56,9 @@ def dataset() -> None:
     "--labels",
     type=EXISTING_FILE,
     metavar="CSV",
-    help="Labels, where FILE has none: columns mode and tgt, row by row in the order of FILE; or "
-    "id, segment_id and an intensity for each label.",
+    help="Labels, where FILE has none: a column tgt, or one for each label with its intensity; with "
+    "id and segment_id (video_id and clip_id) to find the rows of FILE, or with mode alone, row by "
+    "row in their order.",
 )
 @OUTPUT
 @message_options
@@ -73,9 +74,10 @@ def import_features(
     """Bring a published feature file into a store.
 
     FILE is the pickle or torch file of CMU-MOSEI or M3ED features, in the present or the older
-    (src-text, src-audio, src-visual) layout. It is read without running anything in it: a file
-    that holds code is refused. Infinite and NaN values become 0 and rows without any modality are
-    left out; both are counted and told.
+    (src-text, src-audio, src-visual) layout, an .npz, or the list of ten of RUCM3ED; compressed or
+    not. It is read without running anything in it: a file that holds code is refused. Padding is
+    cut, infinite and NaN values become 0 and rows without any modality are left out. What was
+    counted, assumed or joined by order alone is told, and kept in the store.
     """
     from lddu_pipe.datasets.official import import_official
     from lddu_pipe.writers.datasets import cleaned_lines

@@ -1,202 +1,212 @@
-"""Reading pickles and torch files that strangers made, without running what is in them.
+"""Reading pickles, torch and numpy files that strangers made, without running what is in them.
 
 A pickle is a program: loading it may call anything. The public features of this field come as
-pickles all the same, so they are read by an unpickler that knows numpy arrays and plain containers
-and refuses every other name before it is looked up.
+pickles all the same, so they are read by an unpickler that knows numpy arrays, plain containers
+and a few stand-ins for objects, and refuses every other name before it is looked up.
 """
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
-import math
+import lzma
 import pickle
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.lib import format as npy
 
+from lddu_pipe.datasets.standins import CONSTRUCTORS, RefusedError, plain
 from lddu_pipe.errors import UnusableInputError
 
-_ARRAY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
-_NUMERIC_MODULES = ("numpy.core.numeric", "numpy._core.numeric")
-_PLAIN_MODULES = ("builtins", "__builtin__")  # of Python 3 and 2
-_ZIP_MARK = b"PK\x03\x04"  # torch files since 1.6
+_ZIP_MARK = b"PK\x03\x04"  # torch files since 1.6, and .npz
+_NPY_MARK = b"\x93NUMPY"
+_HDF5_MARK = b"\x89HDF\r\n\x1a\n"
 _OLD_TORCH_MARK = 0x1950A86A20F9469CFC6C  # the first pickle of the torch files before
+_COMPRESSED: dict[bytes, Callable[[Path], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+_LONGEST_MARK = 8
 
 
-class _RefusedError(Exception):
-    """A pickle names something that is neither an array nor a plain container."""
+def _storage(content: bytes) -> Any:  # noqa: ANN401 - of torch
+    import torch
+
+    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
 
-class _Kind:
-    """Stands for the type of an element.
+def _tensor(storage: Any, offset: int, size: Any, stride: Any, *_: Any) -> Any:  # noqa: ANN401
+    import torch
 
-    numpy's own takes its flags from the file: with that of an object array cleared, the bytes of
-    the file would be used as addresses. Here the file chooses a plain type and its byte order.
-    """
-
-    __slots__ = ("dtype",)
-
-    def __init__(self, code: str, align: object, copy: object) -> None:
-        if not re.fullmatch(r"b1|[iu][1248]|f[248]|O8?|[SU]\d{1,6}", str(code)):
-            raise _RefusedError(f"numpy.dtype {code!r:.40}")
-        self.dtype = np.dtype(str(code))
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        _, order, subarray, names, fields, *_ = state
-        if (subarray, names, fields) != (None, None, None) or order not in ("<", ">", "|", "="):
-            raise _RefusedError("numpy.dtype with fields")
-        self.dtype = self.dtype.newbyteorder(order)
+    rebuild: Callable[..., torch.Tensor] = torch._utils._rebuild_tensor_v2
+    return _as_array(rebuild(storage, offset, size, stride, False, {}))
 
 
-class _Array(np.ndarray[Any, Any]):
-    """An array that grows from a file: its kind is a `_Kind`."""
-
-    def __setstate__(self, state: tuple[Any, ...], /) -> None:
-        version, shape, kind, fortran, content = state
-        if not isinstance(kind, _Kind):
-            raise _RefusedError("an array of no known kind")
-        if kind.dtype.hasobject and len(content) != math.prod(shape):
-            raise ValueError(f"{len(content)} objects for an array of shape {shape}")
-        super().__setstate__((version, shape, kind.dtype, fortran, content))
-
-
-def _reconstruct(_type: object, _shape: object, _code: object) -> _Array:
-    return np.empty(0, np.int8).view(_Array)
-
-
-def _scalar(kind: _Kind, content: bytes) -> Any:  # noqa: ANN401 - a number or a text
-    return np.frombuffer(_bytes(content), kind.dtype, 1)[0]
-
-
-def _from_buffer(content: Any, kind: _Kind, shape: Any, order: Any, *axes: Any) -> Any:  # noqa: ANN401
-    """As protocol 5 stores an array; numpy 2.4 adds the order of its axes."""
-    flat = np.frombuffer(content, kind.dtype)
-    if order != "K":
-        return flat.reshape(shape, order=order)
-    return flat.reshape(shape).transpose(*axes)
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    if encoding not in ("latin1", "latin-1"):
-        raise _RefusedError(f"_codecs.encode to {encoding!r:.40}")
-    return text.encode("latin1")
-
-
-def _no_bytes() -> bytes:
-    """As protocols 0 to 2 store empty bytes."""
-    return b""
-
-
-def _bytes(content: Any) -> Any:  # noqa: ANN401
-    return content.encode("latin1") if isinstance(content, str) else content
-
-
-_CONSTRUCTORS: dict[str, Callable[..., Any]] = {
-    "numpy.ndarray": _Array,
-    "numpy.dtype": _Kind,
-    "collections.OrderedDict": dict,
-    "_codecs.encode": _encode,  # how protocols 0 to 2 store the bytes of an array
-    **{f"{module}.set": set for module in _PLAIN_MODULES},
-    **{f"{module}.frozenset": frozenset for module in _PLAIN_MODULES},
-    **{f"{module}.bytes": _no_bytes for module in _PLAIN_MODULES},
-    **{f"{module}._reconstruct": _reconstruct for module in _ARRAY_MODULES},
-    **{f"{module}.scalar": _scalar for module in _ARRAY_MODULES},
-    **{f"{module}._frombuffer": _from_buffer for module in _NUMERIC_MODULES},
+_KNOWN: dict[str, Callable[..., Any]] = {
+    **CONSTRUCTORS,
+    # how plain pickle stores tensors; files of torch have a reader of their own
+    "torch.storage._load_from_bytes": _storage,
+    "torch._utils._rebuild_tensor_v2": _tensor,
 }
 
 
 class _ArrayUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - classes and functions
-        """Return one of a few constructors of arrays; whatever else is named is not touched."""
-        found = _CONSTRUCTORS.get(f"{module}.{name}")
+        """Return one of a few constructors of ours; whatever else is named is not touched."""
+        found = _KNOWN.get(f"{module}.{name}")
         if found is None:
-            raise _RefusedError(f"{module}.{name}")
+            raise RefusedError(f"{module}.{name}")
         return found
 
     def persistent_load(self, pid: Any) -> Any:  # noqa: ANN401
         """Refuse references to things outside the file."""
-        raise _RefusedError("a persistent reference")
+        raise RefusedError("a persistent reference")
 
 
 def read_untrusted(path: Path) -> Any:  # noqa: ANN401 - plain containers of arrays
-    """Read a pickle, or a file of `torch.save`, that holds arrays in plain containers.
+    """Read a pickle, a file of `torch.save`, `numpy.save` or `numpy.savez`, compressed or not.
 
     Args:
-        path: by its content one or the other, whatever its name.
+        path: by its content one of these, whatever its name.
 
     Returns:
-        Containers with numpy arrays and plain values; tensors come as arrays.
+        Containers with numpy arrays and plain values; tensors and Series come as arrays or lists,
+        namespaces as dicts, what is masked in an array as NaN.
 
     Raises:
-        UnusableInputError: the file cannot be read, is neither, or names anything that is not
-            an array or a plain container. Then nothing in it has run.
+        UnusableInputError: the file cannot be read, is none of these, or names anything that is
+            not an array, a plain container or an object that has a stand-in. Then nothing in it
+            has run.
     """
     try:
         with path.open("rb") as file:
-            if file.read(len(_ZIP_MARK)) == _ZIP_MARK:
-                return _read_torch(path)
+            mark = file.read(_LONGEST_MARK)
             file.seek(0)
-            loaded = _read_pickle(path, file)
-            return _read_torch(path) if _is_old_torch(loaded) else loaded
+            opener = next((o for m, o in _COMPRESSED.items() if mark.startswith(m)), None)
+            if opener is None:
+                return _read(path, file)
+        with opener(path) as unpacked:
+            return _read(path, unpacked)
+    except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise UnusableInputError(f"{path} is damaged: {_first_line(error)}") from None
     except OSError as error:
-        raise UnusableInputError(f"{path} cannot be read: {error.strerror}") from None
+        cause = error.strerror or _first_line(error)  # bz2 has only a text
+        raise UnusableInputError(f"{path} cannot be read: {cause}") from None
 
 
-def _read_pickle(path: Path, file: io.BufferedReader) -> Any:  # noqa: ANN401
+def _read(path: Path, file: BinaryIO) -> Any:  # noqa: ANN401
+    mark = file.read(_LONGEST_MARK)
+    file.seek(0)
+    if mark == _HDF5_MARK:
+        raise UnusableInputError(
+            f"{path} is HDF5, as the computational sequences (.csd) of CMU's SDK: one modality, "
+            "not cut into utterances; let the SDK align them to the labels and pickle "
+            "{train, valid, test} of text, audio, vision, id and labels"
+        )
+    if mark.startswith(_NPY_MARK):
+        return _read_numpy(path, file, _read_npy)
+    if mark.startswith(_ZIP_MARK):
+        return _read_numpy(path, file, _read_npz) if _is_npz(file) else _read_torch(path, file)
+    loaded = _read_pickle(path, file)
+    if isinstance(loaded, int) and loaded == _OLD_TORCH_MARK:
+        file.seek(0)
+        return _read_torch(path, file)
+    return loaded
+
+
+def _read_pickle(path: Path, file: BinaryIO) -> Any:  # noqa: ANN401
     try:
         # Files of Python 2 hold arrays as byte strings, which latin1 leaves as they are.
-        return _ArrayUnpickler(file, encoding="latin1").load()
-    except _RefusedError as error:
-        raise UnusableInputError(
-            f"{path} holds code ({error}) and was refused; nothing in it was run. Features come "
-            "as numpy arrays in plain containers"
-        ) from None
+        return plain(_ArrayUnpickler(file, encoding="latin1").load())
+    except RefusedError as error:
+        raise _refused(path, str(error)) from None
     except Exception as error:  # a damaged pickle can raise anything
         raise UnusableInputError(f"{path} is not a whole pickle: {_first_line(error)}") from None
 
 
-def _is_old_torch(loaded: Any) -> bool:  # noqa: ANN401
-    return isinstance(loaded, int) and loaded == _OLD_TORCH_MARK
+def _read_numpy(path: Path, file: BinaryIO, read: Callable[[Any], Any]) -> Any:  # noqa: ANN401
+    try:
+        return plain(read(file))
+    except RefusedError as error:
+        raise _refused(path, str(error)) from None
+    except Exception as error:  # a damaged file can raise anything
+        raise UnusableInputError(
+            f"{path} is not a whole numpy file: {_first_line(error)}"
+        ) from None
 
 
-def _read_torch(path: Path) -> Any:  # noqa: ANN401
+def _is_npz(file: BinaryIO) -> bool:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+    except zipfile.BadZipFile:
+        names = []  # torch's reader tells what is wrong
+    file.seek(0)
+    return bool(names) and all(name.endswith(".npy") for name in names)
+
+
+def _read_npz(file: BinaryIO) -> dict[str, Any]:
+    found = {}
+    with zipfile.ZipFile(file) as archive:
+        for name in archive.namelist():
+            with archive.open(name) as part:
+                found[name.removesuffix(".npy")] = _read_npy(part)
+    return found
+
+
+def _read_npy(file: Any) -> Any:  # noqa: ANN401
+    version = npy.read_magic(file)
+    read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, fortran, kind = read_header(file)
+    if kind.hasobject:  # then a pickle follows
+        loaded = _ArrayUnpickler(file).load()
+        return loaded.item() if isinstance(loaded, np.ndarray) and not loaded.shape else loaded
+    return np.frombuffer(file.read(), kind).reshape(shape, order="F" if fortran else "C")
+
+
+def _read_torch(path: Path, file: BinaryIO) -> Any:  # noqa: ANN401
     import torch
 
-    # torch's own reader of plain tensors, with our arrays under the names that numpy gives its.
-    arrays: list[Any] = [(found, name) for name, found in _CONSTRUCTORS.items() if "numpy" in name]
+    # torch's own reader of plain tensors, with our stand-ins for names that it does not know.
+    standins: list[Any] = [(found, name) for name, found in CONSTRUCTORS.items()]
     try:
-        with torch.serialization.safe_globals(arrays):
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-        return _as_arrays(loaded)
-    except (_RefusedError, pickle.UnpicklingError) as error:
+        with torch.serialization.safe_globals(standins):
+            loaded = torch.load(file, map_location="cpu", weights_only=True)
+        return plain(loaded, _as_array)
+    except (RefusedError, pickle.UnpicklingError) as error:
         named = re.search(r"GLOBAL ([\w.]+)", str(error))
-        cause = named[1] if named else _first_line(error)[:120]
-        raise UnusableInputError(
-            f"{path} holds code ({cause}) and was refused; nothing in it was run. Features come "
-            "as tensors or numpy arrays in plain containers"
-        ) from None
+        raise _refused(path, named[1] if named else _first_line(error)[:120]) from None
     except Exception as error:  # a damaged file can raise anything
         raise UnusableInputError(
             f"{path} is not a whole torch file: {_first_line(error)}"
         ) from None
 
 
+def _refused(path: Path, named: str) -> UnusableInputError:
+    way = "Features come as tensors or numpy arrays in plain containers"
+    if named.startswith(("pandas.", "pyarrow.")):
+        way = "Of pandas only a plain Series is read; save lists (.tolist())"
+    return UnusableInputError(
+        f"{path} holds code ({named}) and was refused; nothing in it was run. {way}"
+    )
+
+
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _as_arrays(value: Any) -> Any:  # noqa: ANN401
+def _as_array(value: Any) -> Any:  # noqa: ANN401
     import torch
 
     if isinstance(value, torch.Tensor):
-        plain = value.detach()
+        held = value.detach()
         # numpy has no bfloat16
-        return (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy()
-    if isinstance(value, dict):
-        return {key: _as_arrays(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_as_arrays(item) for item in value]
+        return (held.float() if held.dtype == torch.bfloat16 else held).numpy()
     return value

@@ -1,35 +1,167 @@
-"""Emotion labels of the published data sets: token lists, tables of them, raw intensities."""
+"""Emotion labels of the published data sets: token lists, matrices, and what their tokens mean."""
 
 from __future__ import annotations
 
-import ast
-import csv
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lddu_pipe.errors import UnusableInputError
-from lddu_pipe.labels import LabelSet
+from lddu_pipe.labels import MOSEI, LabelSet
 
 START, END, FIRST_LABEL = 2, 3, 4
 """Tokens of the public code: a target is [START, labels counted from FIRST_LABEL, END]."""
-SPLIT_NAMES = {"train": "train", "valid": "valid", "dev": "valid", "val": "valid", "test": "test"}
-_NEAR = 0.05  # seconds by which two tables may differ on the start of a segment
+SPLIT_NAMES = {"train": "train", "test": "test"} | dict.fromkeys(
+    ("valid", "dev", "val", "validation"), "valid"
+)
+OTHER_NAMES = {
+    "happiness": "happy", "joy": "happy", "sadness": "sad", "angry": "anger",
+    "surprised": "surprise", "disgusted": "disgust", "fearful": "fear",
+}  # fmt: skip
+"""What else the labels are called in files of the field."""
+_STARTS, _ENDS = ("<s>", "<bos>"), ("</s>", "<eos>")
+_STRONGEST = 3.0  # on the scale of CMU-MOSEI's intensities
 
 
-def targets_of_tokens(
-    lists: Iterable[Any], label_set: LabelSet, origin: str
-) -> NDArray[np.float32]:
-    """Labels of token lists.
+def text_of(value: Any) -> str:  # noqa: ANN401 - a text, bytes, or an array that holds one
+    """The text of a value; bytes, as older files have them, are taken for UTF-8."""
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def label_of(name: Any, label_set: LabelSet) -> str | None:  # noqa: ANN401
+    """The label that a name of a file means, None where it is none of the set."""
+    plain = text_of(name).strip().lower()
+    plain = OTHER_NAMES.get(plain, plain)
+    return plain if plain in label_set.labels else None
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What the tokens of targets mean."""
+
+    label_set: LabelSet
+    columns: Mapping[int, int]
+    """From the token of a label to its column."""
+    start: int | None = START
+    """None where the tokens of labels leave none for it; so with `end`."""
+    end: int | None = END
+
+    @classmethod
+    def published(cls, label_set: LabelSet) -> Tokens:
+        """Those of the public code: label i has token 4 + i."""
+        return cls(label_set, {FIRST_LABEL + i: i for i in range(len(label_set))})
+
+    @classmethod
+    def of_map(cls, names: Mapping[Any, Any], label_set: LabelSet, origin: str) -> Tokens:
+        """Those of a file that says what they mean.
+
+        Args:
+            names: from names to tokens, as ``dict.tgt`` of the published torch files; names in
+                angle brackets are no labels.
+            label_set: its labels may have other names and any order.
+            origin: file, for messages.
+
+        Raises:
+            UnusableInputError: the map lacks a label, has one that is not in the set, or gives
+                a token twice.
+        """
+        columns: dict[int, int] = {}
+        marks: dict[str, int] = {}
+        for key, token in names.items():
+            name = text_of(key).strip()
+            if isinstance(token, bool) or not isinstance(token, int | np.integer):
+                raise UnusableInputError(f"{origin}: {name!r:.40} is {token!r:.40}, not a token")
+            if name.startswith("<"):
+                marks[name.lower()] = int(token)
+                continue
+            label = label_of(name, label_set)
+            if label is None:
+                raise UnusableInputError(
+                    f"{origin} names the label {name!r:.40}; {label_set.name} has "
+                    f"{', '.join(label_set.labels)}"
+                )
+            if int(token) in columns:
+                raise UnusableInputError(f"{origin} gives token {token} to two labels")
+            columns[int(token)] = label_set.index(label)
+        missing = [x for i, x in enumerate(label_set) if i not in columns.values()]
+        if missing:
+            raise UnusableInputError(f"{origin} has no token for {', '.join(missing)}")
+        if len(columns) > len(label_set):
+            raise UnusableInputError(f"{origin} has several tokens for one label")
+        taken = set(columns) & set(marks.values())
+        if taken:
+            raise UnusableInputError(f"{origin} gives token {min(taken)} to a label and a mark")
+        start = next((marks[mark] for mark in _STARTS if mark in marks), START)
+        end = next((marks[mark] for mark in _ENDS if mark in marks), END)
+        return cls(
+            label_set,
+            columns,
+            start if start not in columns else None,
+            end if end not in columns else None,
+        )
+
+    @property
+    def order(self) -> list[str]:
+        """The labels in the order of their tokens."""
+        return [self.label_set.labels[self.columns[token]] for token in sorted(self.columns)]
+
+    def target(self, tokens: Any) -> NDArray[np.float32]:  # noqa: ANN401
+        """(labels,) float32 of 0 and 1, of a list of tokens or of several such lists.
+
+        Raises:
+            TypeError, ValueError, OverflowError: it is none.
+            UnknownTokenError: a token is no label.
+        """
+        target = np.zeros(len(self.label_set), np.float32)
+        if not isinstance(tokens, list | tuple | np.ndarray):
+            raise TypeError(f"{tokens!r:.60} is no list")
+        items = list(tokens)
+        if any(isinstance(item, list | tuple | np.ndarray) for item in items):
+            for item in items:
+                target = np.maximum(target, self.target(item))
+            return target
+        numbers = [int(item) for item in items]
+        if any(number != item for number, item in zip(numbers, items, strict=True)):
+            raise ValueError(f"{tokens!r} are not whole numbers")
+        for token in self._labels(numbers):
+            if token not in self.columns:
+                raise UnknownTokenError(token)
+            target[self.columns[token]] = 1.0
+        return target
+
+    def _labels(self, numbers: list[int]) -> list[int]:
+        """The tokens between start and end; what follows the end is padding."""
+        if self.start is not None and numbers[:1] == [self.start]:
+            numbers = numbers[1:]
+        if self.end is None or self.end not in numbers:
+            return numbers
+        end = numbers.index(self.end)
+        if any(number in self.columns or number == self.start for number in numbers[end:]):
+            raise ValueError("labels after the end")
+        return numbers[:end]
+
+
+class UnknownTokenError(ValueError):
+    """A token of a target is no label."""
+
+    def __init__(self, token: int) -> None:
+        super().__init__(f"token {token}")
+        self.token = token
+
+
+def targets_of(values: Sequence[Any], tokens: Tokens, origin: str) -> NDArray[np.float32]:
+    """Labels of rows, as token lists or as a matrix.
 
     Args:
-        lists: [2, ids, 3] each, padded or not after the 3; or several such lists, as of the
-            utterances of a dialogue, whose labels are put together.
-        label_set: label i has token 4 + i.
+        values: a list [2, ids, 3] a row, padded or not after the 3; or several such lists, as of
+            the utterances of a dialogue, whose labels are put together; or for each row a number
+            in 0..1 a label, in the order of the tokens.
+        tokens: what they mean.
         origin: file and split, for messages.
 
     Returns:
@@ -38,131 +170,81 @@ def targets_of_tokens(
     Raises:
         UnusableInputError: a list is none, or holds a token that is no label; the row is named.
     """
+    given = targets_of_intensities if is_matrix(values, tokens) else targets_of_tokens
+    return given(values, tokens, origin)
+
+
+def is_matrix(values: Sequence[Any], tokens: Tokens) -> bool:
+    """Whether `targets_of` takes `values` for columns of 0 and 1."""
+    matrix = _matrix(values, len(tokens.label_set))
+    return matrix is not None and bool(np.isin(matrix, (0, 1)).all())
+
+
+def targets_of_tokens(lists: Iterable[Any], tokens: Tokens, origin: str) -> NDArray[np.float32]:
+    """Labels of token lists; see `targets_of`."""
     rows = []
-    for number, tokens in enumerate(lists):
-        target = np.zeros(len(label_set), np.float32)
+    for number, given in enumerate(lists):
         try:
-            numbers = _before_end(tokens)
+            rows.append(tokens.target(given))
+        except UnknownTokenError as error:
+            known = ", ".join(map(str, sorted(tokens.columns)))
+            low, high = min(tokens.columns), max(tokens.columns)
+            known = f"{low} to {high}" if high - low + 1 == len(tokens.columns) else known
+            raise UnusableInputError(
+                f"{origin}, row {number}: label token {error.token} is unknown; "
+                f"{tokens.label_set.name} has {known}"
+            ) from None
         except (TypeError, ValueError, OverflowError):
             raise UnusableInputError(
-                f"{origin}, row {number}: the target {tokens!r:.60} is no list of tokens"
+                f"{origin}, row {number}: the target {given!r:.60} is no list of tokens "
+                f"[{tokens.start}, labels, {tokens.end}]"
             ) from None
-        for token in numbers:
-            if token == START:
-                continue
-            if not 0 <= token - FIRST_LABEL < len(label_set):
-                raise UnusableInputError(
-                    f"{origin}, row {number}: label token {token} is unknown; {label_set.name} "
-                    f"has {FIRST_LABEL} to {FIRST_LABEL + len(label_set) - 1}"
-                )
-            target[token - FIRST_LABEL] = 1.0
-        rows.append(target)
-    return np.stack(rows) if rows else np.zeros((0, len(label_set)), np.float32)
+    return np.stack(rows) if rows else np.zeros((0, len(tokens.label_set)), np.float32)
 
 
-def _before_end(tokens: Any) -> list[int]:  # noqa: ANN401
-    """The tokens of a list before its end, or of each list in it."""
-    if not isinstance(tokens, list | tuple | np.ndarray):
-        raise TypeError(f"{tokens!r} is no list")
-    items = list(tokens)
-    if any(isinstance(item, list | tuple | np.ndarray) for item in items):
-        return [token for item in items for token in _before_end(item)]
-    numbers = [int(item) for item in items]
-    if any(number != item for number, item in zip(numbers, items, strict=True)):
-        raise ValueError(f"{tokens!r} are not whole numbers")
-    return numbers[: numbers.index(END)] if END in numbers else numbers
+def targets_of_intensities(
+    values: Any,  # noqa: ANN401
+    tokens: Tokens,
+    origin: str,
+) -> NDArray[np.float32]:
+    """Labels of numbers that say how much of each emotion there is; above 0 is present.
 
+    Args:
+        values: (rows, labels) or (rows, 1, labels), 0 to 3, in the order of the tokens; where
+            there is one column more, the first is the sentiment, as CMU's SDK has it.
+        tokens: their order.
+        origin: file and split, for messages.
 
-class LabelTable:
-    """A CSV of labels beside a file of features."""
-
-    def __init__(self, path: Path, label_set: LabelSet) -> None:
-        """Read a table: columns ``mode`` and ``tgt``, or ``id``, ``segment_id`` and intensities.
-
-        Raises:
-            UnusableInputError: it cannot be read or has other columns.
-        """
-        self.path, self._label_set = path, label_set
-        try:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                self._rows = list(csv.DictReader(file))
-        except OSError as error:
-            raise UnusableInputError(f"{path} cannot be read: {error.strerror}") from None
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise UnusableInputError(f"{path} is no CSV in UTF-8: {error}") from None
-        columns = set(self._rows[0]) if self._rows else set()
-        self._tokens = {"mode", "tgt"} <= columns
-        if not self._tokens and not {"id", "segment_id", *label_set.labels} <= columns:
+    Raises:
+        UnusableInputError: the shape is another, or a number is none; the row is named.
+    """
+    count = len(tokens.label_set)
+    matrix = _matrix(values, count)
+    if matrix is None:
+        wider = _matrix(values, count + 1)
+        if wider is None or tokens.label_set != MOSEI:
             raise UnusableInputError(
-                f"{path} needs the columns mode and tgt, or id, segment_id and "
-                f"{', '.join(label_set.labels)}"
+                f"{origin} are not {count} numbers a row, one for each of "
+                f"{', '.join(tokens.order)}; give emotion labels with --labels"
             )
-
-    def targets(self, split: str, ids: Sequence[Any]) -> NDArray[np.float32]:
-        """Labels of the rows of a split, (rows, labels) float32 of 0 and 1.
-
-        Args:
-            split: "train", "valid" or "test".
-            ids: of the rows: only used where the table names segments.
-
-        Raises:
-            UnusableInputError: the table has another number of rows for the split, a target that
-                is none, or no line for an id.
-        """
-        if not self._tokens:
-            return self._by_segment(split, ids)
-        chosen = [
-            (number, row["tgt"])
-            for number, row in enumerate(self._rows, start=2)
-            if SPLIT_NAMES.get(row["mode"].strip().lower()) == split
-        ]
-        if len(chosen) != len(ids):
-            raise UnusableInputError(
-                f"{self.path}: {len(chosen)} rows of mode {split}, the features have {len(ids)}"
-            )
-        lists = []
-        for number, text in chosen:
-            try:
-                lists.append(ast.literal_eval(text))  # values only: no name, no call
-            except (TypeError, ValueError, SyntaxError, MemoryError, RecursionError):
-                raise UnusableInputError(
-                    f"{self.path}, line {number}: tgt {text!r:.60} is no list of tokens"
-                ) from None
-        return targets_of_tokens(lists, self._label_set, f"{self.path}, {split}")
-
-    def _by_segment(self, split: str, ids: Sequence[Any]) -> NDArray[np.float32]:
-        """Intensities above 0 are present."""
-        by_number = {(row["id"], row["segment_id"]): row for row in self._rows}
-        by_video: dict[str, list[Mapping[str, str]]] = {}
-        for row in self._rows:
-            by_video.setdefault(row["id"], []).append(row)
-        targets = np.zeros((len(ids), len(self._label_set)), np.float32)
-        for index, identifier in enumerate(ids):
-            try:
-                found = _find(identifier, by_number, by_video)
-                if found is not None:
-                    targets[index] = [float(found[label]) > 0 for label in self._label_set]
-            except (TypeError, ValueError) as error:
-                raise UnusableInputError(
-                    f"{self.path}, for {identifier!r:.60} ({split}, row {index}): {error}"
-                ) from None
-            if found is None:
-                raise UnusableInputError(
-                    f"{self.path} has no line for {identifier!r:.60} ({split}, row {index}); ids "
-                    "are VIDEO$_$SEGMENT, VIDEO[SEGMENT] or (VIDEO, START, END)"
-                )
-        return targets
+        matrix = wider[:, 1:]
+    wrong = np.flatnonzero(~((matrix >= 0) & (matrix <= _STRONGEST)).all(axis=1))
+    if len(wrong):
+        row = int(wrong[0])
+        raise UnusableInputError(
+            f"{origin}, row {row}: {matrix[row].tolist()} are not numbers from 0 to 3"
+        )
+    targets = np.zeros((len(matrix), count), np.float32)
+    targets[:, [tokens.columns[token] for token in sorted(tokens.columns)]] = matrix > 0
+    return targets
 
 
-def _find(
-    identifier: Any,  # noqa: ANN401 - texts or small arrays
-    by_number: Mapping[tuple[str, str], Mapping[str, str]],
-    by_video: Mapping[str, Sequence[Mapping[str, str]]],
-) -> Mapping[str, str] | None:
-    parts = np.ravel(identifier)
-    if len(parts) == 3:
-        video, start = str(parts[0]), float(parts[1])
-        near = [row for row in by_video.get(video, ()) if abs(float(row["start"]) - start) < _NEAR]
-        return near[0] if near else None
-    match = re.fullmatch(r"(.+)(?:\$_\$(\d+)|\[(\d+)\])", str(parts[0]))
-    return by_number.get((match[1], match[2] or match[3])) if match else None
+def _matrix(values: Any, width: int) -> NDArray[np.float64] | None:  # noqa: ANN401
+    """Numbers as (rows, width), None where they are of another shape."""
+    try:
+        array = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        return None
+    if array.ndim == 3 and array.shape[1] == 1:
+        array = array[:, 0]
+    return array if array.ndim == 2 and array.shape[1] == width and len(array) else None

@@ -48,8 +48,8 @@ def print_store(found: Mapping[str, Any], console: Console) -> None:
 
 
 def cleaned_lines(notes: Mapping[str, Any]) -> list[str]:
-    """What an import cleaned and left out, a line a split; none for other stores."""
-    lines = []
+    """What an import remarked, cleaned and left out, a line each; none for other stores."""
+    lines = [printable(remark) for remark in notes.get("remarks", ())]
     for split, of_split in notes.get("cleaned", {}).items():
         counts = of_split["infinite_or_nan"]
         broken = ", ".join(f"{name} {count}" for name, count in counts.items())

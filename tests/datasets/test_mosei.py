@@ -225,7 +225,14 @@ def test_a_table_cell_with_code_is_refused_and_nothing_runs(bring, tmp_path):
         ({"tgt": [[2, 3], {}, [2, 3]]}, "train, row 1: .* is no list of tokens"),
         ({"tgt": [[2, 3], [np.inf], [2, 3]]}, "train, row 1: .* is no list of tokens"),
         ({"id": 3}, "train: id is no list"),
-        ({"text": [np.zeros((2, 5)), np.zeros((3, 5)), np.zeros((4, 5))]}, "train: rows of text"),
+        ({"text": [np.ones((2, 5)), np.ones((3, 5)), np.ones((4, 6))]}, "row 2, has 6 features"),
+        (
+            {"text": [np.ones((2, 5)), np.ones((3, 5)), np.ones(5)]},
+            r"text, row 2, is \(5,\) float",
+        ),
+        ({"tgt": [[2, 3], [3, 6, 5, 2], [2, 3]]}, r"train, row 1: .* is no list of tokens"),
+        ({"tgt": [[2, 3], [2, 4, 3, 6], [2, 3]]}, r"train, row 1: .* is no list of tokens"),
+        ({"tgt": [[2, 3], [2, 4, 2, 6, 3], [2, 3]]}, "train, row 1: label token 2 is unknown"),
         ({"text": np.zeros((3, 6, 0))}, "train: text is "),
         ({"tgt": TOKENS[:2]}, "train: 2 of tgt, but 3 rows"),
         ({"id": ["a"]}, "train: 1 of id, but 3 rows"),
@@ -248,7 +255,8 @@ def test_a_wrong_file_is_refused_with_split_and_row(bring, tmp_path, changes, co
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ([1, 2], "holds a list, not train/valid/test"),
+        ([1, 2], "holds a list of 2, not train/valid/test"),
+        ({"train": part(), "test": [part()]}, "test is a list, not a dict of features"),
         ({"text": 1}, "no train, valid or test; it has: text"),
         ({"train": {"text": features()["text"]}}, "no audio features; looked for audio"),
         ({"train": without_targets()}, "no emotion labels"),
@@ -278,7 +286,7 @@ def test_splits_of_different_feature_sizes_are_refused(bring):
         ('mode,tgt\ntrain,"[2, 3]"\n', "1 rows of mode train, the features have 3"),
         ("mode,tgt\n" + 'train,"[2, 77, 3]"\n' * 3, "train, row 0: label token 77"),
         ("mode,tgt\n" + 'train,"{[]: 1}"\n' * 3, "line 2: tgt .* is no list of tokens"),
-        (SEGMENTS.replace("0.0\n", "\n"), r"for 'v\$_\$1' \(train, row 1\)"),
+        (SEGMENTS.replace("0.0\n", "\n"), r"line 3 \(train\): fear '' is no intensity"),
         (SEGMENTS.replace("v,x,1", "v,x,5"), r"no line for 'v\$_\$1' \(train, row 1\)"),
     ],
 )
@@ -286,3 +294,89 @@ def test_a_table_that_does_not_fit_is_refused(bring, table, complaint):
     with pytest.raises(UnusableInputError, match=complaint) as caught:
         bring({"train": without_targets()}, table)
     assert "labels.csv" in str(caught.value)
+
+
+def test_bytes_are_texts_and_words_are_joined(bring):
+    store = bring(
+        {
+            b"train": part(
+                id=[b"v0", np.bytes_(b"v1"), np.array([b"v", b"1.5", b"2"])],
+                raw_text=["é".encode(), [b"two", b"words"], None],
+            )
+        }
+    )
+    rows = list(store.split("train"))
+    assert [row.id for row in rows] == ["v0", "v1", "v_1.5_2"]
+    assert [row.text for row in rows] == ["é", "two words", ""]
+
+
+def test_tokens_mean_what_the_file_says_and_it_is_told(bring):
+    names = {"anger": 4, "disgust": 5, "fear": 6, "happy": 7, "sad": 8, "surprise": 9}
+    store = bring({"train": part(tgt=[[2, 5, 6, 3], [2, 3], [2, 7, 3]]), "dict": {"tgt": names}})
+    labels = [
+        {MOSEI.labels[i] for i in np.flatnonzero(row)} for row in store.split("train").labels
+    ]
+    assert labels == [{"disgust", "fear"}, set(), {"happy"}]
+    assert store.info.notes["remarks"] == [
+        "labels have the tokens of the file's own dict.tgt: anger 4, disgust 5, fear 6, happy 7, "
+        "sad 8, surprise 9"
+    ]
+
+
+def test_columns_of_labels_are_read_and_their_order_is_told(bring):
+    content = without_targets() | {"labels": np.array([[[0.5, 1, 0, 2, 0, 0, 0]]] * 3)}
+    store = bring({"train": content})
+    assert store.split("train").labels.tolist() == [[1, 0, 1, 0, 0, 0]] * 3
+    assert store.info.notes["remarks"] == [
+        "train: columns of labels are taken for happy, sad, anger, surprise, disgust, fear"
+    ]
+
+
+def test_padding_in_front_is_cut_and_told(bring):
+    values = features(steps=6)
+    for name, steps in {"text": 4, "audio": 3, "vision": 3}.items():
+        values[name][0, :steps] = 0
+    aligned = bring({"train": part(**values)})
+    assert aligned.info.notes["remarks"] == [
+        "train: padding in front of text, audio, vision was found and cut"
+    ]
+    assert aligned.split("train").lengths("text").tolist() == [3, 6, 6]
+    assert aligned.split("train")[0].sequences["text"].valid.tolist() == [False, True, True]
+
+
+def test_lengths_that_would_cut_the_content_are_not_used_and_told(bring):
+    values = features(steps=6)
+    values["audio"][0, :4] = 0
+    values["vision"][:, 4:] *= 1e-4  # noise for padding, of which the lengths know
+    lengths = {"audio_lengths": [1, 6, 6], "vision_lengths": [4, 4, 4]}
+    store = bring({"train": part(**values, **lengths)})
+    assert store.split("train").lengths("audio").tolist() == [2, 6, 6]
+    assert store.split("train").lengths("vision").tolist() == [4, 4, 4]
+    np.testing.assert_array_equal(
+        store.split("train")[0].sequences["audio"].values, values["audio"][0, 4:]
+    )
+    assert store.info.notes["remarks"] == [
+        "train: padding in front of audio was found and cut",
+        "train: rows with vision beyond vision_lengths, which was cut: 3",
+        "train: rows whose audio_lengths would cut what is no padding, and were not used: 1",
+    ]
+
+
+def test_rows_of_different_lengths_are_read(bring):
+    ragged = {
+        name: [np.ones((steps, size), np.float32) for steps in (2, 5, 3)]
+        for name, size in SIZES.items()
+    }
+    store = bring({"train": part(**ragged)})
+    assert store.info.aligned
+    assert store.split("train").lengths("audio").tolist() == [2, 5, 3]
+
+
+@pytest.mark.parametrize("name", ["train_{}", "{}_train"])
+def test_the_splits_of_an_npz_are_in_its_names(tmp_path, name):
+    given = part(tgt=np.array(TARGETS))
+    np.savez(tmp_path / "a.npz", **{name.format(key): value for key, value in given.items()})
+    import_official(tmp_path / "a.npz", tmp_path / "store", "mosei")
+    rows = open_store(tmp_path / "store").split("train")
+    assert rows.labels.tolist() == TARGETS
+    assert rows.ids == tuple(given["id"])

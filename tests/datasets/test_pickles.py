@@ -1,10 +1,18 @@
 """Files that strangers made: read where they hold arrays, refused where they hold code."""
 
+import argparse
+import bz2
+import collections
+import gzip
+import lzma
 import os
+import pathlib
 import pickle
+import types
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lddu_pipe.datasets.pickles import read_untrusted
@@ -227,3 +235,135 @@ def test_sets_and_empty_arrays_are_no_code(tmp_path, protocol):
     found = read_untrusted(write(tmp_path / "a.pkl", content, protocol))
     assert found[:3] == content[:3]
     assert found[3].shape == (0, 3)
+
+
+def objects():
+    """What files of the field hold beside arrays, and what is to come of it."""
+    settings = {"max_text_seq_len": 60, "out": pathlib.PurePosixPath("/a/b"), "type": int}
+    plain = {"max_text_seq_len": 60, "out": "/a/b", "type": None}
+    return [
+        (argparse.Namespace(**settings), plain),
+        (types.SimpleNamespace(**settings), plain),
+        (collections.defaultdict(list, {"a": [1]}), {"a": [1]}),
+        (collections.Counter("aab"), {"a": 2, "b": 1}),
+        (range(2, 8, 3), [2, 5]),
+        (np.ma.masked_array(np.asfortranarray(VALUES), VALUES == 4), [[0, 1, 2], [3, None, 5]]),
+        (np.ma.masked_array([1, 2], [False, False]), [1, 2]),
+        (pd.Series([1.5, 2], index=[4, 2]), [1.5, 2]),
+        (pd.Series([[2, 4, 3], [2, 3]]), [[2, 4, 3], [2, 3]]),
+        (pd.Series(["a", None, "é"], dtype=object), ["a", None, "é"]),
+        (pd.Series(["x", "a", None, "é"], dtype="str").iloc[1:], ["a", None, "é"]),
+    ]
+
+
+def as_lists(value):
+    """Lists, with None for NaN."""
+    if isinstance(value, np.ndarray):
+        return [as_lists(item) for item in value]
+    return None if isinstance(value, np.floating) and np.isnan(value) else value
+
+
+@pytest.mark.parametrize("protocol", [*range(pickle.HIGHEST_PROTOCOL + 1), "torch", "old torch"])
+def test_objects_that_only_hold_values_are_read_by_stand_ins(tmp_path, protocol):
+    given, expected = zip(*objects(), strict=True)
+    path = tmp_path / "a.pt"
+    if isinstance(protocol, int):
+        write(path, {"train": {"text": VALUES}, "held": list(given)}, protocol)
+    else:
+        torch = pytest.importorskip("torch")
+        content = {"train": {"text": torch.from_numpy(VALUES)}, "held": list(given)}
+        torch.save(content, path, _use_new_zipfile_serialization=protocol == "torch")
+    found = read_untrusted(path)
+    np.testing.assert_array_equal(found["train"]["text"], VALUES)
+    assert [as_lists(item) for item in found["held"]] == list(expected)
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda evil: argparse.Namespace(a=evil),
+        lambda evil: collections.defaultdict(list, {1: evil}),
+        lambda evil: pd.Series([evil]),
+        lambda evil: pd.Series([1], index=pd.Index([evil], dtype=object)),
+    ],
+    ids=["namespace", "defaultdict", "series", "index"],
+)
+def test_code_inside_a_stand_in_is_refused_and_nothing_runs(tmp_path, wrap, protocol):
+    marker = tmp_path / "ran"
+    path = write(tmp_path / "a.pkl", {"settings": wrap(RunsCode(marker))}, protocol)
+    with pytest.raises(UnusableInputError, match=r"holds code.*system"):
+        read_untrusted(path)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        b"ccopyreg\n_reconstructor\n(cbuiltins\nset\ncbuiltins\nobject\nNtR.",
+        b"cbuiltins\ngetattr\n.",
+        b"cbuiltins\n__import__\n.",
+        b"cpandas.io.pickle\nread_pickle\n.",
+        b"cpyarrow.lib\n_restore_array\n((Vint64\nI1\nI0\nI0\n(NNNl(lNttR.",
+        b"cargparse\nNamespace\n(tRcos\nsystem\nb.",
+    ],
+)
+def test_stand_ins_stand_for_nothing_else(tmp_path, program):
+    (tmp_path / "a.pkl").write_bytes(program)
+    with pytest.raises(UnusableInputError, match="holds code"):
+        read_untrusted(tmp_path / "a.pkl")
+
+
+def test_what_a_few_bytes_would_make_endless_is_none(tmp_path):
+    nested = [1]
+    for _ in range(70):
+        nested = [nested, nested]
+    read_untrusted(write(tmp_path / "a.pkl", nested))
+    with pytest.raises(UnusableInputError, match="a range of 1000000000000000000 numbers"):
+        read_untrusted(write(tmp_path / "b.pkl", range(10**18)))
+
+
+def test_a_frame_says_what_is_read_in_its_place(tmp_path):
+    path = write(tmp_path / "a.pkl", {"train": pd.DataFrame({"a": [1]})})
+    with pytest.raises(UnusableInputError, match=r"pandas.DataFrame.*only a plain Series"):
+        read_untrusted(path)
+
+
+@pytest.mark.parametrize("module", [gzip, bz2, lzma])
+def test_compressed_files_are_read_by_their_content(tmp_path, module):
+    path = tmp_path / "a.pkl"
+    with module.open(path, "wb") as file:
+        pickle.dump({"train": VALUES}, file)
+    np.testing.assert_array_equal(read_untrusted(path)["train"], VALUES)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(UnusableInputError, match=r"a.pkl is (not a whole pickle|damaged): "):
+        read_untrusted(path)
+
+
+def test_files_of_numpy_are_read_and_gated(tmp_path):
+    path, marker = tmp_path / "a.npz", tmp_path / "ran"
+    np.savez(path, train={"text": VALUES, "id": ["é"]}, turned=np.asfortranarray(VALUES))
+    found = read_untrusted(path)
+    np.testing.assert_array_equal(found["train"]["text"], VALUES)
+    np.testing.assert_array_equal(found["turned"], VALUES)
+    np.save(tmp_path / "a.npy", {"train": 3})
+    assert read_untrusted(tmp_path / "a.npy") == {"train": 3}
+    np.savez(path, train={"text": RunsCode(marker)})
+    with pytest.raises(UnusableInputError, match=r"holds code.*system"):
+        read_untrusted(path)
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(UnusableInputError, match="is not a whole"):
+        read_untrusted(path)
+    assert not marker.exists()
+
+
+def test_tensors_in_a_plain_pickle_come_as_arrays(tmp_path):
+    torch = pytest.importorskip("torch")
+    path = write(tmp_path / "a.pkl", {"text": torch.from_numpy(VALUES)[:, 1:], "id": ["a"]})
+    np.testing.assert_array_equal(read_untrusted(path)["text"], VALUES[:, 1:])
+
+
+def test_hdf5_says_the_way(tmp_path):
+    (tmp_path / "a.csd").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(64))
+    with pytest.raises(UnusableInputError, match=r"a.csd is HDF5.*let the SDK align"):
+        read_untrusted(tmp_path / "a.csd")

@@ -1,0 +1,131 @@
+"""The layouts in which published features come, brought into one: splits of columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lddu_pipe.datasets.segments import name_of
+from lddu_pipe.datasets.targets import END, FIRST_LABEL, SPLIT_NAMES, START, text_of
+from lddu_pipe.errors import UnusableInputError
+
+Columns = Mapping[str, Any]
+"""One split by the names of its columns, such as ``text``, ``id`` and ``tgt``, a row each."""
+_FLAT = re.compile(
+    rf"(?P<split>{'|'.join(SPLIT_NAMES)})[_/.-](?P<column>.+)"
+    rf"|(?P<column2>.+)[_/.-](?P<split2>{'|'.join(SPLIT_NAMES)})"
+)
+
+
+def splits_of(source: Path, loaded: Any) -> tuple[dict[str, Columns], Columns]:  # noqa: ANN401
+    """Find the splits in what a file holds.
+
+    Args:
+        source: the file, for messages.
+        loaded: a dict of train, valid and test; or a dict of columns whose names say their split
+            (``train_text``), as in an .npz; or the list of ten of RUCM3ED.
+
+    Returns:
+        The splits by name, and what the file has beside them: ``dict``, ``settings``.
+
+    Raises:
+        UnusableInputError: it is none of these, or has a split twice.
+    """
+    if isinstance(loaded, list | tuple):
+        return _dialogues(source, loaded), {}
+    if not isinstance(loaded, Mapping):
+        raise UnusableInputError(f"{source} holds a {type(loaded).__name__}, not train/valid/test")
+    named = _with_names(loaded)
+    found: dict[str, Columns] = {}
+    rest: dict[str, Any] = {}
+    for key, part in named.items():
+        split = SPLIT_NAMES.get(key.lower())
+        if split is None:
+            rest[key] = part
+            continue
+        if not isinstance(part, Mapping):
+            raise UnusableInputError(
+                f"{source}: {key} is a {type(part).__name__}, not a dict of features"
+            )
+        if split in found:
+            raise UnusableInputError(f"{source} has two {split} splits, one named {key}")
+        found[split] = _with_names(part)
+    found = found or _of_flat_names(source, named)
+    if not found:
+        names = ", ".join(list(named)[:6])
+        raise UnusableInputError(f"{source} has no train, valid or test; it has: {names}")
+    return found, rest
+
+
+def _with_names(given: Mapping[Any, Any]) -> dict[str, Any]:
+    return {text_of(key): value for key, value in given.items()}
+
+
+def _of_flat_names(source: Path, named: Mapping[str, Any]) -> dict[str, Columns]:
+    """``train_text`` or ``text_train``: the splits of a flat dict."""
+    found: dict[str, dict[str, Any]] = {}
+    for key, value in named.items():
+        match = _FLAT.fullmatch(key)
+        if match is None:
+            continue
+        split = SPLIT_NAMES[match["split"] or match["split2"]]
+        column = match["column"] or match["column2"]
+        if column in found.setdefault(split, {}):
+            raise UnusableInputError(f"{source} has two {split} splits, one with {key}")
+        found[split][column] = value
+    return dict(found)
+
+
+_DIALOGUE_PARTS = (
+    "utterance ids", "speakers", "labels", "text", "audio", "vision", "sentences",
+    "train ids", "valid ids", "test ids",
+)  # fmt: skip
+
+
+def _dialogues(source: Path, loaded: Sequence[Any]) -> dict[str, Columns]:
+    """The list of ten of RUCM3ED: seven dicts by dialogue, and the dialogues of each split."""
+    by_dialogue, of_splits = loaded[:7], loaded[7:]
+    shaped = len(loaded) == len(_DIALOGUE_PARTS) and all(
+        isinstance(part, Mapping) for part in by_dialogue
+    )
+    if not shaped:
+        raise UnusableInputError(
+            f"{source} holds a list of {len(loaded)}, not train/valid/test, nor the ten parts of "
+            f"RUCM3ED: {', '.join(_DIALOGUE_PARTS)}"
+        )
+    _, _, labels, text, audio, vision, sentences = map(_with_names, by_dialogue)
+    found: dict[str, Columns] = {}
+    for split, listed in zip(("train", "valid", "test"), of_splits, strict=True):
+        names = [text_of(name) for name in listed]
+        for part, values in zip(_DIALOGUE_PARTS[2:], (labels, text, audio, vision), strict=False):
+            missing = next((name for name in names if name not in values), None)
+            if missing is not None:
+                raise UnusableInputError(f"{source}, {split}: no {part} of dialogue {missing!r}")
+        try:
+            found[split] = {
+                "id": names,
+                "text": [_steps(text[name]) for name in names],
+                "audio": [_steps(audio[name]) for name in names],
+                "vision": [_steps(vision[name]) for name in names],
+                "raw_text": [" ".join(map(name_of, sentences.get(name, ()))) for name in names],
+                "tgt": [[_target(label) for label in labels[name]] for name in names],
+            }
+        except (TypeError, ValueError) as error:
+            raise UnusableInputError(f"{source}, {split}: {error}") from None
+    return found
+
+
+def _steps(utterances: Any) -> Any:  # noqa: ANN401
+    """(utterances, features) of a list of arrays."""
+    return np.asarray([np.ravel(np.asarray(utterance)) for utterance in utterances])
+
+
+def _target(label: Any) -> list[int]:  # noqa: ANN401
+    number = int(label)
+    if number != label or number < 0:
+        raise ValueError(f"{label!r:.40} is not the number of a label")
+    return [START, FIRST_LABEL + number, END]
