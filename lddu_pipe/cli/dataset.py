@@ -56,9 +56,9 @@ def dataset() -> None:
     "--labels",
     type=EXISTING_FILE,
     metavar="CSV",
-    help="Labels, where FILE has none: a column tgt, or one for each label with its intensity; with "
-    "id and segment_id (video_id and clip_id) to find the rows of FILE, or with mode alone, row by "
-    "row in their order.",
+    help="Labels, where FILE has none: a column tgt, or one for each label with its intensity; "
+    "with id and segment_id (video_id and clip_id) to find the rows of FILE, or with mode alone, "
+    "row by row in their order.",
 )
 @OUTPUT
 @message_options

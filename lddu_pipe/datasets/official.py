@@ -234,6 +234,8 @@ def _targets(
     if table is not None:
         joined = table.targets(split, _ids(part, rows, origin), rows)
         remarks += [remark for remark in joined.remarks if remark not in remarks]
+        if key is not None:
+            remarks.append(f"{split}: {key} of the file was passed over for {table.path.name}")
         return joined.targets
     if key is None:
         sentiment = " (regression_labels are sentiment)" if "regression_labels" in part else ""
@@ -387,7 +389,9 @@ def _tell_of_cut_utterances(
         isinstance(row, list | tuple) and row and isinstance(row[0], list | tuple) for row in lists
     )
     if "len_list" in part:
-        lengths = [int(length) for length in _column(part, "len_list", count, origin)]
+        lengths = _column(part, "len_list", count, origin)
+        if not all(isinstance(length, int | np.integer) and length >= 0 for length in lengths):
+            raise UnusableInputError(f"{origin}: len_list are not numbers of utterances")
     elif by_utterance:
         lengths = [len(row) for row in lists]
     else:

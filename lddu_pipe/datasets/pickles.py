@@ -146,8 +146,8 @@ def _is_npz(file: BinaryIO) -> bool:
     try:
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
-    except zipfile.BadZipFile:
-        names = []  # torch's reader tells what is wrong
+    except Exception:  # a damaged file can raise anything; torch's reader tells what is wrong
+        names = []
     file.seek(0)
     return bool(names) and all(name.endswith(".npy") for name in names)
 

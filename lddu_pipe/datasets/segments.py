@@ -272,19 +272,11 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str | None]]
             # spreadsheets of some countries write semicolons
             delimiter = max(",;\t", key=header.count)
             reader = csv.DictReader(file, delimiter=delimiter, skipinitialspace=True)
-            lines: list[tuple[int, dict[str, str | None]]] = [
-                (
-                    reader.line_num,
-                    {
-                        name.strip().lower(): cell
-                        for name, cell in row.items()
-                        if isinstance(name, str) and not isinstance(cell, list)
-                    },
-                )
-                for row in reader
-            ]
+            columns = [name.strip().lower() for name in reader.fieldnames or ()]
+            reader.fieldnames = columns
+            lines = [(reader.line_num, row) for row in reader]
     except OSError as error:
         raise UnusableInputError(f"{path} cannot be read: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise UnusableInputError(f"{path} is no CSV in UTF-8: {error}") from None
-    return (list(lines[0][1]) if lines else []), lines
+    return columns, lines

@@ -30,7 +30,7 @@ _INDEX_MODULES = (
 )
 _INDEX_TYPES = ("Index", "RangeIndex", "Int64Index", "UInt64Index", "Float64Index")
 _PATH_MODULES = ("pathlib", "pathlib._local")
-_LONGEST_RANGE = 100_000_000
+_LONGEST_RANGE = 10_000_000
 
 
 class RefusedError(Exception):

@@ -61,8 +61,8 @@ class Tokens:
         """Those of a file that says what they mean.
 
         Args:
-            names: from names to tokens, as ``dict.tgt`` of the published torch files; names in
-                angle brackets are no labels.
+            names: from names to tokens, as ``dict.tgt`` of the published torch files, or from
+                tokens to names; names in angle brackets are no labels.
             label_set: its labels may have other names and any order.
             origin: file, for messages.
 
@@ -72,6 +72,8 @@ class Tokens:
         """
         columns: dict[int, int] = {}
         marks: dict[str, int] = {}
+        if all(isinstance(name, str | bytes) for name in names.values()):
+            names = {name: token for token, name in names.items()}
         for key, token in names.items():
             name = text_of(key).strip()
             if isinstance(token, bool) or not isinstance(token, int | np.integer):

@@ -21,9 +21,10 @@ def present(row, label_set=MOSEI):
     [
         MARKS | NAMES,
         {key.encode(): np.int64(token) for key, token in (MARKS | NAMES).items()},
+        {token: name for name, token in (MARKS | NAMES).items()},
         {"Happiness": 7, "SADNESS": 8, "Angry": 4, "Disgust": 5, "fear": 6, "surprise": 9},
     ],
-    ids=["published", "bytes", "other names and no marks"],
+    ids=["published", "bytes", "from tokens", "other names and no marks"],
 )
 def test_tokens_mean_what_the_file_says(names):
     tokens = Tokens.of_map(names, MOSEI, "a.pt")
