@@ -8,13 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lddu_pipe.datasets.segments import name_of
 from lddu_pipe.datasets.targets import END, FIRST_LABEL, SPLIT_NAMES, START, text_of
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.types import MODALITIES, Modality
 
 Columns = Mapping[str, Any]
 """One split by the names of its columns, such as ``text``, ``id`` and ``tgt``, a row each."""
+Features = dict[Modality, Sequence[NDArray[Any]]]
+"""(steps, features) of each row."""
+_KEYS: dict[Modality, tuple[str, ...]] = {
+    "text": ("text", "src-text"),
+    "audio": ("audio", "src-audio"),
+    "vision": ("vision", "src-visual", "src-vision"),
+}
 _FLAT = re.compile(
     rf"(?P<split>{'|'.join(SPLIT_NAMES)})[_/.-](?P<column>.+)"
     rf"|(?P<column2>.+)[_/.-](?P<split2>{'|'.join(SPLIT_NAMES)})"
@@ -129,3 +138,105 @@ def _target(label: Any) -> list[int]:  # noqa: ANN401
     if number != label or number < 0:
         raise ValueError(f"{label!r:.40} is not the number of a label")
     return [START, FIRST_LABEL + number, END]
+
+
+def features_of(part: Columns, origin: str) -> Features:
+    """The features of a split, by modality.
+
+    Raises:
+        UnusableInputError: a modality is missing, is no (rows, steps, features), or has another
+            number of rows than the others.
+    """
+    found: Features = {}
+    for modality, keys in _KEYS.items():
+        key = next((key for key in keys if key in part), None)
+        if key is None:
+            raise UnusableInputError(
+                f"{origin}: no {modality} features; looked for {', '.join(keys)}"
+            )
+        found[modality] = _sequences(part[key], f"{origin}: {key}")
+    counts = {modality: len(rows) for modality, rows in found.items()}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{modality} {count}" for modality, count in counts.items())
+        raise UnusableInputError(f"{origin}: row counts differ: {told}")
+    return found
+
+
+def _sequences(values: Any, origin: str) -> Sequence[NDArray[Any]]:  # noqa: ANN401
+    """(steps, features) of each row, of one array or of a list of them, whose steps may differ."""
+    if isinstance(values, np.ndarray) and not values.dtype.hasobject:
+        if values.ndim != 3 or values.dtype.kind not in "iuf" or not values.shape[2]:
+            raise UnusableInputError(
+                f"{origin} is {values.shape} {values.dtype}, not (rows, steps, features)"
+            )
+        return list(values)
+    try:
+        rows = [np.asarray(row) for row in values]
+    except (TypeError, ValueError):
+        raise UnusableInputError(f"{origin} is no list of arrays") from None
+    for index, row in enumerate(rows):
+        if row.ndim != 2 or row.dtype.kind not in "iuf" or not row.shape[1]:
+            raise UnusableInputError(
+                f"{origin}, row {index}, is {row.shape} {row.dtype}, not (steps, features)"
+            )
+        if row.shape[1] != rows[0].shape[1]:
+            raise UnusableInputError(
+                f"{origin}, row {index}, has {row.shape[1]} features a step, rows before have "
+                f"{rows[0].shape[1]}"
+            )
+    return rows
+
+
+def sizes_of(source: Path, checked: Mapping[str, Features]) -> dict[Modality, int]:
+    """Features a step, by modality.
+
+    Raises:
+        UnusableInputError: splits differ, or one has no rows.
+    """
+    sizes: dict[Modality, int] = {}
+    for split, features in checked.items():
+        for modality, rows in features.items():
+            if not len(rows):
+                raise UnusableInputError(f"{source}, {split}: no rows")
+            size = rows[0].shape[1]
+            if sizes.setdefault(modality, size) != size:
+                raise UnusableInputError(
+                    f"{source}, {split}: {modality} has {size} features a step, other "
+                    f"splits have {sizes[modality]}"
+                )
+    return sizes
+
+
+def are_aligned(part: Columns, features: Features) -> bool:
+    """Whether all modalities of each row have the same steps."""
+    if any(f"{modality}_lengths" in part for modality in MODALITIES):
+        return False
+    steps = zip(*([len(row) for row in rows] for rows in features.values()), strict=True)
+    return all(len(set(of_row)) == 1 for of_row in steps)
+
+
+def column_of(part: Columns, key: str, rows: int, origin: str) -> list[Any]:
+    """A column as a list.
+
+    Raises:
+        UnusableInputError: it is no list, or has another number of rows than the features.
+    """
+    try:
+        values = list(part[key])
+    except TypeError:
+        raise UnusableInputError(f"{origin}: {key} is no list") from None
+    if len(values) != rows:
+        raise UnusableInputError(f"{origin}: {len(values)} of {key}, but {rows} rows of features")
+    return values
+
+
+def ids_of(part: Columns, rows: int, origin: str) -> list[Any] | None:
+    """Ids of the rows, None where the split has none."""
+    if "id" in part:
+        return column_of(part, "id", rows, origin)
+    if "video_id" not in part:
+        return None
+    videos = column_of(part, "video_id", rows, origin)
+    if "clip_id" not in part:
+        return videos
+    return list(zip(videos, column_of(part, "clip_id", rows, origin), strict=True))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.datasets.store import SPLITS, Steps, StoreInfo, StoreRow, StoreWriter
+from lddu_pipe.datasets.targets import SPLIT_NAMES
 from lddu_pipe.errors import MissingAssetError, UnusableInputError
 from lddu_pipe.labels import M3ED, MOSEI, LabelSet
 from lddu_pipe.pipelines.checkpoint import copy_companions
@@ -33,7 +34,6 @@ ROWS_AT_ONCE = 32
 """Rows whose features are written together: at most so many are lost by an interruption."""
 PARTS_VERSION = 2
 """Of what waits beside a store; what another version left is made again."""
-SPLIT_NAMES = {"dev": "valid", "val": "valid", "validation": "valid"} | {s: s for s in SPLITS}
 SHARES = (0.70, 0.85)
 """Where rows without a split go: below the first to train, below the second to valid."""
 
