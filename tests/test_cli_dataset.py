@@ -86,6 +86,12 @@ def test_published_files_are_imported_with_their_table_of_labels(dataset, tmp_pa
     assert "train: values not finite, set to 0: text 0, audio" in done.stderr
     assert done.stdout == ""
     assert not open_store(tmp_path / "store").info.aligned
+    for said in (
+        "labels are joined by the order of rows alone: a.csv has no ids",
+        "train: tgt of the file was passed over for a.csv",
+    ):
+        assert said in done.stderr
+        assert said in dataset("inspect", tmp_path / "store").stdout
 
 
 def fails(done, *words):

@@ -19,6 +19,7 @@ from lddu_pipe.datasets.segments import name_of, segment_of
 from lddu_pipe.datasets.targets import (
     SPLIT_NAMES,
     Tokens,
+    is_matrix,
     label_of,
     targets_of,
     text_of,
@@ -162,7 +163,7 @@ class LabelTable:
                 f"{self.path}: {len(lines)} rows of mode {split}, the features have {rows}"
             )
         remark = f"labels are joined by the order of rows alone: {whose} no ids"
-        return Joined(self._of_lines(lines, split), (remark,))
+        return self._joined(lines, split, [remark])
 
     def _by_id(self, split: str, ids: Sequence[Any]) -> Joined:
         chosen = []
@@ -205,7 +206,13 @@ class LabelTable:
         unused = sum(line.split == split and line.key not in used for line in self._lines)
         if unused:
             remarks.append(f"{split}: lines of {self.path.name} that are of no row: {unused}")
-        return Joined(self._of_lines(chosen, split), tuple(remarks))
+        return self._joined(chosen, split, remarks)
+
+    def _joined(self, lines: Sequence[_Line], split: str, remarks: list[str]) -> Joined:
+        if self._by_tokens and is_matrix([self._list(line) for line in lines], self._tokens):
+            order = ", ".join(self._tokens.order)
+            remarks.append(f"{split}: columns of tgt are taken for {order}")
+        return Joined(self._of_lines(lines, split), tuple(remarks))
 
     def _find(self, identifier: Any, where: str) -> list[_Line]:  # noqa: ANN401
         parts = np.ravel(np.asarray(identifier, object))

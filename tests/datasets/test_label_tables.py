@@ -73,6 +73,12 @@ def test_where_only_the_order_is_left_it_is_said(table):
     assert "the features have no ids" in joined.remarks[0]
 
 
+def test_the_order_of_columns_in_a_cell_is_told(table):
+    found = table('mode,tgt\ntrain,"[1, 0, 0, 0, 0, 1]"\n').targets("train", IDS, 1)
+    assert present(found) == [{"happy", "fear"}]
+    assert found.remarks[1].startswith("train: columns of tgt are taken for happy, sad, anger")
+
+
 def test_lines_that_stand_twice_or_are_of_no_row_are_counted(table):
     lines = TABLES["ids in one column"] + 'w_0,train,"[2,9,3]"\nx_0,train,"[2,4,3]"\n'
     joined = table(lines + 'x_1,test,"[2,4,3]"\n').targets("train", IDS, 3)
@@ -98,7 +104,7 @@ def test_lines_that_stand_twice_or_are_of_no_row_are_counted(table):
         (
             'id,mode,tgt\n0,train,"[2,3]"\n',
             IDS,
-            "no line .* without its column id, .* their order",
+            "no line .* without its column id, ",
         ),
         (TABLES["zeros before numbers"], None, "the features have no id to find them by"),
         (TABLES["zeros before numbers"], [("w", 1.0, 2.0)], "needs the column start"),
