@@ -2,7 +2,7 @@
 
 A pickle names classes and functions, and loading it calls them. Here each name that is known is
 answered with something of ours that keeps the values and does nothing else; `plain` makes arrays,
-lists and dicts of them afterwards. No class or function that a file names is ever looked up.
+lists and dicts of them afterwards. No class or function that a file names is looked up.
 """
 
 from __future__ import annotations
