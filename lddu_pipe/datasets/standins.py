@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -110,8 +110,13 @@ class _Held:
 
     __slots__ = ("state",)
 
-    def __init__(self) -> None:
-        self.state: Any = None
+    state: Any
+
+    def __new__(cls) -> Self:
+        """Hold nothing: pickles make objects without `__init__`, and empty ones have no state."""
+        made = super().__new__(cls)
+        made.state = None
+        return made
 
     def __setstate__(self, state: Any) -> None:  # noqa: ANN401
         self.state = state
@@ -285,18 +290,21 @@ def plain(value: Any, leaf: Callable[[Any], Any] = lambda item: item) -> Any:  #
 
 def _plain(value: Any, leaf: Callable[[Any], Any], known: dict[int, Any]) -> Any:  # noqa: ANN401
     # What stands in many places is walked once: a file of a few lines can name it 2 ** 60 times.
+    # The value is kept beside what it became, so that no other takes its id meanwhile.
     if id(value) in known:
-        return known[id(value)]
+        return known[id(value)][1]
     found: Any
     if isinstance(value, _Held):
         found = _plain(value.plain(), leaf, known)
     elif value is _Nothing or isinstance(value, _Nothing):
         found = None
     elif isinstance(value, dict):
-        known[id(value)] = found = {}
+        found = {}
+        known[id(value)] = value, found
         found.update((key, _plain(item, leaf, known)) for key, item in value.items())
     elif isinstance(value, list):
-        known[id(value)] = found = []
+        found = []
+        known[id(value)] = value, found
         found.extend(_plain(item, leaf, known) for item in value)
     elif isinstance(value, tuple):
         found = tuple(_plain(item, leaf, known) for item in value)
@@ -306,5 +314,5 @@ def _plain(value: Any, leaf: Callable[[Any], Any], known: dict[int, Any]) -> Any
             found[index] = _plain(value[index], leaf, known)
     else:
         return leaf(value)
-    known[id(value)] = found
+    known[id(value)] = value, found
     return found

@@ -314,6 +314,13 @@ def test_stand_ins_stand_for_nothing_else(tmp_path, program):
         read_untrusted(tmp_path / "a.pkl")
 
 
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+def test_empty_and_nested_namespaces_are_not_confused(tmp_path, protocol):
+    nested = [argparse.Namespace(inner=argparse.Namespace(number=i)) for i in range(50)]
+    found = read_untrusted(write(tmp_path / "a.pkl", [argparse.Namespace(), *nested], protocol))
+    assert found == [{}, *({"inner": {"number": i}} for i in range(50))]
+
+
 def test_what_a_few_bytes_would_make_endless_is_none(tmp_path):
     nested = [1]
     for _ in range(70):
