@@ -109,12 +109,14 @@ def _dialogues(source: Path, loaded: Sequence[Any]) -> dict[str, Columns]:
     _, _, labels, text, audio, vision, sentences = map(_with_names, by_dialogue)
     found: dict[str, Columns] = {}
     for split, listed in zip(("train", "valid", "test"), of_splits, strict=True):
-        names = [text_of(name) for name in listed]
-        for part, values in zip(_DIALOGUE_PARTS[2:], (labels, text, audio, vision), strict=False):
-            missing = next((name for name in names if name not in values), None)
-            if missing is not None:
-                raise UnusableInputError(f"{source}, {split}: no {part} of dialogue {missing!r}")
         try:
+            names = [text_of(name) for name in listed]
+            for part, values in zip(
+                ("labels", "text", "audio", "vision"), (labels, text, audio, vision), strict=True
+            ):
+                missing = next((name for name in names if name not in values), None)
+                if missing is not None:
+                    raise ValueError(f"no {part} of dialogue {missing!r:.60}")
             found[split] = {
                 "id": names,
                 "text": [_steps(text[name]) for name in names],
@@ -123,7 +125,7 @@ def _dialogues(source: Path, loaded: Sequence[Any]) -> dict[str, Columns]:
                 "raw_text": [" ".join(map(name_of, sentences.get(name, ()))) for name in names],
                 "tgt": [[_target(label) for label in labels[name]] for name in names],
             }
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise UnusableInputError(f"{source}, {split}: {error}") from None
     return found
 

@@ -42,8 +42,11 @@ class Rows:
         key = f"{modality}_lengths"
         if key not in self._part:
             return None
-        found = np.asarray(self._part[key]).ravel()
         steps = np.array([len(row) for row in self._features[modality]])
+        try:
+            found = np.asarray(self._part[key]).ravel()
+        except ValueError:  # lists of different lengths
+            found = np.zeros(self._count)
         if len(found) != self._count:
             raise UnusableInputError(
                 f"{self._origin}: {len(found)} of {key}, but {self._count} rows"

@@ -150,6 +150,8 @@ def test_the_list_of_ten_is_read_whole(tmp_path):
             ten(labels={"scene_0": [0, 7, 2], "scene_1": [0], "scene_2": [0]}),
             "train, row 0: label token 11 is unknown",
         ),
+        (ten(labels={"scene_0": [float("inf")]}), "train: cannot convert float infinity"),
+        ([*ten()[:7], None, [], []], "train: 'NoneType' object is not iterable"),
         (ten(labels={"scene_1": [0]}), "train: no labels of dialogue 'scene_0'"),
     ],
 )

@@ -240,6 +240,7 @@ def test_a_table_cell_with_code_is_refused_and_nothing_runs(bring, tmp_path):
         ({"text": np.zeros((3, 5), np.float32)}, r"train: text is \(3, 5\) float32"),
         ({"text": np.array(["a", "b", "c"])}, r"train: text is \(3,\) <U1"),
         ({"audio_lengths": [1, 2]}, "train: 2 of audio_lengths, but 3 rows"),
+        ({"audio_lengths": [1, [], 7]}, "train: audio_lengths are not whole numbers in 0..6"),
         ({"audio_lengths": [1, 2, 7]}, "train: audio_lengths .* 0..6"),
         ({name: np.zeros((3, 6, size)) for name, size in SIZES.items()}, "train: no row has any"),
     ],
