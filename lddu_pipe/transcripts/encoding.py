@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from pathlib import Path
 
 from charset_normalizer import from_bytes
@@ -26,6 +27,35 @@ _NATIONAL = (
     *("koi8_r", "gb18030", "big5", "cp932", "euc_jp", "cp949"),
 )
 _UTF16 = ("utf_16_le", "utf_16_be")
+# What a short file says to the detector is a matter of luck ("It’s" is "It痴" to it, "déjà" is
+# "déją"): letters that all belong to one language settle it without asking. English and its
+# western neighbours come first, as they do among the files of the world.
+_ALPHABETS = {
+    "cp1252": (
+        "àâæçèéêëîïôœùûüÿ",  # French
+        "äöüßé",  # German
+        "áéíñóúü¿¡",  # Spanish
+        "àèéìíîòóù",  # Italian
+        "àáâãçéêíóôõúü",  # Portuguese
+        "åäöé",  # Swedish, Finnish
+        "æøåé",  # Danish, Norwegian
+        "ëïéèöüáó",  # Dutch
+    ),
+    "cp1250": (
+        "ąćęłńóśźż",  # Polish
+        "áčďéěíňóřšťúůýžäľĺŕô",  # Czech, Slovak
+        "áéíóöőúüű",  # Hungarian
+        "ăâîşţ",  # Romanian
+        "čćđšž",  # Croatian, Slovene
+    ),
+    "cp1257": ("ąčęėįšųūž", "āčēģīķļņšūž"),  # Lithuanian, Latvian
+    "cp1254": ("çğıöşüâîû\u0307",),  # Turkish; the dot is what İ leaves in lower case
+}
+_LOANS = "àáâäåçèéêëíîïñóôöøüœ"
+_RARE = 0.03
+"""Share of letters, at most, that English takes from elsewhere."""
+_SIGNS = "’‘“”„–—…«»‹›€£§©®™°ºª·•´½¼¾×\u00a0"  # noqa: RUF001 - these are meant
+_RUN_OF_FOREIGN = re.compile(rf"[^\x00-\x7f{_SIGNS}]{{3}}")
 
 
 def read_text(path: Path) -> str:
@@ -66,7 +96,7 @@ def decode(data: bytes) -> str | None:
     """Return the characters of `data`, or None where it is not text in a known encoding."""
     text = _decode_unicode(data)
     if text is None:
-        text = _decode_detected(data)
+        text = _decode_latin(data) or _decode_detected(data)
     return None if text is None or "\0" in text else text
 
 
@@ -80,6 +110,24 @@ def _decode_unicode(data: bytes) -> str | None:
         return None
     # Latin text in UTF-16 without a mark is valid UTF-8, full of NUL.
     return None if "\0" in text else text
+
+
+def _decode_latin(data: bytes) -> str | None:
+    """Text whose letters beyond ASCII are all those of one language, in its encoding."""
+    for encoding, alphabets in _ALPHABETS.items():
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        # Other scripts, read so, are words of nothing but such letters.
+        if "\0" in text or _RUN_OF_FOREIGN.search(text):
+            continue
+        foreign = [char for char in text.lower() if ord(char) > 127 and char not in _SIGNS]
+        loans = len(foreign) <= _RARE * sum(map(str.isalpha, text))
+        known = (*alphabets, _LOANS) if loans and encoding == "cp1252" else alphabets
+        if any(set(foreign) <= set(alphabet) for alphabet in known):
+            return text
+    return None
 
 
 def _decode_detected(data: bytes) -> str | None:
