@@ -158,6 +158,10 @@ class Transcript:
     """ISO 639-1 code, where known."""
     timed: bool = True
     """False for plain text, whose spans are places in the text and not times."""
+    running: bool = False
+    """True where cues are whole turns, or words between pauses, and no units of their own."""
+    notes: tuple[str, ...] = ()
+    """What of the source could not be taken as it stands, a sentence each."""
 
     @property
     def words(self) -> tuple[Word, ...]:

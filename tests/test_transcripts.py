@@ -129,7 +129,7 @@ def test_words_share_the_cue_by_length(tmp_path: Path) -> None:
         ("(LAUGHTER)\nStop it", "Stop it"),
         ("I said (quietly) no", "I said (quietly) no"),
         ("♪ Sing with me ♪", "Sing with me"),
-        ("- Hi.\n– Hello.", "Hi. Hello."),
+        ("- Hi!", "Hi!"),
         (">> Tom &amp; me &lt;3", "Tom & me <3"),
         ("-5 degrees", "-5 degrees"),
         ("BOB: fine", "BOB: fine"),
@@ -242,15 +242,6 @@ def test_swapped_times_are_put_right_and_logged(
     assert "cue 2" in caplog.text
 
 
-@pytest.mark.parametrize(
-    "times", ["-00:00:01,000 --> 00:00:04,000", "NaN --> 00:00:04,000", "00:00:04,000 -->"]
-)
-def test_unreadable_times_name_the_cue(tmp_path: Path, times: str) -> None:
-    path = write(tmp_path, "a.srt", srt("one") + f"2\n{times}\ntwo\n")
-    with pytest.raises(UnusableInputError, match=r"a\.srt: cue 2 \(line 6\)"):
-        read_transcript(path)
-
-
 # --- encodings and unusable files --------------------------------------------------------------
 
 
@@ -265,6 +256,12 @@ def test_unreadable_times_name_the_cue(tmp_path: Path, times: str) -> None:
         ("utf-32", "naïve 你好"),
         ("cp1252", "I’m fine – “really”…"),
         ("cp1252", "It’s a naïve résumé."),
+        ("cp1252", "It’s fine."),
+        ("cp1252", "I had a déjà vu."),
+        ("cp1252", "Così è, già."),
+        ("cp1252", "Så är det, för fan!"),
+        ("cp1257", "Ačiū, gerai. Aš labai laimingas šiandien."),
+        ("cp1254", "Nasılsın? Çok güzel, teşekkür ederim."),
         ("cp1252", "Größe und Übermut tun selten gut."),
         ("cp1252", "¿Qué pasa, señor?"),
         ("cp1251", "Привет, как дела? Я так рад тебя видеть."),
@@ -313,7 +310,7 @@ def test_empty_and_binary_files_are_refused(tmp_path: Path, name: str, content: 
         ("a.srt", srt("[music]"), "no words"),
         ("a.txt", "... --- ...", "no words"),
         ("a.json", "[]", "no words"),
-        ("a.docx", "hello", r"\.srt, \.vtt, \.json, \.eaf, \.textgrid, \.txt"),
+        ("a.docx", "hello", r"of a kind that is not read; give .* \.srt, \.vtt, .*\.txt"),
     ],
 )
 def test_names_what_is_wrong(tmp_path: Path, name: str, content: str, message: str) -> None:
@@ -415,40 +412,6 @@ def test_reads_whisperx_json_with_words_without_times(tmp_path: Path) -> None:
     assert [word.speaker for word in cue.words] == ["S1", "S0", "S0", "S0", "S0"]
     assert cue.words[0].probability == 0.5
     assert cue.words[3].probability is None
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ({"utterances": []}, '"segments"'),
-        ("text", '"segments"'),
-        ([["a", "b"]], "segment 1 is in no known shape"),
-        ([{"start": 0, "text": "a"}], "segment 1 is in no known shape"),
-        ([{"start": 0, "end": 1}], 'segment 1 has no "text"'),
-        ([{"start": 0, "end": 1, "text": 7}], "not text"),
-        ([{"start": "0", "end": 1, "text": "a"}], "segment 1 .* not a number"),
-        ([{"start": True, "end": 1, "text": "a"}], "not a number"),
-        ([{"start": 0, "end": 10**400, "text": "a"}], "too large"),
-        ([{"start": 0, "end": float("nan"), "text": "a"}], "segment 1 has an impossible time"),
-        ([{"start": -1, "end": 1, "text": "a"}], "segment 1 has an impossible time"),
-        ([{"start": 0, "end": 1, "words": "a"}], "list of objects"),
-        (
-            [{"start": 0, "end": 1, "words": [{"word": "a", "start": 0, "end": 1, "score": 2}]}],
-            "word 1 has .*0..1",
-        ),
-        (
-            [{"start": 0, "end": 1, "words": [{"word": "a", "start": 0, "end": float("inf")}]}],
-            "word 1 has an impossible time",
-        ),
-    ],
-)
-def test_unknown_json_is_refused_in_one_line(
-    tmp_path: Path, content: object, message: str
-) -> None:
-    with pytest.raises(UnusableInputError, match=message) as caught:
-        read_json(tmp_path, content)
-    assert "\n" not in str(caught.value)
-    assert "a.json" in str(caught.value)
 
 
 @pytest.mark.parametrize("content", ["{", "[" * 100_000, '{"a":\n'])

@@ -21,6 +21,7 @@ from lddu_pipe.cli.options import (
     output_option,
     pipeline_options,
     pipeline_settings,
+    tier_option,
 )
 from lddu_pipe.cli.progress import progress
 from lddu_pipe.cli.saving import make_folder, output_names, save, spare_inputs, targets
@@ -56,9 +57,10 @@ if TYPE_CHECKING:
     "--transcript",
     type=EXISTING_FILE,
     metavar="FILE",
-    help="Words of the one FILE, in place of speech recognition: "
-    ".srt, .vtt, .json, .eaf, .TextGrid or .txt.",
+    help="Words of the one FILE, in place of speech recognition: subtitles, JSON of a recogniser, "
+    "ELAN, Praat, text and others; see docs/formats.md.",
 )
+@tier_option
 @pipeline_options
 @message_options
 def annotate(
@@ -73,6 +75,7 @@ def annotate(
     fps: float,
     aligned: bool,
     window: float,
+    tiers: tuple[str, ...],
     verbose: int,
     quiet: bool,
     debug: bool,
@@ -89,7 +92,7 @@ def annotate(
     """
     if transcript and len(files) > 1:
         raise click.UsageError("--transcript belongs to one file; give one FILE")
-    settings = pipeline_settings(fps, aligned, window)
+    settings = pipeline_settings(fps, aligned, window, tiers)
     results: list[dict[Path, Format]] = [{} for _ in files]
     if output:
         make_folder(output)

@@ -167,14 +167,25 @@ pipeline_options = _together(
     ),
 )
 
+tier_option = click.option(
+    "--tier",
+    "tiers",
+    multiple=True,
+    metavar="NAME",
+    help="Of transcripts of ELAN and Praat, a tier that holds speech; may be given again.  "
+    "[default: by their names]",
+)
 
-def pipeline_settings(fps: float, aligned: bool, window: float) -> PipelineSettings:
+
+def pipeline_settings(
+    fps: float, aligned: bool, window: float, tiers: tuple[str, ...] = ()
+) -> PipelineSettings:
     """Return the settings, or say which option is out of range.
 
     Raises:
         click.UsageError: a value is out of range.
     """
     try:
-        return PipelineSettings(fps=fps, aligned=aligned, window=window)
+        return PipelineSettings(fps=fps, aligned=aligned, window=window, tiers=tiers)
     except ValueError as error:
         raise click.UsageError(f"--{error}") from None

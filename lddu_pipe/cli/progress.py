@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lddu_pipe.cli.commands import print_warning
 from lddu_pipe.pipelines.settings import Hook
 
 if TYPE_CHECKING:
@@ -124,6 +125,8 @@ class BatchProgress:
         self._done += 1
         self._failed += outcome.kind == "failed"
         self._media += outcome.statistics.get("duration", 0.0)
+        for note in () if self._quiet else outcome.notes:
+            print_warning(f"{job.item.name}: {note}")
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, advance=job.item.size, description=self._description())
 

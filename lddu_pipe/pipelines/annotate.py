@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +30,8 @@ from lddu_pipe.pipelines.sources import Pictures, Sound, Source, open_file, open
 from lddu_pipe.segmentation import segment
 from lddu_pipe.transcripts import read_transcript
 from lddu_pipe.types import MODALITIES, Modality, ModalitySequence, Transcript, Utterance
+
+logger = logging.getLogger(__name__)
 
 VERSIONED = ("lddu-pipe", "torch", "transformers", "faster-whisper", "mediapipe", "librosa")
 
@@ -151,6 +154,7 @@ class EmotionPipeline:
         source: str | Path | None = None,
         *,
         transcript: str | Path | Transcript | None = None,
+        sidecar: str | Path | None = None,
         text: str | Transcript | None = None,
         audio: Sound | None = None,
         frames: Pictures | None = None,
@@ -161,7 +165,9 @@ class EmotionPipeline:
         Args:
             source: a video, sound, picture or transcript file.
             transcript: what is said in `source`, in place of speech recognition: a file
-                (.srt, .vtt, .json, .eaf, .TextGrid, .txt) or a `Transcript`.
+                (.srt, .vtt, .json, .eaf and others, see docs/formats.md) or a `Transcript`.
+            sidecar: the same, of a file that was found beside `source` and may be another's: where
+                it cannot be used, a warning says so and speech is recognised.
             text: what is said, where there is no file; with `audio` or `frames`, plain text is
                 spread evenly over their time.
             audio: (waveform, sample_rate), where there is no file.
@@ -179,12 +185,14 @@ class EmotionPipeline:
         """
         tell = hook or _ignore
         with self._busy:
-            return self._annotate(self._open(source, transcript, text, audio, frames, tell), tell)
+            opened = self._open(source, transcript, sidecar, text, audio, frames, tell)
+            return self._annotate(opened, tell)
 
     def _open(
         self,
         source: str | Path | None,
         transcript: str | Path | Transcript | None,
+        sidecar: str | Path | None,
         text: str | Transcript | None,
         audio: Sound | None,
         frames: Pictures | None,
@@ -197,11 +205,18 @@ class EmotionPipeline:
             given = (
                 transcript
                 if isinstance(transcript, Transcript | None)
-                else read_transcript(Path(transcript))
+                else read_transcript(Path(transcript), self.settings.tiers)
             )
+            notes: list[str] = []
+            if given is None and sidecar is not None:
+                try:
+                    given = read_transcript(Path(sidecar), self.settings.tiers)
+                except UnusableInputError as error:
+                    notes.append(_passed_over(str(sidecar), error))
             tell("decode sound", 0.0)
-            return open_file(path, given, self.settings, str(source))
-        if transcript is not None:
+            opened = open_file(path, given, self.settings, str(source))
+            return replace(opened, optional=sidecar is not None, notes=tuple(notes))
+        if transcript is not None or sidecar is not None:
             raise UnusableInputError("a transcript goes with a file; use text for memory")
         return open_memory(text, audio, frames, self.settings)
 
@@ -258,7 +273,7 @@ class EmotionPipeline:
             **{name: NOT_TAKEN for name in MODALITIES if name not in taken},
         }
         with self._looking(source, tell) as looking:
-            transcript, utterances = self._words(source, missing, tell, looking.check)
+            transcript, utterances, notes = self._words(source, missing, tell, looking.check)
             tell("read and listen", 0.0)
             heard = source.waveform if "audio" in taken else None
             found = read_and_listen(self.extractors, utterances, heard)
@@ -281,7 +296,7 @@ class EmotionPipeline:
             media=source.info,
             model=self.model_info,
             utterances=predictions,
-            provenance=self.provenance(transcript),
+            provenance=self.provenance(transcript, notes=notes),
         )
 
     def _words(
@@ -290,9 +305,19 @@ class EmotionPipeline:
         missing: dict[Modality, str],
         tell: Hook,
         check: Callable[[], None],
-    ) -> tuple[Transcript | None, list[Utterance]]:
-        """What is said, and the utterances it is cut into; notes why nothing is."""
+    ) -> tuple[Transcript | None, list[Utterance], list[str]]:
+        """What is said, the utterances it is cut into, and what of a transcript was left out.
+
+        Tells `missing` why nothing is said.
+        """
         transcript, recognised = source.transcript, False
+        notes = [*source.notes, *(transcript.notes if transcript is not None else ())]
+        if transcript is not None and source.optional:
+            try:
+                return transcript, self._cut(source, transcript, recognised=False), notes
+            except UnusableInputError as error:
+                notes = [_passed_over(transcript.source, error)]
+                transcript = None
         if transcript is None and source.waveform is not None:
 
             def progress(share: float) -> None:
@@ -306,10 +331,16 @@ class EmotionPipeline:
                 missing["text"] = NO_SPEECH
         elif transcript is None:
             missing["text"] = "no sound to recognise words in"
-        return transcript, segment(
+        return transcript, self._cut(source, transcript, recognised=recognised), notes
+
+    def _cut(
+        self, source: Source, transcript: Transcript | None, *, recognised: bool
+    ) -> list[Utterance]:
+        running = recognised or (transcript is not None and transcript.running)
+        return segment(
             transcript,
             source.info.duration,
-            cut="sentences" if recognised else "cues",
+            cut="sentences" if running else "cues",
             window=self.settings.window,
             max_duration=self.settings.max_duration,
             # Between the cues of a transcript that was given alone there is nothing to go by.
@@ -338,13 +369,17 @@ class EmotionPipeline:
         )
 
     def provenance(
-        self, transcript: Transcript | None, extractors: Extractors | None = None
+        self,
+        transcript: Transcript | None,
+        extractors: Extractors | None = None,
+        notes: Sequence[str] = (),
     ) -> Provenance:
         """What an annotation that was just made was made with.
 
         Args:
             transcript: of what was said.
             extractors: that were used; the pipeline's own by default.
+            notes: what of a transcript was left out, a sentence each.
         """
         used = (extractors or self.extractors).used_weights
         return Provenance(
@@ -352,12 +387,20 @@ class EmotionPipeline:
             versions={name: version(name) for name in VERSIONED},
             weights={**self.checkpoint.weights, **used},
             config={
-                **asdict(self.settings),
+                **self.settings.describe(),
                 "device": str(self.device),
                 "transcript": transcript.source if transcript is not None else None,
                 "language": transcript.language if transcript is not None else None,
+                **({"transcript_notes": list(notes)} if notes else {}),
             },
         )
+
+
+def _passed_over(sidecar: str, error: UnusableInputError) -> str:
+    """Warn of a transcript beside a file that is of no use; returns the note of it."""
+    logger.warning("%s is not used, words are recognised: %s", sidecar, error)
+    name = Path(sidecar).name
+    return f"{name} is not used: {str(error).replace(sidecar, name)}"
 
 
 def _ignore(stage: str, share: float) -> None:

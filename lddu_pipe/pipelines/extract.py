@@ -219,7 +219,7 @@ def _make_part(
 
 def _key(settings: PipelineSettings, rows: Sequence[ManifestRow], info: StoreInfo) -> str:
     """Names the work on some rows: other files, other settings or other extractors, other name."""
-    facts: list[Any] = [PARTS_VERSION, dict(info.fingerprints), asdict(settings)]
+    facts: list[Any] = [PARTS_VERSION, dict(info.fingerprints), settings.describe()]
     for row in rows:
         facts.append(
             [str(value) for key, value in asdict(row).items() if key not in ("labels", "scales")]

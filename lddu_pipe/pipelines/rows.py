@@ -54,7 +54,7 @@ def samples_of_rows(
     for index, row in enumerate(rows):
         tell("look and listen", index / len(rows))
         try:
-            utterance, media = _open(row)
+            utterance, media = _open(row, settings.tiers)
             found.append(_heard_and_seen(extractors, settings, row, utterance, media))
         except UnusableInputError as error:
             utterance = Utterance(row.id, TimeSpan(0.0, 0.0))
@@ -112,7 +112,7 @@ def annotate_row(pipeline: EmotionPipeline, row: ManifestRow) -> Annotation:
     )
 
 
-def _open(row: ManifestRow) -> tuple[Utterance, dict[str, Media]]:
+def _open(row: ManifestRow, tiers: Sequence[str]) -> tuple[Utterance, dict[str, Media]]:
     """The utterance a row speaks of, and the media it names."""
     media = {
         name: probe(path)
@@ -121,15 +121,17 @@ def _open(row: ManifestRow) -> tuple[Utterance, dict[str, Media]]:
     }
     longest = max((item.duration for item in media.values()), default=0.0)
     span = TimeSpan(row.start or 0.0, longest if row.end is None else row.end)
-    words = _words(row, span, timed=bool(media))
+    words = _words(row, span, tiers, timed=bool(media))
     return Utterance(
         row.id, span, " ".join(word.text for word in words), words, row.speaker
     ), media
 
 
-def _words(row: ManifestRow, span: TimeSpan, *, timed: bool) -> tuple[Word, ...]:
+def _words(
+    row: ManifestRow, span: TimeSpan, tiers: Sequence[str], *, timed: bool
+) -> tuple[Word, ...]:
     if row.transcript is not None:
-        transcript = read_transcript(row.transcript)
+        transcript = read_transcript(row.transcript, tiers)
         if transcript.timed and row.start is not None:
             return tuple(word for word in transcript.words if word.span.middle in span)
     elif row.text is not None and row.text.strip():

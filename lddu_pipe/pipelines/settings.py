@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 Hook = Callable[[str, float], None]
 """Called with a stage ("transcribe", "look at faces", ...) and the share of it that is done."""
@@ -27,6 +28,8 @@ class PipelineSettings:
     """Passes of the head from which epistemic uncertainty is taken."""
     batch_size: int = 64
     """Utterances scored at once."""
+    tiers: tuple[str, ...] = ()
+    """Tiers of ELAN and Praat to read, by name; none leaves it to the rule in docs/formats.md."""
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -39,3 +42,9 @@ class PipelineSettings:
         ):
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} lies in {low:g}..{high:g}, got {getattr(self, name)}")
+
+    def describe(self) -> dict[str, Any]:
+        """The settings as plain values; the tiers only where some are named."""
+        values = asdict(self)
+        tiers = values.pop("tiers")
+        return {**values, **({"tiers": list(tiers)} if tiers else {})}

@@ -17,8 +17,13 @@ from lddu_pipe.extractors.prosody import SAMPLE_RATE
 from lddu_pipe.files import sha256_of_file
 from lddu_pipe.media import Frame, Waveform, decode_frames, decode_waveform, probe
 from lddu_pipe.pipelines.settings import PipelineSettings
-from lddu_pipe.transcripts import TRANSCRIPT_SUFFIXES, parse_text, read_transcript
-from lddu_pipe.types import Modality, Transcript
+from lddu_pipe.transcripts import (
+    TRANSCRIPT_SUFFIXES,
+    UNREAD_SUFFIXES,
+    parse_text,
+    read_transcript,
+)
+from lddu_pipe.types import Media, Modality, Transcript
 
 Sound = tuple[ArrayLike, int]
 """A waveform, (samples,) or (samples, channels), float in -1..1 or int16, and its Hz."""
@@ -40,6 +45,10 @@ class Source:
     transcript: Transcript | None
     missing: dict[Modality, str]
     """Why sound or pictures are absent."""
+    optional: bool = False
+    """The transcript was only found beside the file, and may be another's."""
+    notes: tuple[str, ...] = ()
+    """Of a transcript that is not used, a sentence each."""
 
 
 def open_file(
@@ -61,12 +70,12 @@ def open_file(
             raise UnusableInputError(
                 f"{path} is a transcript itself; give media with a transcript"
             )
-        alone = read_transcript(path)
+        alone = read_transcript(path, settings.tiers)
         # Cues come in order of start, and one that began earlier may end last.
         end = max(cue.span.end for cue in alone.cues) if alone.timed else 0.0
         info = SourceInfo(shown_path, sha256_of_file(path), end, False, False)
         return Source(info, None, None, False, alone, _absent("a transcript was given alone"))
-    media = probe(path)
+    media = _probe(path)
     missing: dict[Modality, str] = {}
     if media.audio is None:
         missing["audio"] = "no sound stream"
@@ -90,6 +99,18 @@ def open_file(
         transcript=transcript,
         missing=missing,
     )
+
+
+def _probe(path: Path) -> Media:
+    try:
+        return probe(path)
+    except UnusableInputError:
+        if path.is_file() and path.suffix.lower() in UNREAD_SUFFIXES:
+            raise UnusableInputError(
+                f"{path} is a transcript of a kind that is not read; save it as one of "
+                f"{', '.join(TRANSCRIPT_SUFFIXES)}"
+            ) from None
+        raise
 
 
 def open_memory(

@@ -1,19 +1,24 @@
-"""Text to words and cues, the same for every format of transcript."""
+"""Text to words, words to cues, the same for every format of transcript."""
 
 from __future__ import annotations
 
-import logging
-import math
 import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 
-from lddu_pipe.errors import UnusableInputError
-from lddu_pipe.types import TimeSpan, Word
+from lddu_pipe.transcripts.notes import Notes, UnreadableError
+from lddu_pipe.types import Cue, TimeSpan, Word
 
-logger = logging.getLogger(__name__)
+PAUSE = 0.6
+"""Seconds without a word that end a cue, where a file has words and nothing longer."""
+WORDS_PER_SECOND = 2.5
+"""Nominal speaking rate, about that of English conversation: gives text a length in seconds."""
+LATEST = 1e7
+"""Seconds; no recording lasts so long, which is four months."""
+SLOWEST = 0.8
+"""Words a second under which somebody has stopped speaking before the next cue begins."""
 
 # Chinese and Japanese put no spaces between words: there, each character is a word of its own.
 _IDEOGRAPH = r"\u3005\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -150,21 +155,96 @@ def is_description(texts: Sequence[str]) -> list[bool]:
     ]
 
 
-def checked_span(start: float, end: float, place: str) -> TimeSpan:
-    """Return the span of a cue or word, with swapped times put right and logged.
+def timed_text(text: str, words: Sequence[Word]) -> list[Word] | None:
+    """Return the words of `text` with the times of `words`, where both say the same.
+
+    Punctuation, case and where words are joined may differ: recognisers time "twenty" and "five"
+    and write "Twenty-five.".
+
+    Returns:
+        None where they do not say the same.
+    """
+    texts = split_words(text)
+    if "".join(map(_bare, texts)) != "".join(_bare(word.text) for word in words):
+        return None
+    # The word to which each letter belongs.
+    owners = [word for word in words for _ in _bare(word.text)]
+    timed: list[Word] = []
+    position = 0
+    for said in texts:
+        own = owners[position : position + len(_bare(said))]
+        position += len(own)
+        known = [word.probability for word in own if word.probability is not None]
+        timed.append(
+            Word(
+                said,
+                TimeSpan(own[0].span.start, max(word.span.end for word in own)),
+                min(known, default=None),
+                own[0].speaker,
+            )
+        )
+    return timed
+
+
+def _bare(word: str) -> str:
+    """What is left of a word without punctuation and case; an emoji is left as it is."""
+    return re.sub(r"\W", "", word).casefold() or word
+
+
+def runs(words: Sequence[Word]) -> list[Cue]:
+    """Make cues of words alone; one ends at a pause and where the speaker changes.
+
+    Args:
+        words: In order of start.
+    """
+    ends = accumulate((word.span.end for word in words), max)
+    breaks = [
+        number
+        for number, (end, (before, after)) in enumerate(
+            zip(ends, pairwise(words), strict=False), 1
+        )
+        if after.span.start - end >= PAUSE or before.speaker != after.speaker
+    ]
+    cues: list[Cue] = []
+    for first, last in pairwise([0, *breaks, len(words)] if words else []):
+        run = words[first:last]
+        span = TimeSpan(run[0].span.start, max(word.span.end for word in run))
+        cues.append(Cue(join_words(run), span, tuple(run), run[0].speaker))
+    return cues
+
+
+def likely_end(start: float, text: str, following: float | None) -> float:
+    """Return when a cue ends that says only when it begins, in seconds.
+
+    That is when the next begins, unless speech would have to be slower than `SLOWEST` for it.
+
+    Args:
+        start: Of the cue, seconds.
+        text: What is said.
+        following: When the next cue begins, seconds; None where there is none.
+    """
+    count = len(split_words(text))
+    if following is not None and start < following <= start + count / SLOWEST:
+        return following
+    return start + count / WORDS_PER_SECOND
+
+
+def checked_span(start: float, end: float, place: str, notes: Notes) -> TimeSpan:
+    """Return the span of a cue or word, with swapped times put right and noted.
 
     Args:
         start: Seconds, as the file has it.
         end: Seconds, as the file has it.
-        place: Names the file and the cue, for messages.
+        place: Names the cue, for notes.
+        notes: Told of swapped times.
 
     Raises:
-        UnusableInputError: A time is negative, NaN or infinite.
+        UnreadableError: A time is negative, NaN or beyond `LATEST`.
     """
-    if not (math.isfinite(start) and math.isfinite(end) and start >= 0 and end >= 0):
-        raise UnusableInputError(
-            f"{place} has an impossible time ({start} to {end}); times are seconds from 0"
+    if not (0 <= start <= LATEST and 0 <= end <= LATEST):  # NaN does not, either
+        raise UnreadableError(
+            f"has an impossible time ({start:g} to {end:g}); times are seconds from 0"
         )
     if end < start:
-        logger.warning("%s ends before it starts (%s to %s): times swapped", place, start, end)
+        notes.put_right(place, f"ends before it starts ({start:g} to {end:g} s): times swapped")
     return TimeSpan(min(start, end), max(start, end))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-from xml.parsers import expat
 
 from pympi.Elan import Eaf
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.transcripts.tiers import Kind, Tier, identify, kind_of, read_tiers
+from lddu_pipe.transcripts.xml import check_xml
 from lddu_pipe.types import Transcript
 
 
-def parse_eaf(text: str, path: Path) -> Transcript:
+def parse_eaf(text: str, path: Path, chosen: Sequence[str] = ()) -> Transcript:
     """Read the tiers of an EAF that hold speech, as `lddu_pipe.transcripts.tiers` says.
 
     Tiers without a parent are read, and others only where they alone are named for utterances
@@ -25,15 +24,16 @@ def parse_eaf(text: str, path: Path) -> Transcript:
     Args:
         text: Not used: the parser of XML finds out the encoding itself.
         path: The file.
+        chosen: Names of the tiers to read; none leaves it to the rule.
 
     Raises:
         UnusableInputError: It is not XML, has a document type (which may hide endless text or
-            other files), is not EAF, or has a time that is missing or impossible.
+            other files), is not EAF, or no annotation can be read.
     """
-    _check_xml(path)
+    check_xml(path)
     try:
         eaf = Eaf(str(path), suppress_version_warning=True)
-        tiers = list(_tiers(eaf))
+        tiers = list(_tiers(eaf, chosen))
     except Exception as error:
         # pympi checks nothing: whatever a file lacks shows as an error of any kind.
         raise UnusableInputError(
@@ -43,29 +43,17 @@ def parse_eaf(text: str, path: Path) -> Transcript:
     units = eaf.header.get("TIME_UNITS", "milliseconds")
     if units != "milliseconds":
         raise UnusableInputError(f"{path} counts time in {units}; save it with milliseconds")
-    return read_tiers(tiers, path)
+    return read_tiers(tiers, path, chosen)
 
 
-def _check_xml(path: Path) -> None:
-    def refuse(*_: Any) -> None:
-        raise UnusableInputError(f"{path} has a document type, which no EAF needs; remove it")
-
-    parser = expat.ParserCreate()
-    parser.StartDoctypeDeclHandler = refuse
-    try:
-        with path.open("rb") as file:
-            parser.ParseFile(file)
-    except expat.ExpatError as error:
-        raise UnusableInputError(
-            f"{path} is not XML ({error}); open it in ELAN and save it again"
-        ) from error
-
-
-def _tiers(eaf: Eaf) -> Iterator[Tier]:
+def _tiers(eaf: Eaf, chosen: Sequence[str]) -> Iterator[Tier]:
     for name, (aligned, _, attributes, _) in eaf.tiers.items():
         kind, speaker = _identify(name, attributes)
+        described = eaf.linguistic_types.get(attributes["LINGUISTIC_TYPE_REF"]) or {}
+        if kind is None and described.get("CONTROLLED_VOCABULARY_REF"):
+            kind = "other"  # labels that are chosen from a list
         parent = attributes.get("PARENT_REF")
-        if parent is not None:
+        if parent is not None and name not in chosen:
             above, _ = _identify(parent, eaf.tiers[parent][2])
             named_here = kind == "utterances" and above in {None, "other"}
             timed_words = kind == "words" and aligned
@@ -83,7 +71,8 @@ def _tiers(eaf: Eaf) -> Iterator[Tier]:
 def _identify(name: str, attributes: Mapping[str, str]) -> tuple[Kind | None, str | None]:
     kind, speaker = identify(name)
     participant = " ".join(attributes.get("PARTICIPANT", "").split())
-    return kind or kind_of(attributes["LINGUISTIC_TYPE_REF"]), participant or speaker
+    kind = kind or kind_of(attributes["LINGUISTIC_TYPE_REF"])
+    return kind, participant or speaker
 
 
 def _seconds(milliseconds: int | None) -> float:

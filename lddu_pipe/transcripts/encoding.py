@@ -27,9 +27,9 @@ _NATIONAL = (
     *("koi8_r", "gb18030", "big5", "cp932", "euc_jp", "cp949"),
 )
 _UTF16 = ("utf_16_le", "utf_16_be")
-# What a short file says to the detector is a matter of luck ("It’s" is "It痴" to it, "déjà" is
-# "déją"): letters that all belong to one language settle it without asking. English and its
-# western neighbours come first, as they do among the files of the world.
+# What a short file says to the detector is a matter of luck ("déjà" is "déją" to it, and the
+# apostrophe of "It's" an ideograph): letters that all belong to one language settle it without
+# asking. English and its western neighbours come first, as they do among the files of the world.
 _ALPHABETS = {
     "cp1252": (
         "àâæçèéêëîïôœùûüÿ",  # French
@@ -58,14 +58,11 @@ _SIGNS = "’‘“”„–—…«»‹›€£§©®™°ºª·•´½¼¾×\
 _RUN_OF_FOREIGN = re.compile(rf"[^\x00-\x7f{_SIGNS}]{{3}}")
 
 
-def read_text(path: Path) -> str:
-    r"""Return the text of a file with ``\n`` line ends and no byte order mark.
-
-    Args:
-        path: A text file in UTF-8, UTF-16, UTF-32 or a national encoding (windows-1252, ...).
+def read_bytes(path: Path) -> bytes:
+    """Return the bytes of a transcript.
 
     Raises:
-        UnusableInputError: The file cannot be opened, is empty, too large, or not text.
+        UnusableInputError: The file cannot be opened, is empty or too large.
     """
     try:
         size = path.stat().st_size
@@ -78,6 +75,19 @@ def read_text(path: Path) -> str:
         )
     if not data.strip():
         raise UnusableInputError(f"{path} is empty; give a transcript with words")
+    return data
+
+
+def to_text(data: bytes, path: Path) -> str:
+    r"""Return the text of a file with ``\n`` line ends and no byte order mark.
+
+    Args:
+        data: Text in UTF-8, UTF-16, UTF-32 or a national encoding (windows-1252, ...).
+        path: Of the file, named in errors.
+
+    Raises:
+        UnusableInputError: It is not text.
+    """
     text = decode(data)
     if text is None:
         raise UnusableInputError(f"{path} is not text; save the transcript as UTF-8")

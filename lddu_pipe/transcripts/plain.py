@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from lddu_pipe.transcripts.cues import split_words, spread_words
+from lddu_pipe.transcripts.cues import WORDS_PER_SECOND, split_words, spread_words
+from lddu_pipe.transcripts.speakers import find_names
 from lddu_pipe.types import Cue, TimeSpan, Transcript
-
-WORDS_PER_SECOND = 2.5
-"""Nominal speaking rate, about that of English conversation: gives text a length in seconds."""
 
 
 def parse_plain(text: str, source: str) -> Transcript:
     """Make each line that has a word a cue.
 
-    The spans are places in the text: line follows line from 0, at `WORDS_PER_SECOND`.
+    The spans are places in the text: line follows line from 0, at `WORDS_PER_SECOND`. Where lines
+    begin with the names of speakers, these are taken off, and hold until the next empty line.
 
     Args:
         text: Any text.
@@ -21,12 +20,17 @@ def parse_plain(text: str, source: str) -> Transcript:
     Returns:
         An untimed transcript, without cues where the text has no words.
     """
+    lines = text.splitlines()
+    split = find_names([line] for line in lines if line.strip())
     cues: list[Cue] = []
-    moment = 0.0
-    for line in text.splitlines():
-        count = len(split_words(line))
+    moment, speaker = 0.0, None
+    for line in lines:
+        name, said = split(line)
+        speaker = name or (speaker if line.strip() else None)
+        count = len(split_words(said))
         if count:
             span = TimeSpan(moment, moment + count / WORDS_PER_SECOND)
-            cues.append(Cue(" ".join(line.split()), span, tuple(spread_words(line, span))))
+            words = tuple(spread_words(said, span, speaker))
+            cues.append(Cue(" ".join(said.split()), span, words, speaker))
             moment = span.end
     return Transcript(tuple(cues), source, timed=False)

@@ -1,4 +1,4 @@
-"""Praat's TextGrid in its long and short text forms.
+"""Praat's TextGrid in its long and short text forms, and its binary form.
 
 The file is read as Praat reads it: strings, and numbers that stand free, in order, whatever
 stands between them (https://www.fon.hum.uva.nl/praat/manual/TextGrid_file_formats.html). praatio
@@ -9,8 +9,11 @@ times such as 1e-05.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.transcripts.tiers import Tier, identify, read_tiers
@@ -20,27 +23,79 @@ _TOKEN = re.compile(
     r'"(?P<string>(?:[^"]|"")*+)"'
     r"|(?<!\S)(?:(?P<flag><exists>|<absent>)|(?P<number>[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?))(?!\S)"
 )
+BINARY = b"ooBinaryFile\x08TextGrid"
+"""How a file in the binary form begins."""
 _NUMBERS_OF_ENTRY = {"IntervalTier": 2, "TextTier": 1}
 
 
-def parse_textgrid(text: str, path: Path) -> Transcript:
+def parse_textgrid(text: str, path: Path, chosen: Sequence[str] = ()) -> Transcript:
     """Read the interval tiers of a TextGrid that hold speech; see `lddu_pipe.transcripts.tiers`.
 
     Args:
         text: The whole file.
         path: Named in errors and in the result.
+        chosen: Names of the tiers to read; none leaves it to the rule.
 
     Raises:
-        UnusableInputError: It is not a TextGrid, ends too early, or has an impossible time.
+        UnusableInputError: It is not a TextGrid, ends too early, or no interval can be read.
     """
+    return _read(_tokens(text), path, chosen)
+
+
+def parse_binary_textgrid(data: bytes, path: Path, chosen: Sequence[str] = ()) -> Transcript:
+    """Read the binary form, which begins with `BINARY`; the same in all else.
+
+    Raises:
+        UnusableInputError: It ends too early, or no interval can be read.
+    """
+    return _read(_binary_tokens(BytesIO(data.removeprefix(BINARY))), path, chosen)
+
+
+def _read(tokens: Iterator[str | float], path: Path, chosen: Sequence[str]) -> Transcript:
     try:
-        tiers = list(_tiers(_tokens(text)))
+        tiers = list(_tiers(tokens))
     except ValueError as error:
         raise UnusableInputError(
-            f"{path} is not a TextGrid in one of Praat's text forms ({error}); "
+            f"{path} is not a TextGrid of Praat ({error}); "
             "open it in Praat and save it as text file"
         ) from error
-    return read_tiers(tiers, path)
+    return read_tiers(tiers, path, chosen)
+
+
+def _binary_tokens(file: BytesIO) -> Iterator[str | float]:
+    """What the text forms have, in the same order (Praat's sources, melder_readtext, abcio)."""
+
+    def unpack(form: str) -> Any:  # noqa: ANN401 - a number or bytes
+        data = file.read(struct.calcsize(form))
+        if len(data) < struct.calcsize(form):
+            raise ValueError("it ends too early")
+        return struct.unpack(form, data)[0]
+
+    def text() -> str:
+        length = unpack(">H")
+        if length == 0xFFFF:  # not only Latin letters
+            length = unpack(">H")
+            return bytes(unpack(f"{2 * length}s")).decode("utf-16-be", "replace")
+        return bytes(unpack(f"{length}s")).decode("latin-1")
+
+    yield "ooTextFile"
+    yield "TextGrid"
+    yield unpack(">d")
+    yield unpack(">d")
+    tiers = unpack(">i") if unpack("?") else 0
+    yield float(tiers)
+    for _ in range(tiers):
+        kind = bytes(unpack(f"{unpack('B')}s")).decode("latin-1")
+        yield kind
+        yield text()
+        yield unpack(">d")
+        yield unpack(">d")
+        entries = unpack(">i")
+        yield float(entries)
+        for _ in range(entries):
+            for _ in range(_NUMBERS_OF_ENTRY.get(kind, 0)):
+                yield unpack(">d")
+            yield text()
 
 
 def _tokens(text: str) -> Iterator[str | float]:

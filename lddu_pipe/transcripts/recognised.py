@@ -1,155 +1,452 @@
-"""JSON of speech recognisers: Whisper, WhisperX, and bare lists of segments."""
+"""JSON of speech recognisers, by the table in `lddu_pipe.transcripts.recognisers`."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.transcripts.cues import (
     checked_span,
     is_description,
+    is_spoken,
     join_words,
+    likely_end,
     merge_pieces,
     remove_descriptions,
+    runs,
     share_span,
+    split_words,
     spread_words,
+    timed_text,
 )
+from lddu_pipe.transcripts.notes import Notes, UnreadableError
+from lddu_pipe.transcripts.recognisers import NAMES, Shape, find_all, find_shape, look_up
 from lddu_pipe.types import Cue, TimeSpan, Transcript, Word
 
-_SHAPES = (
-    'an object with "segments" as Whisper and WhisperX write it, or a list of objects with '
-    '"start", "end" (seconds) and "text"'
-)
+_TOO_SLOW = 20.0
+"""Seconds a word above which times are not seconds."""
+_ISO_DURATION = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?")
+_SPACE = re.compile(r"\s*")
+_NUMBER = re.compile(r"\d{1,12}(?:\.\d*)?")
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A word, or a part of one, as the recogniser has it."""
+
+    text: str
+    start: float | None
+    end: float | None
+    probability: float | None
+    speaker: str | None
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """What stands together in the file, its times in seconds where they are there."""
+
+    place: str
+    start: float | None
+    end: float | None
+    text: str
+    speaker: str | None
+    pieces: list[_Piece]
 
 
 def parse_json(text: str, path: Path) -> Transcript:
-    """Read Whisper's ``{"segments": [...], "language": ...}`` or a list of segments.
+    """Read the JSON of a recogniser, or a list of segments.
 
-    A segment has ``start`` and ``end`` in seconds, ``text``, and where known ``speaker`` and
-    ``words``; a word has ``word`` or ``text``, ``start``, ``end``, and where known
-    ``probability`` (Whisper) or ``score`` (WhisperX) and ``speaker``. Words without times, as
-    WhisperX leaves numbers, share the time up to the next word that has them.
+    Words without times, as WhisperX leaves numbers, share the time up to the next word that has
+    them. Punctuation that stands in the text alone is given to the words. Where only words are
+    known they make cues that end at pauses and changes of speaker. A list of segments may count in
+    seconds or milliseconds: nobody says a word in 20 seconds. A segment that cannot be placed is
+    left out and noted; a probability that is none is passed over.
 
     Args:
         text: The whole file.
         path: Named in errors and in the result.
 
     Raises:
-        UnusableInputError: It is not JSON of these shapes, or a time or probability is impossible.
+        UnusableInputError: It is not JSON, of no known shape, or no segment can be read.
     """
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
+    content = _load(text, path)
+    if isinstance(content, dict) and {"schema_version", "provenance"} <= content.keys():
+        raise UnusableInputError(f"{path} is an annotation and no transcript; give what was said")
+    if isinstance(content, list) and look_up(content, "*.word") is not None:
+        content = {"words": content}
+    shape = find_shape(content)
+    if content == []:
+        return Transcript((), path.name)
+    if shape is None:
         raise UnusableInputError(
-            f"{path} is not JSON ({error}); a transcript is {_SHAPES}"
-        ) from error
-    segments = content.get("segments") if isinstance(content, dict) else content
-    if not isinstance(segments, list):
-        raise UnusableInputError(f"{path} has no transcript in a known shape: {_SHAPES}")
-    cues = [
-        _cue(segment, f"{path}: segment {number}")
-        for number, segment in enumerate(segments, start=1)
-    ]
+            f"{path} is a transcript of a kind that is not read; JSON is read of {NAMES}, and "
+            'lists of objects with "start", "end" (seconds) and "text"'
+        )
+    notes = Notes(path, "segment")
+    segments = _segments(content, shape, notes)
+    running = shape.running
+    if shape.perhaps_words and all(len(split_words(item.text)) <= 1 for item in segments):
+        segments, running = [_joined(segments)], True
+    cues = _cues(segments, shape, notes, running=running)
+    language = look_up(content, shape.language)
+    # OpenAI's API writes the language's English name, which is no code; others add the country.
+    code = re.fullmatch(r"([a-z]{2})(?:[-_].*)?", language) if isinstance(language, str) else None
     spoken = sorted((cue for cue in cues if cue.words), key=lambda cue: cue.span.start)
-    language = content.get("language") if isinstance(content, dict) else None
-    # OpenAI's API writes the language's English name here, which is no code.
-    known = isinstance(language, str) and len(language) == 2
-    return Transcript(tuple(spoken), path.name, language if known else None)
-
-
-def _cue(segment: Any, place: str) -> Cue:  # noqa: ANN401 - whatever the JSON holds
-    if not isinstance(segment, dict) or not {"start", "end"} <= segment.keys():
-        raise UnusableInputError(f"{place} is in no known shape; a transcript is {_SHAPES}")
-    span = checked_span(_number(segment, "start", place), _number(segment, "end", place), place)
-    speaker = _string(segment, "speaker", place) or None
-    entries = segment.get("words") or []
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise UnusableInputError(f'{place} has "words" that are not a list of objects')
-    words = _words(entries, span, speaker, place)
-    text = _string(segment, "text", place)
-    if text is None and not entries:
-        raise UnusableInputError(f'{place} has no "text"; a transcript is {_SHAPES}')
-    said = remove_descriptions(text or "") or join_words(words)
-    return Cue(said, span, tuple(words or spread_words(said, span, speaker)), speaker)
-
-
-def _words(
-    entries: list[dict[str, Any]], segment: TimeSpan, speaker: str | None, place: str
-) -> list[Word]:
-    places = [f"{place}, word {number}" for number in range(1, len(entries) + 1)]
-    raw = [
-        _string(entry, "word" if "word" in entry else "text", where) or ""
-        for entry, where in zip(entries, places, strict=True)
-    ]
-    texts = [text.strip() for text in raw]
-    spans = _word_spans(entries, texts, segment, places)
-    described = is_description(texts)
-    return merge_pieces(
-        [
-            Word(
-                raw[index],
-                spans[index],
-                _probability(entry, places[index]),
-                _string(entry, "speaker", places[index]) or speaker,
-            )
-            for index, entry in enumerate(entries)
-            if texts[index] and not described[index]
-        ]
+    return Transcript(
+        tuple(spoken),
+        path.name,
+        code[1] if code else None,
+        running=running,
+        notes=notes.sentences(len(cues)),
     )
 
 
-def _word_spans(
-    entries: list[dict[str, Any]], texts: list[str], segment: TimeSpan, places: list[str]
-) -> list[TimeSpan]:
-    stated = [
-        checked_span(_number(entry, "start", where), _number(entry, "end", where), where)
-        if entry.get("start") is not None and entry.get("end") is not None
-        else None
-        for entry, where in zip(entries, places, strict=True)
+def _load(text: str, path: Path) -> Any:  # noqa: ANN401 - whatever the JSON holds
+    """The value of a file, or the list of values where several stand one after the other."""
+    decoder = json.JSONDecoder()
+    values: list[Any] = []
+    try:
+        position = len(text) - len(text.lstrip())
+        while position < len(text):
+            value, position = decoder.raw_decode(text, position)
+            values.append(value)
+            position = _SPACE.match(text, position).end()  # type: ignore[union-attr]
+    except (ValueError, RecursionError) as error:
+        raise UnusableInputError(
+            f"{path} is not JSON ({error}); save what the recogniser gave once more"
+        ) from error
+    return values if len(values) != 1 else values[0]
+
+
+def _segments(content: Any, shape: Shape, notes: Notes) -> list[_Segment]:  # noqa: ANN401
+    entries = list(find_all(content, shape.segments))
+    channels = [
+        str(number) if shape.channel == "#" else look_up(entry, shape.channel)
+        for number, entry in enumerate(entries)
     ]
+    several = len(set(map(str, channels))) > 1
+    labels = _labels_of_aws(content)
+    segments: list[_Segment] = []
+    for number, (entry, channel) in enumerate(zip(entries, channels, strict=True), start=1):
+        place = f"segment {number}"
+        if not isinstance(entry, dict):
+            notes.leave_out(place, "is no object")
+            continue
+        unit = 1.0 if shape.unit is None else shape.unit
+        start = _seconds(look_up(entry, shape.start), unit)
+        end = _end(entry, start, shape.end, shape.duration, unit)
+        text = look_up(entry, shape.text)
+        speaker = _name(look_up(entry, shape.speaker))
+        if speaker is None and several and channel is not None:
+            speaker = channel if isinstance(channel, str) and not channel.isdigit() else None
+            speaker = speaker or f"channel {channel}"
+        pieces = [
+            _piece(word, shape, start, unit, f"{place}, word {index}", notes, labels)
+            for index, word in enumerate(find_all(entry, shape.words), start=1)
+            if isinstance(word, dict)
+        ]
+        if not isinstance(text, str) and not pieces and shape.text:
+            notes.leave_out(place, "has no text")
+            continue
+        text = text if isinstance(text, str) else ""
+        segments.append(_Segment(place, start, end, text, speaker, pieces))
+    if shape.cumulative and len(segments) > 1 and _holds_all(segments):
+        segments = segments[-1:]
+    if shape.unit is None and _counts_milliseconds(segments):
+        notes.say("its times are taken for milliseconds: in seconds nobody speaks so slowly")
+        segments = [_scaled(segment, 0.001) for segment in segments]
+    return segments
+
+
+def _piece(
+    entry: dict[str, Any],
+    shape: Shape,
+    begun: float | None,
+    unit: float,
+    place: str,
+    notes: Notes,
+    labels: dict[str, str],
+) -> _Piece:
+    paths = shape.word
+    text = look_up(entry, paths.text)
+    start = _seconds(look_up(entry, paths.start), unit)
+    if paths.offset and begun is not None:
+        start = begun + (_seconds(look_up(entry, paths.offset), unit) or 0.0)
+    return _Piece(
+        text if isinstance(text, str) else "",
+        start,
+        _end(entry, start, paths.end, paths.duration, unit),
+        _probability(look_up(entry, paths.probability), place, notes),
+        _name(look_up(entry, paths.speaker)) or labels.get(str(look_up(entry, "start_time"))),
+    )
+
+
+def _labels_of_aws(content: Any) -> dict[str, str]:  # noqa: ANN401
+    """The speaker by the start of a word, which older output of AWS keeps in a list of its own."""
+    items = find_all(content, "results.speaker_labels.segments.*.items.*")
+    return {
+        str(look_up(item, "start_time")): label
+        for item in items
+        if (label := _name(look_up(item, "speaker_label"))) is not None
+    }
+
+
+def _end(
+    entry: dict[str, Any], start: float | None, end: str, duration: str, unit: float
+) -> float | None:
+    if not duration:
+        return _seconds(look_up(entry, end), unit)
+    length = _seconds(look_up(entry, duration), unit)
+    return None if start is None or length is None else start + length
+
+
+def _seconds(value: Any, unit: float) -> float | None:  # noqa: ANN401 - whatever the JSON holds
+    """A time in any of the ways recognisers write it; NaN where it is there and is none."""
+    if isinstance(value, str):
+        text = value.strip()
+        if _NUMBER.fullmatch(text):
+            return float(text) * unit
+        if _NUMBER.fullmatch(text.removesuffix("s")):
+            return float(text.removesuffix("s"))  # Google
+        match = _ISO_DURATION.fullmatch(text)
+        if match is None or text == "PT":
+            return math.nan
+        hours, minutes, seconds = (float(group or 0) for group in match.groups())
+        return hours * 3600 + minutes * 60 + seconds
+    if isinstance(value, dict):  # Google's, as its library has it
+        parts = [value.get("seconds", 0), value.get("nanos", 0)]
+        whole, nanos = (_seconds(part, 1.0) for part in parts)
+        return None if whole is None or nanos is None else whole + nanos * 1e-9
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    try:
+        return float(value) * unit
+    except OverflowError:
+        return math.nan
+
+
+def _probability(value: Any, place: str, notes: Notes) -> float | None:  # noqa: ANN401
+    number = _seconds(value, 1.0)
+    if number is None or math.isnan(number):  # WhisperX, where it could not align a word
+        return None
+    if not 0 <= number <= 1:
+        notes.put_right(place, f"has the probability {number:g}, passed over")
+        return None
+    return number
+
+
+def _name(value: Any) -> str | None:  # noqa: ANN401 - whatever the JSON holds
+    """A speaker's name, made of a number where the recogniser counts them."""
+    if isinstance(value, str):
+        return " ".join(value.split()) or None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10_000:
+        return f"speaker {value}"
+    return None
+
+
+def _holds_all(segments: Sequence[_Segment]) -> bool:
+    """True where the last segment repeats the words of all before it, with their speakers."""
+    *others, last = (segment.pieces for segment in segments)
+    count = sum(map(len, others))
+    return bool(count) and len(last) >= count and any(piece.speaker for piece in last)
+
+
+def _counts_milliseconds(segments: Sequence[_Segment]) -> bool:
+    pace: list[float] = []
+    latest = 0.0
+    for segment in segments:
+        timed: list[_Segment | _Piece] = [segment, *segment.pieces]
+        for item in timed:
+            if item.start is not None and item.end is not None:
+                count = len(split_words(item.text)) or 1
+                pace.append((item.end - item.start) / count)
+                latest = max(latest, item.end)
+                if not (item.start.is_integer() and item.end.is_integer()):
+                    return False
+    return bool(pace) and latest >= 1000 and median(pace) > _TOO_SLOW
+
+
+def _scaled(segment: _Segment, factor: float) -> _Segment:
+    def times(item: _Segment | _Piece) -> dict[str, float | None]:
+        return {
+            name: None if (value := getattr(item, name)) is None else value * factor
+            for name in ("start", "end")
+        }
+
+    pieces = [replace(piece, **times(piece)) for piece in segment.pieces]  # type: ignore[arg-type]
+    return replace(segment, **times(segment), pieces=pieces)  # type: ignore[arg-type]
+
+
+def _joined(segments: Sequence[_Segment]) -> _Segment:
+    """One segment of the words that each were one."""
+    pieces = [
+        _Piece(segment.text, segment.start, segment.end, None, segment.speaker)
+        for segment in segments
+    ]
+    return _Segment("the words", None, None, "", None, pieces)
+
+
+def _cues(segments: Sequence[_Segment], shape: Shape, notes: Notes, *, running: bool) -> list[Cue]:
+    """A cue for each segment that can be placed; of running words, one for each run."""
+    cues: list[Cue] = []
+    starts = [_first_start(segment) for segment in segments]
+    for segment, following in zip(segments, [*starts[1:], None], strict=False):
+        before = cues[-1].span.end if cues else 0.0
+        try:
+            span = _span(segment, before, following, notes)
+        except UnreadableError as error:
+            notes.leave_out(segment.place, error)
+            continue
+        if shape.clipped and following is not None and span.start < following < span.end:
+            span = TimeSpan(span.start, following)
+        said, words = _spoken(segment, span, notes)
+        if shape.start and segment.start is None and _first_start(segment) is None:
+            notes.put_right(segment.place, "has no start: it follows the one before")
+        if running and any(_is_time(piece.start) for piece in segment.pieces):
+            cues += runs(sorted(words, key=lambda word: word.span.start))
+            continue
+        speakers = {word.speaker for word in words}
+        speaker = segment.speaker or (speakers.pop() if len(speakers) == 1 else None)
+        cues.append(Cue(said, span, tuple(words), speaker))
+    return cues
+
+
+def _first_start(segment: _Segment) -> float | None:
+    times = [segment.start, *(piece.start for piece in segment.pieces)]
+    return next((time for time in times if time is not None and _is_time(time)), None)
+
+
+def _is_time(value: float | None) -> bool:
+    return value is not None and math.isfinite(value) and value >= 0
+
+
+def _span(segment: _Segment, before: float, following: float | None, notes: Notes) -> TimeSpan:
+    """When a segment is said: as it states, as its words do, or as follows from its neighbours.
+
+    Raises:
+        UnreadableError: It cannot be told.
+    """
+    start, end = segment.start, segment.end
+    inside = [
+        time for piece in segment.pieces for time in (piece.start, piece.end) if _is_time(time)
+    ]
+    known = [time for time in inside if time is not None]
+    if known:
+        start = start if _is_time(start) else min(known)
+        end = end if _is_time(end) else max(known)
+    if start is None and end is not None and _is_time(end):
+        start = min(before, end)
+    text = segment.text or " ".join(piece.text for piece in segment.pieces)
+    if start is None:
+        raise UnreadableError("has no start" if split_words(text) else "has no times")
+    if end is None:
+        end = likely_end(start, text, following)
+    span = checked_span(start, end, segment.place, notes)
+    if span.duration == 0 and split_words(text):
+        notes.put_right(segment.place, "has no length: given that of its words")
+        span = TimeSpan(span.start, likely_end(span.start, text, following))
+    return span
+
+
+def _spoken(segment: _Segment, span: TimeSpan, notes: Notes) -> tuple[str, list[Word]]:
+    """What is said in a segment, and its words."""
+    words = _words(segment, span, notes)
+    said = remove_descriptions(segment.text)
+    if not said:
+        return join_words(words), words
+    if not words:
+        return said, spread_words(said, span, segment.speaker)
+    if split_words(said) != [word.text for word in words]:
+        # The words may stand without punctuation beside a text that has it.
+        words = timed_text(said, words) or words
+    return said, words
+
+
+def _words(segment: _Segment, span: TimeSpan, notes: Notes) -> list[Word]:
+    pieces = _with_punctuation(segment.pieces)
+    described = is_description([piece.text.strip() for piece in pieces])
+    words: list[Word] = []
+    for piece, place, left_out in zip(
+        pieces, _word_spans(pieces, span, segment.place, notes), described, strict=True
+    ):
+        if left_out:
+            continue
+        gap = piece.text[:1] if piece.text[:1].isspace() else ""
+        parts = split_words(piece.text) or [piece.text.strip()]
+        words += [
+            Word(
+                f"{gap if index == 0 else ' '}{part}",
+                share,
+                piece.probability,
+                piece.speaker or segment.speaker,
+            )
+            for index, (part, share) in enumerate(
+                zip(parts, share_span(parts, place), strict=True)
+            )
+        ]
+    return merge_pieces(words)
+
+
+def _with_punctuation(pieces: Sequence[_Piece]) -> list[_Piece]:
+    """Pieces that say something; punctuation without a time goes to the word before it."""
+    found: list[_Piece] = []
+    for piece in pieces:
+        text = piece.text.strip()
+        if not text:
+            continue
+        if found and piece.start is None and piece.end is None and not is_spoken(text):
+            found[-1] = replace(found[-1], text=found[-1].text + text)
+        else:
+            found.append(piece)
+    return found
+
+
+def _word_spans(
+    pieces: Sequence[_Piece], segment: TimeSpan, place: str, notes: Notes
+) -> list[TimeSpan]:
+    stated = _stated(pieces, segment, place, notes)
     spans: list[TimeSpan] = []
-    for untimed, run in groupby(zip(stated, texts, strict=True), key=lambda pair: pair[0] is None):
-        pairs = list(run)
+    pairs = zip(stated, pieces, strict=True)
+    for untimed, run in groupby(pairs, key=lambda pair: pair[0] is None):
+        group = list(run)
         if not untimed:
-            spans += [span for span, _ in pairs if span is not None]
+            spans += [span for span, _ in group if span is not None]
             continue
         start = spans[-1].end if spans else segment.start
-        following = stated[len(spans) + len(pairs) :]
+        following = stated[len(spans) + len(group) :]
         end = following[0].start if following and following[0] else segment.end
-        # A blank text gets a share too, so that a run of blanks does not divide by zero.
-        shares = share_span([text or " " for _, text in pairs], TimeSpan(start, max(start, end)))
-        spans += shares
+        spans += share_span([piece.text for _, piece in group], TimeSpan(start, max(start, end)))
     return spans
 
 
-def _probability(entry: dict[str, Any], place: str) -> float | None:
-    name = "probability" if "probability" in entry else "score"
-    if entry.get(name) is None:
-        return None
-    value = _number(entry, name, place)
-    if math.isnan(value):  # WhisperX, where it could not align a word
-        return None
-    if not 0 <= value <= 1:
-        raise UnusableInputError(f'{place} has "{name}" {value}, which does not lie in 0..1')
-    return value
-
-
-def _number(entry: dict[str, Any], name: str, place: str) -> float:
-    value = entry.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UnusableInputError(f'{place} has "{name}" {value!r:.40}, which is not a number')
-    try:
-        return float(value)
-    except OverflowError:
-        raise UnusableInputError(f'{place} has "{name}" too large for a time') from None
-
-
-def _string(entry: dict[str, Any], name: str, place: str) -> str | None:
-    value = entry.get(name)
-    if value is not None and not isinstance(value, str):
-        raise UnusableInputError(f'{place} has "{name}" {value!r:.40}, which is not text')
-    return value
+def _stated(
+    pieces: Sequence[_Piece], segment: TimeSpan, place: str, notes: Notes
+) -> list[TimeSpan | None]:
+    """The span of each piece that has times; one of the two may be that of a neighbour."""
+    found: list[TimeSpan | None] = []
+    for number, piece in enumerate(pieces):
+        start, end = piece.start, piece.end
+        if start is None and end is not None:
+            start = found[-1].end if found and found[-1] else segment.start
+        elif end is None and start is not None:
+            later = pieces[number + 1].start if number + 1 < len(pieces) else segment.end
+            end = max(start, later) if later is not None and _is_time(later) else start
+        if start is None or end is None:
+            found.append(None)
+            continue
+        try:
+            found.append(checked_span(start, end, f"{place}, word {number + 1}", notes))
+        except UnreadableError as error:
+            notes.put_right(f"{place}, word {number + 1}", f"{error}; placed by its neighbours")
+            found.append(None)
+    return found

@@ -8,6 +8,8 @@ The rule, the same for both programs:
    except those named for something that is not speech: phones, emotions, notes, gestures.
 3. Where a speaker has utterances and words, the utterances are read, and the words give them their
    times if they are the same words. Words alone make cues that end at pauses.
+4. Whoever names tiers (``--tier``) has these read, whatever they are called. He is asked to where
+   two that may be speakers' have the same times, as a text and its translation have.
 """
 
 from __future__ import annotations
@@ -15,22 +17,20 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.transcripts.cues import (
     checked_span,
-    join_words,
     remove_descriptions,
-    split_words,
+    runs,
     spread_words,
+    timed_text,
 )
+from lddu_pipe.transcripts.notes import Notes, UnreadableError
 from lddu_pipe.types import Cue, TimeSpan, Transcript, Word
-
-PAUSE = 0.6
-"""Seconds without a word that end a cue, where a file has words but no utterances."""
 
 Kind = Literal["utterances", "words", "other"]
 
@@ -43,7 +43,19 @@ _NAMES: dict[Kind, tuple[str, ...]] = {
     "other": (
         *("phone", "phoneme", "segment", "syllable", "mau", "kan-mau", "silence", "pitch", "tone"),
         *("pos", "lemma", "gloss", "translation", "emotion", "confidence", "noise", "note"),
-        *("comment", "remark", "gesture", "gaze", "action"),
+        *(
+            "comment",
+            "remark",
+            "gesture",
+            "gaze",
+            "action",
+            "head",
+            "hand",
+            "face",
+            "nod",
+            "smile",
+        ),
+        *("laughter", "posture", "movement", "valence", "arousal", "code", "topic", "scene"),
     ),
 }
 """In the singular."""
@@ -71,13 +83,17 @@ def identify(name: str) -> tuple[Kind | None, str | None]:
     kind = kind_of(content)
     if at and kind:
         return kind, speaker.strip() or None
-    aligned_speaker, dash, aligned = name.rpartition(
-        " - "
-    )  # as the Montreal Forced Aligner has it
+    # As the Montreal Forced Aligner has it
+    aligned_speaker, dash, aligned = name.rpartition(" - ")
     if dash and kind_of(aligned):
         return kind_of(aligned), aligned_speaker.strip() or None
     if kind:
         return kind, None
+    parts = re.split(r"[-_ .]+", content)
+    if len(parts) == 2 and not at:  # "gesture_Ana", "Ana-gaze"
+        for part, other in (parts, parts[::-1]):
+            if kind_of(part) == "other" and other:
+                return "other", other
     named = (speaker if at else name).strip()
     return None, None if named.casefold().rstrip("0123456789 ") in _UNNAMED else named
 
@@ -88,33 +104,83 @@ def kind_of(word: str) -> Kind | None:
     return _KINDS.get(name) or _KINDS.get(name.removesuffix("s"))
 
 
-def read_tiers(tiers: Iterable[Tier], path: Path) -> Transcript:
+def read_tiers(tiers: Iterable[Tier], path: Path, chosen: Sequence[str] = ()) -> Transcript:
     """Return the cues of the tiers that hold speech.
 
     Args:
         tiers: All tiers of a file.
         path: Named in errors and in the result.
+        chosen: Names of the tiers to read; none leaves it to the rule.
 
     Raises:
-        UnusableInputError: A time is impossible.
+        UnusableInputError: A chosen tier is not there, no annotation can be read, or it cannot be
+            told which of two tiers is speech.
     """
+    notes = Notes(path, "annotation")
     filled = [tier for tier in tiers if any(_said(label) for _, _, label in tier.intervals)]
+    if chosen:
+        filled = _chosen(filled, path, chosen)
     utterances = [tier for tier in filled if tier.kind == "utterances"]
     words = [tier for tier in filled if tier.kind == "words"]
     if not utterances and not words:
         utterances = [tier for tier in filled if tier.kind is None]
+        _check_speakers(utterances, path)
+        doubtful = [tier.name for tier in utterances if _may_be_codes(tier)]
+        if doubtful and len(utterances) > 1:
+            notes.say(
+                f"what stands in {_listed(doubtful)} may be codes and is read as speech; "
+                "--tier names what is to be read"
+            )
     speakers = {tier.speaker for tier in utterances}
     anybody = None in speakers
     cues: list[Cue] = []
     for tier in utterances:
         own = [other for other in words if other.speaker in {tier.speaker, None} or anybody]
-        timed = [word for other in own for word in _words(other, path)]
-        cues += _utterances(tier, sorted(timed, key=lambda word: word.span.middle), path)
+        timed = [word for other in own for word in _words(other, notes)]
+        cues += _utterances(tier, sorted(timed, key=lambda word: word.span.middle), notes)
     for tier in words:
         if not utterances or not (anybody or tier.speaker in {*speakers, None}):
-            cues += _runs(tier, path)
+            cues += runs(sorted(_words(tier, notes), key=lambda word: word.span))
     spoken = sorted((cue for cue in cues if cue.words), key=lambda cue: cue.span.start)
-    return Transcript(tuple(spoken), path.name)
+    return Transcript(tuple(spoken), path.name, notes=notes.sentences(len(spoken)))
+
+
+def _chosen(tiers: Sequence[Tier], path: Path, chosen: Sequence[str]) -> list[Tier]:
+    """The tiers that a person named; they hold utterances unless they are known for words."""
+    names = [tier.name for tier in tiers]
+    for name in chosen:
+        if name not in names:
+            raise UnusableInputError(
+                f"{path} has no tier {name!r} with text; it has {_listed(names)}"
+            )
+    return [
+        tier if tier.kind == "words" else replace(tier, kind="utterances")
+        for tier in tiers
+        if tier.name in chosen
+    ]
+
+
+def _check_speakers(tiers: Sequence[Tier], path: Path) -> None:
+    """Refuse tiers that cannot all be speakers': nobody speaks in another's very times."""
+    spans = [{(start, end) for start, end, label in tier.intervals if label} for tier in tiers]
+    for later, tier in enumerate(tiers):
+        for earlier in range(later):
+            shared = len(spans[later] & spans[earlier])
+            if shared > 1 and 2 * shared > min(len(spans[later]), len(spans[earlier])):
+                raise UnusableInputError(
+                    f"{path} has {_listed([tiers[earlier].name, tier.name])} with the same times, "
+                    "so they are not two speakers'; name those that hold speech with --tier"
+                )
+
+
+def _may_be_codes(tier: Tier) -> bool:
+    """True where few labels come again and again, as those of an annotation scheme do."""
+    labels = [text.casefold() for _, _, label in tier.intervals if (text := _said(label))]
+    return len(labels) >= 4 and 2 * len(set(labels)) <= len(labels)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in names[:12]) + (", ..." if len(names) > 12 else "")
 
 
 def _said(label: str) -> str:
@@ -122,50 +188,30 @@ def _said(label: str) -> str:
     return "" if text.casefold() in _SILENCE else text
 
 
-def _places(tier: Tier, path: Path) -> Iterator[tuple[str, TimeSpan]]:
+def _places(tier: Tier, notes: Notes) -> Iterator[tuple[str, TimeSpan]]:
     for number, (start, end, label) in enumerate(tier.intervals, start=1):
         text = _said(label)
-        if text:
-            yield text, checked_span(start, end, f"{path}: tier {tier.name}, annotation {number}")
+        place = f"tier {tier.name}, annotation {number}"
+        try:
+            if text:
+                yield text, checked_span(start, end, place, notes)
+        except UnreadableError as error:
+            notes.leave_out(place, error)
 
 
-def _words(tier: Tier, path: Path) -> list[Word]:
+def _words(tier: Tier, notes: Notes) -> list[Word]:
     return [
         word
-        for text, span in _places(tier, path)
+        for text, span in _places(tier, notes)
         for word in spread_words(text, span, tier.speaker)
     ]
 
 
-def _utterances(tier: Tier, timed: Sequence[Word], path: Path) -> Iterator[Cue]:
+def _utterances(tier: Tier, timed: Sequence[Word], notes: Notes) -> Iterator[Cue]:
     """Give the cues of a tier; `timed` are words in the order of their middles."""
     middles = [word.span.middle for word in timed]
-    for text, span in _places(tier, path):
+    for text, span in _places(tier, notes):
         inside = timed[bisect_left(middles, span.start) : bisect_left(middles, span.end)]
-        texts = split_words(text)
-        if texts and list(map(_bare, texts)) == [_bare(word.text) for word in inside]:
-            words = [
-                Word(said, word.span, speaker=tier.speaker)
-                for said, word in zip(texts, inside, strict=True)
-            ]
-        else:
-            words = spread_words(text, span, tier.speaker)
-        yield Cue(text, span, tuple(words), tier.speaker)
-
-
-def _bare(word: str) -> str:
-    """What is left of a word without punctuation and case, in which two tiers may differ."""
-    return re.sub(r"\W", "", word).casefold()
-
-
-def _runs(tier: Tier, path: Path) -> Iterator[Cue]:
-    words = sorted(_words(tier, path), key=lambda word: word.span)
-    breaks = [
-        number
-        for number, (before, after) in enumerate(pairwise(words), start=1)
-        if after.span.start - before.span.end >= PAUSE
-    ]
-    for first, last in pairwise([0, *breaks, len(words)]):
-        run = words[first:last]
-        span = TimeSpan(run[0].span.start, max(word.span.end for word in run))
-        yield Cue(join_words(run), span, tuple(run), tier.speaker)
+        words = timed_text(text, inside) or spread_words(text, span, tier.speaker)
+        said = [Word(word.text, word.span, speaker=tier.speaker) for word in words]
+        yield Cue(text, span, tuple(said), tier.speaker)

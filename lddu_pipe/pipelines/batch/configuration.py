@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
@@ -30,7 +29,9 @@ def describe_configuration(plan: Plan) -> dict[str, str | float]:
     }
     assets = {name: dict(asset.files) for name, asset in ASSETS.items()}
     return {
-        **{name: value for name, value in asdict(plan.settings).items() if name != "batch_size"},
+        **{
+            name: value for name, value in plan.settings.describe().items() if name != "batch_size"
+        },
         "model": f"{shared.repo_id if shared else folder.name} {digest(weights)[:12]}",
         "extractors": digest(assets)[:12],
         "lddu-pipe": version("lddu-pipe"),

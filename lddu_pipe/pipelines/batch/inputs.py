@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
@@ -12,7 +12,7 @@ from lddu_pipe.datasets.manifest import ManifestRow, read_manifest
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import distinct_names
 from lddu_pipe.pipelines.batch.storage import is_remote, list_remote, shown
-from lddu_pipe.transcripts import TRANSCRIPT_SUFFIXES
+from lddu_pipe.transcripts import TRANSCRIPT_SUFFIXES, language_tag
 
 _VIDEO = (
     "3gp", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "mxf", "ogv",
@@ -22,10 +22,10 @@ _SOUND = ("aac", "aif", "aiff", "flac", "m4a", "mka", "mp3", "oga", "ogg", "opus
 _PICTURES = ("bmp", "jpeg", "jpg", "png", "webp")
 MEDIA_SUFFIXES = frozenset(f".{name}" for name in (*_VIDEO, *_SOUND, *_PICTURES))
 """Of files that a folder is searched for; a file that is named itself may be called anything."""
-SUBTITLE_SUFFIXES = frozenset({".srt", ".vtt", ".eaf", ".textgrid"})
+SUBTITLE_SUFFIXES = frozenset(TRANSCRIPT_SUFFIXES) - {".json", ".tsv", ".txt"}
 """Transcripts that are annotated where no media of the same name stands beside them.
 
-Text and JSON are not among them: in a folder they are more often notes than transcripts.
+Text, tables and JSON are not among them: in a folder they are more often notes than transcripts.
 """
 MANIFEST_SUFFIXES = (".jsonl", ".ndjson", ".csv", ".tsv")
 RESERVED_NAMES = frozenset({"corrections", "failures", "index", "ledger", "summary", "utterances"})
@@ -177,20 +177,40 @@ def _paired(
     for name in media:
         yield name, beside.get(_without_suffix(name))
     for name in sorted(set(found) - set(media)):
-        alone = _suffix(name) in SUBTITLE_SUFFIXES and _without_suffix(name) not in spoken_for
+        alone = _suffix(name) in SUBTITLE_SUFFIXES and not _belongs(name, spoken_for)
         # A pattern that ends in a file's own suffix asks for files of that kind.
         asked = [pattern for pattern in include if pattern.lower().endswith(_suffix(name) or "/")]
         if alone or _matches(name, asked):
             yield name, None
 
 
+def _belongs(transcript: str, stems: Collection[str]) -> bool:
+    """True where a transcript has the name of media, perhaps with its language behind it."""
+    stem = _without_suffix(transcript)
+    tag = language_tag(stem)
+    return stem in stems or (tag is not None and tag[0] in stems)
+
+
 def _transcripts(found: Iterable[str]) -> dict[str, str]:
-    """The transcript of each stem; of several, one that can be nothing else."""
+    """The transcript of each stem; of several, one that can be nothing else.
+
+    One that names a language ("talk.en.srt") stands in where there is none without: the English
+    one, or the only one. Which of several others is what is said, nobody can tell.
+    """
     order = {suffix: suffix not in SUBTITLE_SUFFIXES for suffix in TRANSCRIPT_SUFFIXES}
     best: dict[str, str] = {}
+    by_language: dict[str, dict[str, str]] = {}
     known = [name for name in found if _suffix(name) in order]
     for name in sorted(known, key=lambda name: (order[_suffix(name)], name)):
-        best.setdefault(_without_suffix(name), name)
+        stem = _without_suffix(name)
+        best.setdefault(stem, name)
+        tag = language_tag(stem)
+        if tag is not None:
+            by_language.setdefault(tag[0], {}).setdefault(tag[1], name)
+    for stem, names in by_language.items():
+        chosen = names.get("en") or (next(iter(names.values())) if len(names) == 1 else None)
+        if chosen is not None:
+            best.setdefault(stem, chosen)
     return best
 
 
@@ -224,11 +244,11 @@ def _of_pattern(
         and (avoided is None or avoided not in path.resolve().parents)
     ]
     # A pattern such as clips/* names transcripts too, which belong to their media.
-    media = {path.with_suffix("") for path in paths if path.suffix.lower() in MEDIA_SUFFIXES}
+    media = {_without_suffix(str(path)) for path in paths if _suffix(path.name) in MEDIA_SUFFIXES}
     folders: dict[Path, dict[str, str]] = {}
     for path in paths:
         transcript = path.suffix.lower() in TRANSCRIPT_SUFFIXES
-        if not (sidecars and transcript and path.with_suffix("") in media):
+        if not (sidecars and transcript and _belongs(str(path), media)):
             relative = path.relative_to(root).as_posix()
             yield _local(path, relative, _beside(path, folders) if sidecars else None)
 

@@ -70,6 +70,8 @@ class Outcome:
     outputs: tuple[str, ...] = ()
     statistics: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+    """What of a transcript was left out, a sentence each."""
 
 
 def overtime(job: Job, limit: float) -> Outcome:
@@ -126,6 +128,7 @@ class Worker:
             sha256=digest,
             outputs=tuple(written),
             statistics=statistics_of(annotation),
+            notes=tuple(annotation.provenance.config.get("transcript_notes", ())),
         )
 
     def _annotate(self, item: Item) -> tuple[Annotation, str]:
@@ -140,7 +143,7 @@ class Worker:
                     annotation = annotate_row(self._pipeline, item.row)
                 else:
                     annotation = self._pipeline(
-                        path, transcript=transcript if item.transcript else None
+                        path, sidecar=transcript if item.transcript else None
                     )
             except LdduPipeError as error:
                 # A person knows the file by where it came from, not by our copy of it.
