@@ -77,8 +77,7 @@ def test_a_broken_field_costs_little_and_is_never_a_crash(tmp_path, name):
     for _ in range(25):
         try:
             transcript = read(tmp_path, with_a_broken_field(RECOGNISERS[name](), dice))
-        except UnusableInputError as error:
-            assert len(str(error).splitlines()) == 1
+        except UnusableInputError:
             refused += 1
         else:
             starts = [cue.span.start for cue in transcript.cues]
@@ -102,7 +101,7 @@ def test_a_segment_that_cannot_be_placed_is_left_out_and_told(tmp_path, value, c
     assert len(caplog.records) == 1
     assert "segment 2" in transcript.notes[0]
     with pytest.raises(UnusableInputError, match=r"a\.json: segment 1 has"):
-        read(tmp_path, content[1:2])
+        read(tmp_path, {"segments": content[1:2]})
 
 
 def test_words_and_probabilities_that_are_none_keep_their_segment(tmp_path):
@@ -142,13 +141,10 @@ def test_milliseconds_are_known_by_the_pace(tmp_path):
 def test_channels_are_speakers_where_there_are_several(tmp_path):
     content = deepgram()
     (channel,) = content["results"]["channels"]
+    words = channel["alternatives"][0]["words"]
     first, second = (
-        {
-            "alternatives": [
-                {"transcript": text, "words": channel["alternatives"][0]["words"][part]}
-            ]
-        }
-        for text, part in zip(TEXTS, (slice(4), slice(4, 6)), strict=True)
+        {"alternatives": [{"transcript": text, "words": own}]}
+        for text, own in zip(TEXTS, (words[:4], words[4:]), strict=True)
     )
     for item in (first, second):
         for word in item["alternatives"][0]["words"]:
@@ -192,7 +188,7 @@ def test_captions_of_youtube_that_people_wrote_are_whole_lines(tmp_path):
     assert [word.text for word in cue.words] == ["I", "am", "angry,", "very"]
     overlapping = json3()
     overlapping["events"][1]["dDurationMs"] = 9000
-    assert read(tmp_path, overlapping).cues[0].span.end == 3.0
+    assert read(tmp_path, overlapping).cues[0].span.end == 2.0  # where the line breaks
 
 
 @pytest.mark.parametrize(
