@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 from pathlib import Path
 
 import pytest
@@ -198,6 +199,70 @@ def test_what_is_no_textgrid_is_one_line(tmp_path, content, reason):
     assert "\n" not in str(caught.value)
 
 
+def binary(path: Path, tiers: dict[str, list]) -> Path:
+    """The same in Praat's binary form, as its manual has it."""
+
+    def text(value: str) -> bytes:
+        if value.isascii():
+            return struct.pack(">H", len(value)) + value.encode("ascii")
+        return struct.pack(">HH", 0xFFFF, len(value)) + value.encode("utf-16-be")
+
+    data = b"ooBinaryFile\x08TextGrid" + struct.pack(">dd?i", 0, 10, True, len(tiers))
+    for name, entries in tiers.items():
+        data += b"\x0cIntervalTier" + text(name) + struct.pack(">ddi", 0, 10, len(entries))
+        for start, end, label in entries:
+            data += struct.pack(">dd", start, end) + text(label)
+    path.write_bytes(data)
+    return path
+
+
+def test_the_binary_form_of_textgrids(tmp_path):
+    tiers = {"Ana": [(0, 0.5, ""), (0.5, 1.25, "Grüße 日本")], "phones": [(0, 1, "HH")]}
+    path = binary(tmp_path / "a.TextGrid", tiers)
+    assert said(read_transcript(path)) == [(0.5, 1.25, "Ana", "Grüße 日本")]
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(UnusableInputError, match="ends too early"):
+        read_transcript(path)
+
+
+def test_one_impossible_interval_does_not_lose_the_others(tmp_path, caplog):
+    path = grid(tmp_path / "a.TextGrid", {"text": [(1, 2, "one"), (3, 4, "two")]})
+    path.write_text(path.read_text("utf-8").replace("xmin = 1 ", "xmin = -1 "), "utf-8")
+    with caplog.at_level(logging.WARNING, logger="lddu_pipe"):
+        assert said(read_transcript(path)) == [(3, 4, None, "two")]
+    assert "1 annotation left out: tier text, annotation 2 has an impossible time" in caplog.text
+
+
+# --- which tiers -------------------------------------------------------------------------------
+
+
+def test_tiers_that_are_named_are_read_whatever_they_are_called(tmp_path):
+    entries = {"Ana": [(0, 1, "hello")], "notes": [(1, 2, "hi")], "text": [(0, 1, "hallo")]}
+    path = grid(tmp_path / "a.TextGrid", entries)
+    assert said(read_transcript(path)) == [(0, 1, None, "hallo")]
+    chosen = read_transcript(path, ["Ana", "notes"])
+    assert said(chosen) == [(0, 1, "Ana", "hello"), (1, 2, None, "hi")]
+    with pytest.raises(UnusableInputError, match="has no tier 'Bo' with text; it has 'Ana', 'no"):
+        read_transcript(path, ["Bo"])
+
+
+def test_two_tiers_of_the_same_times_are_asked_about(tmp_path):
+    own, other = ([(n, n + 1, f"{word} {n}") for n in range(4)] for word in ("yes", "oui"))
+    path = grid(tmp_path / "a.TextGrid", {"Ana": own, "French": other})
+    with pytest.raises(UnusableInputError, match=r"'Ana', 'French' with the same times, .* --tier"):
+        read_transcript(path)
+    assert {cue.speaker for cue in read_transcript(path, ["Ana"]).cues} == {"Ana"}
+
+
+def test_tiers_of_codes_are_told(tmp_path):
+    codes = [(n, n + 1, "AB"[n % 2]) for n in range(6)]
+    spoken = [(6, 7, "hello there"), (8, 9, "so")]
+    path = grid(tmp_path / "a.TextGrid", {"Ana": spoken, "scheme": codes, "gaze_Ana": codes})
+    transcript = read_transcript(path)
+    assert {cue.speaker for cue in transcript.cues} == {"Ana", "scheme"}
+    assert "'scheme' may be codes" in transcript.notes[0]
+
+
 # --- ELAN --------------------------------------------------------------------------------------
 
 
@@ -245,6 +310,25 @@ def test_the_linguistic_type_says_what_a_tier_holds(tmp_path):
         ],
     )
     assert said(read(made, tmp_path / "a.eaf")) == [(0, 1, "K-Spch", "so you go out")]
+
+
+def test_values_of_a_vocabulary_are_no_speech_and_children_can_be_named(tmp_path):
+    made = elan(
+        tmp_path,
+        types=("scheme",),
+        top=[
+            ("Ana", "default-lt", None, [(0, 1000, "hello")]),
+            ("how", "scheme", None, [(0, 900, "loud")]),
+        ],
+    )
+    made.add_controlled_vocabulary("loudness")
+    made.linguistic_types["scheme"]["CONTROLLED_VOCABULARY_REF"] = "loudness"
+    made.add_linguistic_type("sub", constraints="Symbolic_Association", timealignable=False)
+    made.add_tier("French", ling="sub", parent="Ana")
+    made.add_ref_annotation("French", "Ana", 500, "bonjour")
+    path = tmp_path / "a.eaf"
+    assert said(read(made, path)) == [(0, 1, "Ana", "hello")]
+    assert [cue.text for cue in read_transcript(path, ["French"]).cues] == ["bonjour"]
 
 
 def test_children_are_read_where_the_parent_is_no_speech(tmp_path):

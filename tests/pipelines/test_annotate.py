@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import wave
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -180,6 +181,37 @@ def test_a_transcript_replaces_recognition(
     assert (first.start, first.end) == (0.5, 2.5)
     assert first.text == "This is awful, I am scared."
     assert annotation.provenance.config["transcript"] == "s.srt"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("{", "is not JSON"),
+        ('[{"start": 900, "end": 901, "text": "of another"}]', "after the media has ended"),
+    ],
+)
+def test_a_sidecar_that_is_of_no_use_costs_the_media_nothing(
+    pipe: EmotionPipeline, tmp_path: Path, caplog: pytest.LogCaptureFixture, content, reason
+) -> None:
+    sound = tmp_path / "s.wav"
+    with wave.open(str(sound), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(bytes(16_000))
+    words = tmp_path / "s.json"
+    words.write_text(content)
+    with caplog.at_level("WARNING", logger="lddu_pipe"):
+        annotation = pipe(sound, sidecar=words)
+    assert "s.json is not used, words are recognised" in caplog.text
+    (note,) = annotation.provenance.config["transcript_notes"]
+    assert note.startswith("s.json is not used: s.json ")
+    assert reason in note
+    assert annotation.utterances[0].missing["text"] == "no speech found"
+    with pytest.raises(UnusableInputError, match=reason):
+        pipe(sound, transcript=words)
+    words.write_text('[{"start": 0, "end": 0.4, "text": "ok"}, {"start": -1, "text": "lost"}]')
+    annotation = pipe(sound, sidecar=words)
+    assert annotation.utterances[0].text == "ok"
+    assert "1 segment left out" in annotation.provenance.config["transcript_notes"][0]
 
 
 def test_a_transcript_alone_is_annotated(pipe: EmotionPipeline, tmp_path: Path) -> None:

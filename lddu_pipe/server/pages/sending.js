@@ -1,5 +1,7 @@
 /* Files on their way: sent one after the other, then followed as jobs until they have ended. */
-const TRANSCRIPTS = ["srt", "vtt", "eaf", "textgrid", "json", "txt"]; // the surest first
+/* The surest first. */
+const TRANSCRIPTS = ["srt", "vtt", "eaf", "textgrid", "cha", "ass", "ssa", "ttml", "dfxp", "sbv",
+  "lrc", "json3", "json", "tsv", "txt"];
 const RETRY = 3000; // ms after which a server that does not answer is asked again
 
 const suffixOf = (name) => name.slice(name.lastIndexOf(".") + 1).toLowerCase();

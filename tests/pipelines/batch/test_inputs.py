@@ -83,6 +83,28 @@ def test_what_can_only_be_a_transcript_goes_first(tmp_path, suffix):
     assert found(tmp_path / "a.mp4") == {"a.mp4": f"a{suffix}"}
 
 
+@pytest.mark.parametrize(
+    ("beside", "chosen"),
+    [
+        (["talk.en.srt"], "talk.en.srt"),
+        (["talk.de.srt", "talk.en-US.vtt"], "talk.en-US.vtt"),
+        (["talk.de.srt"], "talk.de.srt"),
+        (["talk.de.srt", "talk.fr.srt"], None),
+        (["talk.en.srt", "talk.ass"], "talk.ass"),
+        (["talk.final.srt"], None),
+    ],
+)
+def test_a_transcript_may_name_its_language(tmp_path, beside, chosen):
+    for name in ("talk.wav", *beside):
+        (tmp_path / name).touch()
+    names = found(tmp_path)
+    assert names["talk.wav"] == chosen
+    assert ("talk.final.srt" in names) == ("talk.final.srt" in beside)
+    assert len(names) == 1 + ("talk.final.srt" in beside)
+    assert found(tmp_path / "talk.wav") == {"talk.wav": chosen}
+    assert set(found(f"{tmp_path}/*")) == set(names)
+
+
 def test_a_pattern_names_files(corpus, monkeypatch):
     assert set(found(f"{corpus}/**/*.mp4")) == {"a.mp4", "deep/er/a.mp4"}
     monkeypatch.chdir(corpus)
