@@ -249,7 +249,9 @@ def test_tiers_that_are_named_are_read_whatever_they_are_called(tmp_path):
 def test_two_tiers_of_the_same_times_are_asked_about(tmp_path):
     own, other = ([(n, n + 1, f"{word} {n}") for n in range(4)] for word in ("yes", "oui"))
     path = grid(tmp_path / "a.TextGrid", {"Ana": own, "French": other})
-    with pytest.raises(UnusableInputError, match=r"'Ana', 'French' with the same times, .* --tier"):
+    with pytest.raises(
+        UnusableInputError, match=r"'Ana', 'French' with the same times, .* --tier"
+    ):
         read_transcript(path)
     assert {cue.speaker for cue in read_transcript(path, ["Ana"]).cues} == {"Ana"}
 

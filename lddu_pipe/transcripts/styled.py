@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pysubs2 import SSAFile
+from pysubs2 import SSAEvent, SSAFile
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.transcripts.cues import LATEST, checked_span
@@ -34,7 +35,21 @@ def parse_ass(text: str, path: Path) -> Transcript:
     Raises:
         UnusableInputError: There is no dialogue that can be read.
     """
-    return _parse(text, path, "ass" if "v4+" in text.lower() else "ssa")
+    form = "ass" if "v4+" in text.lower() else "ssa"
+    notes = Notes(path, "cue")
+    events: list[tuple[str, SSAEvent]] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.startswith("Dialogue:"):
+            continue
+        # Line by line: pysubs2 refuses a whole file for one time or style that it cannot read.
+        place = f"line {number}"
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                events += [(place, event) for event in SSAFile.from_string(line, format_=form)]
+        except (ValueError, OverflowError):
+            notes.leave_out(place, f"cannot be read, {line[:60]!r}")
+    return _transcript(events, path, notes)
 
 
 def parse_ttml(text: str, path: Path) -> Transcript:
@@ -61,7 +76,18 @@ def parse_ttml(text: str, path: Path) -> Transcript:
         # Beyond all recordings, so that it is left out and noted like any other.
         return f'{match["name"]}="{2 * LATEST if value is None else value:.3f}s"'
 
-    return _parse(_TIME_ATTRIBUTE.sub(in_seconds, named), path, "ttml")
+    # The declared encoding is that of the file's bytes, which are decoded here.
+    bare = re.sub(r"^\s*<\?xml[^>]*\?>", "", _TIME_ATTRIBUTE.sub(in_seconds, named))
+    try:
+        events = SSAFile.from_string(bare, format_="ttml").events
+    except Exception as error:
+        # pysubs2 checks little: whatever a file lacks shows as an error of any kind.
+        raise UnusableInputError(
+            f"{path} cannot be read as TTML ({type(error).__name__}: "
+            f"{' '.join(str(error).split())}); convert it to SRT"
+        ) from error
+    places = [(f"cue {number}", event) for number, event in enumerate(events, 1)]
+    return _transcript(places, path, Notes(path, "cue"))
 
 
 def _ttml_seconds(value: str, rates: Mapping[str, float]) -> float | None:
@@ -78,23 +104,11 @@ def _ttml_seconds(value: str, rates: Mapping[str, float]) -> float | None:
     return hours * 3600 + minutes * 60 + seconds + float(clock[4] or 0) / (rates["f"] or 1.0)
 
 
-def _parse(text: str, path: Path, form: str) -> Transcript:
-    # The declared encoding is that of the file's bytes, which are decoded here.
-    declared = re.sub(r"^\s*<\?xml[^>]*\?>", "", text)
-    try:
-        events = SSAFile.from_string(declared, format_=form).events
-    except Exception as error:
-        # pysubs2 checks little: whatever a file lacks shows as an error of any kind.
-        raise UnusableInputError(
-            f"{path} cannot be read as {form.upper()} ({type(error).__name__}: "
-            f"{' '.join(str(error).split())}); convert it to SRT"
-        ) from error
-    notes = Notes(path, "cue")
+def _transcript(events: Sequence[tuple[str, SSAEvent]], path: Path, notes: Notes) -> Transcript:
     blocks: list[Shown] = []
-    for number, event in enumerate(events, 1):
+    for place, event in events:
         if event.is_comment or _DRAWING.search(event.text):
             continue
-        place = f"cue {number}"
         try:
             span = checked_span(event.start / 1000, event.end / 1000, place, notes)
         except UnreadableError as error:

@@ -20,6 +20,8 @@ import av
 import imageio_ffmpeg
 import numpy as np
 
+from tests.transcripts.recognisers import RECOGNISERS, with_a_broken_field
+
 CANARY = "forbidden-001"
 """Stands in the name of every file that must not be opened."""
 WORDS = "I am so happy to see you. This is awful, go away!"
@@ -112,7 +114,7 @@ def cases(folder: Path, seed: int = 0, share: float = 1.0) -> list[Case]:
         *_playlists(folder),
         *_names(folder),
         *_noise(dice),
-        *_transcripts(dice),
+        *_transcripts(dice, share),
     ]
     chosen = [*made, *mutated[: round(len(mutated) * share)]]
     dice.shuffle(chosen)
@@ -478,17 +480,17 @@ def _playlists(folder: Path) -> Iterator[Case]:
         return Path("forbidden-%03d.png")
 
     yield Case("playlist", "playlist-pattern", pattern)
-    for kind in ("srt", "vtt", "json", "eaf", "TextGrid", "txt"):
+    for kind in ("srt", "vtt", "json", "eaf", "TextGrid", "txt", "ttml"):
         for where, target in TARGETS.items():
 
             def transcript(place: Path, kind: str = kind, target: str = target) -> Path:
                 shutil.copy(folder / "h264.mp4", place / f"{CANARY}.mp4")
-                text = TRANSCRIPTS[kind].replace(
+                text = ALL_TRANSCRIPTS[kind].replace(
                     "happy", f"<b src='{target.format(folder=place)}'>happy</b>"
                 )
-                if kind == "eaf":
+                if kind in ("eaf", "ttml"):
                     head = f'<!DOCTYPE x [<!ENTITY b SYSTEM "{target.format(folder=place)}">]>'
-                    text = TRANSCRIPTS[kind].replace("?>", f"?>{head}").replace("happy", "&b;")
+                    text = ALL_TRANSCRIPTS[kind].replace("?>", f"?>{head}").replace("happy", "&b;")
                 (place / f"a.{kind}").write_text(text)
                 return Path(f"a.{kind}")
 
@@ -591,16 +593,48 @@ TRANSCRIPTS = {
     '            xmax = 2\n            text = "I am happy"\n',
     "txt": WORDS,
 }
+RARER_TRANSCRIPTS = {
+    "ass": "[Script Info]\nScriptType: v4.00+\n\n[V4+ Styles]\nFormat: Name, Fontname\n"
+    "Style: Default,Arial\n\n[Events]\n"
+    "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+    "Dialogue: 0,0:00:00.00,0:00:02.00,Default,Ann,0,0,0,,{\\i1}I am{\\i0} so happy\n",
+    "ttml": '<?xml version="1.0" encoding="UTF-8"?>\n<tt xmlns="http://www.w3.org/ns/ttml" '
+    'xmlns:ttp="http://www.w3.org/ns/ttml#parameter" ttp:frameRate="25"><body><div>'
+    '<p begin="00:00:00.000" end="2s">I am<br/>happy</p><p begin="00:00:02:10" end="4s">Go!</p>'
+    "</div></body></tt>\n",
+    "sbv": "0:00:00.000,0:00:02.000\nI am so happy\n\n0:00:02.000,0:00:04.000\nGo!\n",
+    "lrc": "[ti:x]\n[offset:10]\n[00:00.00]I am so happy\n[00:02.00][00:04.00]Go <00:02.50>away\n",
+    "tsv": "start\tend\ttext\n0\t2000\tI am so happy\n2000\t4000\tGo!\n",
+    "cha": "@Begin\n@Languages:\teng\n*ANN:\tI am &-um so happy [=! laughs] . \x150_2000\x15\n"
+    "%mor:\tx\n*BOB:\tgo (be)cause ! \x152000_4000\x15\n@End\n",
+}
+ALL_TRANSCRIPTS = TRANSCRIPTS | RARER_TRANSCRIPTS
+STAMPED = (
+    "[00:00.000 --> 00:02.000]  I am so happy\n[00:02.000 --> 00:04.000]  Go!\n",
+    "0.000000\t2.000000\tI am so happy\n2.000000\t4.000000\tGo!\n",
+    "Ann  0:00\nI am so happy\n\nBob  0:02\nGo!\n",
+    TRANSCRIPTS["srt"],
+)
+"""Text with times in it."""
 
 
-def _transcripts(dice: random.Random) -> Iterator[Case]:
+def _transcripts(dice: random.Random, share: float) -> Iterator[Case]:
+    def case(kind: str, number: int, name: str, content: bytes) -> Case:
+        return Case("transcript", f"transcript-{kind}-{number}", _written(name, content))
+
     for kind, text in TRANSCRIPTS.items():
         for number in range(8):
-            yield Case(
-                "transcript",
-                f"transcript-{kind}-{number}",
-                _written(f"a.{kind}", mutated_text(text.encode(), dice)),
-            )
+            yield case(kind, number, f"a.{kind}", mutated_text(text.encode(), dice))
+    often = max(1, round(4 * share))
+    for kind, text in RARER_TRANSCRIPTS.items():
+        for number in range(often):
+            yield case(kind, number, f"a.{kind}", mutated_text(text.encode(), dice))
+    for number, text in enumerate(STAMPED):
+        yield case("stamped", number, "a.txt", mutated_text(text.encode(), dice))
+    for kind, make in RECOGNISERS.items():
+        for number in range(often):
+            content = json.dumps(with_a_broken_field(make(), dice))
+            yield case(f"of-{kind}", number, "a.json", content.encode())
 
 
 def mutated_text(data: bytes, dice: random.Random) -> bytes:

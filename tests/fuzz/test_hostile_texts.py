@@ -21,6 +21,7 @@ from lddu_pipe.pipelines.checkpoint import load_checkpoint
 from lddu_pipe.training.settings import read_settings
 from lddu_pipe.transcripts import parse_text, read_transcript
 from lddu_pipe.types import Transcript
+from tests.fuzz.corpus import RARER_TRANSCRIPTS, STAMPED
 
 ROOT = Path(__file__).parents[2]
 CHECKPOINT = ROOT / "lddu_pipe" / "checkpoints" / "lddu-base-en"
@@ -111,6 +112,20 @@ def test_transcripts(kind: str, place: Path, data: st.DataObject) -> None:
     content = data.draw(damaged(TRANSCRIPTS[kind]) | st.binary(max_size=200))
     path = place / f"a.{kind}"
     path.write_bytes(content)
+    found = value_or_one_line(lambda: read_transcript(path))
+    if found is not None:
+        check(found)
+
+
+RARER = [*RARER_TRANSCRIPTS.items(), *(("txt", text) for text in STAMPED)]
+
+
+@pytest.mark.parametrize(("kind", "text"), RARER, ids=[kind for kind, _ in RARER])
+@few
+@given(data=st.data())
+def test_rarer_transcripts(kind: str, text: str, place: Path, data: st.DataObject) -> None:
+    path = place / f"a.{kind}"
+    path.write_bytes(data.draw(damaged(text) | st.binary(max_size=200)))
     found = value_or_one_line(lambda: read_transcript(path))
     if found is not None:
         check(found)

@@ -212,6 +212,7 @@ UNNAMED = [(1, 3, None, "I am angry"), (4, 5, None, "You")]
     ("name", "content", "found"),
     [
         ("a.ass", ASS, ANGRY),
+        ("a.ass", f"{ASS}Dialogue: 0,soon,0:00:09.00,Default,,0,0,0,,lost\n", ANGRY),
         ("a.ttml", TTML, UNNAMED),
         ("a.dfxp", TTML.replace("ns/ttml\"", "2006/10/ttaf1\""), UNNAMED),
         ("a.sbv", "0:00:01.000,0:00:03.000\nI am\nangry\n\n0:00:04.000,0:00:05.000\nYou\n",
