@@ -255,6 +255,17 @@ def test_file_names_cannot_command_the_terminal(pipeline):
     assert result.stdout.startswith("\\x1b[31mred.wav\n")
 
 
+def test_tiers_belong_to_transcripts_that_have_some(pipeline, tmp_path):
+    words = tmp_path / "words.eaf"
+    words.touch()
+    assert annotate("a.mp4", "--transcript", words, "--tier", "Ana", "--tier", "Bo").exit_code == 0
+    assert pipeline.loaded[-1][1]["settings"].tiers == ("Ana", "Bo")
+    assert annotate("a.TextGrid", "--tier", "Ana").exit_code == 0
+    result = annotate("a.mp4", "--tier", "Ana")
+    assert result.exit_code == 2
+    assert "--tier belongs to a transcript of ELAN or Praat" in result.stderr
+
+
 def test_transcript_belongs_to_one_file(pipeline, tmp_path):
     words = tmp_path / "words.srt"
     words.touch()

@@ -92,6 +92,8 @@ def annotate(
     """
     if transcript and len(files) > 1:
         raise click.UsageError("--transcript belongs to one file; give one FILE")
+    if tiers and not any(map(_has_tiers, (*files, *([transcript] if transcript else ())))):
+        raise click.UsageError("--tier belongs to a transcript of ELAN or Praat; none is given")
     settings = pipeline_settings(fps, aligned, window, tiers)
     results: list[dict[Path, Format]] = [{} for _ in files]
     if output:
@@ -122,6 +124,12 @@ def annotate(
             continue
         _print(annotation, content, first=number == failed + 1)
     finish(failed=failed, total=len(files))
+
+
+def _has_tiers(path: Path) -> bool:
+    from lddu_pipe.transcripts import TIER_SUFFIXES
+
+    return path.suffix.lower() in TIER_SUFFIXES
 
 
 def _format_to_print(
