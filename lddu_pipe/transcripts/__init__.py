@@ -13,6 +13,7 @@ from lddu_pipe.transcripts.chat import parse_chat
 from lddu_pipe.transcripts.cues import join_words, merge_pieces
 from lddu_pipe.transcripts.elan import parse_eaf
 from lddu_pipe.transcripts.encoding import read_bytes, to_text
+from lddu_pipe.transcripts.languages import short_code
 from lddu_pipe.transcripts.plain import parse_plain
 from lddu_pipe.transcripts.praat import BINARY, parse_binary_textgrid, parse_textgrid
 from lddu_pipe.transcripts.recognised import parse_json
@@ -83,8 +84,7 @@ UNREAD_SUFFIXES: tuple[str, ...] = (
 )
 """Of files that may be transcripts, too, and are not read."""
 _TAG = re.compile(
-    r"\.(?P<code>[a-z]{2})(?:[-_][a-z0-9]{2,8})*(?:\.(?:sdh|cc|hi|auto|orig))?$",
-    re.IGNORECASE,
+    r"\.(?P<code>[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*)(?:\.(?:sdh|cc|hi|auto|orig))?$", re.IGNORECASE
 )
 
 
@@ -145,7 +145,8 @@ def language_tag(stem: str) -> tuple[str, str] | None:
         What stands before the language, and its ISO 639-1 code; None where there is none.
     """
     match = _TAG.search(stem)
-    return (stem[: match.start()], match["code"].lower()) if match else None
+    code = short_code(match["code"]) if match else None
+    return (stem[: match.start()], code) if match and code else None
 
 
 def parse_text(text: str) -> Transcript:

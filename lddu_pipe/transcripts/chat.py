@@ -12,10 +12,10 @@ from pathlib import Path
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.transcripts.cues import WORDS_PER_SECOND, likely_end, split_words, spread_words
+from lddu_pipe.transcripts.languages import short_code
 from lddu_pipe.transcripts.notes import Notes
 from lddu_pipe.types import Cue, TimeSpan, Transcript
 
-_LANGUAGES = {"eng": "en", "deu": "de", "fra": "fr", "spa": "es", "ita": "it", "zho": "zh"}
 _MAIN = re.compile(r"\*([^\s:]{1,20}):\s*(.*)", re.DOTALL)
 _BULLET = re.compile(r"\x15[^\x15\d]*(\d+)_(\d+)[^\x15]*\x15|\u2022(\d+)_(\d+)\u2022")
 _NOT_SAID = re.compile(
@@ -24,7 +24,7 @@ _NOT_SAID = re.compile(
     r"|(?<!\S)0(?!\d)\S*"  # left out by the speaker
     r"|(?<!\S)(?:xxx|yyy|www)(?!\w)(?:@\S+)?"  # not understood
     r"|\((?:\d*\.+|\.*)\d*\)"  # pauses
-    r"|\+[^\s\w]*[.?!]|\+[<^,\"]+"  # how an utterance begins or breaks off
+    r"|\+[^\s\w]{0,4}[.?!]|\+[<^,\"]+"  # how an utterance begins or breaks off
     r"|[<>\u2039\u203a\u2191\u2193\u21d7\u21d8\u2308\u2309\u230a\u230b\u2021\u201e]"
 )
 _FILLER = re.compile(r"&-")
@@ -54,7 +54,7 @@ def parse_chat(text: str, path: Path) -> Transcript:
             f"{path} is not CHAT; what is said stands after *CHI: or the like"
         )
     language = re.search(r"(?m)^@Languages:\s*(\w+)", text)
-    code = _LANGUAGES.get(language[1]) if language else None
+    code = short_code(language[1]) if language else None
     said = [(match[1], _words(match[2]), _span(match[2])) for match in mains]
     if all(span is None for *_, span in said):
         return Transcript(tuple(_placed(said)), path.name, code, timed=False)

@@ -27,6 +27,7 @@ from lddu_pipe.transcripts.cues import (
     spread_words,
     timed_text,
 )
+from lddu_pipe.transcripts.languages import short_code
 from lddu_pipe.transcripts.notes import Notes, UnreadableError
 from lddu_pipe.transcripts.recognisers import NAMES, Shape, find_all, find_shape, look_up
 from lddu_pipe.types import Cue, TimeSpan, Transcript, Word
@@ -97,13 +98,12 @@ def parse_json(text: str, path: Path) -> Transcript:
         segments, running = [_joined(segments)], True
     cues = _cues(segments, shape, notes, running=running)
     language = look_up(content, shape.language)
-    # OpenAI's API writes the language's English name, which is no code; others add the country.
-    code = re.fullmatch(r"([a-z]{2})(?:[-_].*)?", language) if isinstance(language, str) else None
     spoken = sorted((cue for cue in cues if cue.words), key=lambda cue: cue.span.start)
     return Transcript(
         tuple(spoken),
         path.name,
-        code[1] if code else None,
+        # OpenAI's API writes the language's English name, which is no code.
+        short_code(language) if isinstance(language, str) else None,
         running=running,
         notes=notes.sentences(len(cues)),
     )

@@ -6,7 +6,6 @@ says (Otter, Rev), ``[00:12] text`` and the like, LRC, and tables with columns o
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ _HEADING = re.compile(
 )
 _LABEL = re.compile(r"(\d+[.,]\d+)\t(\d+[.,]\d+)\t(?P<text>.*)")
 _LRC_TAG = re.compile(r"\[([a-zA-Z#]+):([^\]]*)\]\s*")
+_LRC_TIME = re.compile(rf"\s*\[{_CLOCK}\]")
 _FIRST_LINES = 6
 """Lines of a text, at most, before the first time of one that has times."""
 _ADVERT = re.compile(r"\s*Transcribed by https?://\S+\s*")
@@ -101,10 +101,11 @@ def parse_lrc(text: str, path: Path) -> Transcript:
                 offset = int(value) / 1000  # a positive one shows the text earlier
             continue
         times: list[float] = []
-        rest = line
-        while (match := re.match(rf"\s*\[{_CLOCK}\]", rest)) is not None:
+        position = 0
+        while (match := _LRC_TIME.match(line, position)) is not None:
             times.append(_seconds(match.groups()))
-            rest = rest[match.end() :]
+            position = match.end()
+        rest = line[position:]
         found += [_Stamp(number, max(0.0, time - offset), None, rest) for time in times]
     notes = Notes(path, "line")
     ordered = sorted(found, key=lambda stamp: stamp.start)
@@ -124,7 +125,7 @@ def parse_table(text: str, path: Path) -> Transcript:
     Raises:
         UnusableInputError: The first line does not name these columns, or no row can be read.
     """
-    rows = list(csv.reader(text.split("\n"), delimiter="\t", quoting=csv.QUOTE_NONE))
+    rows = [line.split("\t") for line in text.split("\n")]
     names = [name.strip().lower() for name in rows[0]]
     if not {"start", "end", "text"} <= set(names):
         raise UnusableInputError(
@@ -158,6 +159,7 @@ def _stamp(number: int, line: str) -> _Stamp | None:
     if label is not None:
         start, end = (float(label[group].replace(",", ".")) for group in (1, 2))
         return _Stamp(number, start, end, label["text"])
+    line = " ".join(line.split())
     match = _RANGE.fullmatch(line)
     if match is not None:
         groups = match.groups()

@@ -207,7 +207,7 @@ def _cleaned(lines: Sequence[str]) -> list[str]:
     text = _CONTROL.sub(" ", "\n".join(lines)).replace("\\N", "\n").replace("\\n", "\n")
     cleaned = [
         _TURN.sub(_NEW_TURN, _DASH.sub(rf"{_NEW_TURN}\1", line, count=1))
-        for line in _FORMATTING.sub("", text).split("\n")
+        for line in map(str.strip, _FORMATTING.sub("", text).split("\n"))
         if not _DESCRIBED_LINE.fullmatch(line)
     ]
     return [line for line in cleaned if line.strip()]

@@ -162,7 +162,9 @@ def _chosen(tiers: Sequence[Tier], path: Path, chosen: Sequence[str]) -> list[Ti
 
 def _check_speakers(tiers: Sequence[Tier], path: Path) -> None:
     """Refuse tiers that cannot all be speakers': nobody speaks in another's very times."""
-    spans = [{(start, end) for start, end, label in tier.intervals if label} for tier in tiers]
+    spans = [
+        {(start, end) for start, end, label in tier.intervals if _said(label)} for tier in tiers
+    ]
     for later, tier in enumerate(tiers):
         for earlier in range(later):
             shared = len(spans[later] & spans[earlier])

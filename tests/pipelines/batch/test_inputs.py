@@ -91,6 +91,7 @@ def test_what_can_only_be_a_transcript_goes_first(tmp_path, suffix):
         (["talk.de.srt"], "talk.de.srt"),
         (["talk.de.srt", "talk.fr.srt"], None),
         (["talk.en.srt", "talk.ass"], "talk.ass"),
+        (["talk.eng.sdh.srt"], "talk.eng.sdh.srt"),
         (["talk.final.srt"], None),
     ],
 )
