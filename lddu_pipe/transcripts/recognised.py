@@ -341,6 +341,10 @@ def _span(segment: _Segment, before: float, following: float | None, notes: Note
         time for piece in segment.pieces for time in (piece.start, piece.end) if _is_time(time)
     ]
     known = [time for time in inside if time is not None]
+    first = segment.pieces[0] if segment.pieces else None
+    if start is None and first is not None and first.start is None and _is_time(first.end):
+        # Google leaves out a time of zero.
+        start = min(before, first.end or 0.0)
     if known:
         start = start if _is_time(start) else min(known)
         end = end if _is_time(end) else max(known)

@@ -9,16 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-_WORD = r"[^\W\d_][\w'\u2019.-]*"
+_WORD = r"[\w'\u2019.-]+"
+_CAPITAL = r"(?=[^\W\d_a-z])"
+"""Before a letter that is no small Latin one; other scripts may have no capitals."""
 _PARTICLE = r"(?:de|da|del|der|den|di|du|el|la|le|van|von|bin|al|of|the)"
 _NAME = (
-    rf"(?=[^\W\d_a-z]){_WORD}(?:,?\ (?:{_PARTICLE}\ )*(?=[^\W\d_a-z]|\d){{words}})"
-    rf"{{{{0,4}}}}(?:\ \([^()\n]{{{{1,30}}}}\))?"
-).format(words=r"[\w'\u2019.-]+")
-_MACHINE = r"(?:speaker|spk)[\ _-]?[\da-z]{1,3}"
+    rf"{_CAPITAL}{_WORD}"
+    rf"(?:,?\ (?:{_PARTICLE}\ )*(?:{_CAPITAL}|(?=\d)){_WORD}){{0,4}}"
+    r"(?:\ \([^()\n]{1,30}\))?"
+)
+_MACHINE = r"(?:speaker|spk)(?:[\ _-]?\d{1,3}|[\ _-][a-z])"
 _LABEL = re.compile(
     rf"[^\S\n]*(?:\[(?P<square>[^\[\]\n:]{{1,40}})\]|\((?P<round>[^()\n:]{{1,40}})\)"
-    rf"|(?P<name>(?i:{_MACHINE})|{_NAME}))[^\S\n]*:(?:\s+|$)",
+    rf"|(?P<name>(?i:{_MACHINE})|{_NAME}))[^\S\n]*:(?:\s+|$)"
 )
 _BRACKETED_MACHINE = re.compile(rf"[^\S\n]*[\[(](?P<name>{_MACHINE})[\])][^\S\n]*:?\s*", re.I)
 _IS_MACHINE = re.compile(_MACHINE, re.I)

@@ -11,7 +11,7 @@ import pytest
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.transcripts import read_transcript
-from lddu_pipe.types import Transcript
+from lddu_pipe.types import TimeSpan, Transcript
 from tests.transcripts.recognisers import (
     RECOGNISERS,
     TEXTS,
@@ -166,6 +166,8 @@ def test_older_output_of_aws_has_speakers_in_a_list_of_their_own(tmp_path):
 
 def test_what_google_writes_in_other_places(tmp_path):
     untagged = google()["results"][:2]
+    del untagged[0]["alternatives"][0]["words"][0]["startTime"]  # as it does with zero
+    assert read(tmp_path, {"results": untagged}).words[0].span == TimeSpan(0.0, 0.7)
     assert [cue.text for cue in read(tmp_path, {"results": untagged}).cues] == list(TEXTS)
     for result in untagged:
         del result["alternatives"][0]["words"]

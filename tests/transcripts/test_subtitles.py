@@ -110,6 +110,7 @@ def test_an_arrow_in_the_words_is_said_and_no_length_is_that_of_the_words(tmp_pa
         (["Anna Smith: I am", "Bob van Dyk (Guest): No: you"],
          [("Anna Smith", "I am"), ("Bob van Dyk (Guest)", "No: you")]),
         (["[SPEAKER_00]: I am", "ok"], [("SPEAKER_00", "I am"), (None, "ok")]),
+        (["(speaker on) I am", "so"], [(None, "(speaker on) I am"), (None, "so")]),
         (["Speaker 1: I am", "so"], [("Speaker 1", "I am"), (None, "so")]),
         (["ANNA: I am\nBOB: You", "ANNA: so"], [("ANNA", "I am"), ("BOB", "You"), ("ANNA", "so")]),
         (["- I am.\n- You", "so"], [(None, "I am."), (None, "You"), (None, "so")]),

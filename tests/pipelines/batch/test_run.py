@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from lddu_pipe.annotation import Annotation
+from lddu_pipe.cli.progress import BatchProgress
 from lddu_pipe.errors import MissingAssetError, UnusableInputError
 from lddu_pipe.pipelines.batch import work
 from lddu_pipe.pipelines.batch.configuration import describe_configuration
@@ -19,7 +20,7 @@ from lddu_pipe.pipelines.batch.inputs import find_items
 from lddu_pipe.pipelines.batch.run import Batch, StopBatchError, choose
 from lddu_pipe.pipelines.batch.storage import Output
 from lddu_pipe.pipelines.batch.summary import labels_of, name_of_index, rows_of, summarise
-from lddu_pipe.pipelines.batch.work import Plan, Worker
+from lddu_pipe.pipelines.batch.work import Job, Plan, Worker
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.writers.formats import Format
 
@@ -159,6 +160,20 @@ def test_a_new_transcript_beside_a_file_is_a_change(batch, folder, clip):
     assert reasons == {"clip": "changed"}
     (entry,) = (entry for entry in result.entries if entry.name == "clip")
     assert "clip.vtt" in entry.transcript
+
+
+def test_what_is_left_out_of_a_transcript_is_told(folder, tmp_path, capsys):
+    (folder / "a.srt").write_text(CUE.format("I am so happy!") + "\n2\nNaN --> x\nlost\n")
+    (item,) = find_items([str(folder / "a.srt")])
+    job = Job(item, "a")
+    outcome = Worker(Plan(str(tmp_path / "out"), ("json",))).do(job)
+    assert outcome.kind == "done"
+    BatchProgress(quiet=False).end(job, outcome)
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1
+    assert told[0].startswith("lddu-pipe: warning: a.srt: 1 cue left out: cue 2 (line ")
+    BatchProgress(quiet=True).end(job, outcome)
+    assert not capsys.readouterr().err
 
 
 def test_failures_are_retried_when_asked_or_changed(batch, folder):
