@@ -6,60 +6,24 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from lddu_pipe.errors import UnusableInputError
-from lddu_pipe.transcripts.cues import (
-    checked_span,
-    is_description,
-    is_spoken,
-    join_words,
-    likely_end,
-    merge_pieces,
-    remove_descriptions,
-    runs,
-    share_span,
-    split_words,
-    spread_words,
-    timed_text,
-)
+from lddu_pipe.transcripts.cues import split_words
 from lddu_pipe.transcripts.languages import short_code
-from lddu_pipe.transcripts.notes import Notes, UnreadableError
+from lddu_pipe.transcripts.notes import Notes
 from lddu_pipe.transcripts.recognisers import NAMES, Shape, find_all, find_shape, look_up
-from lddu_pipe.types import Cue, TimeSpan, Transcript, Word
+from lddu_pipe.transcripts.segments import Piece, Segment, join_segments, make_cues
+from lddu_pipe.types import Transcript
 
 _TOO_SLOW = 20.0
 """Seconds a word above which times are not seconds."""
 _ISO_DURATION = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?")
 _SPACE = re.compile(r"\s*")
 _NUMBER = re.compile(r"\d{1,12}(?:\.\d*)?")
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """A word, or a part of one, as the recogniser has it."""
-
-    text: str
-    start: float | None
-    end: float | None
-    probability: float | None
-    speaker: str | None
-
-
-@dataclass(frozen=True)
-class _Segment:
-    """What stands together in the file, its times in seconds where they are there."""
-
-    place: str
-    start: float | None
-    end: float | None
-    text: str
-    speaker: str | None
-    pieces: list[_Piece]
 
 
 def parse_json(text: str, path: Path) -> Transcript:
@@ -95,8 +59,8 @@ def parse_json(text: str, path: Path) -> Transcript:
     segments = _segments(content, shape, notes)
     running = shape.running
     if shape.perhaps_words and all(len(split_words(item.text)) <= 1 for item in segments):
-        segments, running = [_joined(segments)], True
-    cues = _cues(segments, shape, notes, running=running)
+        segments, running = [join_segments(segments)], True
+    cues = make_cues(segments, notes, running=running, clipped=shape.clipped)
     language = look_up(content, shape.language)
     spoken = sorted((cue for cue in cues if cue.words), key=lambda cue: cue.span.start)
     return Transcript(
@@ -126,7 +90,7 @@ def _load(text: str, path: Path) -> Any:  # noqa: ANN401 - whatever the JSON hol
     return values if len(values) != 1 else values[0]
 
 
-def _segments(content: Any, shape: Shape, notes: Notes) -> list[_Segment]:  # noqa: ANN401
+def _segments(content: Any, shape: Shape, notes: Notes) -> list[Segment]:  # noqa: ANN401
     entries = list(find_all(content, shape.segments))
     channels = [
         str(number) if shape.channel == "#" else look_up(entry, shape.channel)
@@ -134,7 +98,7 @@ def _segments(content: Any, shape: Shape, notes: Notes) -> list[_Segment]:  # no
     ]
     several = len(set(map(str, channels))) > 1
     labels = _labels_of_aws(content)
-    segments: list[_Segment] = []
+    segments: list[Segment] = []
     for number, (entry, channel) in enumerate(zip(entries, channels, strict=True), start=1):
         place = f"segment {number}"
         if not isinstance(entry, dict):
@@ -157,7 +121,7 @@ def _segments(content: Any, shape: Shape, notes: Notes) -> list[_Segment]:  # no
             notes.leave_out(place, "has no text")
             continue
         text = text if isinstance(text, str) else ""
-        segments.append(_Segment(place, start, end, text, speaker, pieces))
+        segments.append(Segment(place, start, end, text, speaker, pieces, bool(shape.start)))
     if shape.cumulative and len(segments) > 1 and _holds_all(segments):
         segments = segments[-1:]
     if shape.unit is None and _counts_milliseconds(segments):
@@ -174,13 +138,13 @@ def _piece(
     place: str,
     notes: Notes,
     labels: dict[str, str],
-) -> _Piece:
+) -> Piece:
     paths = shape.word
     text = look_up(entry, paths.text)
     start = _seconds(look_up(entry, paths.start), unit)
     if paths.offset and begun is not None:
         start = begun + (_seconds(look_up(entry, paths.offset), unit) or 0.0)
-    return _Piece(
+    return Piece(
         text if isinstance(text, str) else "",
         start,
         _end(entry, start, paths.end, paths.duration, unit),
@@ -254,18 +218,18 @@ def _name(value: Any) -> str | None:  # noqa: ANN401 - whatever the JSON holds
     return None
 
 
-def _holds_all(segments: Sequence[_Segment]) -> bool:
+def _holds_all(segments: Sequence[Segment]) -> bool:
     """True where the last segment repeats the words of all before it, with their speakers."""
     *others, last = (segment.pieces for segment in segments)
     count = sum(map(len, others))
     return bool(count) and len(last) >= count and any(piece.speaker for piece in last)
 
 
-def _counts_milliseconds(segments: Sequence[_Segment]) -> bool:
+def _counts_milliseconds(segments: Sequence[Segment]) -> bool:
     pace: list[float] = []
     latest = 0.0
     for segment in segments:
-        timed: list[_Segment | _Piece] = [segment, *segment.pieces]
+        timed: list[Segment | Piece] = [segment, *segment.pieces]
         for item in timed:
             if item.start is not None and item.end is not None:
                 count = len(split_words(item.text)) or 1
@@ -276,8 +240,8 @@ def _counts_milliseconds(segments: Sequence[_Segment]) -> bool:
     return bool(pace) and latest >= 1000 and median(pace) > _TOO_SLOW
 
 
-def _scaled(segment: _Segment, factor: float) -> _Segment:
-    def times(item: _Segment | _Piece) -> dict[str, float | None]:
+def _scaled(segment: Segment, factor: float) -> Segment:
+    def times(item: Segment | Piece) -> dict[str, float | None]:
         return {
             name: None if (value := getattr(item, name)) is None else value * factor
             for name in ("start", "end")
@@ -285,172 +249,3 @@ def _scaled(segment: _Segment, factor: float) -> _Segment:
 
     pieces = [replace(piece, **times(piece)) for piece in segment.pieces]  # type: ignore[arg-type]
     return replace(segment, **times(segment), pieces=pieces)  # type: ignore[arg-type]
-
-
-def _joined(segments: Sequence[_Segment]) -> _Segment:
-    """One segment of the words that each were one."""
-    pieces = [
-        _Piece(segment.text, segment.start, segment.end, None, segment.speaker)
-        for segment in segments
-    ]
-    return _Segment("the words", None, None, "", None, pieces)
-
-
-def _cues(segments: Sequence[_Segment], shape: Shape, notes: Notes, *, running: bool) -> list[Cue]:
-    """A cue for each segment that can be placed; of running words, one for each run."""
-    cues: list[Cue] = []
-    starts = [_first_start(segment) for segment in segments]
-    for segment, following in zip(segments, [*starts[1:], None], strict=False):
-        before = cues[-1].span.end if cues else 0.0
-        try:
-            span = _span(segment, before, following, notes)
-        except UnreadableError as error:
-            notes.leave_out(segment.place, error)
-            continue
-        if shape.clipped and following is not None and span.start < following < span.end:
-            span = TimeSpan(span.start, following)
-        said, words = _spoken(segment, span, notes)
-        if shape.start and segment.start is None and _first_start(segment) is None:
-            notes.put_right(segment.place, "has no start: it follows the one before")
-        if running and any(_is_time(piece.start) for piece in segment.pieces):
-            cues += runs(sorted(words, key=lambda word: word.span.start))
-            continue
-        speakers = {word.speaker for word in words}
-        speaker = segment.speaker or (speakers.pop() if len(speakers) == 1 else None)
-        cues.append(Cue(said, span, tuple(words), speaker))
-    return cues
-
-
-def _first_start(segment: _Segment) -> float | None:
-    times = [segment.start, *(piece.start for piece in segment.pieces)]
-    return next((time for time in times if time is not None and _is_time(time)), None)
-
-
-def _is_time(value: float | None) -> bool:
-    return value is not None and math.isfinite(value) and value >= 0
-
-
-def _span(segment: _Segment, before: float, following: float | None, notes: Notes) -> TimeSpan:
-    """When a segment is said: as it states, as its words do, or as follows from its neighbours.
-
-    Raises:
-        UnreadableError: It cannot be told.
-    """
-    start, end = segment.start, segment.end
-    inside = [
-        time for piece in segment.pieces for time in (piece.start, piece.end) if _is_time(time)
-    ]
-    known = [time for time in inside if time is not None]
-    first = segment.pieces[0] if segment.pieces else None
-    if start is None and first is not None and first.start is None and _is_time(first.end):
-        # Google leaves out a time of zero.
-        start = min(before, first.end or 0.0)
-    if known:
-        start = start if _is_time(start) else min(known)
-        end = end if _is_time(end) else max(known)
-    if start is None and end is not None and _is_time(end):
-        start = min(before, end)
-    text = segment.text or " ".join(piece.text for piece in segment.pieces)
-    if start is None:
-        raise UnreadableError("has no start" if split_words(text) else "has no times")
-    if end is None:
-        end = likely_end(start, text, following)
-    span = checked_span(start, end, segment.place, notes)
-    if span.duration == 0 and split_words(text):
-        notes.put_right(segment.place, "has no length: given that of its words")
-        span = TimeSpan(span.start, likely_end(span.start, text, following))
-    return span
-
-
-def _spoken(segment: _Segment, span: TimeSpan, notes: Notes) -> tuple[str, list[Word]]:
-    """What is said in a segment, and its words."""
-    words = _words(segment, span, notes)
-    said = remove_descriptions(segment.text)
-    if not said:
-        return join_words(words), words
-    if not words:
-        return said, spread_words(said, span, segment.speaker)
-    if split_words(said) != [word.text for word in words]:
-        # The words may stand without punctuation beside a text that has it.
-        words = timed_text(said, words) or words
-    return said, words
-
-
-def _words(segment: _Segment, span: TimeSpan, notes: Notes) -> list[Word]:
-    pieces = _with_punctuation(segment.pieces)
-    described = is_description([piece.text.strip() for piece in pieces])
-    words: list[Word] = []
-    for piece, place, left_out in zip(
-        pieces, _word_spans(pieces, span, segment.place, notes), described, strict=True
-    ):
-        if left_out:
-            continue
-        gap = piece.text[:1] if piece.text[:1].isspace() else ""
-        parts = split_words(piece.text) or [piece.text.strip()]
-        words += [
-            Word(
-                f"{gap if index == 0 else ' '}{part}",
-                share,
-                piece.probability,
-                piece.speaker or segment.speaker,
-            )
-            for index, (part, share) in enumerate(
-                zip(parts, share_span(parts, place), strict=True)
-            )
-        ]
-    return merge_pieces(words)
-
-
-def _with_punctuation(pieces: Sequence[_Piece]) -> list[_Piece]:
-    """Pieces that say something; punctuation without a time goes to the word before it."""
-    found: list[_Piece] = []
-    for piece in pieces:
-        text = piece.text.strip()
-        if not text:
-            continue
-        if found and piece.start is None and piece.end is None and not is_spoken(text):
-            found[-1] = replace(found[-1], text=found[-1].text + text)
-        else:
-            found.append(piece)
-    return found
-
-
-def _word_spans(
-    pieces: Sequence[_Piece], segment: TimeSpan, place: str, notes: Notes
-) -> list[TimeSpan]:
-    stated = _stated(pieces, segment, place, notes)
-    spans: list[TimeSpan] = []
-    pairs = zip(stated, pieces, strict=True)
-    for untimed, run in groupby(pairs, key=lambda pair: pair[0] is None):
-        group = list(run)
-        if not untimed:
-            spans += [span for span, _ in group if span is not None]
-            continue
-        start = spans[-1].end if spans else segment.start
-        following = stated[len(spans) + len(group) :]
-        end = following[0].start if following and following[0] else segment.end
-        spans += share_span([piece.text for _, piece in group], TimeSpan(start, max(start, end)))
-    return spans
-
-
-def _stated(
-    pieces: Sequence[_Piece], segment: TimeSpan, place: str, notes: Notes
-) -> list[TimeSpan | None]:
-    """The span of each piece that has times; one of the two may be that of a neighbour."""
-    found: list[TimeSpan | None] = []
-    for number, piece in enumerate(pieces):
-        start, end = piece.start, piece.end
-        if start is None and end is not None:
-            start = found[-1].end if found and found[-1] else segment.start
-        elif end is None and start is not None:
-            later = pieces[number + 1].start if number + 1 < len(pieces) else segment.end
-            end = max(start, later) if later is not None and _is_time(later) else start
-        if start is None or end is None:
-            found.append(None)
-            continue
-        try:
-            found.append(checked_span(start, end, f"{place}, word {number + 1}", notes))
-        except UnreadableError as error:
-            notes.put_right(f"{place}, word {number + 1}", f"{error}; placed by its neighbours")
-            found.append(None)
-    return found
