@@ -80,7 +80,7 @@ class FaceLandmarker:
             output_facial_transformation_matrixes=True,
         )
         self._last_time = -1
-        with _quiet_native_log():
+        with quiet_native_log():
             self._landmarker = vision.FaceLandmarker.create_from_options(options)
             self.detect(_BLANK)
 
@@ -201,7 +201,7 @@ def _face(
 
 
 @contextmanager
-def _quiet_native_log() -> Iterator[None]:
+def quiet_native_log() -> Iterator[None]:
     """Keep what MediaPipe's C++ prints on loading away from the person's terminal.
 
     Its settings for that (GLOG_minloglevel) come too late for the first lines, so the file

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lddu_pipe.extractors.faces import Face, FaceLandmarker
+from lddu_pipe.extractors.orientation import Orientation, turned
 from lddu_pipe.media import Frame
 
 STRETCH = 24
@@ -35,6 +36,9 @@ class Seen(NamedTuple):
     faces: tuple[Face, ...]
     crops: tuple[NDArray[np.uint8], ...]
     """Of each face; of a frame without any, the one that `Cut` makes of no face."""
+    turns: int | None
+    """Quarter turns against the clock that were made before looking; None: it was looked at as it
+    is, since nothing had told yet which way is up."""
 
     def crop_of(self, face: Face | None) -> NDArray[np.uint8]:
         """The crop of one of `faces`, or of none where there are none."""
@@ -43,7 +47,13 @@ class Seen(NamedTuple):
 
 
 def find_faces(
-    model: Path, frames: Iterable[Frame], show: Show, cut: Cut, threads: int = 1
+    model: Path,
+    frames: Iterable[Frame],
+    show: Show,
+    cut: Cut,
+    threads: int = 1,
+    *,
+    upright: bool = False,
 ) -> Generator[Seen]:
     """Look for the faces of one video; pictures are cut and let go as soon as they were seen.
 
@@ -56,6 +66,8 @@ def find_faces(
         show: applied to each picture before faces are looked for.
         cut: applied to each face.
         threads: landmarkers at work at once; the result does not depend on it.
+        upright: the frames are known to stand upright; else a stretch in which faces do not is
+            turned first.
 
     Yields:
         One item a frame, in order.
@@ -71,24 +83,31 @@ def find_faces(
             stack.callback(landmarker.close)
             idle.put(landmarker)
 
-        def look(stretch: list[Frame]) -> list[Seen]:
+        def look(stretch: list[Frame], turns: int | None) -> list[Seen]:
             landmarker = idle.get()
             try:
                 landmarker.forget()
-                return [_look(landmarker, frame, show, cut) for frame in stretch]
+                return [_look(landmarker, frame, show, cut, turns) for frame in stretch]
             finally:
                 idle.put(landmarker)
 
+        orientation = None if upright else stack.enter_context(Orientation(model))
         ahead: deque[Future[list[Seen]]] = deque()
         while stretch or ahead:
             if stretch:
-                ahead.append(pool.submit(look, stretch))
+                turns = (
+                    orientation.follow([frame.image for frame in stretch]) if orientation else 0
+                )
+                ahead.append(pool.submit(look, stretch, turns))
                 stretch = list(islice(remaining, STRETCH))
             if len(ahead) > threads or not stretch:
                 yield from ahead.popleft().result()
 
 
-def _look(landmarker: FaceLandmarker, frame: Frame, show: Show, cut: Cut) -> Seen:
-    faces = tuple(landmarker.detect(show(frame.image), frame.time))
-    crops = tuple(cut(frame.image, face) for face in faces or (None,))
-    return Seen(frame.time, faces, crops)
+def _look(
+    landmarker: FaceLandmarker, frame: Frame, show: Show, cut: Cut, turns: int | None
+) -> Seen:
+    image = turned(frame.image, turns or 0)
+    faces = tuple(landmarker.detect(show(image), frame.time))
+    crops = tuple(cut(image, face) for face in faces or (None,))
+    return Seen(frame.time, faces, crops, turns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from lddu_pipe.extractors.faces import (
     crop_face,
     follow_face,
 )
+from lddu_pipe.extractors.orientation import Orientation, turned
 from lddu_pipe.extractors.search import find_faces
 from lddu_pipe.media import Frame
 from lddu_pipe.types import ModalitySequence
@@ -114,6 +115,8 @@ class VisionExtractor:
 
         Frames are used as they come and not kept for long. A step lasts from its frame to the
         next one, at most half a second, so that a gap in the frames is a gap in the sequence.
+        Frames in which faces are turned or stand on their head are turned upright; where that is
+        known only later in a video, those before it show no face.
 
         Args:
             frames: time and picture of each.
@@ -125,6 +128,7 @@ class VisionExtractor:
         """
         times: list[float] = []
         valid: list[bool] = []
+        turns: list[int | None] = []
         rows: list[NDArray[np.float32]] = []
         waiting: list[int] = []
         found: list[Face | None] = []
@@ -145,6 +149,7 @@ class VisionExtractor:
             show=(lambda image: enlarge_crop(shrink_crop(image))) if face_crops else _as_it_is,
             cut=partial(_crop, face_crops=face_crops),
             threads=self._threads,
+            upright=face_crops,
         )
         with closing(search):
             for seen in search:
@@ -152,6 +157,7 @@ class VisionExtractor:
                 # A face that turns away for a few frames is still the one to go on with.
                 previous = face or previous
                 times.append(seen.time)
+                turns.append(seen.turns)
                 rows.append(nothing)
                 valid.append(face_crops or face is not None)
                 if valid[-1]:
@@ -161,6 +167,10 @@ class VisionExtractor:
                 if len(crops) == BATCH_SIZE:
                     flush()
         flush()
+        told = next((index for index, known in enumerate(turns) if known is not None), 0)
+        if turns and turns[told]:
+            # What was read in faces before it was known that they are turned is wrong.
+            rows[:told], valid[:told] = [nothing] * told, [False] * told
         values = np.stack(rows) if rows else np.zeros((0, self.feature_dim), np.float32)
         return self._sequence(values, times, np.array(valid, dtype=np.bool_), duration)
 
@@ -170,7 +180,8 @@ class VisionExtractor:
         """Extract features of pictures that have nothing to do with each other, one step each.
 
         Args:
-            images: (height, width, 3) uint8 RGB, any size; used as they come and not kept.
+            images: (height, width, 3) uint8 RGB, any size; used as they come and not kept. One in
+                which the face is turned is turned upright.
             face_crops: the pictures are already cut to a face. The landmarker then looks at an
                 enlarged copy, and where it finds nothing the expression network speaks alone.
 
@@ -179,8 +190,13 @@ class VisionExtractor:
         """
         crops: list[NDArray[np.uint8]] = []
         found: list[Face | None] = []
-        with FaceLandmarker(self._landmarker, video=False) as landmarker:
-            for image in images:
+        with ExitStack() as stack:
+            landmarker = stack.enter_context(FaceLandmarker(self._landmarker, video=False))
+            orientation = None
+            if not face_crops:
+                orientation = stack.enter_context(Orientation(self._landmarker))
+            for given in images:
+                image = turned(given, orientation.of(given) or 0) if orientation else given
                 shown = enlarge_crop(shrink_crop(image)) if face_crops else image
                 face = next(iter(landmarker.detect(shown)), None)
                 crops.append(_crop(image, face, face_crops=face_crops))
