@@ -23,6 +23,7 @@ from lddu_pipe.pipelines.batch.summary import why_failed
 from lddu_pipe.pipelines.batch.work import statistics_of
 from lddu_pipe.review.shelf import Item
 from lddu_pipe.review.store import STORE_FILE, CorrectionStore
+from lddu_pipe.writers.escaping import named_bytes
 
 _KEYS = UUID("5f0b3c8e-6d0c-4c3e-9a55-3d8f5e0c7a41")
 """Namespace of the ids: the same key of a ledger always gives the same one."""
@@ -242,7 +243,7 @@ def _manifest(entry: Entry) -> Path | None:
         return None
     parts = entry.key.split("#")
     for count in range(1, len(parts)):
-        path = Path("#".join(parts[:count]))
+        path = _on_disk("#".join(parts[:count]))
         if path.suffix.lower() in MANIFEST_SUFFIXES and path.is_file():
             return path
     return None
@@ -252,7 +253,15 @@ def _source(entry: Entry, row: ManifestRow | None) -> Path | None:
     """The media that an entry is of; None where it is elsewhere, or the row is not known."""
     if _is_row(entry):
         return None if row is None else row.video or row.audio or row.image
-    return None if is_remote(entry.key) else Path(entry.key)
+    if is_remote(entry.key):
+        return None
+    return _on_disk(entry.key)
+
+
+def _on_disk(place: str) -> Path:
+    """A path of the ledger, which spells out bytes that are not UTF-8."""
+    path = Path(place)
+    return path if path.exists() else Path(named_bytes(place))
 
 
 def _is_annotated(entry: Entry) -> bool:

@@ -6,6 +6,7 @@ import re
 
 _JOINERS_AND_MARKS = "\u200c\u200d\u200e\u200f"
 """Invisible, but part of correct Persian, Hindi, Hebrew, Arabic and emoji."""
+_ESCAPED_BYTE = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 _NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """All but ``Char`` of XML 1.0, section 2.2, and CR, which parsers turn into a line feed."""
 
@@ -33,6 +34,14 @@ def shortened(text: str, length: int) -> str:
 def encodable(text: str) -> str:
     r"""Return `text` with bytes of undecodable file names as ``\udcff``, for UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def named_bytes(text: str) -> str:
+    r"""Return the file name that `encodable` made text of; any other text is what it was.
+
+    Only a name in which ``\udcff`` was spelt out is lost.
+    """
+    return _ESCAPED_BYTE.sub(lambda found: chr(int(found[1], 16)), text)
 
 
 def xml_text(text: str) -> str:

@@ -13,6 +13,7 @@ from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import distinct_names
 from lddu_pipe.pipelines.batch.storage import is_remote, list_remote, shown
 from lddu_pipe.transcripts import TRANSCRIPT_SUFFIXES, language_tag
+from lddu_pipe.writers.escaping import encodable
 
 _VIDEO = (
     "3gp", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "mxf", "ogv",
@@ -52,12 +53,15 @@ class Item:
 
     @property
     def key(self) -> str:
-        """Tells it from every other item, whatever folder the batch is started in."""
+        """Tells it from every other item, whatever folder the batch is started in.
+
+        It is text in UTF-8, whatever the bytes of the file's name are: see `named_bytes`.
+        """
         place = shown(self.source) if is_remote(self.source) else str(Path(self.source).absolute())
-        if self.row is None:
-            return place
-        manifest = Path(self.row.origin.rpartition(", line ")[0]).absolute()
-        return f"{manifest}#{self.row.id}"
+        if self.row is not None:
+            manifest = Path(self.row.origin.rpartition(", line ")[0]).absolute()
+            place = f"{manifest}#{self.row.id}"
+        return encodable(place)
 
 
 def find_items(
@@ -95,9 +99,11 @@ def find_items(
 
 
 def result_names(items: Sequence[Item], kept: dict[str, str]) -> dict[str, str]:
-    """Return the name of the results of each item, by key, no two alike whatever their case.
+    r"""Return the name of the results of each item, by key, no two alike whatever their case.
 
-    The suffix of the source is left out where no other item has the same name without it.
+    The suffix of the source is left out where no other item has the same name without it. A byte
+    of a name that is not UTF-8 becomes an escape such as ``\udcff``, since ledgers, pages and
+    object stores know only text.
 
     Args:
         items: all of them.
@@ -105,7 +111,8 @@ def result_names(items: Sequence[Item], kept: dict[str, str]) -> dict[str, str]:
     """
     new = [item for item in items if item.key not in kept]
     chosen = distinct_names(
-        ((_stem(item), item.name) for item in new), {*RESERVED_NAMES, *kept.values()}
+        ((encodable(_stem(item)), encodable(item.name)) for item in new),
+        {*RESERVED_NAMES, *kept.values()},
     )
     return {item.key: kept[item.key] for item in items if item.key in kept} | {
         item.key: name for item, name in zip(new, chosen, strict=True)
@@ -256,9 +263,11 @@ def _of_pattern(
 def _of_list(path: Path, sidecars: bool) -> Iterator[Item]:
     """One path or address a line, relative to the folder of the list."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnusableInputError(f"{path} is not a list of files in UTF-8: {error}") from None
+        # Names are bytes; a list of them, as ls writes it, need not be UTF-8 either.
+        lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UnusableInputError(f"{path}: cannot read the list of files: {reason}") from None
     places = [line.strip() for line in lines if line.strip()]
     if not places:
         raise UnusableInputError(f"{path} names no file")

@@ -26,6 +26,7 @@ from lddu_pipe.pipelines.batch.interruption import interruptible
 from lddu_pipe.pipelines.batch.ledger import Entry, Ledger
 from lddu_pipe.pipelines.batch.storage import Output, is_remote, shown
 from lddu_pipe.pipelines.batch.work import Job, Outcome, Plan
+from lddu_pipe.writers.escaping import encodable
 from lddu_pipe.writers.formats import FORMATS
 
 LEDGER_FILE = "ledger.sqlite"
@@ -312,7 +313,7 @@ class Batch:
             self.ledger.fail(
                 outcome.key,
                 config=self.config,
-                error=outcome.error,
+                error=encodable(outcome.error),
                 seconds=outcome.seconds,
                 outputs=kept,
             )
@@ -391,7 +392,7 @@ def _facts(job: Job) -> dict[str, Any]:
     return {
         "key": job.item.key,
         "name": job.name,
-        "source": shown(job.item.source),
+        "source": encodable(shown(job.item.source)),
         "size": job.item.size,
         "version": job.item.version,
         "transcript": _state_of_transcript(job.item),
@@ -404,9 +405,10 @@ def _state_of_transcript(item: Item) -> str | None:
     if is_remote(item.transcript):
         return shown(item.transcript)
     try:
-        return f"{Path(item.transcript).absolute()} {sha256_of_file(Path(item.transcript))}"
+        state = f"{Path(item.transcript).absolute()} {sha256_of_file(Path(item.transcript))}"
     except OSError:
-        return item.transcript
+        state = item.transcript
+    return encodable(state)
 
 
 def _short(value: Any) -> str:  # noqa: ANN401 - any JSON value

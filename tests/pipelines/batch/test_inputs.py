@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,9 @@ def test_names_stay_what_they_were():
 def test_equal_names_are_numbered():
     items = [item("a.mp4", "/x"), item("a.mp4", "/y"), item("A.MP4", "/z")]
     assert list(result_names(items, {}).values()) == ["a.mp4", "a.mp4-2", "A.MP4-3"]
+
+
+def test_a_list_names_files_by_their_bytes(tmp_path):
+    (tmp_path / os.fsdecode(b"caf\xe9.mp4")).touch()
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfcaf\xe9.mp4\r\n")
+    assert list(found(tmp_path / "list.txt")) == [os.fsdecode(b"caf\xe9.mp4")]

@@ -22,6 +22,7 @@ from lddu_pipe.pipelines.batch.storage import Output
 from lddu_pipe.pipelines.batch.summary import labels_of, name_of_index, rows_of, summarise
 from lddu_pipe.pipelines.batch.work import Job, Plan, Worker
 from lddu_pipe.pipelines.settings import PipelineSettings
+from lddu_pipe.review.folder import AnnotatedFolder
 from lddu_pipe.writers.formats import Format
 
 CUE = "1\n00:00:00,000 --> 00:00:02,000\n{}\n"
@@ -131,6 +132,21 @@ def test_everything_is_done_once(batch, tmp_path):
     assert reasons == {}
     assert watcher.told == [("begin", 0)]
     assert [entry.attempts for entry in result.entries] == [1, 1, 1]
+
+
+def test_names_that_are_not_utf_8_are_names(batch, folder, tmp_path, pipe):
+    deep = folder / os.fsdecode(b"d\xff")
+    deep.mkdir()
+    name = deep / os.fsdecode(b"caf\xe9.srt")
+    name.write_text(CUE.format("I am so happy today!"))
+    (folder / os.fsdecode(b"\xe4.srt")).write_text("1\nno time\n")
+    _, result, _, _ = batch(formats=("json", "srt"))
+    assert (result.done, result.failed) == (3, 2)
+    assert {r"d\udcff/caf\udce9.json", r"d\udcff/caf\udce9.srt"} <= files(tmp_path)
+    assert any(r"\udce4.srt" in entry.error for entry in result.failures)
+    assert batch(formats=("json", "srt"))[0] == {}
+    with AnnotatedFolder(tmp_path / "out") as shelf:
+        assert name in {shelf.media(item) for item in shelf.items("")}
 
 
 def test_what_is_written_is_what_annotate_gives(batch, tmp_path, folder, pipe):
