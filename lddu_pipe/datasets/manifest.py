@@ -3,7 +3,7 @@
 One row is one utterance and any modality may be absent. Columns: ``id``, ``video``, ``audio``,
 ``image``, ``text``, ``transcript``, ``start``, ``end``, ``speaker``, ``split``, ``face_crop``,
 ``labels``, ``scales``. A column that is left out, null, or blank in a CSV means "not given"; so a
-blank ``labels`` cell is an unlabelled row, and ``[]`` says that no emotion is present.
+blank ``labels`` cell is an unlabelled row, and ``none`` or ``[]`` says that no emotion is present.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from lddu_pipe.labels import LabelSet
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _JSON_LINES = (".jsonl", ".ndjson")
+_NO_LABEL = "none"
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -89,7 +90,8 @@ def read_manifest(path: Path | str) -> list[ManifestRow]:
     Args:
         path: A ``.jsonl``, ``.ndjson``, ``.csv`` or ``.tsv`` file in UTF-8. Relative paths inside
             it are relative to its folder. In a CSV, ``labels`` holds names, and ``scales``
-            ``name: value``, between ``|`` or ``,``; or either JSON as in a JSONL row.
+            ``name: value``, between ``|`` or ``,``; or either JSON as in a JSONL row. A label
+            that is itself called none is written ``["none"]``.
 
     Raises:
         UnusableInputError: the file cannot be read, is empty, or a row is wrong; the message names
@@ -279,7 +281,14 @@ def _labels(value: object) -> dict[str, float]:
 
 
 def _labels_of_cell(cell: str) -> object:
-    return _parse_json(cell) if cell[:1] in ("[", "{") else _parts_of_cell(cell)
+    if cell[:1] in ("[", "{"):
+        return _parse_json(cell)
+    names = _parts_of_cell(cell)
+    if _NO_LABEL not in map(str.casefold, names):
+        return names
+    if len(names) > 1:
+        raise ValueError(f"say {_NO_LABEL!r} beside other names, got {reprlib.repr(cell)}")
+    return []
 
 
 def _parts_of_cell(cell: str) -> list[str]:

@@ -97,6 +97,14 @@ def test_names_between_commas_in_a_quoted_cell(tmp_path: Path) -> None:
     assert read_manifest(path)[0].labels == {"happy": 1.0, "fear": 1.0}
 
 
+def test_a_cell_says_that_no_emotion_is_present(tmp_path: Path) -> None:
+    path = write_text(tmp_path, "rows.csv", 'text,labels\na,none\nb, None \nc,"[""none""]"\nd,\n')
+    assert [row.labels for row in read_manifest(path)] == [{}, {}, {"none": 1.0}, None]
+    assert "say 'none' beside other names" in refusal(
+        write_text(tmp_path, "both.csv", "text,labels\na,happy|none\n")
+    )
+
+
 def test_byte_order_mark_blank_lines_and_odd_line_ends_in_jsonl(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_bytes('\ufeff{"text": "a\u2028b"}\r\n\r\n{"text": "c"}'.encode())
