@@ -187,6 +187,9 @@ def check_cache(folder: Path | None = None) -> Check:
         from huggingface_hub import constants
 
         folder = Path(constants.HF_HOME)
+    cure = "Name a folder you may write to: export HF_HOME=/path/to/folder."
+    if folder.parts[0] == "~":
+        return Check("cache", False, "there is no home folder (HOME is not set)", cure)
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     try:
         with tempfile.TemporaryFile(dir=existing):
@@ -196,7 +199,7 @@ def check_cache(folder: Path | None = None) -> Check:
             "cache",
             False,
             f"{folder} is not writable: {_one_line(error)}",
-            "Name a folder you may write to: export HF_HOME=/path/to/folder.",
+            cure,
         )
     return _check(
         "cache",

@@ -191,3 +191,12 @@ def test_wrong_use_is_one_line(folder, tmp_path, monkeypatch, arguments, message
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_remote_output_needs_a_place_for_its_ledger(folder, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    result = CliRunner().invoke(main, ["batch", str(folder), "-o", "memory://out", "-q"])
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+    assert f"{tmp_path / 'file'}/" in result.stderr
+    assert "set XDG_CACHE_HOME" in result.stderr

@@ -171,6 +171,13 @@ def test_cache_is_probed_without_making_it(
     assert "HF_HOME" in str(diagnostics.check_cache(tmp_path).cure)
 
 
+def test_without_a_home_there_is_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", "~/.cache/huggingface")
+    check = diagnostics.check_cache()
+    assert not check.ok
+    assert "HOME is not set" in check.detail
+
+
 def test_cache_that_cannot_be_written(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()

@@ -25,6 +25,7 @@ from lddu_pipe.cli.options import (
     tier_option,
 )
 from lddu_pipe.cli.progress import BatchProgress, progress
+from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.writers.escaping import printable
 
 if TYPE_CHECKING:
@@ -303,7 +304,9 @@ def _print_plan(chosen: Sequence[Todo], total: int, *, as_json: bool, quiet: boo
         for item in chosen
     ]
     if as_json:
-        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        text = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+        # Undecodable bytes of a file name become \udc.., which is how JSON writes them.
+        click.echo(text.encode("utf-8", "backslashreplace"), nl=False)
         return
     for row in rows:
         words = f"  with {printable(row['transcript'])}" if row["transcript"] else ""
@@ -321,4 +324,11 @@ def _state_folder(output: str) -> Path:
     import platformdirs
 
     digest = sha256(shown(output).rstrip("/").encode()).hexdigest()[:16]
-    return platformdirs.user_cache_path("lddu-pipe") / "batch" / digest
+    try:
+        cache = platformdirs.user_cache_path("lddu-pipe")
+    except RuntimeError:
+        raise UnusableInputError(
+            f"there is no home folder to keep the ledger of {shown(output)} in; "
+            "set XDG_CACHE_HOME to a folder you may write to"
+        ) from None
+    return cache / "batch" / digest

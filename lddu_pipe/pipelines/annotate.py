@@ -33,7 +33,7 @@ from lddu_pipe.types import MODALITIES, Modality, ModalitySequence, Transcript, 
 
 logger = logging.getLogger(__name__)
 
-VERSIONED = ("lddu-pipe", "torch", "transformers", "faster-whisper", "mediapipe", "librosa")
+VERSIONED = ("lddu-pipe", "torch", "transformers", "faster-whisper", "mediapipe", "soxr")
 
 
 class EmotionPipeline:

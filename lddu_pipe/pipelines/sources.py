@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil
 from numbers import Real
 from pathlib import Path
 
 import cv2
 import numpy as np
+import soxr
 from numpy.typing import ArrayLike, NDArray
 
 from lddu_pipe.annotation import SourceInfo
@@ -186,9 +188,10 @@ def read_waveform(samples: ArrayLike, sample_rate: int) -> NDArray[np.float32]:
         raise UnusableInputError(f"a sample rate of {sample_rate} Hz is not one of sound")
     waveform = waveform.astype(np.float32)
     if sample_rate != SAMPLE_RATE:
-        import librosa  # takes a second and a half, which files at 16 kHz and words do without
-
-        waveform = librosa.resample(waveform, orig_sr=sample_rate, target_sr=SAMPLE_RATE)
+        length = ceil(len(waveform) * SAMPLE_RATE / sample_rate)
+        resampled = soxr.resample(waveform, sample_rate, SAMPLE_RATE)
+        # Its own last sample may be missing, and of a very short sound all of them.
+        waveform = np.pad(resampled, (0, max(0, length - len(resampled))))[:length]
     return np.asarray(np.clip(waveform, -1.0, 1.0), np.float32)
 
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import librosa
 import numpy as np
 import pytest
 
@@ -18,7 +19,7 @@ from lddu_pipe import Annotation, EmotionPipeline, PipelineSettings
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
 from lddu_pipe.media import decode_audio, decode_frames, probe
 from lddu_pipe.pipelines.folder import find_checkpoint
-from lddu_pipe.pipelines.sources import open_memory
+from lddu_pipe.pipelines.sources import open_memory, read_waveform
 
 LABELS = ["happy", "sad", "anger", "surprise", "disgust", "fear"]
 
@@ -168,6 +169,14 @@ def test_stereo_and_other_rates_are_resampled(pipe: EmotionPipeline, sample_vide
     stereo = np.repeat(np.repeat(waveform, 3)[:, None], 2, axis=1)
     annotation = pipe(audio=(stereo, 48_000))
     assert "happy" in annotation.utterances[0].text.lower()
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100])
+@pytest.mark.parametrize("samples", [1, 1001])
+def test_sound_is_resampled_as_librosa_does_it(rate: int, samples: int) -> None:
+    sound = np.random.default_rng(0).normal(0, 0.1, samples).astype(np.float32)
+    expected = librosa.resample(sound, orig_sr=rate, target_sr=16_000)
+    np.testing.assert_array_equal(read_waveform(sound, rate), expected)
 
 
 @pytest.mark.slow

@@ -121,9 +121,12 @@ class Batch:
                 f"another batch is writing to {shown(plan.output)}; wait for it or stop it"
             ) from None
         except OSError as error:
-            raise UnusableInputError(
-                f"{shown(plan.output)} cannot be written to: {error.strerror or error}"
-            ) from None
+            reason = error.strerror or str(error)
+            place = shown(plan.output)
+            if is_remote(plan.output):
+                place = f"{state}, where the ledger of {place} is kept,"
+                reason += "; set XDG_CACHE_HOME to a folder you may write to"
+            raise UnusableInputError(f"{place} cannot be written to: {reason}") from None
         try:
             self._bring_ledger()
             self.ledger = Ledger(state / LEDGER_FILE)
