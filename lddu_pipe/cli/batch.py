@@ -215,7 +215,8 @@ def _engine(
     gpus: float,
 ) -> Callable[[], Engine]:
     """What starts the workers, once there is something to do."""
-    cores = len(os.sched_getaffinity(0))
+    # Those that this process may use, where the system knows such a thing (macOS does not).
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     count = workers or max(1, cores // 2)
     threads = max(1, cores // count)
     count = min(count, max(jobs, 1))
