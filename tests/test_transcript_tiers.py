@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import struct
 from pathlib import Path
 
@@ -361,6 +362,15 @@ def test_words_below_an_utterance_give_it_times(tmp_path):
     assert words(read(made, tmp_path / "b.eaf"))[0][1:] == pytest.approx((0, 2 * 6 / 10))
 
 
+def test_a_document_needs_no_place_of_its_schema(tmp_path):
+    path = tmp_path / "a.eaf"
+    elan(path, top=[("Ana", "default-lt", None, [(0, 1000, "hello")])]).to_file(str(path))
+    cut, count = re.subn(r' xsi:noNamespaceSchemaLocation="[^"]*"', "", path.read_text())
+    assert count == 1
+    path.write_text(cut)
+    assert said(read_transcript(path)) == [(0, 1, "Ana", "hello")]
+
+
 def test_documents_with_a_type_are_refused_before_anything_is_expanded(tmp_path):
     made = elan(tmp_path, top=[("Ana", "default-lt", None, [(0, 1000, "XX")])])
     path = tmp_path / "a.eaf"
@@ -384,7 +394,7 @@ def test_documents_with_a_type_are_refused_before_anything_is_expanded(tmp_path)
     ("change", "reason"),
     [
         (("</TIER>", ""), "is not XML"),
-        (("xsi:noNamespaceSchemaLocation", "xsi:nil"), "is not a transcript of ELAN"),
+        (("ANNOTATION_DOCUMENT", "svg"), "is not a transcript of ELAN"),
         (("TIME_SLOT_REF1", "SLOT"), "is not a transcript of ELAN"),
         (('TIME_VALUE="0"', 'TIME_VALUE="early"'), "is not a transcript of ELAN"),
         (('TIME_VALUE="0"', ""), "impossible time"),

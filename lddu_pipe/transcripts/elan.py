@@ -6,12 +6,15 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pympi import Elan
 from pympi.Elan import Eaf
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.transcripts.tiers import Kind, Tier, identify, kind_of, read_tiers
 from lddu_pipe.transcripts.xml import check_xml
 from lddu_pipe.types import Transcript
+
+_SCHEMA = "{http://www.w3.org/2001/XMLSchema-instance}noNamespaceSchemaLocation"
 
 
 def parse_eaf(text: str, path: Path, chosen: Sequence[str] = ()) -> Transcript:
@@ -30,9 +33,13 @@ def parse_eaf(text: str, path: Path, chosen: Sequence[str] = ()) -> Transcript:
         UnusableInputError: It is not XML, has a document type (which may hide endless text or
             other files), is not EAF, or no annotation can be read.
     """
-    check_xml(path)
+    check_xml(path, "ANNOTATION_DOCUMENT", "ELAN")
     try:
-        eaf = Eaf(str(path), suppress_version_warning=True)
+        eaf = Eaf()
+        eaf.remove_tier("default")
+        # pympi deletes this attribute, which some programs leave out.
+        eaf.adocument[_SCHEMA] = ""
+        Elan.parse_eaf(str(path), eaf, suppress_version_warning=True)
         tiers = list(_tiers(eaf, chosen))
     except Exception as error:
         # pympi checks nothing: whatever a file lacks shows as an error of any kind.
