@@ -5,12 +5,23 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)
+"""The first part of what was an address before it became a path."""
+
+
+def why_absent(path: Path) -> str:
+    """What to say, after its name, of a file that is not there."""
+    if path.parts and _ADDRESS.fullmatch(path.parts[0]):
+        return "is an address, and files are read from this machine; download it first"
+    return "does not exist; check the name"
 
 
 def sha256_of_file(path: Path) -> str:

@@ -266,6 +266,21 @@ def test_tiers_belong_to_transcripts_that_have_some(pipeline, tmp_path):
     assert "--tier belongs to a transcript of ELAN or Praat" in result.stderr
 
 
+def test_a_file_that_looks_like_an_option_is_named_otherwise(pipeline, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("--json.wav").touch()
+    result = annotate("--json.wav")
+    assert result.exit_code == 2
+    assert "The file --json.wav is named by ./--json.wav, or after --." in result.stderr
+    assert annotate("--", "--json.wav").exit_code == 0
+
+
+def test_an_address_is_no_file(pipeline):
+    result = annotate("a.mp4", "--transcript", "https://somewhere/a.srt")
+    assert result.exit_code == 2
+    assert "https://somewhere/a.srt is an address, and files are" in result.stderr
+
+
 def test_transcript_belongs_to_one_file(pipeline, tmp_path):
     words = tmp_path / "words.srt"
     words.touch()

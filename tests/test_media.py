@@ -59,6 +59,7 @@ def refusal(path: Path) -> str:
 def test_missing_folder_and_empty_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").touch()
     assert "does not exist" in refusal(tmp_path / "none.mp4")
+    assert "is an address" in refusal(Path("https://somewhere/a.mp4"))
     assert "folder" in refusal(tmp_path)
     assert "empty;" in refusal(tmp_path / "empty.mp4")
 

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -100,7 +101,7 @@ class Group(_Documented, click.Group):
             error.show()
             code = UNUSABLE
         except click.ClickException as error:
-            print_error(_wrong_use(error))
+            print_error(_wrong_use(error, sys.argv[1:] if args is None else args))
             code = UNUSABLE
         except Abort:
             _tell_interrupted()
@@ -172,8 +173,15 @@ def _tell_interrupted() -> None:
     click.echo(f"{PROGRAM}: interrupted", err=True)
 
 
-def _wrong_use(error: click.ClickException) -> str:
+def _wrong_use(error: click.ClickException, given: Sequence[str]) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     where = context.command_path if context else PROGRAM
     message = error.format_message()
-    return f"{message}{'' if message.endswith(('.', '?', ')')) else '.'} See '{where} --help'."
+    hint = "".join(
+        f" The file {word} is named by ./{word}, or after --."
+        for word in given
+        if word.startswith("-") and Path(word).is_file()
+    )
+    return (
+        f"{message}{'' if message.endswith(('.', '?', ')')) else '.'}{hint} See '{where} --help'."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,13 +10,34 @@ from typing import Any, TypeVar
 import click
 
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.files import why_absent
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.writers.formats import FORMATS, Format, choose_formats
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 DEFAULT_MODEL = "lddu-base-en"
-EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class _ExistingFile(click.Path):
+    """A file of this machine; of an address it is said that it is none."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, dir_okay=False, path_type=Path)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Path:
+        """Return the path."""
+        if not os.path.lexists(value):
+            self.fail(f"{os.fspath(value)} {why_absent(Path(value))}", param, ctx)
+        return Path(super().convert(value, param, ctx))  # type: ignore[arg-type]
+
+
+EXISTING_FILE = _ExistingFile()
 
 
 def _together(*options: Callable[[Any], Any]) -> Callable[[_Function], _Function]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.files import why_absent
 from lddu_pipe.media.ffmpeg import shown
 from lddu_pipe.media.isolation import ask
 from lddu_pipe.types import AudioStream, Media, VideoStream
@@ -47,7 +48,7 @@ def _irregularity(path: Path) -> str:
     if path.is_dir():
         return "is a folder; name a media file inside it"
     if not path.exists():
-        return "does not exist; check the name"
+        return why_absent(path)
     if not path.is_file():
         return "is not a regular file; save the media first"
     if path.stat().st_size == 0:

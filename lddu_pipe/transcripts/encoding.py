@@ -9,6 +9,7 @@ from pathlib import Path
 from charset_normalizer import from_bytes
 
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.files import why_absent
 
 MAX_BYTES = 64 * 2**20
 """No transcript is longer: a day of speech is about 2 MB."""
@@ -96,7 +97,7 @@ def to_text(data: bytes, path: Path) -> str:
 
 def _problem(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
-        return "does not exist; check the name"
+        return why_absent(Path(error.filename))
     if isinstance(error, IsADirectoryError):
         return "is a folder; name a transcript file inside it"
     return f"cannot be read: {error.strerror}"
