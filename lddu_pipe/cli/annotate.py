@@ -21,6 +21,7 @@ from lddu_pipe.cli.options import (
     output_option,
     pipeline_options,
     pipeline_settings,
+    track_options,
 )
 from lddu_pipe.cli.progress import progress
 from lddu_pipe.cli.saving import make_folder, output_names, save, spare_inputs, targets
@@ -29,6 +30,7 @@ from lddu_pipe.writers.formats import FORMATS, Format
 
 if TYPE_CHECKING:
     from lddu_pipe.annotation import Annotation
+    from lddu_pipe.pipelines.settings import Speakers
 
 
 @click.command(
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     ".srt, .vtt, .json, .eaf, .TextGrid or .txt.",
 )
 @pipeline_options
+@track_options
 @message_options
 def annotate(
     files: Sequence[Path],
@@ -73,6 +76,9 @@ def annotate(
     fps: float,
     aligned: bool,
     window: float,
+    audio_track: str | None,
+    video_track: str | None,
+    speakers: Speakers,
     verbose: int,
     quiet: bool,
     debug: bool,
@@ -89,7 +95,12 @@ def annotate(
     """
     if transcript and len(files) > 1:
         raise click.UsageError("--transcript belongs to one file; give one FILE")
-    settings = pipeline_settings(fps, aligned, window)
+    settings = pipeline_settings(
+        *(fps, aligned, window),
+        audio_track=audio_track,
+        video_track=video_track,
+        speakers=speakers,
+    )
     results: list[dict[Path, Format]] = [{} for _ in files]
     if output:
         make_folder(output)

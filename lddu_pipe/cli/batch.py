@@ -22,6 +22,7 @@ from lddu_pipe.cli.options import (
     message_options,
     pipeline_options,
     pipeline_settings,
+    track_options,
 )
 from lddu_pipe.cli.progress import BatchProgress, progress
 from lddu_pipe.writers.escaping import printable
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from lddu_pipe.pipelines.batch.engine import Engine
     from lddu_pipe.pipelines.batch.run import Batch, Result, Todo
+    from lddu_pipe.pipelines.settings import Speakers
     from lddu_pipe.writers.formats import Format
 
 
@@ -114,6 +116,7 @@ if TYPE_CHECKING:
 )
 @click.option("--shuffle", is_flag=True, help="Do the files in random order.")
 @pipeline_options
+@track_options
 @message_options
 def batch(
     inputs: Sequence[str],
@@ -138,6 +141,9 @@ def batch(
     fps: float,
     aligned: bool,
     window: float,
+    audio_track: str | None,
+    video_track: str | None,
+    speakers: Speakers,
     verbose: int,
     quiet: bool,
     debug: bool,
@@ -163,7 +169,12 @@ def batch(
 
     if engine != "ray" and (address or gpus_per_worker):
         raise click.UsageError("--address and --gpus-per-worker belong to --engine ray")
-    settings = pipeline_settings(fps, aligned, window)
+    settings = pipeline_settings(
+        *(fps, aligned, window),
+        audio_track=audio_track,
+        video_track=video_track,
+        speakers=speakers,
+    )
     names = order_of_formats([item.name for item in formats])
     with progress(f"looking for {model}"):
         # Every worker, on whatever machine, and however long it all takes, uses the same weights.

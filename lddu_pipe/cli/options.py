@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from lddu_pipe.errors import UnusableInputError
-from lddu_pipe.pipelines.settings import PipelineSettings
+from lddu_pipe.pipelines.settings import PipelineSettings, Speakers
 from lddu_pipe.writers.formats import FORMATS, Format, choose_formats
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -168,13 +168,51 @@ pipeline_options = _together(
 )
 
 
-def pipeline_settings(fps: float, aligned: bool, window: float) -> PipelineSettings:
+track_options = _together(
+    click.option(
+        "--audio-track",
+        metavar="N|LANGUAGE",
+        help="Which sound of files that have several: its number, from 1, or its language as the "
+        "file has it.  [default: what the file prefers and somebody speaks in]",
+    ),
+    click.option(
+        "--video-track",
+        metavar="N|LANGUAGE",
+        help="Which pictures of files that have several.  [default: what the file prefers and "
+        "shows something]",
+    ),
+    click.option(
+        "--speakers",
+        type=click.Choice(["unknown", "channels"]),
+        default=PipelineSettings.speakers,
+        show_default=True,
+        help="channels: each channel of the sound is a speaker, as the two sides of a call.",
+    ),
+)
+
+
+def pipeline_settings(
+    fps: float,
+    aligned: bool,
+    window: float,
+    *,
+    audio_track: str | None = None,
+    video_track: str | None = None,
+    speakers: Speakers = "unknown",
+) -> PipelineSettings:
     """Return the settings, or say which option is out of range.
 
     Raises:
         click.UsageError: a value is out of range.
     """
     try:
-        return PipelineSettings(fps=fps, aligned=aligned, window=window)
+        return PipelineSettings(
+            fps=fps,
+            aligned=aligned,
+            window=window,
+            audio_track=audio_track,
+            video_track=video_track,
+            speakers=speakers,
+        )
     except ValueError as error:
         raise click.UsageError(f"--{error}") from None

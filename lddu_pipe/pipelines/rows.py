@@ -108,7 +108,7 @@ def annotate_row(pipeline: EmotionPipeline, row: ManifestRow) -> Annotation:
         ),
         model=pipeline.model_info,
         utterances=pipeline.predictor.predict([sample]),
-        provenance=pipeline.provenance(None),
+        provenance=pipeline.provenance(None, media=media[0]),
     )
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
+
+Speakers = Literal["unknown", "channels"]
+"""How one knows who speaks: not at all, or each has a channel."""
 
 Hook = Callable[[str, float], None]
 """Called with a stage ("transcribe", "look at faces", ...) and the share of it that is done."""
@@ -27,6 +31,12 @@ class PipelineSettings:
     """Passes of the head from which epistemic uncertainty is taken."""
     batch_size: int = 64
     """Utterances scored at once."""
+    audio_track: int | str | None = None
+    """Number, from 1, or language of the sound stream that is used; None lets the file decide."""
+    video_track: int | str | None = None
+    """The same of the picture stream."""
+    speakers: Speakers = "unknown"
+    """Who speaks: not known, or a person a channel, as where each side of a call has its own."""
 
     def __post_init__(self) -> None:
         for name, low, high in (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
 
@@ -15,10 +16,19 @@ from lddu_pipe.annotation import SourceInfo
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.extractors.prosody import SAMPLE_RATE
 from lddu_pipe.files import sha256_of_file
-from lddu_pipe.media import Frame, Waveform, decode_frames, decode_waveform, probe
+from lddu_pipe.media import Frame, Waveform, decode_frames, decode_waveform
 from lddu_pipe.pipelines.settings import PipelineSettings
+from lddu_pipe.pipelines.tracks import choose_tracks
 from lddu_pipe.transcripts import TRANSCRIPT_SUFFIXES, parse_text, read_transcript
-from lddu_pipe.types import Modality, Transcript
+from lddu_pipe.types import Media, Modality, Transcript
+
+logger = logging.getLogger(__name__)
+
+UNDECODED_SOUND = "sound in an unknown codec"
+UNDECODED_PICTURES = "pictures in an unknown codec"
+
+MOST_SPEAKERS = 8
+"""Channels that are listened to one by one."""
 
 Sound = tuple[ArrayLike, int]
 """A waveform, (samples,) or (samples, channels), float in -1..1 or int16, and its Hz."""
@@ -40,6 +50,10 @@ class Source:
     transcript: Transcript | None
     missing: dict[Modality, str]
     """Why sound or pictures are absent."""
+    voices: Mapping[str, Waveform] = field(default_factory=dict)
+    """The sound of each speaker, by name, where each has a channel."""
+    media: Media | None = None
+    """The file, where there is one that is no transcript."""
 
 
 def open_file(
@@ -66,12 +80,13 @@ def open_file(
         end = max(cue.span.end for cue in alone.cues) if alone.timed else 0.0
         info = SourceInfo(shown_path, sha256_of_file(path), end, False, False)
         return Source(info, None, None, False, alone, _absent("a transcript was given alone"))
-    media = probe(path)
+    media = choose_tracks(path, settings)
     missing: dict[Modality, str] = {}
     if media.audio is None:
-        missing["audio"] = "no sound stream"
+        missing["audio"] = UNDECODED_SOUND if media.sound_tracks.listed else "no sound stream"
     if media.video is None:
-        missing["vision"] = "no picture stream"
+        pictures = media.picture_tracks.listed
+        missing["vision"] = UNDECODED_PICTURES if pictures else "no picture stream"
     return Source(
         info=SourceInfo(
             shown_path,
@@ -89,7 +104,25 @@ def open_file(
         still=media.video is not None and media.video.still,
         transcript=transcript,
         missing=missing,
+        voices=_voices(media) if settings.speakers == "channels" else {},
+        media=media,
     )
+
+
+def _voices(media: Media) -> dict[str, Waveform]:
+    """The channels of a file, each a speaker."""
+    count = 0 if media.audio is None else media.audio.channels
+    if count < 2:
+        if count:
+            logger.warning(
+                "%s has one channel, so its speakers are not told apart by channels", media.path
+            )
+        return {}
+    names = ("left", "right") if count == 2 else tuple(f"channel {n + 1}" for n in range(count))
+    return {
+        name: decode_waveform(media, channel=channel)
+        for channel, name in enumerate(names[:MOST_SPEAKERS])
+    }
 
 
 def open_memory(
