@@ -107,7 +107,8 @@ class Tracks:
     listed: tuple[str, ...] = ()
     """Of each stream, in order, a few words: its number, language and codec."""
     usable: tuple[int, ...] = ()
-    """Numbers, from 1, of those that decode; what the file itself prefers comes first."""
+    """Numbers, from 1, of those that decode, of all or of those that were asked for; what the file
+    itself prefers comes first."""
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,27 @@ def joined(path: Path, first: tuple[int, int], second: tuple[int, int], *more: s
     return path
 
 
+def several_tracks(
+    path: Path, sounds: dict[str, str], pictures: dict[str, str], *more: str
+) -> Path:
+    """Write a file of several tracks.
+
+    Args:
+        path: whose suffix names a container, such as .mkv.
+        sounds: language by the source that ffmpeg makes sound of.
+        pictures: the same of pictures.
+        more: options of the output, such as which track is the default.
+    """
+    inputs, outputs = [], []
+    for kind, sources in (("a", sounds), ("v", pictures)):
+        for number, (source, language) in enumerate(sources.items()):
+            outputs += ["-map", str(len(inputs) // 4)]
+            outputs += [f"-metadata:s:{kind}:{number}", f"language={language}"]
+            inputs += ["-f", "lavfi", "-i", source]
+    ffmpeg(*inputs, *outputs, "-c:v", "ffv1", "-c:a", "pcm_s16le", *more, path)
+    return path
+
+
 def joined_film(path: Path) -> Path:
     """Write two MPEG transport streams into one: a dark one with a low tone, a bright high one."""
     content = b""

@@ -24,7 +24,7 @@ from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.media.ffmpeg import DEMUXERS, STILLS, shown
 from lddu_pipe.media.joins import MOST_PARTS, RESTARTING, Clock, joins_of, ogg_links
 from lddu_pipe.media.limits import LONGEST, LOWEST_RATE, PIXELS, SPARSEST
-from lddu_pipe.media.tracks import Track, candidates, preferred, summary
+from lddu_pipe.media.tracks import Track, candidates, preferred, summary, tracks_of
 from lddu_pipe.types import AudioStream, Media, VideoStream
 
 logger = logging.getLogger(__name__)
@@ -111,9 +111,11 @@ def _inspect(
     video: int | str | None,
 ) -> tuple[Media, list[Clock]]:
     """What is in a file, or a part of one, and how the time in it runs."""
-    every = [stream for stream in container.streams.video if not _is_cover_art(stream)]
-    sounds = candidates(container.streams.audio, demuxer, audio, "sound", path)
-    pictures = _within_limits(candidates(every, demuxer, video, "picture", path), path)
+    shown_ones = [stream for stream in container.streams.video if not _is_cover_art(stream)]
+    every_sound = tracks_of(container.streams.audio, demuxer)
+    every_picture = tracks_of(shown_ones, demuxer)
+    sounds = candidates(every_sound, audio, "sound", path)
+    pictures = _within_limits(candidates(every_picture, video, "picture", path), path)
     tracks = [*sounds, *pictures]
     if not tracks:
         raise UnusableInputError(f"{shown(path)} has neither a sound nor a picture stream")
@@ -129,7 +131,11 @@ def _inspect(
     media = _describe(path, demuxer, chosen)
     _check_duration(media)
     _check_density(media, chosen)
-    found = replace(media, sound_tracks=summary(sounds), picture_tracks=summary(pictures))
+    found = replace(
+        media,
+        sound_tracks=summary(every_sound, sounds),
+        picture_tracks=summary(every_picture, pictures),
+    )
     return found, [track.clock for track in tracks]
 
 

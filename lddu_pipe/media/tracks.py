@@ -146,18 +146,18 @@ def _seconds_of_adts(head: memoryview) -> float:
     return 1024 * ((head[6] & 3) + 1) / _ADTS_RATES[rate] if rate < len(_ADTS_RATES) else 0.0
 
 
+def tracks_of(streams: Sequence[av.AudioStream | av.VideoStream], demuxer: str) -> list[Track]:
+    """The streams of a kind, all of them, to be read."""
+    return [Track(stream, number, demuxer) for number, stream in enumerate(streams, start=1)]
+
+
 def candidates(
-    streams: Sequence[av.AudioStream | av.VideoStream],
-    demuxer: str,
-    wanted: int | str | None,
-    kind: str,
-    path: Path,
+    tracks: Sequence[Track], wanted: int | str | None, kind: str, path: Path
 ) -> list[Track]:
-    """The streams of a kind of which one is to be taken.
+    """The tracks of a kind of which one is to be taken.
 
     Args:
-        streams: all of the kind, in the file's order.
-        demuxer: that reads them.
+        tracks: all of the kind, in the file's order.
         wanted: a number, from 1, or a language; None for any.
         kind: "sound" or "picture", for messages.
         path: of the file, for messages.
@@ -165,9 +165,8 @@ def candidates(
     Raises:
         UnusableInputError: there is none such.
     """
-    tracks = [Track(stream, number, demuxer) for number, stream in enumerate(streams, start=1)]
     if wanted is None:
-        return tracks[:MOST]
+        return list(tracks[:MOST])
     name = str(wanted).strip().casefold()
     chosen = [
         track
@@ -189,11 +188,11 @@ def _speaks(language: str | None, wanted: str) -> bool:
     return language is not None and wanted in (language.casefold(), language.casefold()[:2])
 
 
-def summary(tracks: Sequence[Track]) -> Tracks:
-    """What is told of the tracks of a kind once the file is read."""
-    decoded = [track for track in tracks if track.frame is not None]
+def summary(tracks: Sequence[Track], tried: Sequence[Track]) -> Tracks:
+    """What is told of the tracks of a kind once those that were to be tried are read."""
+    decoded = [track for track in tried if track.frame is not None]
     usable = sorted(decoded, key=lambda track: track.preference)
-    return Tracks(tuple(map(str, tracks)), tuple(track.number for track in usable))
+    return Tracks(tuple(map(str, tracks[:MOST])), tuple(track.number for track in usable))
 
 
 def preferred(tracks: Sequence[Track]) -> list[Track]:

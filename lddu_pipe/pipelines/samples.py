@@ -17,6 +17,7 @@ NO_WORDS = "no words"
 SILENCE = "silence"
 NO_SPEECH = "no speech found"
 NO_FACE = "no face found"
+NO_PICTURE = "no picture at this time"
 
 
 Found = dict[Modality, ModalitySequence | str]
@@ -62,6 +63,8 @@ def look_up(vision: ModalitySequence | None, utterance: Utterance) -> ModalitySe
     if vision is None:
         return "no pictures given"
     sequence = cut_sequence(vision, utterance)
+    if not len(sequence.spans):
+        return NO_PICTURE
     return sequence if sequence.present else NO_FACE
 
 

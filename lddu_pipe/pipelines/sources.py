@@ -17,6 +17,7 @@ from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.extractors.prosody import SAMPLE_RATE
 from lddu_pipe.files import sha256_of_file
 from lddu_pipe.media import Frame, Waveform, decode_frames, decode_waveform
+from lddu_pipe.media.mixing import mixed
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.pipelines.tracks import choose_tracks
 from lddu_pipe.transcripts import TRANSCRIPT_SUFFIXES, parse_text, read_transcript
@@ -24,8 +25,8 @@ from lddu_pipe.types import Media, Modality, Transcript
 
 logger = logging.getLogger(__name__)
 
-UNDECODED_SOUND = "sound in an unknown codec"
-UNDECODED_PICTURES = "pictures in an unknown codec"
+UNDECODED_SOUND = "sound that cannot be decoded"
+UNDECODED_PICTURES = "pictures that cannot be decoded"
 
 MOST_SPEAKERS = 8
 """Channels that are listened to one by one."""
@@ -186,16 +187,20 @@ def read_waveform(samples: ArrayLike, sample_rate: int) -> NDArray[np.float32]:
             f"audio is (samples,) or (samples, channels) of float or int16, "
             f"got {waveform.shape} {waveform.dtype}"
         )
-    if waveform.ndim == 2:
-        if waveform.shape[1] > 32:
-            raise UnusableInputError(
-                f"audio has {waveform.shape[1]} channels; is it (channels, samples)? transpose it"
-            )
-        waveform = waveform.mean(axis=1)
+    if waveform.ndim == 2 and waveform.shape[1] > 32:
+        raise UnusableInputError(
+            f"audio has {waveform.shape[1]} channels; is it (channels, samples)? transpose it"
+        )
     if not len(waveform) or not np.isfinite(waveform).all():
         raise UnusableInputError("audio is empty or holds NaN or infinity")
     if not 1000 <= sample_rate <= 384_000:
         raise UnusableInputError(f"a sample rate of {sample_rate} Hz is not one of sound")
+    if waveform.ndim == 2:
+        total = waveform.mean(axis=1, keepdims=True)
+        # Of two it matters whether they cancel each other out; see `mixed`.
+        beside = waveform if waveform.shape[1] == 2 else waveform[:, :0]
+        channels = np.concatenate([total, beside], axis=1).astype(np.float32)
+        waveform = np.concatenate(list(mixed([channels], sample_rate)))
     waveform = waveform.astype(np.float32)
     if sample_rate != SAMPLE_RATE:
         import librosa  # takes a second and a half, which files at 16 kHz and words do without
