@@ -20,6 +20,7 @@ JOINED: dict[str, tuple[str, ...]] = {
     "opus": ("-c:a", "libopus"),
     "ts": ("-c:a", "aac"),
     "mpg": ("-c:a", "mp2"),
+    "wav": (),
 }
 """How sound is encoded, by the suffix of files that may be put together byte by byte."""
 

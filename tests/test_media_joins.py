@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.media import decode_audio, decode_frames, probe
+from lddu_pipe.media.joins import MOST_PARTS
 from lddu_pipe.types import TimeSpan
-from tests.recordings import HIGH, JOINED, LASTS, LOW, joined, joined_film
+from tests.recordings import HIGH, JOINED, LASTS, LOW, ffmpeg, joined, joined_film, tone
 
 RATE = 16_000
 
@@ -70,3 +72,12 @@ def test_joined_films_show_and_sound_one_after_the_other(tmp_path: Path) -> None
     assert bright == pytest.approx(media.parts[0].duration, abs=0.1)
     (later,) = decode_frames(media, 10, span=TimeSpan(bright, bright + 0.05))
     assert later.time == pytest.approx(bright)
+
+
+@pytest.mark.parametrize("suffix", ["ogg", "wav"])
+def test_too_many_parts_are_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    ffmpeg(*tone(LOW, 0.01), *JOINED[suffix], path)
+    path.write_bytes(path.read_bytes() * (MOST_PARTS + 1))
+    with pytest.raises(UnusableInputError, match="more than 200 files one after another"):
+        probe(path)

@@ -22,7 +22,7 @@ from av.stream import Disposition
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.media.ffmpeg import DEMUXERS, STILLS, shown
-from lddu_pipe.media.joins import MOST_PARTS, RESTARTING, Clock, joins_of, ogg_links
+from lddu_pipe.media.joins import MOST_PARTS, RESTARTING, Clock, joins_of, links
 from lddu_pipe.media.limits import LONGEST, LOWEST_RATE, PIXELS, SPARSEST
 from lddu_pipe.media.tracks import Track, candidates, preferred, summary, tracks_of
 from lddu_pipe.types import AudioStream, Media, VideoStream
@@ -58,8 +58,8 @@ def inspect(
     """
     with opened(path) as container:
         demuxer = container.format.name.split(",")[0]
-        # Pages tell where the links of a chained Ogg file begin; it need not be read twice.
-        starts = ogg_links(path)[1:] if demuxer == "ogg" else []
+        # Where marks tell the parts of a file apart, it need not be read twice.
+        starts = links(path, demuxer)[1:]
         if not starts:
             media, clocks = _inspect(container, path, demuxer, audio, video)
             starts = joins_of(path, demuxer, clocks) if demuxer in RESTARTING else []
@@ -67,8 +67,8 @@ def inspect(
                 return media
     if len(starts) >= MOST_PARTS:
         raise UnusableInputError(
-            f"{shown(path)} holds {len(starts) + 1} files one after another, more than "
-            f"{MOST_PARTS}; cut it, or convert it anew"
+            f"{shown(path)} holds more than {MOST_PARTS} files one after another; cut it, or "
+            "convert it anew"
         )
     parts: list[Media] = []
     for section in pairwise([0, *starts, path.stat().st_size]):

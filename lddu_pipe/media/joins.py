@@ -17,7 +17,7 @@ RESTARTING = ("mpegts", "mpeg", "flac")
 """Demuxers that read on after a join, with time stamps that step back."""
 
 MOST_PARTS = 200
-"""Parts of a file that are told apart."""
+"""Parts of a file that are told apart; more are not looked for."""
 
 _STEP_BACK = 0.5
 """Seconds by which time has to step back; less is the disorder of packets."""
@@ -67,6 +67,13 @@ class Clock:
             self.restarts.append(self.steps[-1])
             self._last = deque(self._behind, maxlen=2)
             self._behind.clear()
+
+
+def links(path: Path, demuxer: str) -> list[int]:
+    """Where the files begin, in bytes, that were joined to one whose marks tell them apart."""
+    if demuxer == "ogg":
+        return ogg_links(path)
+    return wave_files(path) if demuxer == "wav" else []
 
 
 def joins_of(path: Path, demuxer: str, clocks: Sequence[Clock]) -> list[int]:
@@ -141,11 +148,31 @@ def ogg_links(path: Path) -> list[int]:
             if not head.startswith(b"OggS"):
                 position = _next_page(file, position + 1)
                 continue
+            if len(starts) > MOST_PARTS:
+                break
             begins = bool(head[5] & _BEGINNING_OF_STREAM)
             if begins and not at_start:
                 starts.append(position)
             at_start = begins
             position += _OGG_HEADER + head[26] + sum(file.read(head[26]))
+            file.seek(position)
+    return starts
+
+
+def wave_files(path: Path) -> list[int]:
+    """Where WAV files begin that stand one after another, in bytes; the first begins at 0.
+
+    ffmpeg reads the first one and nothing of the others.
+    """
+    starts: list[int] = []
+    with path.open("rb") as file:
+        position = 0
+        while (head := file.read(12)).startswith(b"RIFF") and head.endswith(b"WAVE"):
+            if len(starts) > MOST_PARTS:
+                break
+            starts.append(position)
+            size = int.from_bytes(head[4:8], "little")
+            position += 8 + size + size % 2
             file.seek(position)
     return starts
 
