@@ -74,6 +74,25 @@ def test_joined_films_show_and_sound_one_after_the_other(tmp_path: Path) -> None
     assert later.time == pytest.approx(bright)
 
 
+@pytest.mark.parametrize("film", [False, True])
+def test_more_than_two_short_files(tmp_path: Path, *, film: bool) -> None:
+    path = tmp_path / "a.ts"
+    if film:
+        joined_film(path)
+    else:
+        joined(path, (22_050, 1), (44_100, 2))
+    path.write_bytes(path.read_bytes() * 3)
+    media = probe(path)
+    assert len(media.parts) == 6
+    sound = decode_audio(media)
+    begun = 0.0
+    for number, part in enumerate(media.parts):
+        heard = strongest(sound, begun + 0.25, begun + 0.6)
+        assert heard == pytest.approx((LOW, HIGH)[number % 2], abs=10)
+        begun += part.duration
+        assert (part.video is not None) == film
+
+
 @pytest.mark.parametrize("suffix", ["ogg", "wav"])
 def test_too_many_parts_are_refused(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a.{suffix}"

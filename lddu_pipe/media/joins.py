@@ -87,13 +87,27 @@ def joins_of(path: Path, demuxer: str, clocks: Sequence[Clock]) -> list[int]:
     Returns:
         Bytes from the start, in order, without 0.
     """
+    restarts = sorted(
+        (position, index) for index, clock in enumerate(clocks) for position in clock.restarts
+    )
     found: list[int] = []
-    for position in sorted(position for clock in clocks for position in clock.restarts):
+    seen: set[int] = set()
+    """Streams that have begun anew since the last join."""
+    for position, index in restarts:
         # Each stream begins anew once at a join, one a little later than another.
-        if found and position - found[-1] < _NEAR:
+        if found and index not in seen and position - found[-1] < _NEAR:
+            seen.add(index)
             continue
-        steps = [step for clock in clocks for step in clock.steps]
-        found.append(min(step for step in steps if position - _NEAR < step <= position))
+        # Another one may have begun before, and be too short to be sure of.
+        before = found[-1] if found else 0
+        near = [
+            step
+            for clock in clocks
+            for step in clock.steps
+            if step <= position and position - step < min(_NEAR, step - before)
+        ]
+        found.append(min(near, default=position))
+        seen = {index}
     with path.open("rb") as file:
         if demuxer == "mpegts":
             starts = [_tables_before(file, position) for position in found]

@@ -386,7 +386,7 @@ class EmotionPipeline:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             versions={
                 **{name: version(name) for name in VERSIONED},
-                **({"ffmpeg": version_of(find_ffmpeg())} if media is not None else {}),
+                **({"ffmpeg": version_of(find_ffmpeg())} if _takes_ffmpeg(media) else {}),
             },
             weights={**self.checkpoint.weights, **used},
             config={
@@ -395,6 +395,11 @@ class EmotionPipeline:
                 "language": transcript.language if transcript is not None else None,
             },
         )
+
+
+def _takes_ffmpeg(media: Media | None) -> bool:
+    """Whether ffmpeg decoded it, as it does all but pictures."""
+    return media is not None and not (media.video is not None and media.video.still)
 
 
 def _ignore(stage: str, share: float) -> None:
