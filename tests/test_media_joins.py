@@ -43,10 +43,18 @@ def assert_one_after_the_other(path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", JOINED)
-def test_rate_and_channels_change_where_files_were_joined(tmp_path: Path, suffix: str) -> None:
+def test_rate_and_channels_change_where_files_were_joined(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, suffix: str
+) -> None:
     high = 24_000 if suffix == "opus" else 44_100
     low = 32_000 if suffix == "mpg" else high // 2
     assert_one_after_the_other(joined(tmp_path / f"a.{suffix}", (low, 1), (high, 2)))
+    assert caplog.text == ""
+
+
+def test_files_without_tags_are_joined_as_well(tmp_path: Path) -> None:
+    bare = ("-id3v2_version", "0", "-write_xing", "0")
+    assert_one_after_the_other(joined(tmp_path / "a.mp3", (22_050, 1), (44_100, 2), *bare))
 
 
 def test_a_rate_that_falls_keeps_its_place(tmp_path: Path) -> None:

@@ -22,7 +22,15 @@ from av.stream import Disposition
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.media.ffmpeg import DEMUXERS, STILLS, shown
-from lddu_pipe.media.joins import MOST_PARTS, RESTARTING, Clock, joins_of, links
+from lddu_pipe.media.joins import (
+    FIRST_FRAME,
+    MOST_PARTS,
+    RESTARTING,
+    Clock,
+    counts_frames,
+    joins_of,
+    links,
+)
 from lddu_pipe.media.limits import LONGEST, LOWEST_RATE, PIXELS, SPARSEST
 from lddu_pipe.media.tracks import Track, candidates, preferred, summary, tracks_of
 from lddu_pipe.types import AudioStream, Media, VideoStream
@@ -356,8 +364,7 @@ def _states_its_length(path: Path, demuxer: str) -> bool:
         # Tags come first: their size has seven bits a byte.
         tags = sum((byte & 127) << 7 * place for place, byte in enumerate(reversed(head[6:])))
         file.seek(tags + 10 if head.startswith(b"ID3") else 0)
-        first_frame = file.read(2048)
-    return any(mark in first_frame for mark in (b"Xing", b"Info", b"VBRI"))
+        return counts_frames(file.read(FIRST_FRAME))
 
 
 def _compare_with_riff_header(path: Path) -> None:

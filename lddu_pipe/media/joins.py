@@ -36,6 +36,13 @@ _TABLES = 64
 _FLAC_SEARCH = 1 << 20
 """Bytes around a packet; the header before it may hold a picture."""
 
+FIRST_FRAME = 512
+"""Bytes of an MP3 file's first frame in which it may count the others."""
+_BLOCK = 1 << 20
+"""Bytes that are searched at once."""
+_TAG_HEADER = 10
+_TAG = re.compile(rb"ID3[\x02-\x04][\x00-\x0f][\x00\x40\x80\xc0]([\x00-\x7f]{4})")
+
 _OGG_HEADER = 27
 _BEGINNING_OF_STREAM = 2
 
@@ -73,6 +80,8 @@ def links(path: Path, demuxer: str) -> list[int]:
     """Where the files begin, in bytes, that were joined to one whose marks tell them apart."""
     if demuxer == "ogg":
         return ogg_links(path)
+    if demuxer == "mp3":
+        return tagged_files(path)
     return wave_files(path) if demuxer == "wav" else []
 
 
@@ -189,6 +198,34 @@ def wave_files(path: Path) -> list[int]:
             position += 8 + size + size % 2
             file.seek(position)
     return starts
+
+
+def tagged_files(path: Path) -> list[int]:
+    """Where MP3 files begin that stand one after another, in bytes; the first begins at 0.
+
+    Those are told apart that begin with a tag and a frame that counts the others, as most do: to a
+    decoder the tag is damaged sound. The pieces of a broadcast have tags, too, but no such frame.
+    """
+    starts = [0]
+    with path.open("rb") as file:
+        block = 0
+        while len(content := file.read(_BLOCK)) > _TAG_HEADER and len(starts) <= MOST_PARTS:
+            for match in _TAG.finditer(content):
+                tag = block + match.start()
+                size = sum((byte & 127) << 7 * n for n, byte in enumerate(match[1][::-1]))
+                file.seek(tag + _TAG_HEADER + size)
+                if tag > starts[-1] and counts_frames(file.read(FIRST_FRAME)):
+                    starts.append(tag)
+            # A tag may begin in one block and end in the next.
+            block += len(content) - _TAG_HEADER
+            file.seek(block)
+    return starts
+
+
+def counts_frames(frame: bytes) -> bool:
+    """Whether the first frame of an MP3 file says how many follow."""
+    begins = len(frame) > 1 and frame[0] == 0xFF and frame[1] >= 0xE0
+    return begins and any(mark in frame for mark in (b"Xing", b"Info", b"VBRI"))
 
 
 def _next_page(file: IO[bytes], position: int) -> int:
