@@ -9,7 +9,6 @@ import ctypes
 import importlib.metadata
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -83,18 +82,17 @@ def check_python() -> Check:
 
 def check_ffmpeg() -> Check:
     """An ffmpeg binary is found and runs."""
-    cure = "Install it: sudo apt-get install -y ffmpeg, or: pip install imageio-ffmpeg."
+    cure = (
+        "Unset LDDU_PIPE_FFMPEG, if it is set, and install the usual one: "
+        "pip install --force-reinstall imageio-ffmpeg."
+    )
     try:
-        from lddu_pipe.media import find_ffmpeg
+        from lddu_pipe.media import find_ffmpeg, version_of
 
         binary = find_ffmpeg()
-        answer = subprocess.run(
-            [binary, "-version"], capture_output=True, text=True, timeout=20, check=True
-        )
-    except (LdduPipeError, ImportError, OSError, subprocess.SubprocessError) as error:
+        return Check("ffmpeg", True, f"{version_of(binary)} at {binary}")
+    except (LdduPipeError, ImportError) as error:
         return Check("ffmpeg", False, _one_line(error), cure)
-    version = answer.stdout.split(" Copyright")[0].removeprefix("ffmpeg version ").strip()
-    return Check("ffmpeg", True, f"{version} at {binary}")
 
 
 def check_system_libraries() -> Iterator[Check]:

@@ -69,6 +69,10 @@ class AudioStream:
     """Seconds from the start of the media to the stream's first sample; >= 0."""
     duration: float | None
     """Seconds, where the container tells."""
+    number: int = 1
+    """Place among the sound streams of the file, from 1."""
+    language: str | None = None
+    """As the file has it, such as "eng"."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,21 @@ class VideoStream:
     """Seconds, where the container tells."""
     still: bool = False
     """True for a picture file: one frame and no time."""
+    number: int = 1
+    """Place among the picture streams of the file, cover art left out, from 1."""
+    language: str | None = None
+    """As the file has it, such as "eng"."""
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """The streams of one kind that a file holds, and which of them decode."""
+
+    listed: tuple[str, ...] = ()
+    """Of each stream, in order, a few words: its number, language and codec."""
+    usable: tuple[int, ...] = ()
+    """Numbers, from 1, of those that decode, of all or of those that were asked for; what the file
+    itself prefers comes first."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +124,12 @@ class Media:
     """ffmpeg's name of the format, by content; None leaves the choice to ffmpeg."""
     origin: float = 0.0
     """Seconds: the time stamp that the container gives to time 0."""
+    sound_tracks: Tracks = Tracks()
+    picture_tracks: Tracks = Tracks()
+    section: tuple[int, int] | None = None
+    """First byte and the one after the last, where only a part of the file is meant."""
+    parts: tuple[Media, ...] = ()
+    """What the file was joined from, where that is several files one after another."""
 
     def __post_init__(self) -> None:
         if self.audio is None and self.video is None:

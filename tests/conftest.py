@@ -261,8 +261,7 @@ def sample_video() -> Path:
 def run_ffmpeg() -> RunFfmpeg:
     """Run ffmpeg with the given arguments; fails loudly.
 
-    Always the packaged one, which knows options that a system's older ffmpeg may lack; the code
-    under test still takes the one on PATH.
+    Always the packaged one, which knows options that another may lack.
     """
 
     def run(*arguments: str | Path) -> None:

@@ -62,7 +62,7 @@ def test_ffmpeg_that_is_missing_or_broken(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setattr("lddu_pipe.media.find_ffmpeg", find)
         check = diagnostics.check_ffmpeg()
         assert not check.ok
-        assert "apt-get install -y ffmpeg" in str(check.cure)
+        assert "pip install --force-reinstall imageio-ffmpeg" in str(check.cure)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks for Linux's libraries")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -674,39 +675,54 @@ def test_a_flood_of_complaints_does_not_block(
 # --- the program -------------------------------------------------------------------------
 
 
-def test_ffmpeg_on_path_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = "ffmpeg.exe" if sys.platform == "win32" else "ffmpeg"
-    (tmp_path / name).write_text("#!/bin/sh\nexit 3\n")
-    (tmp_path / name).chmod(0o755)
+def test_the_packages_ffmpeg_is_taken_unless_another_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "ffmpeg"
+    program.write_text("#!/bin/sh\nexit 3\n")
+    program.chmod(0o755)
+    monkeypatch.delenv("LDDU_PIPE_FFMPEG", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert find_ffmpeg() == str(tmp_path / name)
-    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
-    assert Path(find_ffmpeg()).is_file()
+    assert find_ffmpeg() == imageio_ffmpeg.get_ffmpeg_exe()
+    monkeypatch.setenv("LDDU_PIPE_FFMPEG", str(program))
+    assert find_ffmpeg() == str(program)
+    monkeypatch.setenv("LDDU_PIPE_FFMPEG", "no-such-program")
+    with pytest.raises(MissingAssetError, match="LDDU_PIPE_FFMPEG names no-such-program"):
+        find_ffmpeg()
+    monkeypatch.delenv("LDDU_PIPE_FFMPEG")
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    assert find_ffmpeg() == str(program)
 
 
 def test_no_ffmpeg_names_the_cures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("LDDU_PIPE_FFMPEG", raising=False)
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    with pytest.raises(MissingAssetError, match=r"apt install ffmpeg.*pip install imageio-ffmpeg"):
+    with pytest.raises(MissingAssetError, match=r"pip install imageio-ffmpeg.*apt install ffmpeg"):
         find_ffmpeg()
 
 
-def test_an_ffmpeg_that_does_not_start_or_dies_is_one_line(
+def test_a_broken_ffmpeg_is_no_fault_of_the_file_and_one_that_dies_is_one_line(
     tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     media = probe(clip)
     program = tmp_path / "ffmpeg"
     program.write_text("no program")
     program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("LDDU_PIPE_FFMPEG", str(program))
     with pytest.raises(MissingAssetError, match="does not start"):
         decode_audio(media)
-    program.write_text(
-        "#!/bin/sh\necho first >&2\necho '[aac @ 0x1] the last words' >&2\nexit 1\n"
-    )
+    program.write_text("#!/bin/sh\necho libavdevice.so.60: no such file >&2\nexit 127\n")
+    for decode in (decode_audio, lambda media: list(decode_frames(media, 5))):
+        with pytest.raises(MissingAssetError, match=r"does not start \(libavdevice.*unset LDDU_"):
+            decode(media)
+    runs = '#!/bin/sh\n[ "$1" = -version ] && echo "ffmpeg version 1" && exit\n'
+    program = program.rename(tmp_path / "another")
+    monkeypatch.setenv("LDDU_PIPE_FFMPEG", str(program))
+    program.write_text(f"{runs}echo first >&2\necho '[aac @ 0x1] the last words' >&2\nexit 1\n")
     with pytest.raises(UnusableInputError, match="decoded: the last words;"):
         decode_audio(media)
-    program.write_text("#!/bin/sh\nkill -9 $$\n")
+    program.write_text(f"{runs}kill -9 $$\n")
     with pytest.raises(UnusableInputError, match="exit code -9"):
         list(decode_frames(media, 5))
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import imageio_ffmpeg
 import numpy as np
 import pytest
 
@@ -370,9 +371,10 @@ def fake_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[st
     def place(script: str) -> None:
         folder = tmp_path / "bin"
         folder.mkdir(exist_ok=True)
-        (folder / "ffmpeg").write_text(f"#!/bin/sh\n{script}\n")
+        known = '[ "$1" = -version ] && echo "ffmpeg version made-up" && exit'
+        (folder / "ffmpeg").write_text(f"#!/bin/sh\n{known}\n{script}\n")
         (folder / "ffmpeg").chmod(0o755)
-        monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+        monkeypatch.setenv("LDDU_PIPE_FFMPEG", str(folder / "ffmpeg"))
 
     return place
 
@@ -416,10 +418,14 @@ def test_more_sound_than_the_media_lasts_is_cut(
     clip: Path, fake_ffmpeg: Helper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ffmpeg, "STALL", 0.5)
-    fake_ffmpeg("exec tr '\\000' '\\076' </dev/zero")
+    endless = "-f lavfi -i aevalsrc=0.2:s=16000 -c:a pcm_f32le -f nut -output_ts_offset 1 -"
+    fake_ffmpeg(f"exec {imageio_ffmpeg.get_ffmpeg_exe()} -v error {endless}")
     sound = decode_audio(two_seconds(clip))
     assert len(sound) == (2 + limits.OVERHANG) * 16_000
-    assert 0 < sound.min() == sound.max() < 1
+    assert sound.min() == sound.max() == np.float32(0.2)
+    fake_ffmpeg("exec tr '\\000' '\\076' </dev/zero")
+    with pytest.raises(UnusableInputError, match="does not end"):
+        decode_audio(two_seconds(clip))
 
 
 @pytest.mark.slow

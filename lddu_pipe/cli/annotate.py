@@ -22,6 +22,7 @@ from lddu_pipe.cli.options import (
     pipeline_options,
     pipeline_settings,
     tier_option,
+    track_options,
 )
 from lddu_pipe.cli.progress import progress
 from lddu_pipe.cli.saving import make_folder, output_names, save, spare_inputs, targets
@@ -30,6 +31,7 @@ from lddu_pipe.writers.formats import FORMATS, Format
 
 if TYPE_CHECKING:
     from lddu_pipe.annotation import Annotation
+    from lddu_pipe.pipelines.settings import Speakers
 
 
 @click.command(
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
 )
 @tier_option
 @pipeline_options
+@track_options
 @message_options
 def annotate(
     files: Sequence[Path],
@@ -76,6 +79,9 @@ def annotate(
     aligned: bool,
     window: float,
     tiers: tuple[str, ...],
+    audio_track: str | None,
+    video_track: str | None,
+    speakers: Speakers,
     verbose: int,
     quiet: bool,
     debug: bool,
@@ -94,7 +100,15 @@ def annotate(
         raise click.UsageError("--transcript belongs to one file; give one FILE")
     if tiers and not any(map(_has_tiers, (*files, *([transcript] if transcript else ())))):
         raise click.UsageError("--tier belongs to a transcript of ELAN or Praat; none is given")
-    settings = pipeline_settings(fps, aligned, window, tiers)
+    settings = pipeline_settings(
+        fps=fps,
+        aligned=aligned,
+        window=window,
+        tiers=tiers,
+        audio_track=audio_track,
+        video_track=video_track,
+        speakers=speakers,
+    )
     results: list[dict[Path, Format]] = [{} for _ in files]
     if output:
         make_folder(output)

@@ -23,6 +23,7 @@ from lddu_pipe.cli.options import (
     pipeline_options,
     pipeline_settings,
     tier_option,
+    track_options,
 )
 from lddu_pipe.cli.progress import BatchProgress, progress
 from lddu_pipe.errors import UnusableInputError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from lddu_pipe.pipelines.batch.engine import Engine
     from lddu_pipe.pipelines.batch.run import Batch, Result, Todo
+    from lddu_pipe.pipelines.settings import Speakers
     from lddu_pipe.writers.formats import Format
 
 
@@ -117,6 +119,7 @@ if TYPE_CHECKING:
 @click.option("--shuffle", is_flag=True, help="Do the files in random order.")
 @tier_option
 @pipeline_options
+@track_options
 @message_options
 def batch(
     inputs: Sequence[str],
@@ -142,6 +145,9 @@ def batch(
     aligned: bool,
     window: float,
     tiers: tuple[str, ...],
+    audio_track: str | None,
+    video_track: str | None,
+    speakers: Speakers,
     verbose: int,
     quiet: bool,
     debug: bool,
@@ -167,7 +173,15 @@ def batch(
 
     if engine != "ray" and (address or gpus_per_worker):
         raise click.UsageError("--address and --gpus-per-worker belong to --engine ray")
-    settings = pipeline_settings(fps, aligned, window, tiers)
+    settings = pipeline_settings(
+        fps=fps,
+        aligned=aligned,
+        window=window,
+        tiers=tiers,
+        audio_track=audio_track,
+        video_track=video_track,
+        speakers=speakers,
+    )
     names = order_of_formats([item.name for item in formats])
     with progress(f"looking for {model}"):
         # Every worker, on whatever machine, and however long it all takes, uses the same weights.

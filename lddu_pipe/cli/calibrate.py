@@ -102,7 +102,7 @@ def calibrate(
     from lddu_pipe.models.calibration import parse_target
 
     chosen = parse_target(target)
-    settings = pipeline_settings(fps, aligned, window)
+    settings = pipeline_settings(fps=fps, aligned=aligned, window=window)
     skipped: list[dict[str, str]] = []
     total = 0
     if manifest is not None and data is None:

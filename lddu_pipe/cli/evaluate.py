@@ -107,7 +107,7 @@ def evaluate(
         found = _evaluate_store(data, model, device, offline, split, protocol)
         source = ""  # the store tells
     elif manifest is not None:
-        settings = pipeline_settings(fps, aligned, window)
+        settings = pipeline_settings(fps=fps, aligned=aligned, window=window)
         found = _evaluate_manifest(manifest, model, device, offline, settings)
         source, skipped = manifest.name, found.figures["skipped"]
     from lddu_pipe.pipelines.evaluation import with_intervals

@@ -103,7 +103,7 @@ def extract(
     from lddu_pipe.datasets.manifest import read_manifest
     from lddu_pipe.labels import LabelSet
 
-    settings = pipeline_settings(fps, aligned, window)
+    settings = pipeline_settings(fps=fps, aligned=aligned, window=window)
     label_set = LabelSet("own", tuple(labels)) if labels else None
     rows = read_manifest(manifest)
     from lddu_pipe.pipelines.extract import extract_manifest, look_ahead

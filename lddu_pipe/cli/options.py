@@ -198,16 +198,36 @@ tier_option = click.option(
     "[default: by their names]",
 )
 
+track_options = _together(
+    click.option(
+        "--audio-track",
+        metavar="N|LANGUAGE",
+        help="Which sound of files that have several: its number, from 1, or its language as the "
+        "file has it.  [default: what the file prefers and somebody speaks in]",
+    ),
+    click.option(
+        "--video-track",
+        metavar="N|LANGUAGE",
+        help="Which pictures of files that have several.  [default: what the file prefers and "
+        "shows something]",
+    ),
+    click.option(
+        "--speakers",
+        type=click.Choice(["unknown", "channels"]),
+        default=PipelineSettings.speakers,
+        show_default=True,
+        help="channels: each channel of the sound is a speaker, as the two sides of a call.",
+    ),
+)
 
-def pipeline_settings(
-    fps: float, aligned: bool, window: float, tiers: tuple[str, ...] = ()
-) -> PipelineSettings:
+
+def pipeline_settings(**chosen: Any) -> PipelineSettings:
     """Return the settings, or say which option is out of range.
 
     Raises:
         click.UsageError: a value is out of range.
     """
     try:
-        return PipelineSettings(fps=fps, aligned=aligned, window=window, tiers=tiers)
+        return PipelineSettings(**chosen)
     except ValueError as error:
         raise click.UsageError(f"--{error}") from None

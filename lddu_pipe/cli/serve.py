@@ -154,7 +154,7 @@ def serve(
     from lddu_pipe.server.listening import StuckInterrupt
     from lddu_pipe.server.listening import serve as listen
 
-    settings = pipeline_settings(fps, aligned, window)
+    settings = pipeline_settings(fps=fps, aligned=aligned, window=window)
     limits = Limits(
         upload=max_upload * _MEBIBYTE,
         duration=max_duration * 60,

@@ -6,7 +6,7 @@ Nothing outside this package starts ffmpeg or knows a container format.
 from __future__ import annotations
 
 from lddu_pipe.media.decode import Frame, decode_audio, decode_frames, decode_waveform
-from lddu_pipe.media.ffmpeg import find_ffmpeg
+from lddu_pipe.media.ffmpeg import find_ffmpeg, version_of
 from lddu_pipe.media.probe import probe
 from lddu_pipe.media.waveform import Sound, Waveform
 
@@ -19,4 +19,5 @@ __all__ = [
     "decode_waveform",
     "find_ffmpeg",
     "probe",
+    "version_of",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import av
@@ -12,9 +12,10 @@ from ffmpeg.nodes import OutputStream
 from numpy.typing import NDArray
 
 from lddu_pipe.errors import UnusableInputError
-from lddu_pipe.media.ffmpeg import Run, running, shown, source
+from lddu_pipe.media.ffmpeg import COUNTED, Run, find_ffmpeg, running, shown, source, version_of
 from lddu_pipe.media.isolation import ask
 from lddu_pipe.media.limits import OVERHANG
+from lddu_pipe.media.mixing import mixed
 from lddu_pipe.media.waveform import Waveform
 from lddu_pipe.types import AudioStream, Media, TimeSpan, VideoStream
 
@@ -33,6 +34,15 @@ _UPRIGHT: dict[int, tuple[tuple[str, ...], ...]] = {
     270: (("transpose", "cclock"),),
 }
 
+_RUN_IN = 1.0
+"""Seconds before a wanted moment from which the resampler is fed."""
+
+_TOLERANCE = 0.1
+"""Seconds by which times may be off what the samples before them last: ffmpeg's own bound."""
+
+_SILENCE = 1 << 20
+"""Samples of silence that are held at once."""
+
 _EARLY = 0.2
 """A frame this part of its period early counts for a step: time stamps are rounded and jitter."""
 
@@ -47,17 +57,24 @@ class Frame(NamedTuple):
 
 
 def decode_audio(
-    media: Media, sample_rate: int = 16_000, span: TimeSpan | None = None
+    media: Media,
+    sample_rate: int = 16_000,
+    span: TimeSpan | None = None,
+    *,
+    channel: int | None = None,
 ) -> NDArray[np.float32]:
     """Decode the sound of a media file to one channel.
 
     Sample `i` sounds at second `i / sample_rate` of the media (of the span, where one is given):
-    sound that starts later, stops earlier or has gaps is filled with silence.
+    sound that starts later, stops earlier or has gaps is filled with silence. Rate and channels
+    may change on the way. Two channels that cancel each other out are not added: see
+    `mixing.mixed`.
 
     Args:
         media: What `probe` found.
         sample_rate: Hz of the result.
         span: Decode only this part; all of the media when None.
+        channel: Only this one, from 0; all of them together when None.
 
     Returns:
         (samples,) float32 in -1..1, all finite: at least the media's duration long, or exactly
@@ -67,7 +84,7 @@ def decode_audio(
         UnusableInputError: the media has no sound, or none of it can be decoded.
         MissingAssetError: there is no ffmpeg.
     """
-    audio = _audio_of(media, sample_rate)
+    _check_sound(media, sample_rate)
     count = round((span or media.span).duration * sample_rate)
     try:
         # Pages of zeros take no memory until something is written there: silence is free.
@@ -78,14 +95,16 @@ def decode_audio(
             "more than there is; cut it into parts"
         ) from error
     found = 0
-    for part in _sound(media, audio, sample_rate, span):
+    for part in _sound(media, sample_rate, span, channel):
         if part.any():
             samples[found : found + len(part)] = part
         found += len(part)
     return samples[: max(found, count)]
 
 
-def decode_waveform(media: Media, sample_rate: int = 16_000) -> Waveform:
+def decode_waveform(
+    media: Media, sample_rate: int = 16_000, *, channel: int | None = None
+) -> Waveform:
     """Decode all the sound of a media file as `decode_audio` does, without holding it in memory.
 
     Raises:
@@ -93,45 +112,168 @@ def decode_waveform(media: Media, sample_rate: int = 16_000) -> Waveform:
             for it in the temporary folder.
         MissingAssetError: there is no ffmpeg.
     """
-    audio = _audio_of(media, sample_rate)
+    _check_sound(media, sample_rate)
     return Waveform(
-        _sound(media, audio, sample_rate, None), at_least=round(media.duration * sample_rate)
+        _sound(media, sample_rate, None, channel), at_least=round(media.duration * sample_rate)
     )
 
 
-def _audio_of(media: Media, sample_rate: int) -> AudioStream:
+def _check_sound(media: Media, sample_rate: int) -> None:
     if media.audio is None:
         raise UnusableInputError(f"{shown(media.path)} has no sound")
     if sample_rate <= 0:
         raise ValueError(f"sample_rate is above 0 Hz, got {sample_rate}")
-    return media.audio
 
 
 def _sound(
-    media: Media, audio: AudioStream, sample_rate: int, span: TimeSpan | None
+    media: Media, sample_rate: int, span: TimeSpan | None, channel: int | None
 ) -> Generator[NDArray[np.float32]]:
     """Yield the samples of a media file, or a span of it, in parts, finite in -1..1."""
+    if not media.parts:
+        yield from _mixed_sound(media, sample_rate, span, channel)
+        return
     wanted = span or media.span
-    most = round(wanted.duration * sample_rate)
-    stream = source(media, wanted.start)["a:0"]
-    stream = stream.filter("asetpts", f"round(PTS-({media.origin + wanted.start:.9f})/TB)")
-    stream = stream.filter("pan", _downmix(audio.channels))
-    # async fills gaps by time stamps; first_pts=0 pads or cuts so that the first sample is time 0.
-    stream = stream.filter("aresample", sample_rate, first_pts=0, **{"async": 1})
-    if span is None:
-        # Beyond what was found there is nothing but a codec's last block, or nonsense.
-        most += round(OVERHANG * sample_rate)
-    stream = stream.filter("atrim", end_sample=most)
-    with running(stream.output("pipe:", format="f32le", acodec="pcm_f32le"), media) as run:
-        found, rest = 0, b""
-        while (data := rest + run.read(1 << 20)) != rest and found < most:
-            whole = len(data) // 4 * 4
-            rest = data[whole:]
-            part = np.frombuffer(data[:whole], dtype="<f4")[: most - found]
-            found += len(part)
+    done, start = 0, 0.0
+    for part in media.parts:
+        inside = part.span.shift(start).clip(wanted)
+        # Places of the whole, rounded once, so that many parts do not add up many roundings.
+        count = round((inside.end - wanted.start) * sample_rate) - done
+        if count > 0 and part.audio is not None:
+            for samples in _mixed_sound(part, sample_rate, inside.shift(-start), channel):
+                yield samples[:count]
+                done += len(samples[:count])
+                count -= len(samples[:count])
+        if count > 0:
+            yield np.zeros(count, np.float32)
+            done += count
+        start += part.duration
+
+
+def _mixed_sound(
+    media: Media, sample_rate: int, span: TimeSpan | None, channel: int | None
+) -> Generator[NDArray[np.float32]]:
+    """As `_sound`, for a file that was not joined from several."""
+    if media.audio is None:
+        raise ValueError("there is no sound")
+    wanted = span or media.span
+    # Beyond what was found there is nothing but a codec's last block, or nonsense.
+    most = round((wanted.duration + (OVERHANG if span is None else 0.0)) * sample_rate)
+    command = _sound_command(media, media.audio, sample_rate, wanted, channel, whole=span is None)
+    with running(command, media) as run:
+        # Of a counted format everything before the span comes, too; nothing comes three times.
+        run.allow(round((wanted.end + OVERHANG + _RUN_IN) * sample_rate) * 3 * 4 * 2)
+        heard = _Heard(run)
+        yield from mixed(_placed(heard, media, sample_rate, wanted.start, most), sample_rate)
+        # One that writes more than is wanted need not be waited for.
+        if heard.ended:
+            _judge(run, media, "sound", nothing=not heard.any, partial=span is not None)
+
+
+def _sound_command(
+    media: Media,
+    audio: AudioStream,
+    sample_rate: int,
+    wanted: TimeSpan,
+    channel: int | None,
+    *,
+    whole: bool,
+) -> OutputStream:
+    """Return the ffmpeg-python output that writes samples with their times.
+
+    Time 0 is `_RUN_IN` before what is wanted, as no time may be below 0. For `COUNTED` formats
+    times mean nothing.
+    """
+    lasts = wanted.duration + (OVERHANG if whole else 0.0)
+    stream = source(media, wanted.start)[f"a:{audio.number - 1}"]
+    if media.demuxer in COUNTED:
+        stream = stream.filter("asetpts", "N/SR/TB")
+    else:
+        origin = media.origin + wanted.start - _RUN_IN
+        stream = stream.filter("asetpts", f"round(PTS-({origin:.9f})/TB)")
+        stream = stream.filter("atrim", start=0, end=_RUN_IN + lasts)
+    stream = stream.filter("pan", _downmix(audio.channels, channel))
+    # async fills gaps by time stamps.
+    stream = stream.filter("aresample", sample_rate, **{"async": 1})
+    # NUT keeps the times beside the samples: where rate or channels change, ffmpeg makes its
+    # filters anew, and only the time of their first sample says where that belongs.
+    return stream.output("pipe:", format="nut", acodec="pcm_f32le", map_metadata=-1)
+
+
+class _Heard:
+    """What ffmpeg writes: times in seconds, and the (samples, channels) that begin there."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self.any = False
+        """Whether there was something."""
+        self.ended = False
+        """Whether all of it was taken."""
+
+    def __iter__(self) -> Iterator[tuple[float, NDArray[np.float32]]]:
+        try:
+            container = av.open(self._run, mode="r", format="nut", buffer_size=1 << 20)
+        except (av.FFmpegError, EOFError):
+            # ffmpeg wrote nothing; `_judge` says why.
+            self.ended = True
+            return
+        with container:
+            for frame in container.decode(audio=0):
+                if frame.pts is not None and frame.time_base is not None:
+                    self.any = True
+                    samples = frame.to_ndarray().astype(np.float32, copy=False)
+                    yield (
+                        float(frame.pts * frame.time_base),
+                        samples.reshape(-1, frame.layout.nb_channels),
+                    )
+        self.ended = True
+
+
+def _placed(
+    heard: Iterable[tuple[float, NDArray[np.float32]]],
+    media: Media,
+    sample_rate: int,
+    start: float,
+    most: int,
+) -> Generator[NDArray[np.float32]]:
+    """Put samples where they belong: fill gaps, leave out what comes twice or too early.
+
+    Args:
+        heard: times and (samples, channels).
+        media: whose they are.
+        sample_rate: Hz.
+        start: seconds of the media at which the first sample that is wanted sounds.
+        most: samples that are wanted.
+
+    Yields:
+        (samples, channels), finite.
+    """
+    counted = media.demuxer in COUNTED
+    found = -round(start * sample_rate) if counted else 0
+    begun = counted
+    for time, samples in heard:
+        if found >= most:
+            return
+        early = 0
+        gap = round((time - _RUN_IN) * sample_rate) - found
+        if not counted and (not begun or abs(gap) > _TOLERANCE * sample_rate):
+            if gap > 0:
+                silence = min(gap, most - found)
+                yield from _silence(silence, samples.shape[1])
+                found += silence
+            else:
+                early = -gap
+        begun = begun or early < len(samples)
+        new = samples[early:]
+        kept = new[max(0, -found) : max(0, most - found)]
+        found += len(new)
+        if len(kept):
             # Floating-point files may hold anything, NaN included.
-            yield np.clip(np.nan_to_num(part, nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0)
-        _judge(run, media, "sound", nothing=not found, partial=span is not None)
+            yield np.nan_to_num(kept, nan=0.0, posinf=1.0, neginf=-1.0)
+
+
+def _silence(count: int, channels: int) -> Iterator[NDArray[np.float32]]:
+    for first in range(0, count, _SILENCE):
+        yield np.zeros((min(_SILENCE, count - first), channels), np.float32)
 
 
 def decode_frames(
@@ -169,6 +311,9 @@ def _frames(
     if video.still:
         yield Frame(0.0, _still(media, video, max_side))
         return
+    if media.parts:
+        yield from _frames_of_parts(media.parts, fps, max_side, span or media.span)
+        return
     last = -1.0
     with running(_frame_command(media, video, fps, max_side, span), media) as run:
         for stamp, image in _pictures(run):
@@ -180,6 +325,18 @@ def _frames(
                 last = time
                 yield Frame(time, image)
         _judge(run, media, "picture", nothing=last < 0, partial=span is not None)
+
+
+def _frames_of_parts(
+    parts: Sequence[Media], fps: float, max_side: int, span: TimeSpan
+) -> Generator[Frame]:
+    start = 0.0
+    for part in parts:
+        inside = part.span.shift(start).clip(span)
+        if part.video is not None and inside.duration > 0:
+            for frame in _frames(part, part.video, fps, max_side, inside.shift(-start)):
+                yield Frame(frame.time + start, frame.image)
+        start += part.duration
 
 
 def _still(media: Media, video: VideoStream, max_side: int) -> NDArray[np.uint8]:
@@ -206,7 +363,7 @@ def _frame_command(
 ) -> OutputStream:
     """Return the ffmpeg-python output that writes upright raw frames with their time stamps."""
     first = 0.0 if span is None else span.start
-    stream = source(media, first, noautorotate=None)["V:0"]
+    stream = source(media, first, noautorotate=None)[f"V:{video.number - 1}"]
     stream = stream.filter("select", _selection(media, video, fps, span))
     for name, *arguments in _UPRIGHT[video.rotation]:
         stream = stream.filter(name, *arguments)
@@ -251,7 +408,18 @@ def _pictures(run: Run) -> Iterator[tuple[float, NDArray[np.uint8]]]:
                 yield float(frame.pts * frame.time_base), image.astype(np.uint8, copy=False)
 
 
-def _downmix(channels: int) -> str:
+def _downmix(channels: int, only: int | None) -> str:
+    """Return what `pan` makes of so many channels.
+
+    Of two it gives their sum and both of them, so that `mixed` can see whether they cancel each
+    other out.
+    """
+    if only is not None:
+        # By name where it has one: a channel that is not there later on is silent, not an error.
+        names = ("FC",) if channels == 1 else ("FL", "FR") if channels == 2 else ()
+        return f"mono|c0<{names[only] if only < len(names) else f'c{only}'}"
+    if channels == 2:
+        return f"2.1|{_SURROUND.removeprefix('mono|')}|c1<FL|c2<FR"
     if channels <= 8:
         return _SURROUND
     # More channels than any named layout of speakers: microphones, all worth the same.
@@ -262,6 +430,8 @@ def _judge(run: Run, media: Media, what: str, *, nothing: bool, partial: bool) -
     """Raise when nothing came out; warn when something did, and ffmpeg complained."""
     content, complaint = run.finish()
     if nothing and not (partial and content):
+        # Where it does not even say its version, that is no fault of the file.
+        version_of(find_ffmpeg())
         reason = complaint or "ffmpeg found none"
         raise UnusableInputError(
             f"no {what} of {shown(media.path)} can be decoded: {reason}; "

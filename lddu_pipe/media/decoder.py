@@ -22,6 +22,7 @@ from lddu_pipe.errors import LdduPipeError
 from lddu_pipe.media.ffmpeg import shown
 from lddu_pipe.media.inspection import inspect, picture
 from lddu_pipe.media.limits import confine
+from lddu_pipe.types import Media
 
 _LOG_SIZE = 1 << 20
 _LONGEST_LOG = 50
@@ -100,14 +101,22 @@ def _answer(request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
 
 
 def _inspect(path: Path, request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
-    media = inspect(path)
+    media = inspect(path, audio=request["audio_track"], video=request["video_track"])
+    return _facts(media), b""
+
+
+def _facts(media: Media) -> dict[str, Any]:
     return {
         "duration": media.duration,
         "origin": media.origin,
         "demuxer": media.demuxer,
         "audio": None if media.audio is None else asdict(media.audio),
         "video": None if media.video is None else asdict(media.video),
-    }, b""
+        "sound_tracks": asdict(media.sound_tracks),
+        "picture_tracks": asdict(media.picture_tracks),
+        "section": media.section,
+        "parts": [_facts(part) for part in media.parts],
+    }
 
 
 def _picture(path: Path, request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -21,8 +22,14 @@ from lddu_pipe.media.limits import COMPLAINTS, STALL, confine, time_to_decode
 from lddu_pipe.media.pipes import readable, widen
 from lddu_pipe.types import Media
 
+CHOICE = "LDDU_PIPE_FFMPEG"
+"""The variable of the environment that names another ffmpeg than the packages'."""
+
 INDEXED = ("mov", "matroska", "wav")
 """Demuxers that find a moment exactly; the others are read from the beginning."""
+
+COUNTED = ("aac",)
+"""Demuxers of formats without times, whose packets ffmpeg measures by the first one."""
 
 STILLS = (
     "png_pipe",
@@ -57,24 +64,68 @@ _THREADS = min(4, os.cpu_count() or 1)
 
 
 def find_ffmpeg() -> str:
-    """Return the ffmpeg program: the one on PATH, else the one in the package imageio-ffmpeg.
+    """Return the ffmpeg program.
+
+    It is the one that `CHOICE` names, else the one in the package imageio-ffmpeg, which is the
+    same on every machine, else the one on PATH: two releases resample differently, and so give
+    two transcripts of one file.
 
     Raises:
-        MissingAssetError: there is neither.
+        MissingAssetError: there is none, or not the one that is named.
     """
-    found = shutil.which("ffmpeg")
-    if found is not None:
+    named = os.environ.get(CHOICE)
+    if named:
+        found = shutil.which(named)
+        if found is None:
+            raise MissingAssetError(
+                f"{CHOICE} names {named}, which is no program; unset it, or name an ffmpeg"
+            )
         return found
     try:
         import imageio_ffmpeg
 
         program: str = imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError) as error:
+        found = shutil.which("ffmpeg")
+        if found is not None:
+            return found
         raise MissingAssetError(
-            "ffmpeg is not on this machine; install it (apt install ffmpeg, brew install ffmpeg) "
-            "or run: pip install imageio-ffmpeg"
+            "ffmpeg is not on this machine; run: pip install imageio-ffmpeg, or install it "
+            "(apt install ffmpeg, brew install ffmpeg)"
         ) from error
     return program
+
+
+@cache
+def version_of(program: str) -> str:
+    """Return what an ffmpeg calls itself, such as "7.0.2-static".
+
+    Raises:
+        MissingAssetError: it does not run.
+    """
+    try:
+        answer = subprocess.run(
+            [program, "-version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=STALL,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        reason = getattr(error, "strerror", None) or "it hangs"
+    else:
+        first = answer.stdout.decode("utf-8", "replace").partition("\n")[0]
+        if answer.returncode == 0 and first.startswith("ffmpeg version "):
+            return first.removeprefix("ffmpeg version ").partition(" Copyright")[0].strip()
+        said = answer.stderr.decode("utf-8", "replace").strip().splitlines()
+        reason = ascii(said[-1])[1:-1] if said else f"exit code {answer.returncode}"
+    raise MissingAssetError(f"{program} does not start ({reason}); {_cure(program)}")
+
+
+def _cure(program: str) -> str:
+    if os.environ.get(CHOICE):
+        return f"unset {CHOICE}, or let it name an ffmpeg that runs"
+    return f"run: pip install --force-reinstall imageio-ffmpeg, or repair {program}"
 
 
 def shown(path: Path) -> str:
@@ -93,7 +144,7 @@ def source(media: Media, start: float = 0.0, **options: str | int | None) -> Fil
         **options: More ffmpeg input options; None for one that takes no value.
     """
     options |= {
-        "protocol_whitelist": "file,pipe",
+        "protocol_whitelist": "file,pipe" if media.section is None else "file,pipe,subfile",
         "format_whitelist": ",".join(DEMUXERS),
         "threads": _THREADS,
     }
@@ -105,7 +156,11 @@ def source(media: Media, start: float = 0.0, **options: str | int | None) -> Fil
         options |= {"ss": f"{seek:.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
     # Bytes, as a name need not be UTF-8; "file:" and the whole path, as it may look like an option
     # or a URL.
-    return ffmpeg.input(os.fsencode(f"file:{media.path.absolute()}"), **options)
+    place = f"file:{media.path.absolute()}"
+    if media.section is not None:
+        first, end = media.section
+        place = f"subfile,,start,{first},end,{end},,:{place}"
+    return ffmpeg.input(os.fsencode(place), **options)
 
 
 class Run:
@@ -124,6 +179,12 @@ class Run:
         """Bytes that ffmpeg had read when it was last waited for in vain."""
         self._stopped = ""
         """Why it was killed."""
+        self._allowed: int | None = None
+        """Bytes that may still come; None for any number."""
+
+    def allow(self, size: int) -> None:
+        """Stop reading after so many bytes, and what a header takes: more is nonsense."""
+        self._allowed = size + (1 << 20)
 
     def read(self, size: int) -> bytes:
         """Return some bytes of what ffmpeg writes, at most `size`; none at its end.
@@ -131,12 +192,17 @@ class Run:
         An ffmpeg that shows no sign of life is killed, which is its end. Only waiting counts: who
         takes long between two calls does no harm.
         """
+        if self._allowed is not None and self._allowed <= 0:
+            self._stopped = "it does not end"
         while not self._stopped:
             begun = time.monotonic()
             ready = readable(self._output.fileno(), min(STALL, self._left))
             self._left -= time.monotonic() - begun
             if ready:
-                return os.read(self._output.fileno(), size)
+                content = os.read(self._output.fileno(), size)
+                if self._allowed is not None:
+                    self._allowed -= len(content)
+                return content
             # A moment deep in a file takes long to reach: reading on is a sign of life.
             before, self._progress = self._progress, _bytes_read(self.process.pid)
             if self._left <= 0:
@@ -204,8 +270,7 @@ def running(output: OutputStream, media: Media) -> Iterator[Run]:
             )
         except OSError as error:
             raise MissingAssetError(
-                f"{command[0]} does not start ({error.strerror}); install ffmpeg anew, "
-                "or take it off PATH and run: pip install imageio-ffmpeg"
+                f"{command[0]} does not start ({error.strerror}); {_cure(command[0])}"
             ) from error
         with process:
             try:

@@ -8,9 +8,9 @@ import math
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from fractions import Fraction
-from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
@@ -18,11 +18,21 @@ import av
 from av.container import InputContainer
 from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideDataType
-from av.stream import Disposition, Stream
+from av.stream import Disposition
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.media.ffmpeg import DEMUXERS, STILLS, shown
+from lddu_pipe.media.joins import (
+    FIRST_FRAME,
+    MOST_PARTS,
+    RESTARTING,
+    Clock,
+    counts_frames,
+    joins_of,
+    links,
+)
 from lddu_pipe.media.limits import LONGEST, LOWEST_RATE, PIXELS, SPARSEST
+from lddu_pipe.media.tracks import Track, candidates, preferred, summary, tracks_of
 from lddu_pipe.types import AudioStream, Media, VideoStream
 
 logger = logging.getLogger(__name__)
@@ -30,31 +40,131 @@ logger = logging.getLogger(__name__)
 _STILL_IF_SINGLE = (*STILLS, "gif", "apng", "mjpeg")
 """Demuxers whose single picture without sound is a still and not a short video."""
 
+_LENGTH_UNSTATED = (
+    *("aac", "ac3", "eac3", "dts", "amr", "mpegts", "mpeg", "mpegvideo", "m4v", "mjpeg"),
+    *("h264", "hevc", "av1", "obu", "dv"),
+)
+"""Demuxers of formats without a place for their length."""
+
 _UNKNOWN_RIFF_SIZE = 0x7FFF_0000
 """Sizes from here on in a RIFF header stand for one that was not known when it was written."""
 
 
-def inspect(path: Path) -> Media:
+def inspect(
+    path: Path, *, audio: int | str | None = None, video: int | str | None = None
+) -> Media:
     """Read a media file and say what is in it; see `media.probe.probe`.
 
+    Args:
+        path: of the file.
+        audio: number, from 1, or language of the sound stream to take.
+        video: the same of the picture stream.
+
     Raises:
-        UnusableInputError: it is not media, holds nothing that decodes, or is beyond the limits.
+        UnusableInputError: it is not media, holds nothing that decodes, is beyond the limits, or
+            lacks the stream that is asked for.
     """
     with opened(path) as container:
         demuxer = container.format.name.split(",")[0]
-        pictures = [stream for stream in container.streams.video if not _is_cover_art(stream)]
-        tracks = [_Track(stream) for stream in container.streams.audio[:1]]
-        tracks += [_Track(stream) for stream in pictures[:1]]
-        if not tracks:
-            raise UnusableInputError(f"{shown(path)} has neither a sound nor a picture stream")
-        for stream in pictures[:1]:
-            _limit(stream, path)
-        _read_all(container, tracks, path)
-        if demuxer == "wav":
-            _compare_with_riff_header(path)
-        media = _describe(path, demuxer, tracks)
-        _check_length(media, tracks)
-        return media
+        # Where marks tell the parts of a file apart, it need not be read twice.
+        starts = links(path, demuxer)[1:]
+        if not starts:
+            media, clocks = _inspect(container, path, demuxer, audio, video)
+            starts = joins_of(path, demuxer, clocks) if demuxer in RESTARTING else []
+            if not starts:
+                return media
+    if len(starts) >= MOST_PARTS:
+        raise UnusableInputError(
+            f"{shown(path)} holds more than {MOST_PARTS} files one after another; cut it, or "
+            "convert it anew"
+        )
+    parts: list[Media] = []
+    for section in pairwise([0, *starts, path.stat().st_size]):
+        try:
+            with opened(path, section, demuxer) as container:
+                media, _ = _inspect(container, path, demuxer, audio, video)
+        except UnusableInputError as error:
+            logger.warning("some of what was joined to one file is left out: %s", error)
+        else:
+            parts.append(replace(media, section=section))
+    if not parts:
+        raise UnusableInputError(
+            f"{shown(path)} was joined from several files, none of which can be decoded"
+        )
+    return _joined(parts)
+
+
+def _joined(parts: Sequence[Media]) -> Media:
+    """A file that holds several, one after another."""
+    first = parts[0]
+    media = Media(
+        first.path,
+        sum(part.duration for part in parts),
+        next((part.audio for part in parts if part.audio is not None), None),
+        next((part.video for part in parts if part.video is not None), None),
+        demuxer=first.demuxer,
+        sound_tracks=first.sound_tracks,
+        picture_tracks=first.picture_tracks,
+        parts=tuple(parts),
+    )
+    _check_duration(media)
+    return media
+
+
+def _inspect(
+    container: InputContainer,
+    path: Path,
+    demuxer: str,
+    audio: int | str | None,
+    video: int | str | None,
+) -> tuple[Media, list[Clock]]:
+    """What is in a file, or a part of one, and how the time in it runs."""
+    shown_ones = [stream for stream in container.streams.video if not _is_cover_art(stream)]
+    every_sound = tracks_of(container.streams.audio, demuxer)
+    every_picture = tracks_of(shown_ones, demuxer)
+    sounds = candidates(every_sound, audio, "sound", path)
+    pictures = _within_limits(candidates(every_picture, video, "picture", path), path)
+    tracks = [*sounds, *pictures]
+    if not tracks:
+        raise UnusableInputError(f"{shown(path)} has neither a sound nor a picture stream")
+    _read_all(container, demuxer, tracks, path)
+    if demuxer == "wav":
+        _compare_with_riff_header(path)
+    chosen: list[Track] = []
+    for kind, wanted in ((sounds, audio), (pictures, video)):
+        for track in preferred(kind):
+            if wanted is not None and track.frame is None:
+                raise UnusableInputError(f"track {track} of {shown(path)} cannot be decoded")
+            chosen.append(track)
+    media = _describe(path, demuxer, chosen)
+    _check_duration(media)
+    _check_density(media, chosen)
+    found = replace(
+        media,
+        sound_tracks=summary(every_sound, sounds),
+        picture_tracks=summary(every_picture, pictures),
+    )
+    return found, [track.clock for track in tracks]
+
+
+def _within_limits(pictures: list[Track], path: Path) -> list[Track]:
+    """Leave out streams of pictures that are too large.
+
+    Raises:
+        UnusableInputError: all of them are.
+    """
+    kept = []
+    problem = None
+    for track in pictures:
+        try:
+            _limit(cast(av.VideoStream, track.stream), path)
+        except UnusableInputError as error:
+            problem = error
+        else:
+            kept.append(track)
+    if problem is not None and not kept:
+        raise problem
+    return kept
 
 
 def picture(path: Path, width: int, height: int) -> bytes:
@@ -107,17 +217,25 @@ def _limit(stream: av.VideoStream, path: Path) -> None:
     context.thread_count = 1
 
 
-def _check_length(media: Media, tracks: list[_Track]) -> None:
-    """Refuse time stamps that would make a few packets into days of silence.
+def _check_duration(media: Media) -> None:
+    """Refuse what would take days to listen to.
 
     Raises:
-        UnusableInputError: the media is too long, or nearly all of a long one is gaps.
+        UnusableInputError: it is too long.
     """
     if media.duration > LONGEST:
         raise UnusableInputError(
             f"{shown(media.path)} lasts {media.duration / 3600:.0f} hours, more than "
             f"{LONGEST / 3600:.0f}, or its time stamps are wrong; cut it, or convert it anew"
         )
+
+
+def _check_density(media: Media, tracks: Sequence[Track]) -> None:
+    """Refuse time stamps that would make a few packets into days of silence.
+
+    Raises:
+        UnusableInputError: nearly all of a long file is gaps.
+    """
     held = max(track.length for track in tracks)
     if media.duration > 3600 and held < SPARSEST * media.duration:
         raise UnusableInputError(
@@ -126,9 +244,49 @@ def _check_length(media: Media, tracks: list[_Track]) -> None:
         )
 
 
+class _Section(io.RawIOBase):
+    """Some bytes of a file, as a file of their own."""
+
+    def __init__(self, file: io.FileIO, first: int, end: int) -> None:
+        super().__init__()
+        self._file = file
+        self._first = first
+        self._end = end
+        self._file.seek(first)
+
+    def readable(self) -> bool:
+        """Whether one may read: yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Whether one may seek: yes."""
+        return True
+
+    def tell(self) -> int:
+        """Return the place, from the section's start."""
+        return self._file.tell() - self._first
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place, from the section's start; return it."""
+        base = (self._first, self._file.tell(), self._end)[whence]
+        return self._file.seek(max(self._first, base + offset)) - self._first
+
+    def read(self, size: int = -1) -> bytes:
+        """Return bytes, at most `size`; none at the section's end."""
+        left = max(0, self._end - self._file.tell())
+        return self._file.read(left if size < 0 else min(size, left)) or b""
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[InputContainer]:
+def opened(
+    path: Path, section: tuple[int, int] | None = None, demuxer: str | None = None
+) -> Iterator[InputContainer]:
     """Open a file for PyAV, which gets its bytes and nothing else: no name, no other file.
+
+    Args:
+        path: of the file.
+        section: its first byte and the one after the last; all of the file by default.
+        demuxer: of the section, where that is known.
 
     Raises:
         UnusableInputError: it cannot be read or is not media.
@@ -137,17 +295,18 @@ def opened(path: Path) -> Iterator[InputContainer]:
         file = path.open("rb", buffering=0)
     except OSError as error:
         raise UnusableInputError(f"{shown(path)} cannot be read: {error.strerror}") from error
-    with file, _open(file, path) as container:
+    part = file if section is None else _Section(file, *section)
+    with file, _open(part, path, demuxer) as container:
         yield container
 
 
-def _open(file: io.FileIO, path: Path) -> InputContainer:
+def _open(file: io.RawIOBase, path: Path, demuxer: str | None) -> InputContainer:
     # PyAV would hand the name to ffmpeg, where "%d", ".m3u8" and the like steer the format.
-    file.name = "media"
+    file.name = "media"  # type: ignore[attr-defined]
     # The bytes come from Python, so no protocol at all is needed; "none" matches nothing.
     options = {"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": "none"}
     try:
-        return av.open(file, mode="r", options=options, metadata_errors="replace")
+        return av.open(file, mode="r", format=demuxer, options=options, metadata_errors="replace")
     except av.ArgumentError as error:
         raise UnusableInputError(
             f"{shown(path)} is a playlist, a subtitle or another format that is not read as "
@@ -164,77 +323,48 @@ def _is_cover_art(stream: av.VideoStream) -> bool:
     return bool(stream.disposition & Disposition.attached_pic)
 
 
-@dataclass
-class _Track:
-    """A stream while it is read: its first frame and where it ends."""
-
-    stream: av.VideoStream | av.AudioStream
-    frame: av.VideoFrame | av.AudioFrame | None = None
-    end: float = -math.inf
-    """Time stamp, in seconds, at which the last packet ends."""
-    length: float = 0.0
-    """Seconds that the packets last together."""
-    packets: int = 0
-
-    def take(self, packet: av.Packet[Stream] | None) -> None:
-        """Take the next packet, or None at the end; decode only until a frame comes out."""
-        # An unknown codec has no context.
-        if self.frame is None and self.stream.codec_context is not None:
-            try:
-                frames: Sequence[av.VideoFrame | av.AudioFrame] = self.stream.decode(packet)
-                self.frame = frames[0] if frames else None
-            except av.FFmpegError as error:
-                logger.debug("%s packet %d: %s", self.stream.type, self.packets, error)
-        if packet is None or packet.is_discard:
-            return
-        self.packets += 1
-        seconds = packet.duration * self._tick if packet.duration else self._frame_period
-        self.length += seconds
-        if packet.pts is not None:
-            self.end = max(self.end, packet.pts * self._tick + seconds)
-
-    @cached_property
-    def _tick(self) -> float:
-        """Seconds a unit of the stream's time stamps; a float, for it meets every packet."""
-        return float(self.stream.time_base or Fraction(1, 1000))
-
-    @cached_property
-    def _frame_period(self) -> float:
-        rate = self.stream.average_rate if isinstance(self.stream, av.VideoStream) else None
-        return float(1 / rate) if rate else 0.0
-
-    @property
-    def start(self) -> float:
-        """Time stamp of the first frame, in seconds; 0.0 where the format has none."""
-        if self.frame is None or self.frame.pts is None:
-            return 0.0
-        return self.frame.pts * float(self.frame.time_base or self._tick)
-
-    @property
-    def duration(self) -> float:
-        """Seconds from the first frame to the end of the last packet."""
-        if math.isinf(self.end):
-            return self.length
-        return max(0.0, self.end - self.start)
-
-
-def _read_all(container: InputContainer, tracks: list[_Track], path: Path) -> None:
+def _read_all(
+    container: InputContainer, demuxer: str, tracks: Sequence[Track], path: Path
+) -> None:
     by_index = {track.stream.index: track for track in tracks}
+    others = 0.0
+    """Seconds at which streams end that nobody looks at, such as subtitles."""
     try:
-        for packet in container.demux(*(track.stream for track in tracks)):
-            if packet.size:
-                by_index[packet.stream.index].take(packet)
+        for packet in container.demux():
+            if not packet.size:
+                continue
+            track = by_index.get(packet.stream.index)
+            if track is not None:
+                track.take(packet)
+            elif packet.pts is not None:
+                end = packet.pts + (packet.duration or 0)
+                others = max(others, float(end * packet.time_base))
     except av.FFmpegError as error:
         logger.warning("%s is damaged, reading stopped early: %s", shown(path), error.strerror)
     for track in tracks:
         track.take(None)
+    if not _states_its_length(path, demuxer):
+        return
+    first = (container.start_time or 0) / av.time_base
     claimed = (container.duration or 0) / av.time_base
-    found = max(track.duration for track in tracks)
+    found = max(track.length if math.isinf(track.end) else track.end - first for track in tracks)
     # Half a second or a tenth: less is rounding, or a guess from the bit rate.
-    if claimed - found > max(0.5, claimed / 10):
+    if claimed - max(found, others - first) > max(0.5, claimed / 10):
         logger.warning(
             "%s claims %.1f s and holds %.1f s; it may be cut off", shown(path), claimed, found
         )
+
+
+def _states_its_length(path: Path, demuxer: str) -> bool:
+    """Whether the file itself says how long it is; else ffmpeg guesses, from the bit rate."""
+    if demuxer != "mp3":
+        return demuxer not in _LENGTH_UNSTATED
+    with path.open("rb") as file:
+        head = file.read(10)
+        # Tags come first: their size has seven bits a byte.
+        tags = sum((byte & 127) << 7 * place for place, byte in enumerate(reversed(head[6:])))
+        file.seek(tags + 10 if head.startswith(b"ID3") else 0)
+        return counts_frames(file.read(FIRST_FRAME))
 
 
 def _compare_with_riff_header(path: Path) -> None:
@@ -250,7 +380,7 @@ def _compare_with_riff_header(path: Path) -> None:
         )
 
 
-def _describe(path: Path, demuxer: str, tracks: list[_Track]) -> Media:
+def _describe(path: Path, demuxer: str, tracks: Sequence[Track]) -> Media:
     decoded = [track for track in tracks if track.frame is not None]
     if not decoded:
         raise UnusableInputError(
@@ -284,17 +414,19 @@ def _describe(path: Path, demuxer: str, tracks: list[_Track]) -> Media:
     return Media(path, duration, audio, video, demuxer=demuxer, origin=origin)
 
 
-def _audio_stream(track: _Track, frame: av.AudioFrame, origin: float) -> AudioStream:
+def _audio_stream(track: Track, frame: av.AudioFrame, origin: float) -> AudioStream:
     return AudioStream(
         codec=track.stream.codec_context.name,
         sample_rate=frame.sample_rate,
         channels=frame.layout.nb_channels,
         start=track.start - origin,
         duration=track.duration,
+        number=track.number,
+        language=track.language,
     )
 
 
-def _video_stream(track: _Track, frame: av.VideoFrame, origin: float, still: bool) -> VideoStream:
+def _video_stream(track: Track, frame: av.VideoFrame, origin: float, still: bool) -> VideoStream:
     rotation = _rotation(frame)
     width, height = _size_shown(frame, getattr(track.stream, "sample_aspect_ratio", None))
     if rotation in (90, 270):
@@ -308,6 +440,8 @@ def _video_stream(track: _Track, frame: av.VideoFrame, origin: float, still: boo
         start=0.0 if still else track.start - origin,
         duration=None if still else track.duration,
         still=still,
+        number=track.number,
+        language=track.language,
     )
 
 

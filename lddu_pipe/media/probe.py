@@ -11,27 +11,38 @@ from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import why_absent
 from lddu_pipe.media.ffmpeg import shown
 from lddu_pipe.media.isolation import ask
-from lddu_pipe.types import AudioStream, Media, VideoStream
+from lddu_pipe.types import AudioStream, Media, Tracks, VideoStream
 
 
-def probe(path: Path) -> Media:
+def probe(
+    path: Path, *, audio_track: int | str | None = None, video_track: int | str | None = None
+) -> Media:
     """Open a media file and say what is in it.
 
-    The first sound stream and the first picture stream that is not cover art are used. Both are
-    tried: one in which nothing can be decoded counts as absent, and a log warning says so. All
-    packets are read (not decoded), so the duration is what the file holds and not what its header
-    claims. Time 0 is the first sample or frame that decodes, whichever comes first. The content
-    alone decides the format, never the file's name, and no other file is opened. Another process
-    does this, so whatever the file does to its decoder is an error of that file.
+    One sound stream and one picture stream that is not cover art are used: those that are asked
+    for, else those that the file itself prefers (its flags), else the first that decode. Where
+    none of a kind decodes that kind counts as absent, and a log warning says so. Files that were
+    joined to one (chained Ogg, MPEG streams) are its `parts`. All packets are read (not decoded),
+    so the duration is what the file holds and not what its header claims. Time 0 is the first
+    sample or frame that decodes, whichever comes first. The content alone decides the format,
+    never the file's name, and no other file is opened. Another process does this, so whatever the
+    file does to its decoder is an error of that file.
+
+    Args:
+        path: of the file.
+        audio_track: the number of a sound stream, from 1, or its language as the file has it.
+        video_track: the same of a picture stream.
 
     Raises:
         UnusableInputError: missing, a folder, empty, unreadable, not media, a playlist, cut off
-            before its index, without any sound or picture that can be decoded, beyond what
-            `media.limits` allows, or one that its decoder does not survive.
+            before its index, without any sound or picture that can be decoded, without the track
+            that is asked for, beyond what `media.limits` allows, or one that its decoder does not
+            survive.
         MissingAssetError: the process that decodes does not start.
     """
     _check_regular_file(path)
-    return ask(path, {"task": "inspect"}, lambda answer, _: _media(path, answer))
+    request = {"task": "inspect", "audio_track": audio_track, "video_track": video_track}
+    return ask(path, request, lambda answer, _: _media(path, answer))
 
 
 def _check_regular_file(path: Path) -> None:
@@ -70,7 +81,24 @@ def _media(path: Path, answer: Mapping[str, Any]) -> Media:
         None if video is None else _video_stream(video),
         demuxer=_name(answer["demuxer"]),
         origin=_number(answer["origin"]),
+        sound_tracks=_tracks(answer["sound_tracks"]),
+        picture_tracks=_tracks(answer["picture_tracks"]),
+        section=None if answer["section"] is None else _section(*answer["section"]),
+        parts=tuple(_media(path, part) for part in answer["parts"]),
     )
+
+
+def _tracks(values: Mapping[str, Any]) -> Tracks:
+    return Tracks(
+        tuple(_text(line) for line in values["listed"]),
+        tuple(_count(number) for number in values["usable"]),
+    )
+
+
+def _section(first: object, end: object) -> tuple[int, int]:
+    if not (isinstance(first, int) and isinstance(end, int) and 0 <= first < end):
+        raise ValueError(f"not a section: {first} to {end}")
+    return first, end
 
 
 def _audio_stream(values: Mapping[str, Any]) -> AudioStream:
@@ -80,6 +108,8 @@ def _audio_stream(values: Mapping[str, Any]) -> AudioStream:
         channels=_count(values["channels"]),
         start=_number(values["start"]),
         duration=_number(values["duration"]),
+        number=_count(values["number"]),
+        language=None if values["language"] is None else _text(values["language"]),
     )
 
 
@@ -96,6 +126,8 @@ def _video_stream(values: Mapping[str, Any]) -> VideoStream:
         start=_number(values["start"]),
         duration=None if duration is None else _number(duration),
         still=bool(values["still"]),
+        number=_count(values["number"]),
+        language=None if values["language"] is None else _text(values["language"]),
     )
 
 
@@ -114,4 +146,10 @@ def _count(value: Any) -> int:  # noqa: ANN401 - what JSON holds
 def _name(value: Any) -> str:  # noqa: ANN401 - what JSON holds
     if not isinstance(value, str) or not value.isascii() or not value.isprintable():
         raise ValueError(f"not a name: {value!r}")
+    return value
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - what JSON holds
+    if not isinstance(value, str) or len(value) > 200 or not value.isprintable():
+        raise ValueError(f"not a line of text: {value!r}")
     return value

@@ -10,10 +10,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
-from lddu_pipe.media import Frame
+from lddu_pipe.media import Frame, find_ffmpeg, version_of
+from lddu_pipe.media import Sound as Heard
 from lddu_pipe.pipelines.checkpoint import Checkpoint, load_checkpoint
 from lddu_pipe.pipelines.components import Extractors, choose_device
 from lddu_pipe.pipelines.looking import Looking
@@ -27,9 +29,17 @@ from lddu_pipe.pipelines.samples import (
 )
 from lddu_pipe.pipelines.settings import Hook, PipelineSettings
 from lddu_pipe.pipelines.sources import Pictures, Sound, Source, open_file, open_memory
+from lddu_pipe.pipelines.voices import together
 from lddu_pipe.segmentation import segment
 from lddu_pipe.transcripts import read_transcript
-from lddu_pipe.types import MODALITIES, Modality, ModalitySequence, Transcript, Utterance
+from lddu_pipe.types import (
+    MODALITIES,
+    Media,
+    Modality,
+    ModalitySequence,
+    Transcript,
+    Utterance,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -276,7 +286,7 @@ class EmotionPipeline:
             transcript, utterances, notes = self._words(source, missing, tell, looking.check)
             tell("read and listen", 0.0)
             heard = source.waveform if "audio" in taken else None
-            found = read_and_listen(self.extractors, utterances, heard)
+            found = read_and_listen(self.extractors, utterances, heard, source.voices)
             vision = looking.result()
         if vision is not None and source.still:
             vision = show_throughout(vision, utterances)
@@ -296,7 +306,7 @@ class EmotionPipeline:
             media=source.info,
             model=self.model_info,
             utterances=predictions,
-            provenance=self.provenance(transcript, notes=notes),
+            provenance=self.provenance(transcript, media=source.media, notes=notes),
         )
 
     def _words(
@@ -325,7 +335,7 @@ class EmotionPipeline:
                 tell("transcribe", share)
 
             progress(0.0)
-            transcript = self.extractors.speech.transcribe(source.waveform, progress)
+            transcript = self._recognised(source, source.waveform, progress)
             recognised = True
             if not transcript.words:
                 missing["text"] = NO_SPEECH
@@ -346,6 +356,21 @@ class EmotionPipeline:
             # Between the cues of a transcript that was given alone there is nothing to go by.
             cover_silence=source.waveform is not None or source.frames is not None,
         )
+
+    def _recognised(
+        self, source: Source, waveform: Heard, progress: Callable[[float], None]
+    ) -> Transcript:
+        """What is said; of several channels one after the other, each by its speaker."""
+        if not source.voices:
+            return self.extractors.speech.transcribe(waveform, progress)
+        heard: dict[str, Transcript] = {}
+
+        def among_all(share: float) -> None:
+            progress((len(heard) + share) / len(source.voices))
+
+        for name, voice in source.voices.items():
+            heard[name] = self.extractors.speech.transcribe(voice, among_all)
+        return together(heard)
 
     def _looking(self, source: Source, tell: Hook) -> Looking:
         """What looks at the pictures of a source while its sound is listened to."""
@@ -372,6 +397,8 @@ class EmotionPipeline:
         self,
         transcript: Transcript | None,
         extractors: Extractors | None = None,
+        *,
+        media: Media | None = None,
         notes: Sequence[str] = (),
     ) -> Provenance:
         """What an annotation that was just made was made with.
@@ -380,15 +407,23 @@ class EmotionPipeline:
             transcript: of what was said.
             extractors: that were used; the pipeline's own by default.
             notes: what of a transcript was left out, a sentence each.
+            media: that were decoded, if any were.
         """
+        config: dict[str, Any] = {**self.settings.describe(), "device": str(self.device)}
+        if media is not None and len(media.sound_tracks.listed) > 1 and media.audio is not None:
+            config["audio_track"] = media.audio.number
+        if media is not None and len(media.picture_tracks.listed) > 1 and media.video is not None:
+            config["video_track"] = media.video.number
         used = (extractors or self.extractors).used_weights
         return Provenance(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            versions={name: version(name) for name in VERSIONED},
+            versions={
+                **{name: version(name) for name in VERSIONED},
+                **({"ffmpeg": version_of(find_ffmpeg())} if _takes_ffmpeg(media) else {}),
+            },
             weights={**self.checkpoint.weights, **used},
             config={
-                **self.settings.describe(),
-                "device": str(self.device),
+                **config,
                 "transcript": transcript.source if transcript is not None else None,
                 "language": transcript.language if transcript is not None else None,
                 **({"transcript_notes": list(notes)} if notes else {}),
@@ -401,6 +436,11 @@ def _passed_over(sidecar: str, error: UnusableInputError) -> str:
     logger.warning("%s is not used, words are recognised: %s", sidecar, error)
     name = Path(sidecar).name
     return f"{name} is not used: {str(error).replace(sidecar, name)}"
+
+
+def _takes_ffmpeg(media: Media | None) -> bool:
+    """Whether ffmpeg decoded it, as it does all but pictures."""
+    return media is not None and not (media.video is not None and media.video.still)
 
 
 def _ignore(stage: str, share: float) -> None:

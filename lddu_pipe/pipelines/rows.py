@@ -25,6 +25,7 @@ from lddu_pipe.pipelines.samples import (
     show_throughout,
 )
 from lddu_pipe.pipelines.settings import Hook, PipelineSettings
+from lddu_pipe.pipelines.tracks import choose_tracks
 from lddu_pipe.transcripts import parse_text, read_transcript
 from lddu_pipe.types import (
     Media,
@@ -54,7 +55,7 @@ def samples_of_rows(
     for index, row in enumerate(rows):
         tell("look and listen", index / len(rows))
         try:
-            utterance, media = _open(row, settings.tiers)
+            utterance, media = _open(row, settings)
             found.append(_heard_and_seen(extractors, settings, row, utterance, media))
         except UnusableInputError as error:
             utterance = Utterance(row.id, TimeSpan(0.0, 0.0))
@@ -97,7 +98,7 @@ def annotate_row(pipeline: EmotionPipeline, row: ManifestRow) -> Annotation:
     )
     if isinstance(sample, str):
         raise UnusableInputError(sample)
-    media = [probe(path) for path in given]
+    media = [choose_tracks(path, pipeline.settings) for path in given]
     return Annotation(
         media=SourceInfo(
             str(given[0]),
@@ -108,20 +109,20 @@ def annotate_row(pipeline: EmotionPipeline, row: ManifestRow) -> Annotation:
         ),
         model=pipeline.model_info,
         utterances=pipeline.predictor.predict([sample]),
-        provenance=pipeline.provenance(None),
+        provenance=pipeline.provenance(None, media=media[0]),
     )
 
 
-def _open(row: ManifestRow, tiers: Sequence[str]) -> tuple[Utterance, dict[str, Media]]:
+def _open(row: ManifestRow, settings: PipelineSettings) -> tuple[Utterance, dict[str, Media]]:
     """The utterance a row speaks of, and the media it names."""
     media = {
-        name: probe(path)
+        name: choose_tracks(path, settings)
         for name, path in (("video", row.video), ("audio", row.audio))
         if path is not None
     }
     longest = max((item.duration for item in media.values()), default=0.0)
     span = TimeSpan(row.start or 0.0, longest if row.end is None else row.end)
-    words = _words(row, span, tiers, timed=bool(media))
+    words = _words(row, span, settings.tiers, timed=bool(media))
     return Utterance(
         row.id, span, " ".join(word.text for word in words), words, row.speaker
     ), media

@@ -17,6 +17,7 @@ NO_WORDS = "no words"
 SILENCE = "silence"
 NO_SPEECH = "no speech found"
 NO_FACE = "no face found"
+NO_PICTURE = "no picture at this time"
 
 
 Found = dict[Modality, ModalitySequence | str]
@@ -27,6 +28,7 @@ def read_and_listen(
     extractors: Extractors,
     utterances: Sequence[Utterance],
     waveform: Sound | None,
+    voices: Mapping[str, Sound] | None = None,
 ) -> list[Found]:
     """Extract the text and the audio of every utterance.
 
@@ -37,6 +39,7 @@ def read_and_listen(
         extractors: loaded as they are needed.
         utterances: in order.
         waveform: (samples,) float32 mono at 16 kHz from moment 0 of the media, or None.
+        voices: the same of single speakers, by name; who has none is listened to in `waveform`.
 
     Returns:
         One item an utterance, in the same order.
@@ -47,7 +50,9 @@ def read_and_listen(
     return [
         {
             "text": text if text is not None and text.present else NO_WORDS,
-            "audio": _audio(extractors, utterance, waveform),
+            "audio": _audio(
+                extractors, utterance, (voices or {}).get(utterance.speaker or "", waveform)
+            ),
         }
         for utterance, text in zip(utterances, texts, strict=True)
     ]
@@ -58,6 +63,8 @@ def look_up(vision: ModalitySequence | None, utterance: Utterance) -> ModalitySe
     if vision is None:
         return "no pictures given"
     sequence = cut_sequence(vision, utterance)
+    if not len(sequence.spans):
+        return NO_PICTURE
     return sequence if sequence.present else NO_FACE
 
 

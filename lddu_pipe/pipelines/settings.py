@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
+
+Speakers = Literal["unknown", "channels"]
+"""How one knows who speaks: not at all, or each has a channel."""
 
 Hook = Callable[[str, float], None]
 """Called with a stage ("transcribe", "look at faces", ...) and the share of it that is done."""
@@ -30,6 +33,12 @@ class PipelineSettings:
     """Utterances scored at once."""
     tiers: tuple[str, ...] = ()
     """Tiers of ELAN and Praat to read, by name; none leaves it to the rule in docs/formats.md."""
+    audio_track: int | str | None = None
+    """Number, from 1, or language of the sound stream that is used; None lets the file decide."""
+    video_track: int | str | None = None
+    """The same of the picture stream."""
+    speakers: Speakers = "unknown"
+    """Who speaks: not known, or a person a channel, as where each side of a call has its own."""
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -44,7 +53,10 @@ class PipelineSettings:
                 raise ValueError(f"{name} lies in {low:g}..{high:g}, got {getattr(self, name)}")
 
     def describe(self) -> dict[str, Any]:
-        """The settings as plain values; the tiers only where some are named."""
+        """The settings as plain values; those of unusual files only where they are chosen."""
         values = asdict(self)
-        tiers = values.pop("tiers")
-        return {**values, **({"tiers": list(tiers)} if tiers else {})}
+        unusual = {"tiers": (), "audio_track": None, "video_track": None, "speakers": "unknown"}
+        for name, usual in unusual.items():
+            if values[name] == usual:
+                del values[name]
+        return values

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import ceil
 from numbers import Real
 from pathlib import Path
@@ -17,8 +18,10 @@ from lddu_pipe.annotation import SourceInfo
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.extractors.prosody import SAMPLE_RATE
 from lddu_pipe.files import sha256_of_file
-from lddu_pipe.media import Frame, Waveform, decode_frames, decode_waveform, probe
+from lddu_pipe.media import Frame, Waveform, decode_frames, decode_waveform
+from lddu_pipe.media.mixing import mixed
 from lddu_pipe.pipelines.settings import PipelineSettings
+from lddu_pipe.pipelines.tracks import choose_tracks
 from lddu_pipe.transcripts import (
     TRANSCRIPT_SUFFIXES,
     UNREAD_SUFFIXES,
@@ -26,6 +29,14 @@ from lddu_pipe.transcripts import (
     read_transcript,
 )
 from lddu_pipe.types import Media, Modality, Transcript
+
+logger = logging.getLogger(__name__)
+
+UNDECODED_SOUND = "sound that cannot be decoded"
+UNDECODED_PICTURES = "pictures that cannot be decoded"
+
+MOST_SPEAKERS = 8
+"""Channels that are listened to one by one."""
 
 Sound = tuple[ArrayLike, int]
 """A waveform, (samples,) or (samples, channels), float in -1..1 or int16, and its Hz."""
@@ -51,6 +62,10 @@ class Source:
     """The transcript was only found beside the file, and may be another's."""
     notes: tuple[str, ...] = ()
     """Of a transcript that is not used, a sentence each."""
+    voices: Mapping[str, Waveform] = field(default_factory=dict)
+    """The sound of each speaker, by name, where each has a channel."""
+    media: Media | None = None
+    """The file, where there is one that is no transcript."""
 
 
 def open_file(
@@ -77,12 +92,13 @@ def open_file(
         end = max(cue.span.end for cue in alone.cues) if alone.timed else 0.0
         info = SourceInfo(shown_path, sha256_of_file(path), end, False, False)
         return Source(info, None, None, False, alone, _absent("a transcript was given alone"))
-    media = _probe(path)
+    media = _probe(path, settings)
     missing: dict[Modality, str] = {}
     if media.audio is None:
-        missing["audio"] = "no sound stream"
+        missing["audio"] = UNDECODED_SOUND if media.sound_tracks.listed else "no sound stream"
     if media.video is None:
-        missing["vision"] = "no picture stream"
+        pictures = media.picture_tracks.listed
+        missing["vision"] = UNDECODED_PICTURES if pictures else "no picture stream"
     return Source(
         info=SourceInfo(
             shown_path,
@@ -100,12 +116,14 @@ def open_file(
         still=media.video is not None and media.video.still,
         transcript=transcript,
         missing=missing,
+        voices=_voices(media) if settings.speakers == "channels" else {},
+        media=media,
     )
 
 
-def _probe(path: Path) -> Media:
+def _probe(path: Path, settings: PipelineSettings) -> Media:
     try:
-        return probe(path)
+        return choose_tracks(path, settings)
     except UnusableInputError:
         if path.is_file() and path.suffix.lower() in UNREAD_SUFFIXES:
             raise UnusableInputError(
@@ -113,6 +131,22 @@ def _probe(path: Path) -> Media:
                 f"{', '.join(TRANSCRIPT_SUFFIXES)}"
             ) from None
         raise
+
+
+def _voices(media: Media) -> dict[str, Waveform]:
+    """The channels of a file, each a speaker."""
+    count = 0 if media.audio is None else media.audio.channels
+    if count < 2:
+        if count:
+            logger.warning(
+                "%s has one channel, so its speakers are not told apart by channels", media.path
+            )
+        return {}
+    names = ("left", "right") if count == 2 else tuple(f"channel {n + 1}" for n in range(count))
+    return {
+        name: decode_waveform(media, channel=channel)
+        for channel, name in enumerate(names[:MOST_SPEAKERS])
+    }
 
 
 def open_memory(
@@ -176,16 +210,20 @@ def read_waveform(samples: ArrayLike, sample_rate: int) -> NDArray[np.float32]:
             f"audio is (samples,) or (samples, channels) of float or int16, "
             f"got {waveform.shape} {waveform.dtype}"
         )
-    if waveform.ndim == 2:
-        if waveform.shape[1] > 32:
-            raise UnusableInputError(
-                f"audio has {waveform.shape[1]} channels; is it (channels, samples)? transpose it"
-            )
-        waveform = waveform.mean(axis=1)
+    if waveform.ndim == 2 and waveform.shape[1] > 32:
+        raise UnusableInputError(
+            f"audio has {waveform.shape[1]} channels; is it (channels, samples)? transpose it"
+        )
     if not len(waveform) or not np.isfinite(waveform).all():
         raise UnusableInputError("audio is empty or holds NaN or infinity")
     if not 1000 <= sample_rate <= 384_000:
         raise UnusableInputError(f"a sample rate of {sample_rate} Hz is not one of sound")
+    if waveform.ndim == 2:
+        total = waveform.mean(axis=1, keepdims=True)
+        # Of two it matters whether they cancel each other out; see `mixed`.
+        beside = waveform if waveform.shape[1] == 2 else waveform[:, :0]
+        channels = np.concatenate([total, beside], axis=1).astype(np.float32)
+        waveform = np.concatenate(list(mixed([channels], sample_rate)))
     waveform = waveform.astype(np.float32)
     if sample_rate != SAMPLE_RATE:
         length = ceil(len(waveform) * SAMPLE_RATE / sample_rate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -85,11 +85,7 @@ class PipelineEngine:
                     "at most; cut it"
                 )
         pipeline = self.pipeline
-        chosen = {
-            name: value
-            for name in ("fps", "window", "aligned")
-            if (value := getattr(options, name)) is not None
-        }
+        chosen = {name: value for name, value in asdict(options).items() if value is not None}
         if chosen:
             pipeline = pipeline.adjusted(replace(pipeline.settings, **chosen))
         return pipeline(media, transcript=transcript, hook=hook)

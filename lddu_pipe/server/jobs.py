@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.pipelines.settings import Speakers
 
 State = Literal["waiting", "running", "done", "failed"]
 
@@ -51,6 +52,12 @@ class Options:
     """Seconds of an utterance where nobody speaks."""
     aligned: bool | None = None
     """Pool every modality to one step a word."""
+    audio_track: str | None = None
+    """Number, from 1, or language of the sound stream that is used."""
+    video_track: str | None = None
+    """The same of the picture stream."""
+    speakers: Speakers | None = None
+    """Who speaks: not known, or a person a channel."""
 
 
 @dataclass(frozen=True)

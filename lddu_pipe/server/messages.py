@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lddu_pipe.pipelines.settings import Speakers
 from lddu_pipe.server.jobs import Job, State
 from lddu_pipe.types import Decision
 
@@ -14,7 +16,14 @@ Example: TypeAlias = dict[str, Any]
 
 ID = "6f1c2f0e-5d0b-4c57-9a3e-0b6a3f1d2c4b"
 
-OPTIONS_EXAMPLE: Example = {"fps": 5.0, "window": None, "aligned": None}
+OPTIONS_EXAMPLE: Example = {
+    "fps": 5.0,
+    "window": None,
+    "aligned": None,
+    "audio_track": None,
+    "video_track": None,
+    "speakers": None,
+}
 JOB_EXAMPLE: Example = {
     "id": ID,
     "state": "running",
@@ -121,6 +130,15 @@ class OptionsMessage(Message):
     fps: float | None = Field(None, description="Frames a second in which faces are looked for.")
     window: float | None = Field(None, description="Seconds of an utterance where nobody speaks.")
     aligned: bool | None = Field(None, description="Pool every modality to one step a word.")
+    audio_track: str | None = Field(
+        None, description="Number, from 1, or language of the sound track that is used."
+    )
+    video_track: str | None = Field(
+        None, description="Number, from 1, or language of the picture track that is used."
+    )
+    speakers: Speakers | None = Field(
+        None, description="channels: each channel of the sound is a speaker."
+    )
 
 
 class JobMessage(Message):
@@ -158,9 +176,7 @@ class JobMessage(Message):
             name=job.name,
             size=job.size,
             transcript=job.transcript,
-            options=OptionsMessage(
-                fps=job.options.fps, window=job.options.window, aligned=job.options.aligned
-            ),
+            options=OptionsMessage.model_validate(asdict(job.options)),
             ahead=ahead,
             stage=None if running is None else running[0],
             share=None if running is None else min(max(running[1], 0.0), 1.0),

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from lddu_pipe.pipelines.settings import Speakers
 from lddu_pipe.server.folders import media_name, transcript_name
 from lddu_pipe.server.jobs import Options, Upload
 from lddu_pipe.server.limits import NAME, PIECE, TEXT_FIELD, Limits
@@ -28,6 +29,9 @@ def _truth(value: str) -> bool:
     return value == "true"
 
 
+TRACK = r"^([1-9][0-9]{0,2}|[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3})$"
+
+
 class OptionFields(BaseModel):
     """The fields of a form beside its files."""
 
@@ -41,6 +45,17 @@ class OptionFields(BaseModel):
     )
     aligned: Annotated[bool | None, BeforeValidator(_truth)] = Field(
         None, description="Pool every modality to one step a word before scoring."
+    )
+    audio_track: str | None = Field(
+        None,
+        pattern=TRACK,
+        description="Number, from 1, or language of the sound track of files that have several.",
+    )
+    video_track: str | None = Field(
+        None, pattern=TRACK, description="The same of the picture track."
+    )
+    speakers: Speakers | None = Field(
+        None, description="channels: each channel of the sound is a speaker."
     )
 
 
@@ -79,6 +94,22 @@ FORM_SCHEMA = {
         "aligned": {
             "type": "boolean",
             "description": "Pool every modality to one step a word before scoring.",
+        },
+        "audio_track": {
+            "type": "string",
+            "pattern": TRACK,
+            "description": "Number, from 1, or language of the sound track of files that have "
+            "several.",
+        },
+        "video_track": {
+            "type": "string",
+            "pattern": TRACK,
+            "description": "The same of the picture track.",
+        },
+        "speakers": {
+            "type": "string",
+            "enum": ["unknown", "channels"],
+            "description": "channels: each channel of the sound is a speaker.",
         },
     },
 }

@@ -14,12 +14,14 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
 import imageio_ffmpeg
 import numpy as np
 
+from tests import recordings
 from tests.transcripts.recognisers import RECOGNISERS, with_a_broken_field
 
 CANARY = "forbidden-001"
@@ -110,6 +112,7 @@ def cases(folder: Path, seed: int = 0, share: float = 1.0) -> list[Case]:
     made = [
         *_shapes(folder),
         *_times(folder),
+        *_recordings(folder),
         *_headers(folder),
         *_playlists(folder),
         *_names(folder),
@@ -264,6 +267,49 @@ def _shapes(folder: Path) -> Iterator[Case]:
         return Path("nan.wav")
 
     yield Case("shape", "shape-nan", not_numbers)
+
+
+# --- joined files, tracks, channels -------------------------------------------------------
+
+
+def _recordings(folder: Path) -> Iterator[Case]:
+    def kind(name: str, file: str, write: Callable[[Path], object]) -> Case:
+        def make(place: Path) -> Path:
+            write(place / file)
+            return Path(file)
+
+        return Case(name.partition("-")[0], name, make)
+
+    for suffix in recordings.JOINED:
+        rates = ((32_000, 1), (48_000, 2)) if suffix == "mpg" else ((24_000, 1), (48_000, 2))
+        join = partial(recordings.joined, first=rates[0], second=rates[1])
+        yield kind(f"join-{suffix}", f"a.{suffix}", join)
+    yield kind("join-film", "a.ts", recordings.joined_film)
+    ogg, ts = (folder / "a.ogg").read_bytes(), (folder / "h264.ts").read_bytes()
+    for name, content in {
+        "broken.ogg": ogg + ogg[: len(ogg) // 2] + ogg,
+        "headless.ogg": ogg[100:] + ogg,
+        "many.ogg": ogg * 30,
+        "endless.ogg": ogg * 300,
+        "garbage.ts": ts + bytes(5000) + ts,
+        "odd.ts": ts[:-77] + ts,
+        "short.ts": ts * 2 + ts[:2000],
+        "other.mp3": (folder / "a.mp3").read_bytes() + (folder / "a.aac").read_bytes(),
+    }.items():
+        yield Case("join", f"join-{name.replace('.', '-')}", _written(name, content))
+    sounds = {
+        "anullsrc=r=16000:d=1": "eng",
+        "sine=d=1:r=16000": "deu",
+        "sine=f=9:d=3": "\U0001f600",
+    }
+    pictures = {"color=black:s=32x32:r=5:d=1": "und", "testsrc=s=64x64:r=5:d=2": "und"}
+    for suffix in ("mkv", "mov", "nut"):
+        tracks = partial(recordings.several_tracks, sounds=sounds, pictures=pictures)
+        yield kind(f"tracks-{suffix}", f"a.{suffix}", tracks)
+    yield kind("tracks-sound", "a.mka", partial(tracks, pictures={}))
+    for factor in (-1, -0.97, 0):
+        stereo = f"pan=stereo|c0=c0|c1={factor}*c0"
+        yield _by_ffmpeg(*("phase", f"phase-{factor}", "a.wav"), *_tone(), "-af", stereo)
 
 
 # --- time --------------------------------------------------------------------------------

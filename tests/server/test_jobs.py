@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from dataclasses import asdict
 
 import pytest
 
@@ -113,4 +114,4 @@ def test_options_survive_the_store(store, tmp_path):
     store.add(sent("a"), "", most=10)
     with sqlite3.connect(tmp_path / "jobs.sqlite") as database:
         (text,) = database.execute("SELECT options FROM jobs").fetchone()
-    assert json.loads(text) == {"fps": 2.0, "window": None, "aligned": None}
+    assert json.loads(text) == asdict(Options(fps=2.0))
