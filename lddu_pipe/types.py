@@ -158,6 +158,8 @@ class Transcript:
     """ISO 639-1 code, where known."""
     timed: bool = True
     """False for plain text, whose spans are places in the text and not times."""
+    unrecognised: tuple[TimeSpan, ...] = ()
+    """Where somebody speaks whose words were not recognised; in order, beside the cues."""
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -167,13 +169,15 @@ class Transcript:
 
 @dataclass(frozen=True)
 class Utterance:
-    """The unit that gets emotions: something said, or a window of silent media."""
+    """The unit that gets emotions: something said, or a window of media without words."""
 
     id: str
     span: TimeSpan
     text: str = ""
     words: tuple[Word, ...] = ()
     speaker: str | None = None
+    unrecognised: bool = False
+    """Somebody speaks, and the words could not be recognised."""
 
 
 @dataclass(frozen=True)

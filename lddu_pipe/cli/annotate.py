@@ -21,6 +21,7 @@ from lddu_pipe.cli.options import (
     output_option,
     pipeline_options,
     pipeline_settings,
+    recogniser_option,
 )
 from lddu_pipe.cli.progress import progress
 from lddu_pipe.cli.saving import make_folder, output_names, save, spare_inputs, targets
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     ".srt, .vtt, .json, .eaf, .TextGrid or .txt.",
 )
 @pipeline_options
+@recogniser_option
 @message_options
 def annotate(
     files: Sequence[Path],
@@ -73,6 +75,7 @@ def annotate(
     fps: float,
     aligned: bool,
     window: float,
+    recogniser: str,
     verbose: int,
     quiet: bool,
     debug: bool,
@@ -89,7 +92,7 @@ def annotate(
     """
     if transcript and len(files) > 1:
         raise click.UsageError("--transcript belongs to one file; give one FILE")
-    settings = pipeline_settings(fps, aligned, window)
+    settings = pipeline_settings(fps, aligned, window, recogniser)
     results: list[dict[Path, Format]] = [{} for _ in files]
     if output:
         make_folder(output)

@@ -22,6 +22,7 @@ from lddu_pipe.cli.options import (
     message_options,
     pipeline_options,
     pipeline_settings,
+    recogniser_option,
 )
 from lddu_pipe.cli.progress import BatchProgress, progress
 from lddu_pipe.writers.escaping import printable
@@ -114,6 +115,7 @@ if TYPE_CHECKING:
 )
 @click.option("--shuffle", is_flag=True, help="Do the files in random order.")
 @pipeline_options
+@recogniser_option
 @message_options
 def batch(
     inputs: Sequence[str],
@@ -138,6 +140,7 @@ def batch(
     fps: float,
     aligned: bool,
     window: float,
+    recogniser: str,
     verbose: int,
     quiet: bool,
     debug: bool,
@@ -163,7 +166,7 @@ def batch(
 
     if engine != "ray" and (address or gpus_per_worker):
         raise click.UsageError("--address and --gpus-per-worker belong to --engine ray")
-    settings = pipeline_settings(fps, aligned, window)
+    settings = pipeline_settings(fps, aligned, window, recogniser)
     names = order_of_formats([item.name for item in formats])
     with progress(f"looking for {model}"):
         # Every worker, on whatever machine, and however long it all takes, uses the same weights.

@@ -168,13 +168,25 @@ pipeline_options = _together(
 )
 
 
-def pipeline_settings(fps: float, aligned: bool, window: float) -> PipelineSettings:
+recogniser_option = click.option(
+    "--recogniser",
+    default=PipelineSettings.recogniser,
+    show_default=True,
+    metavar="NAME|DIR",
+    help="What recognises words: a size of faster-whisper such as small.en, which is downloaded "
+    "once, or the folder of one. Larger ones understand more and take longer.",
+)
+
+
+def pipeline_settings(
+    fps: float, aligned: bool, window: float, recogniser: str = PipelineSettings.recogniser
+) -> PipelineSettings:
     """Return the settings, or say which option is out of range.
 
     Raises:
         click.UsageError: a value is out of range.
     """
     try:
-        return PipelineSettings(fps=fps, aligned=aligned, window=window)
+        return PipelineSettings(fps=fps, aligned=aligned, window=window, recogniser=recogniser)
     except ValueError as error:
         raise click.UsageError(f"--{error}") from None

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 Hook = Callable[[str, float], None]
 """Called with a stage ("transcribe", "look at faces", ...) and the share of it that is done."""
 
+RECOGNISER = "tiny.en"
+"""The recogniser of words that comes with the packages."""
+
 
 @dataclass(frozen=True)
 class PipelineSettings:
@@ -23,6 +26,9 @@ class PipelineSettings:
     """Seconds of an utterance where nobody speaks."""
     max_duration: float = 15.0
     """Seconds, at most, of an utterance."""
+    recogniser: str = RECOGNISER
+    """What recognises words: a size of faster-whisper such as "small.en", a folder, or an id on
+    the Hugging Face hub. Larger ones understand more and are slower."""
     passes: int = 16
     """Passes of the head from which epistemic uncertainty is taken."""
     batch_size: int = 64

@@ -18,6 +18,7 @@ from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, Unusable
 from lddu_pipe.media import decode_audio, decode_frames, probe
 from lddu_pipe.pipelines.folder import find_checkpoint
 from lddu_pipe.pipelines.sources import open_memory
+from lddu_pipe.types import TimeSpan
 
 LABELS = ["happy", "sad", "anger", "surprise", "disgust", "fear"]
 
@@ -281,6 +282,20 @@ def test_silence_and_black_give_no_decision(
     prediction = annotation.utterances[0]
     assert prediction.abstained
     assert {score.decision for score in prediction.emotions} == {"abstain"}
+
+
+@pytest.mark.slow
+def test_speech_that_is_not_understood_keeps_its_voice(
+    pipe: EmotionPipeline, sample_video: Path
+) -> None:
+    """Played backwards, English is a language that nobody knows."""
+    backwards = decode_audio(probe(sample_video), span=TimeSpan(0.0, 4.0))[::-1].copy()
+    found = pipe(audio=(backwards, 16_000)).utterances
+    voices = [prediction for prediction in found if "audio" not in prediction.missing]
+    assert sum(prediction.end - prediction.start for prediction in voices) > 2.5
+    for prediction in voices:
+        assert prediction.missing["text"] == "words not recognised"
+        assert prediction.text == ""
 
 
 def test_noise_is_not_speech(pipe: EmotionPipeline) -> None:
