@@ -29,7 +29,7 @@ def find_whisper(name: str, *, offline: bool) -> Path:
     """Return the folder of a model of faster-whisper, downloading what the cache lacks of it.
 
     Args:
-        name: a folder, a size such as "small.en", or an id on the Hugging Face hub.
+        name: a folder, or a size such as "small.en".
         offline: look on this machine only. ``HF_HUB_OFFLINE`` means the same.
 
     Raises:
@@ -105,16 +105,17 @@ def decode(
 
 
 def _from_hub(name: str, *, offline: bool) -> Path:
-    if "/" not in name and name not in available_models():
+    # A mistyped folder is nobody else's business.
+    if name not in available_models():
         raise MissingAssetError(
-            f"there is no recogniser {name}: give the folder of a model for faster-whisper, an id "
-            f"on the Hugging Face hub, or one of {', '.join(available_models())}"
+            f"there is no recogniser {name}: give the folder of a model for faster-whisper, or "
+            f"one of {', '.join(available_models())}"
         )
     try:
         return Path(download_model(name, local_files_only=offline))
     except Exception as error:  # of the hub, its HTTP client or its transfer engine
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise MissingAssetError(
-            f"the recogniser {name} is no folder and not in the Hugging Face cache"
+            f"the recogniser {name} is not in the Hugging Face cache"
             + ("" if offline else f", and cannot be downloaded ({reason})")
         ) from error

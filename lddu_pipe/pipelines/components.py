@@ -58,7 +58,7 @@ class Extractors:
             offline: look for weights on this machine only.
             places: where the encoder of a modality is, where it is not where `parts` say: a
                 folder, or, of an encoder by others, an id on the Hugging Face hub.
-            recogniser: of words: a size of faster-whisper, a folder, or an id on the hub.
+            recogniser: of words: a size of faster-whisper, or the folder of a model for it.
         """
         self.parts = parts
         self._device = device

@@ -27,8 +27,8 @@ class PipelineSettings:
     max_duration: float = 15.0
     """Seconds, at most, of an utterance."""
     recogniser: str = RECOGNISER
-    """What recognises words: a size of faster-whisper such as "small.en", a folder, or an id on
-    the Hugging Face hub. Larger ones understand more and are slower."""
+    """What recognises words: a size of faster-whisper such as "small.en", or the folder of a
+    model for it. Larger ones understand more and are slower."""
     passes: int = 16
     """Passes of the head from which epistemic uncertainty is taken."""
     batch_size: int = 64
