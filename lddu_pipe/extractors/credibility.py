@@ -23,10 +23,8 @@ MAX_COMPRESSION = 2.4  # text that repeats itself compresses well and was not sa
 # Chosen by benchmarks/words.py, whose figures stand in docs/annotation.md.
 SURE = -0.5
 """Mean log-probability of the words from which on they are believed at once."""
-REPEATED = 1.8
-"""Compression of a text that repeats itself, by intent or because the decoder lost its place."""
-SURE_OF_REPEATED = -0.2
-"""The same as `SURE`, for words of such a text: a decoder is sure of what it repeats."""
+SURE_OF_REST = -1.0
+"""The same as `SURE`, for the rest of a sentence whose beginning is believed."""
 UNSURE = -1.3
 """Mean log-probability of the words up to which no second reading is worth while."""
 MIN_AGREEMENT = 0.7
@@ -56,18 +54,20 @@ class Credibility:
         """Use the model that wrote it."""
         self._model = model
 
-    def of(self, segment: Segment, speech: NDArray[np.float32]) -> bool:
+    def of(
+        self, segment: Segment, speech: NDArray[np.float32], believed: Segment | None = None
+    ) -> bool:
         """Judge a segment.
 
         Args:
             segment: with words, and times in seconds of `speech`.
             speech: (samples,) float32 mono at 16 kHz.
+            believed: the segment right before, where it is believed.
         """
         if not segment.words or not within_bounds(segment) or sureness(segment) <= UNSURE:
             return False
-        if sureness(segment) > (
-            SURE if segment.compression_ratio < REPEATED else SURE_OF_REPEATED
-        ):
+        continues = believed is not None and not believed.text.rstrip().endswith((".", "?", "!"))
+        if sureness(segment) > (SURE_OF_REST if continues else SURE):
             return True
         second = self.read_again(segment, speech)
         return second.agreement >= MIN_AGREEMENT and second.log_probability >= MIN_SECOND

@@ -108,9 +108,11 @@ class SpeechRecogniser:
         duration = len(block) / SAMPLE_RATE
         believed: list[Cue] = []
         doubted: list[TimeSpan] = []
+        before = None
         english = self._credibility.is_english(speech)
         for segment in self._segments(speech) if english else ():
-            credible = self._credibility.of(segment, speech)
+            credible = self._credibility.of(segment, speech, before)
+            before = segment if credible else None
             (placed,) = restore_speech_timestamps([segment], chunks, SAMPLE_RATE)
             cue = _cue(placed, offset, duration)
             if cue is not None and credible:

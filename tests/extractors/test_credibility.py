@@ -68,13 +68,11 @@ def test_what_is_unsure_is_believed_where_a_second_reading_agrees(
     assert reader.heard == [round((4 * 0.3 + 2 * 0.3) * 16_000)]  # the words and both margins
 
 
-def test_what_repeats_itself_must_be_surer() -> None:
+@pytest.mark.parametrize(("before", "believed"), [(" and how to use", True), (" We met.", False)])
+def test_the_rest_of_a_sentence_that_is_believed_is_believed(before: str, believed: bool) -> None:
     reader = Reader("Thank you very much for watching.", -0.5)
     judge = Credibility(reader)  # type: ignore[arg-type]
-    assert judge.of(segment(0.7), SPEECH)
-    assert judge.of(segment(0.9, compression_ratio=2.0), SPEECH)
-    assert reader.heard == []
-    assert not judge.of(segment(0.7, compression_ratio=2.0), SPEECH)
+    assert judge.of(segment(0.5), SPEECH, segment(0.9, before)) is believed
 
 
 def test_what_is_guessed_is_not_read_again() -> None:
