@@ -187,6 +187,8 @@ class Transcript:
     """True where cues are whole turns, or words between pauses, and no units of their own."""
     notes: tuple[str, ...] = ()
     """What of the source could not be taken as it stands, a sentence each."""
+    unrecognised: tuple[TimeSpan, ...] = ()
+    """Where somebody speaks whose words were not recognised; in order, beside the cues."""
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -196,13 +198,15 @@ class Transcript:
 
 @dataclass(frozen=True)
 class Utterance:
-    """The unit that gets emotions: something said, or a window of silent media."""
+    """The unit that gets emotions: something said, or a window of media without words."""
 
     id: str
     span: TimeSpan
     text: str = ""
     words: tuple[Word, ...] = ()
     speaker: str | None = None
+    unrecognised: bool = False
+    """Somebody speaks, and the words could not be recognised."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
 
@@ -84,6 +85,21 @@ def test_windows_tile_exactly_and_keep_to_the_limit(
     assert all(u.span.duration <= max_duration * (1 + 1e-5) for u in utterances)
     assert all(u.span.duration >= min(window, max_duration, duration) / 2.01 for u in utterances)
     assert [u.id for u in utterances] == [f"{index:04d}" for index in range(len(utterances))]
+
+
+def test_a_voice_without_words_is_cut_in_windows_of_its_own() -> None:
+    heard = Transcript(
+        (cue("I see.", 1, 3),), "tiny.en", unrecognised=(TimeSpan(4, 16), TimeSpan(30, 31.5))
+    )
+    utterances = segment(heard, 40.0, cut="sentences")
+    marked = [utterance for utterance in utterances if utterance.unrecognised]
+    assert spans(marked) == [(4, 9), (9, 16), (30, 31.5)]
+    assert all(not utterance.words and not utterance.text for utterance in marked)
+    assert [u.span.start for u in utterances] == sorted(u.span.start for u in utterances)
+    assert (16, 21) in spans(utterances)  # where nobody speaks
+    alone = segment(Transcript((), "tiny.en", unrecognised=(TimeSpan(0, 4),)), 4.0)
+    assert [utterance.unrecognised for utterance in alone] == [True]
+    assert segment(replace(heard, cues=()), 40.0, cut="sentences")[1].unrecognised
 
 
 # --- cues --------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from lddu_pipe.cli.options import (
     output_option,
     pipeline_options,
     pipeline_settings,
+    recogniser_option,
     tier_option,
     track_options,
 )
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 @tier_option
 @pipeline_options
 @track_options
+@recogniser_option
 @message_options
 def annotate(
     files: Sequence[Path],
@@ -82,6 +84,7 @@ def annotate(
     audio_track: str | None,
     video_track: str | None,
     speakers: Speakers,
+    recogniser: str,
     verbose: int,
     quiet: bool,
     debug: bool,
@@ -108,6 +111,7 @@ def annotate(
         audio_track=audio_track,
         video_track=video_track,
         speakers=speakers,
+        recogniser=recogniser,
     )
     results: list[dict[Path, Format]] = [{} for _ in files]
     if output:

@@ -22,6 +22,7 @@ from lddu_pipe.cli.options import (
     message_options,
     pipeline_options,
     pipeline_settings,
+    recogniser_option,
     tier_option,
     track_options,
 )
@@ -120,6 +121,7 @@ if TYPE_CHECKING:
 @tier_option
 @pipeline_options
 @track_options
+@recogniser_option
 @message_options
 def batch(
     inputs: Sequence[str],
@@ -148,6 +150,7 @@ def batch(
     audio_track: str | None,
     video_track: str | None,
     speakers: Speakers,
+    recogniser: str,
     verbose: int,
     quiet: bool,
     debug: bool,
@@ -181,6 +184,7 @@ def batch(
         audio_track=audio_track,
         video_track=video_track,
         speakers=speakers,
+        recogniser=recogniser,
     )
     names = order_of_formats([item.name for item in formats])
     with progress(f"looking for {model}"):

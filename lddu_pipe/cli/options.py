@@ -220,6 +220,15 @@ track_options = _together(
     ),
 )
 
+recogniser_option = click.option(
+    "--recogniser",
+    default=PipelineSettings.recogniser,
+    show_default=True,
+    metavar="NAME|DIR",
+    help="What recognises words: a size of faster-whisper such as small.en, which is downloaded "
+    "once, or the folder of one. Larger ones understand more and take longer.",
+)
+
 
 def pipeline_settings(**chosen: Any) -> PipelineSettings:
     """Return the settings, or say which option is out of range.

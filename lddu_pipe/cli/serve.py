@@ -10,7 +10,12 @@ import click
 
 from lddu_pipe.cli import loading
 from lddu_pipe.cli.commands import Command, leave_interrupted
-from lddu_pipe.cli.options import message_options, pipeline_options, pipeline_settings
+from lddu_pipe.cli.options import (
+    message_options,
+    pipeline_options,
+    pipeline_settings,
+    recogniser_option,
+)
 from lddu_pipe.errors import MissingAssetError
 from lddu_pipe.server.limits import Limits
 
@@ -116,6 +121,7 @@ _MEBIBYTE = 1 << 20
     "call sees it, and its media.",
 )
 @pipeline_options
+@recogniser_option
 @message_options
 def serve(
     host: str,
@@ -135,6 +141,7 @@ def serve(
     fps: float,
     aligned: bool,
     window: float,
+    recogniser: str,
     verbose: int,
     quiet: bool,
     debug: bool,
@@ -154,7 +161,7 @@ def serve(
     from lddu_pipe.server.listening import StuckInterrupt
     from lddu_pipe.server.listening import serve as listen
 
-    settings = pipeline_settings(fps=fps, aligned=aligned, window=window)
+    settings = pipeline_settings(fps=fps, aligned=aligned, window=window, recogniser=recogniser)
     limits = Limits(
         upload=max_upload * _MEBIBYTE,
         duration=max_duration * 60,

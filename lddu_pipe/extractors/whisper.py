@@ -1,13 +1,57 @@
-"""Whisper through faster-whisper: loaded once a process, used for words."""
+"""Whisper through faster-whisper: found, loaded once a process, asked for words."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 from faster_whisper import WhisperModel
+from faster_whisper.transcribe import Segment
+from faster_whisper.utils import available_models, download_model
+from numpy.typing import NDArray
+
+from lddu_pipe.assets import hub_is_offline
+from lddu_pipe.errors import IncompatibleModelError, MissingAssetError
+from lddu_pipe.files import sha256_of_file
 
 SAMPLE_RATE = 16_000  # Hz
+LANGUAGE = "en"
+"""Of all words that are recognised: the text encoder reads no other."""
+
+FILES = ("model.bin", "config.json", "tokenizer.json")
+"""What a model cannot do without; faster-whisper would download a tokenizer that is missing."""
+MORE_FILES = ("vocabulary.*", "preprocessor_config.json")
+
+
+def find_whisper(name: str, *, offline: bool) -> Path:
+    """Return the folder of a model of faster-whisper, downloading what the cache lacks of it.
+
+    Args:
+        name: a folder, or a size such as "small.en".
+        offline: look on this machine only. ``HF_HUB_OFFLINE`` means the same.
+
+    Raises:
+        MissingAssetError: there is no such model, or it cannot be downloaded.
+        IncompatibleModelError: it is no model for faster-whisper.
+    """
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        folder = _from_hub(name, offline=offline or hub_is_offline())
+    absent = [file for file in FILES if not (folder / file).is_file()]
+    if absent:
+        raise IncompatibleModelError(
+            f"the recogniser {name} has no {absent[0]}: it takes a Whisper model for "
+            "faster-whisper, as ct2-transformers-converter --copy_files tokenizer.json makes one"
+        )
+    return folder
+
+
+def weights_of_whisper(folder: Path) -> Mapping[str, str]:
+    """The sha256 by file name of all that decides which words a model hears."""
+    more = {path.name for pattern in MORE_FILES for path in folder.glob(pattern)}
+    return {file: sha256_of_file(folder / file) for file in [*FILES, *sorted(more)]}
 
 
 @lru_cache(maxsize=2)
@@ -19,7 +63,59 @@ def load_whisper(folder: Path, device: str, threads: int = 1) -> WhisperModel:
         device: "cpu" or "cuda".
         threads: of the processor. The smallest Whisper gains little from a second one, which is
             better spent on faces.
+
+    Raises:
+        IncompatibleModelError: it is no Whisper, or a file is damaged.
     """
     # int8 on a processor is twice as fast.
     compute_type = "int8" if device == "cpu" else "float16"
-    return WhisperModel(str(folder), device=device, compute_type=compute_type, cpu_threads=threads)
+    try:
+        return WhisperModel(
+            str(folder), device=device, compute_type=compute_type, cpu_threads=threads
+        )
+    except Exception as error:  # what the libraries raise for damaged files has no common base
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise IncompatibleModelError(f"{folder} is no Whisper of use here: {reason}") from error
+
+
+def decode(
+    model: WhisperModel, speech: NDArray[np.float32], *, forbid_repetition: bool = False
+) -> Iterator[Segment]:
+    """Write down speech with the times of words; the same sound gives the same words.
+
+    Args:
+        model: of any size; one of many languages is told that this is English.
+        speech: (samples,) float32 mono at 16 kHz.
+        forbid_repetition: no three tokens may follow each other a second time.
+
+    Returns:
+        Segments as they are found, with times in seconds of `speech`.
+    """
+    segments, _ = model.transcribe(
+        speech,
+        language=LANGUAGE,
+        beam_size=5,
+        word_timestamps=True,
+        condition_on_previous_text=False,
+        # No sampling where the best guess looks wrong.
+        temperature=0.0,
+        no_repeat_ngram_size=3 if forbid_repetition else 0,
+    )
+    return iter(segments)
+
+
+def _from_hub(name: str, *, offline: bool) -> Path:
+    # A mistyped folder is nobody else's business.
+    if name not in available_models():
+        raise MissingAssetError(
+            f"there is no recogniser {name}: give the folder of a model for faster-whisper, or "
+            f"one of {', '.join(available_models())}"
+        )
+    try:
+        return Path(download_model(name, local_files_only=offline))
+    except Exception as error:  # of the hub, its HTTP client or its transfer engine
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise MissingAssetError(
+            f"the recogniser {name} is not in the Hugging Face cache"
+            + ("" if offline else f", and cannot be downloaded ({reason})")
+        ) from error

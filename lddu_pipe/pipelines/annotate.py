@@ -133,8 +133,13 @@ class EmotionPipeline:
         """
         self.device = choose_device(device)
         self.extractors = Extractors(
-            self.checkpoint.parts, self.device, offline=self._offline, places=self._places
+            self.checkpoint.parts,
+            self.device,
+            offline=self._offline,
+            places=self._places,
+            recogniser=self.settings.recogniser,
         )
+        self.extractors.find_recogniser()
         self.predictor = Predictor(
             self.checkpoint,
             self.device,
@@ -146,8 +151,8 @@ class EmotionPipeline:
     def adjusted(self, settings: PipelineSettings) -> EmotionPipeline:
         """The same networks under other settings of how media are cut and read.
 
-        Nothing is loaded again, and of the two pipelines one waits for the other. The passes and
-        the batch size stay as they are.
+        Nothing is loaded again, and of the two pipelines one waits for the other. The recogniser,
+        the passes and the batch size stay as they are.
 
         Raises:
             IncompatibleModelError: the model was not trained on sequences aligned so.
@@ -155,7 +160,10 @@ class EmotionPipeline:
         self._check_alignment(settings)
         other = copy(self)
         other.settings = replace(
-            settings, passes=self.settings.passes, batch_size=self.settings.batch_size
+            settings,
+            recogniser=self.settings.recogniser,
+            passes=self.settings.passes,
+            batch_size=self.settings.batch_size,
         )
         return other
 
@@ -337,7 +345,7 @@ class EmotionPipeline:
             progress(0.0)
             transcript = self._recognised(source, source.waveform, progress)
             recognised = True
-            if not transcript.words:
+            if not (transcript.words or transcript.unrecognised):
                 missing["text"] = NO_SPEECH
         elif transcript is None:
             missing["text"] = "no sound to recognise words in"

@@ -21,12 +21,11 @@ from lddu_pipe.extractors.hub import HUB, EncoderSource, FoundEncoder, find_enco
 from lddu_pipe.extractors.prosody import SAMPLE_RATE
 from lddu_pipe.pipelines.checkpoint import ADAPTER_FILE, EXPRESSION_FILE, FeatureParts
 from lddu_pipe.pipelines.folder import CONFIG_FILE
+from lddu_pipe.pipelines.settings import RECOGNISER
 from lddu_pipe.transcripts import parse_text
 from lddu_pipe.types import Modality, TimeSpan, Utterance
 
 if TYPE_CHECKING:
-    from faster_whisper import WhisperModel
-
     from lddu_pipe.extractors.audio import AudioExtractor
     from lddu_pipe.extractors.speech import SpeechRecogniser
     from lddu_pipe.extractors.text import TextExtractor
@@ -48,6 +47,7 @@ class Extractors:
         *,
         offline: bool = False,
         places: Mapping[Modality, str | Path] | None = None,
+        recogniser: str = RECOGNISER,
     ) -> None:
         """Say what will be loaded; nothing is yet.
 
@@ -58,12 +58,14 @@ class Extractors:
             offline: look for weights on this machine only.
             places: where the encoder of a modality is, where it is not where `parts` say: a
                 folder, or, of an encoder by others, an id on the Hugging Face hub.
+            recogniser: of words: a size of faster-whisper, or the folder of a model for it.
         """
         self.parts = parts
         self._device = device
         self._offline = offline
         self._places = dict(places or {})
         self._found: dict[Modality, FoundEncoder] = {}
+        self._recogniser = recogniser
         self.used_weights: dict[str, str] = {}
         """sha256 by name of third-party weights that were used since it was last cleared."""
 
@@ -107,9 +109,22 @@ class Extractors:
 
     @property
     def speech(self) -> SpeechRecogniser:
-        """Words with times, by the same Whisper that the default audio features come from."""
-        self._note(WHISPER)
+        """Words with times; by default of the Whisper that audio features come from."""
+        if self._recogniser == RECOGNISER:
+            self._note(WHISPER)
+        else:
+            self.used_weights |= self._recogniser_weights
         return self._speech
+
+    def find_recogniser(self) -> None:
+        """Look for the recogniser before anything is annotated.
+
+        Raises:
+            MissingAssetError: one that was named cannot be found.
+            IncompatibleModelError: it is none of faster-whisper's.
+        """
+        if self._recogniser != RECOGNISER:
+            _ = self._recogniser_folder
 
     @cached_property
     def _text(self) -> TextExtractor:
@@ -180,17 +195,28 @@ class Extractors:
     @cached_property
     def _speech(self) -> SpeechRecogniser:
         from lddu_pipe.extractors.speech import SpeechRecogniser
-
-        return SpeechRecogniser(self._whisper, WHISPER)
-
-    @cached_property
-    def _whisper(self) -> WhisperModel:
         from lddu_pipe.extractors.whisper import load_whisper
 
-        device = "cuda" if self._device.type == "cuda" else "cpu"
-        return load_whisper(
-            self._resolve(WHISPER, "audio"), device, threads=max(1, torch.get_num_threads() // 2)
-        )
+        device, threads = "cuda" if self._device.type == "cuda" else "cpu", torch.get_num_threads()
+        if self._recogniser == RECOGNISER:
+            folder, name = self._resolve(WHISPER, "audio"), WHISPER
+            threads = max(1, threads // 2)  # it gains little from more
+        else:
+            folder, name = self._recogniser_folder, self._recogniser
+        return SpeechRecogniser(load_whisper(folder, device, threads), name)
+
+    @cached_property
+    def _recogniser_folder(self) -> Path:
+        from lddu_pipe.extractors.whisper import find_whisper
+
+        return find_whisper(self._recogniser, offline=self._offline)
+
+    @cached_property
+    def _recogniser_weights(self) -> dict[str, str]:
+        from lddu_pipe.extractors.whisper import weights_of_whisper
+
+        weights = weights_of_whisper(self._recogniser_folder)
+        return {f"recogniser/{file}": sha for file, sha in weights.items()}
 
     def _resolve(self, name: str, modality: Modality | None = None) -> Path:
         given = None

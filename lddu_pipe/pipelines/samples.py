@@ -16,6 +16,7 @@ from lddu_pipe.types import Modality, ModalitySequence, Sample, Utterance
 NO_WORDS = "no words"
 SILENCE = "silence"
 NO_SPEECH = "no speech found"
+NOT_RECOGNISED = "words not recognised"
 NO_FACE = "no face found"
 NO_PICTURE = "no picture at this time"
 
@@ -32,7 +33,7 @@ def read_and_listen(
 ) -> list[Found]:
     """Extract the text and the audio of every utterance.
 
-    Sound is listened to only where there are words: the rest is music or noise, which says
+    Sound is listened to only where somebody speaks: the rest is music or noise, which says
     nothing.
 
     Args:
@@ -49,7 +50,7 @@ def read_and_listen(
         texts = extractors.text.extract(utterances)
     return [
         {
-            "text": text if text is not None and text.present else NO_WORDS,
+            "text": text if text is not None and text.present else _no_text(utterance),
             "audio": _audio(
                 extractors, utterance, (voices or {}).get(utterance.speaker or "", waveform)
             ),
@@ -99,12 +100,16 @@ def make_sample(
     return Sample(utterance, sequences, reasons, aligned=aligned)
 
 
+def _no_text(utterance: Utterance) -> str:
+    return NOT_RECOGNISED if utterance.unrecognised else NO_WORDS
+
+
 def _audio(
     extractors: Extractors, utterance: Utterance, waveform: Sound | None
 ) -> ModalitySequence | str:
     if waveform is None:
         return "no sound given"
-    if not utterance.words:
+    if not (utterance.words or utterance.unrecognised):
         return NO_SPEECH
     start, end = (
         round(moment * SAMPLE_RATE) for moment in (utterance.span.start, utterance.span.end)

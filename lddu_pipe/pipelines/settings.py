@@ -12,6 +12,9 @@ Speakers = Literal["unknown", "channels"]
 Hook = Callable[[str, float], None]
 """Called with a stage ("transcribe", "look at faces", ...) and the share of it that is done."""
 
+RECOGNISER = "tiny.en"
+"""The recogniser of words that comes with the packages."""
+
 
 @dataclass(frozen=True)
 class PipelineSettings:
@@ -27,6 +30,9 @@ class PipelineSettings:
     """Seconds of an utterance where nobody speaks."""
     max_duration: float = 15.0
     """Seconds, at most, of an utterance."""
+    recogniser: str = RECOGNISER
+    """What recognises words: a size of faster-whisper such as "small.en", or the folder of a
+    model for it. Larger ones understand more and are slower."""
     passes: int = 16
     """Passes of the head from which epistemic uncertainty is taken."""
     batch_size: int = 64

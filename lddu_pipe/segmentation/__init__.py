@@ -46,7 +46,8 @@ def segment(
     """Cut media into the utterances that get emotions.
 
     Every word lands in exactly one utterance, except those of cues beyond the end of the media.
-    An utterance has one speaker. Media without words is cut in windows.
+    An utterance has one speaker. Media without words is cut in windows, and so is speech whose
+    words were not recognised.
 
     Args:
         transcript: What was said; None or one without words where nothing was. The spans of
@@ -77,15 +78,20 @@ def segment(
         raise ValueError("max_duration and window are above 0, pause is not below 0")
     window = min(window, max_duration)
     media = TimeSpan(0.0, float(duration))
-    if transcript is None or not transcript.words:
+    if transcript is None or not (transcript.words or transcript.unrecognised):
         return _numbered(_windows(media, window, max_duration))
     if not transcript.timed:
         return _numbered(_from_text(transcript, duration, max_duration, pause))
-    cues = _inside(transcript, duration)
-    if cut == "cues":
-        spoken = _from_cues(cues, transcript.language, max_duration, pause)
-    else:
-        spoken = _from_sentences(cues, transcript.language, max_duration, pause)
+    spoken: list[Utterance] = []
+    if transcript.words:
+        cues = _inside(transcript, duration)
+        cutter = _from_cues if cut == "cues" else _from_sentences
+        spoken += cutter(cues, transcript.language, max_duration, pause)
+    spoken += [
+        replace(unclear, unrecognised=True)
+        for span in transcript.unrecognised
+        for unclear in _windows(span, window, max_duration)
+    ]
     if duration > 0:
         spoken = [_clipped(utterance, media) for utterance in spoken]
         if cover_silence:

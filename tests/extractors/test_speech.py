@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from difflib import SequenceMatcher
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from faster_whisper.transcribe import Segment
+from faster_whisper.transcribe import Word as FasterWord
+from numpy.typing import NDArray
 
 from lddu_pipe.assets import resolve
 from lddu_pipe.extractors import speech
@@ -23,7 +28,7 @@ def test_the_same_sound_gives_the_same_words_whatever_was_heard_before(shared_me
     recogniser = SpeechRecogniser(
         load_whisper(resolve("whisper-tiny.en"), "cpu"), "whisper-tiny.en"
     )
-    starts = [0.5 + 0.5 * index for index in range(5)]
+    starts = [0.5, 1.0]
     heard = [
         [
             recogniser.transcribe(decode_audio(media, span=TimeSpan(start, start + 2.5))).cues
@@ -69,4 +74,60 @@ def test_a_block_ends_at_the_quietest_moment(quiet_at: float) -> None:
     sound = np.random.default_rng(0).normal(0, 0.1, 180 * 16_000).astype(np.float32)
     middle = round(quiet_at * 16_000)
     sound[middle - 6000 : middle + 6000] *= 0.01
-    assert speech._quietest_end(sound) / 16_000 == pytest.approx(quiet_at, abs=0.2)
+    assert speech._quietest_end(sound, 60.0) / 16_000 == pytest.approx(quiet_at, abs=0.2)
+
+
+class Fake:
+    """A recogniser's parts: all sound is speech, and windows of over ten seconds end in a loop."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, always: bool = False) -> None:
+        self.model = SimpleNamespace(is_multilingual=False)
+        self.asked: list[tuple[float, bool]] = []
+        self._always = always
+        monkeypatch.setattr(speech, "decode", self.decode)
+        monkeypatch.setattr(
+            speech, "get_speech_timestamps", lambda sound, **_: [{"start": 0, "end": len(sound)}]
+        )
+
+    def decode(
+        self, _: object, sound: NDArray[np.float32], *, forbid_repetition: bool = False
+    ) -> Iterator[Segment]:
+        seconds = len(sound) / 16_000
+        self.asked.append((round(seconds), forbid_repetition))
+        looped = self._always or seconds > 10.0
+        word = FasterWord(0.2, seconds - 0.2, " again", 0.99)
+        yield Segment(
+            *(0, 0, 0.0, seconds, " again", [1], -0.1),
+            compression_ratio=18.9 if looped else 0.9,
+            no_speech_prob=0.1,
+            words=[word],
+            temperature=0.0,
+        )
+
+
+def test_a_window_that_repeats_itself_is_read_in_shorter_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake = Fake(monkeypatch)
+    recogniser = SpeechRecogniser(fake, "fake")  # type: ignore[arg-type]
+    sound = np.random.default_rng(0).normal(0, 0.1, 16_000 * 24).astype(np.float32)
+    sound[16_000 * 8 : 16_000 * 9] = 0.0
+    heard = recogniser.transcribe(sound)
+    assert fake.asked[0] == (24, False)
+    assert [forbidden for _, forbidden in fake.asked] == [False] * len(fake.asked)
+    first, second, *_ = heard.cues
+    assert 7.5 < first.span.end < 9 < second.span.end < 19
+    assert heard.cues[-1].span.end == pytest.approx(23.8)
+    assert heard.unrecognised == ()
+
+
+def test_what_repeats_itself_still_is_a_voice_without_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake = Fake(monkeypatch, always=True)
+    heard = SpeechRecogniser(fake, "fake").transcribe(  # type: ignore[arg-type]
+        np.ones(16_000 * 6, np.float32)
+    )
+    assert fake.asked == [(6, False), (6, True)]
+    assert heard.cues == ()
+    assert heard.unrecognised == (TimeSpan(0.0, 6.0),)

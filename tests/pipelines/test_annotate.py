@@ -16,10 +16,13 @@ import numpy as np
 import pytest
 
 from lddu_pipe import Annotation, EmotionPipeline, PipelineSettings
+from lddu_pipe.assets import resolve
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
 from lddu_pipe.media import decode_audio, decode_frames, probe
+from lddu_pipe.pipelines.components import Extractors
 from lddu_pipe.pipelines.folder import find_checkpoint
 from lddu_pipe.pipelines.sources import open_memory, read_waveform
+from lddu_pipe.types import TimeSpan
 
 LABELS = ["happy", "sad", "anger", "surprise", "disgust", "fear"]
 
@@ -322,6 +325,35 @@ def test_silence_and_black_give_no_decision(
     prediction = annotation.utterances[0]
     assert prediction.abstained
     assert {score.decision for score in prediction.emotions} == {"abstain"}
+
+
+@pytest.mark.slow
+def test_speech_that_is_not_understood_keeps_its_voice(
+    pipe: EmotionPipeline, sample_video: Path
+) -> None:
+    """Played backwards, English is a language that nobody knows."""
+    backwards = decode_audio(probe(sample_video), span=TimeSpan(0.0, 4.0))[::-1].copy()
+    found = pipe(audio=(backwards, 16_000)).utterances
+    voices = [prediction for prediction in found if "audio" not in prediction.missing]
+    assert sum(prediction.end - prediction.start for prediction in voices) > 2.5
+    for prediction in voices:
+        assert prediction.missing["text"] == "words not recognised"
+        assert prediction.text == ""
+
+
+def test_a_recogniser_that_is_named_is_used_and_recorded(pipe: EmotionPipeline) -> None:
+    folder = str(resolve("whisper-tiny.en"))
+    named = Extractors(pipe.checkpoint.parts, pipe.device, offline=True, recogniser=folder)
+    named.find_recogniser()
+    assert named.speech.transcribe(np.zeros(16_000, np.float32)).source == folder
+    expected = pipe.extractors.beside()
+    _ = expected.speech
+    assert {name.split("/")[1]: sha for name, sha in named.used_weights.items()} == {
+        name.split("/")[1]: sha for name, sha in expected.used_weights.items()
+    }
+    assert all(name.startswith("recogniser/") for name in named.used_weights)
+    with pytest.raises(MissingAssetError, match="no recogniser huge"):
+        EmotionPipeline(pipe.checkpoint, settings=PipelineSettings(recogniser="huge"))
 
 
 def test_noise_is_not_speech(pipe: EmotionPipeline) -> None:

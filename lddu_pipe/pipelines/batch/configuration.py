@@ -12,13 +12,15 @@ from lddu_pipe.assets import ASSETS
 from lddu_pipe.files import sha256_of_file
 from lddu_pipe.pipelines.batch.work import Plan
 from lddu_pipe.pipelines.folder import find_checkpoint, hub_name
+from lddu_pipe.pipelines.settings import RECOGNISER
 
 
 def describe_configuration(plan: Plan) -> dict[str, str | float]:
     """Name everything results depend on beside their source.
 
     Raises:
-        MissingAssetError: there is no such model, or it cannot be downloaded.
+        MissingAssetError: there is no such model or recogniser, or it cannot be downloaded.
+        IncompatibleModelError: the recogniser is none of faster-whisper's.
     """
     folder = find_checkpoint(plan.model, offline=plan.offline)
     shared = hub_name(plan.model)
@@ -32,10 +34,21 @@ def describe_configuration(plan: Plan) -> dict[str, str | float]:
         **{
             name: value for name, value in plan.settings.describe().items() if name != "batch_size"
         },
+        "recogniser": _describe_recogniser(plan),
         "model": f"{shared.repo_id if shared else folder.name} {digest(weights)[:12]}",
         "extractors": digest(assets)[:12],
         "lddu-pipe": version("lddu-pipe"),
     }
+
+
+def _describe_recogniser(plan: Plan) -> str:
+    name = plan.settings.recogniser
+    if name == RECOGNISER:
+        return name
+    from lddu_pipe.extractors.whisper import find_whisper, weights_of_whisper
+
+    weights = weights_of_whisper(find_whisper(name, offline=plan.offline))
+    return f"{name} {digest(weights)[:12]}"
 
 
 def digest(values: Mapping[str, Any]) -> str:
