@@ -275,6 +275,21 @@ def test_a_file_that_looks_like_an_option_is_named_otherwise(pipeline, tmp_path,
     assert annotate("--", "--json.wav").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("annotate", "a.mp4", "--model", "a" * 3000),
+        ("annotate", "--" + "a" * 3000),
+        ("batch", "a" * 3000, "-o", "out"),
+    ],
+)
+def test_a_name_that_is_too_long_is_one_line(words):
+    result = run(*words)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert "unexpected" not in line
+
+
 def test_an_address_is_no_file(pipeline):
     result = annotate("a.mp4", "--transcript", "https://somewhere/a.srt")
     assert result.exit_code == 2

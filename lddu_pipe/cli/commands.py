@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -123,7 +123,7 @@ def report(error: Exception, *, debug: bool, subject: str = "") -> None:
         traceback.print_exception(error, file=sys.stderr)
     message = str(error)
     if not isinstance(error, LdduPipeError):
-        message = _missing_library(error) or _unexpected(error)
+        message = _missing_library(error) or _too_long_name(error) or _unexpected(error)
     if printable(subject) not in printable(message):
         message = f"{subject}: {message}"
     print_error(message)
@@ -138,6 +138,13 @@ def _missing_library(error: Exception) -> str | None:
         f"the system library {found[1]} is missing or broken; "
         f"'{PROGRAM} doctor' says how to install it"
     )
+
+
+def _too_long_name(error: Exception) -> str | None:
+    """What is wrong where a name is longer than any file's can be, wherever it was looked for."""
+    if not isinstance(error, OSError) or error.errno != errno.ENAMETOOLONG:
+        return None
+    return f"no file has so long a name: {error.filename}"
 
 
 def _unexpected(error: Exception) -> str:
@@ -180,7 +187,7 @@ def _wrong_use(error: click.ClickException, given: Sequence[str]) -> str:
     hint = "".join(
         f" The file {word} is named by ./{word}, or after --."
         for word in given
-        if word.startswith("-") and Path(word).is_file()
+        if word.startswith("-") and os.path.lexists(word)
     )
     return (
         f"{message}{'' if message.endswith(('.', '?', ')')) else '.'}{hint} See '{where} --help'."

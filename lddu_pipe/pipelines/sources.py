@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
@@ -125,7 +126,8 @@ def _probe(path: Path, settings: PipelineSettings) -> Media:
     try:
         return choose_tracks(path, settings)
     except UnusableInputError:
-        if path.is_file() and path.suffix.lower() in UNREAD_SUFFIXES:
+        # Of a name that is too long, Path.exists would raise.
+        if path.suffix.lower() in UNREAD_SUFFIXES and os.path.lexists(path):
             raise UnusableInputError(
                 f"{path} is a transcript of a kind that is not read; save it as one of "
                 f"{', '.join(TRANSCRIPT_SUFFIXES)}"

@@ -596,6 +596,7 @@ def _names(folder: Path) -> Iterator[Case]:
     yield Case("name", "name-missing", lambda place: Path("nowhere.mp4"))
     yield Case("name", "name-folder", lambda place: Path())
     yield Case("name", "name-endless", lambda place: Path("a" * 5000 + ".mp4"))
+    yield Case("name", "name-endless-text", lambda place: Path("a" * 5000 + ".docx"))
 
 
 # --- transcripts -------------------------------------------------------------------------
