@@ -154,7 +154,7 @@ def work(root: Path, seed: int, share: float, kinds: list[str], part: int, parts
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--share", type=float, default=1.0, help="of the mutated files")
+    parser.add_argument("--share", type=float, default=1.0, help="of what chance has damaged")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--kind", action="append", default=[], help="only this one; repeatable")
     parser.add_argument("--part", type=int, help="be the worker of this number")

@@ -103,7 +103,7 @@ def cases(folder: Path, seed: int = 0, share: float = 1.0) -> list[Case]:
     Args:
         folder: for the seeds.
         seed: of the mutations.
-        share: of the mutated files that is wanted; what is made by hand is always there.
+        share: of what chance has damaged that is wanted; what is made by hand is always there.
     """
     good = seeds(folder)
     dice = random.Random(seed)

@@ -17,7 +17,7 @@ from lddu_pipe.datasets.manifest import ManifestRow, read_manifest
 from lddu_pipe.pipelines.evaluate import ScoredRows, score_manifest
 
 SHARED_FACES = Path("vision", "ferplus_valid.npz")
-MANY = 30
+MANY = 16
 
 
 @pytest.fixture(scope="module")

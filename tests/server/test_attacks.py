@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hmac
 import json
@@ -307,7 +306,7 @@ def test_what_is_no_http_is_not_let_by_unchecked(authorization, tmp_path):
         pass
     assert refusal.value.code == 1008
     with pytest.raises(ValueError, match="nobody checks"):
-        asyncio.run(guard({"type": "carrier pigeon"}, None, None))
+        guard({"type": "carrier pigeon"}, None, None).send(None)
     assert reached == []
 
 

@@ -124,19 +124,20 @@ def test_drawing_leaves_no_trace_in_matplotlib(tmp_path):
     [(1, None), (2, None), (1, 0.0), (2, 1.0), (400, 0.0), (400, 0.3), (400, 1.0)],
 )
 def test_little_or_dull_data_is_drawn(tmp_path, rows, constant):
-    truth, probabilities, decisions = example(rows)
+    truth, probabilities, decisions = example(rows, labels=2)
     if constant is not None:
         probabilities = np.full_like(probabilities, constant)
-    assert len(draw(tmp_path / "out", truth, probabilities, decisions)) == 5
+    assert len(draw(tmp_path / "out", truth, probabilities, decisions, ("a", "b"))) == 5
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("present", [False, True])
 def test_all_rows_alike_are_drawn(tmp_path, present):
-    truth, probabilities, _ = example()
+    truth, probabilities, _ = example(labels=2)
     alike = np.full_like(truth, present)
     for decided in (False, True):
-        draw(tmp_path / f"{decided}", alike, probabilities, np.full_like(truth, decided))
+        decisions = np.full_like(truth, decided)
+        draw(tmp_path / f"{decided}", alike, probabilities, decisions, ("a", "b"))
 
 
 def test_reliability_shows_the_bins_of_the_ece():
