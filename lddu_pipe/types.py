@@ -187,8 +187,8 @@ class Transcript:
     """True where cues are whole turns, or words between pauses, and no units of their own."""
     notes: tuple[str, ...] = ()
     """What of the source could not be taken as it stands, a sentence each."""
-    unrecognised: tuple[TimeSpan, ...] = ()
-    """Where somebody speaks whose words were not recognised; in order, beside the cues."""
+    unrecognised: tuple[Cue, ...] = ()
+    """Without words: where somebody speaks whose words were not recognised; in order."""
 
     @property
     def words(self) -> tuple[Word, ...]:

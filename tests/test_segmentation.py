@@ -40,6 +40,10 @@ def cue(
     return Cue(text, TimeSpan(start, end), said(text, start, end, pauses=pauses), speaker)
 
 
+def unclear(start: float, end: float, speaker: str | None = None) -> Cue:
+    return Cue("", TimeSpan(start, end), (), speaker)
+
+
 def transcript(*cues: Cue) -> Transcript:
     return Transcript(cues, "test.srt", "en")
 
@@ -89,15 +93,16 @@ def test_windows_tile_exactly_and_keep_to_the_limit(
 
 def test_a_voice_without_words_is_cut_in_windows_of_its_own() -> None:
     heard = Transcript(
-        (cue("I see.", 1, 3),), "tiny.en", unrecognised=(TimeSpan(4, 16), TimeSpan(30, 31.5))
+        (cue("I see.", 1, 3),), "tiny.en", unrecognised=(unclear(4, 16), unclear(30, 31.5, "Ana"))
     )
     utterances = segment(heard, 40.0, cut="sentences")
     marked = [utterance for utterance in utterances if utterance.unrecognised]
     assert spans(marked) == [(4, 9), (9, 16), (30, 31.5)]
+    assert [utterance.speaker for utterance in marked] == [None, None, "Ana"]
     assert all(not utterance.words and not utterance.text for utterance in marked)
     assert [u.span.start for u in utterances] == sorted(u.span.start for u in utterances)
     assert (16, 21) in spans(utterances)  # where nobody speaks
-    alone = segment(Transcript((), "tiny.en", unrecognised=(TimeSpan(0, 4),)), 4.0)
+    alone = segment(Transcript((), "tiny.en", unrecognised=(unclear(0, 4),)), 4.0)
     assert [utterance.unrecognised for utterance in alone] == [True]
     assert segment(replace(heard, cues=()), 40.0, cut="sentences")[1].unrecognised
 

@@ -95,7 +95,7 @@ class SpeechRecogniser:
             tuple(heard.cues),
             source=self._name,
             language=LANGUAGE,
-            unrecognised=tuple(heard.unrecognised),
+            unrecognised=tuple(Cue("", span, ()) for span in heard.unrecognised),
         )
 
     def _hear(self, block: NDArray[np.float32], offset: float, heard: _Heard) -> Iterator[float]:

@@ -88,9 +88,9 @@ def segment(
         cutter = _from_cues if cut == "cues" else _from_sentences
         spoken += cutter(cues, transcript.language, max_duration, pause)
     spoken += [
-        replace(unclear, unrecognised=True)
-        for span in transcript.unrecognised
-        for unclear in _windows(span, window, max_duration)
+        replace(unclear, speaker=cue.speaker, unrecognised=True)
+        for cue in transcript.unrecognised
+        for unclear in _windows(cue.span, window, max_duration)
     ]
     if duration > 0:
         spoken = [_clipped(utterance, media) for utterance in spoken]

@@ -18,7 +18,7 @@ from lddu_pipe.extractors import speech
 from lddu_pipe.extractors.speech import SpeechRecogniser
 from lddu_pipe.extractors.whisper import load_whisper
 from lddu_pipe.media import Waveform, decode_audio, probe
-from lddu_pipe.types import TimeSpan, Word
+from lddu_pipe.types import Cue, TimeSpan, Word
 
 
 @pytest.mark.slow
@@ -130,4 +130,4 @@ def test_what_repeats_itself_still_is_a_voice_without_words(
     )
     assert fake.asked == [(6, False), (6, True)]
     assert heard.cues == ()
-    assert heard.unrecognised == (TimeSpan(0.0, 6.0),)
+    assert heard.unrecognised == (Cue("", TimeSpan(0.0, 6.0), ()),)

@@ -12,6 +12,7 @@ from lddu_pipe.media import Sound, probe
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.pipelines.sources import open_file
 from lddu_pipe.pipelines.tracks import choose_tracks
+from lddu_pipe.pipelines.voices import together
 from lddu_pipe.types import Cue, TimeSpan, Transcript, Word
 from tests.recordings import HIGH, LOW, ffmpeg, several_tracks
 
@@ -156,3 +157,20 @@ def test_before_the_first_picture_no_face_is_looked_for(
     ffmpeg("-f", "lavfi", "-i", "anullsrc=r=16000:d=11", *late, "-c:v", "ffv1", path)
     reasons = [item.missing["vision"] for item in pipe(path).utterances]
     assert reasons == ["no picture at this time", "no face found"]
+
+
+def test_what_each_speaker_says_is_put_in_order_with_or_without_words():
+    def heard(start, text):
+        span = TimeSpan(start, start + 1)
+        words = (Word(text, span),)
+        unclear = Cue("", span.shift(2), ())
+        return Transcript((Cue(text, span, words),), "tiny.en", unrecognised=(unclear,))
+
+    found = together({"left": heard(1.0, "Yes."), "right": heard(0.0, "Well?")})
+    assert [(cue.text, cue.speaker) for cue in found.cues] == [
+        ("Well?", "right"),
+        ("Yes.", "left"),
+    ]
+    assert [word.speaker for word in found.words] == ["right", "left"]
+    unclear = [(cue.span.start, cue.speaker) for cue in found.unrecognised]
+    assert unclear == [(2.0, "right"), (3.0, "left")]
