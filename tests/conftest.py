@@ -47,6 +47,8 @@ gc.set_threshold(50_000, 20, 20)  # what is imported stays; looking through it t
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("LDDU_PIPE_SHARED", ROOT.parent / "shared"))
 
+BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
+"""The first that is there is used; the shell, which has no windows, takes the least work."""
 BROWSER_FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
@@ -150,9 +152,9 @@ def make_answers() -> Callable[..., Answers]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Headless Chromium; skips the test where there is none."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
-        pytest.skip("no Chromium on PATH (on Debian: apt-get install chromium)")
+        pytest.skip("no Chromium on PATH (on Debian: apt-get install chromium-headless-shell)")
     expect.set_options(timeout=60_000)  # a page's default timeout does not reach it
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
