@@ -415,7 +415,7 @@ def test_messages_by_verbosity(pipeline, monkeypatch, options, shown):
     words = {"trouble", "step", "detail", "chatter"}
     assert {word for word in words if word in stderr} == shown
     if shown:
-        assert "lddu-pipe: WARNING: trouble\n" in stderr
+        assert "lddu-pipe: warning: trouble\n" in stderr
 
 
 def test_logging_is_as_before_afterwards(pipeline):

@@ -63,7 +63,6 @@ def _logging(verbosity: int, quiet: bool) -> Iterator[None]:
     levels = [logging.WARNING, logging.INFO, logging.DEBUG]
     level = logging.ERROR if quiet else levels[min(verbosity, _EVERYTHING)]
     handler = _StderrHandler()
-    handler.setFormatter(logging.Formatter("lddu-pipe: %(levelname)s: %(message)s"))
     ours, root = logging.getLogger("lddu_pipe"), logging.getLogger()
     # A handler at the root also stops logging's last resort, which prints any warning.
     at_root = handler if verbosity >= _EVERYTHING else logging.NullHandler()
@@ -85,7 +84,8 @@ class _StderrHandler(logging.Handler):
     """Writes printable lines to what `sys.stderr` is now; it changes under our hands."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(printable(self.format(record)), err=True)
+        level = record.levelname.lower()  # as in the other messages
+        click.echo(printable(f"lddu-pipe: {level}: {self.format(record)}"), err=True)
 
 
 @contextmanager
