@@ -99,6 +99,19 @@ def test_channels_that_cancel_each_other_out_leave_one(
     np.testing.assert_allclose(decode_audio(probe(path)), voice, atol=1e-3)
 
 
+def test_front_channels_that_cancel_each_other_out_leave_one(
+    tmp_path: Path, write_wav: Helper, voice: NDArray[np.float32]
+) -> None:
+    around = np.zeros((len(voice), 6), np.float32)
+    around[:, 0], around[:, 1] = voice, -voice
+    path = write_wav(tmp_path / "5.1.wav", around)
+    np.testing.assert_allclose(decode_audio(probe(path)), voice, atol=1e-3)
+    around[:, 2] = voice[::-1]  # somebody speaks in the middle
+    path = write_wav(tmp_path / "middle.wav", around)
+    heard = decode_audio(probe(path))
+    assert abs(np.corrcoef(heard, voice[::-1])[0, 1]) > 0.99
+
+
 def test_only_the_seconds_that_are_lost_are_taken_from_one(voice: NDArray[np.float32]) -> None:
     right = voice.copy()
     right[RATE:] *= -1

@@ -45,8 +45,8 @@ def sampled_rows(count: int) -> list[int]:
 
 def find_padding(
     rows: Iterable[NDArray[np.floating]], lengths: Iterable[int] | None = None
-) -> Side:
-    """At which end the rows of a split are padded.
+) -> Side | None:
+    """At which end the rows of a split are padded; None where only lengths say that they are.
 
     Where lengths are given, the end with much less energy is the padding, be it zeros or noise;
     else, or where that is no answer, the end at which there are more steps of zeros.
@@ -57,6 +57,7 @@ def find_padding(
     """
     votes = {"front": 0, "back": 0}
     zeros = {"front": 0, "back": 0}
+    padded = False
     known = itertools.repeat(None) if lengths is None else lengths
     for row, length in zip(rows, known, strict=False):
         shown = np.flatnonzero(shown_steps(row))
@@ -66,13 +67,16 @@ def find_padding(
         zeros["back"] += len(row) - 1 - int(shown[-1])
         spare = 0 if length is None else len(row) - int(length)
         if spare:
+            padded = True
             energy = np.square(row, dtype=np.float64).sum(axis=1)
             front, back = float(energy[:spare].sum()), float(energy[-spare:].sum())
             votes["back"] += front > _CLEARLY * back
             votes["front"] += back > _CLEARLY * front
     if votes["front"] != votes["back"]:
         return "front" if votes["front"] > votes["back"] else "back"
-    return "front" if zeros["front"] > zeros["back"] else "back"
+    if zeros["front"] != zeros["back"]:
+        return "front" if zeros["front"] > zeros["back"] else "back"
+    return None if padded else "back"
 
 
 def cut_padding(shown: NDArray[np.bool_], side: Side, length: int | None) -> Cut:

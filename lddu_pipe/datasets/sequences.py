@@ -102,13 +102,15 @@ class Rows:
                 np.concatenate([_finite(rows[i])[0] for rows in self._features.values()], axis=1)
                 for i in chosen
             )
-            return dict.fromkeys(self._features, find_padding(joint))
-        sides: dict[Modality, Side] = {}
+            return dict.fromkeys(self._features, find_padding(joint) or "back")
+        found: dict[Modality, Side | None] = {}
         for name, rows in self._features.items():
             lengths = self._lengths[name]
             known = None if lengths is None else lengths[chosen]
-            sides[name] = find_padding((_finite(rows[i])[0] for i in chosen), known)
-        return sides
+            found[name] = find_padding((_finite(rows[i])[0] for i in chosen), known)
+        # Noise that looks like the rest tells nothing; who pads one modality in front pads all.
+        usual = next((side for side in found.values() if side is not None), "back")
+        return {name: side or usual for name, side in found.items()}
 
     def _cuts(
         self, index: int, shown: Mapping[Modality, NDArray[np.bool_]], sides: dict[Modality, Side]

@@ -29,6 +29,10 @@ _INDEX_MODULES = (
     "pandas.core.indexes.range",
 )
 _INDEX_TYPES = ("Index", "RangeIndex", "Int64Index", "UInt64Index", "Float64Index")
+_TORCH_TYPES = (
+    *("float16", "bfloat16", "float32", "float64", "bool"),
+    *("uint8", "int8", "int16", "int32", "int64"),
+)
 _PATH_MODULES = ("pathlib", "pathlib._local")
 _LONGEST_RANGE = 10_000_000
 
@@ -255,6 +259,9 @@ CONSTRUCTORS: dict[str, Callable[..., Any]] = {
     # settings of the programs that made the file
     **dict.fromkeys(("argparse.Namespace", "types.SimpleNamespace"), _Fields),
     **dict.fromkeys(_named(_PATH_MODULES, "PosixPath", "PurePosixPath", "WindowsPath"), _path),
+    **dict.fromkeys(_named(("torch",), "device", *_TORCH_TYPES), _Nothing),
+    **dict.fromkeys(_named(("datetime",), "datetime", "date", "time", "timedelta"), _Nothing),
+    **dict.fromkeys(_named(_PLAIN_MODULES, "complex"), _Nothing),
     # containers
     **dict.fromkeys(("collections.defaultdict", "collections.Counter"), _counted),
     **dict.fromkeys(_named(_PLAIN_MODULES, "range", "xrange"), _range),

@@ -411,17 +411,17 @@ def _pictures(run: Run) -> Iterator[tuple[float, NDArray[np.uint8]]]:
 def _downmix(channels: int, only: int | None) -> str:
     """Return what `pan` makes of so many channels.
 
-    Of two it gives their sum and both of them, so that `mixed` can see whether they cancel each
-    other out.
+    Of several it gives their sum and the two in front, so that `mixed` can see whether these
+    cancel each other out.
     """
     if only is not None:
         # By name where it has one: a channel that is not there later on is silent, not an error.
         names = ("FC",) if channels == 1 else ("FL", "FR") if channels == 2 else ()
         return f"mono|c0<{names[only] if only < len(names) else f'c{only}'}"
-    if channels == 2:
-        return f"2.1|{_SURROUND.removeprefix('mono|')}|c1<FL|c2<FR"
-    if channels <= 8:
+    if channels == 1:
         return _SURROUND
+    if channels <= 8:
+        return f"2.1|{_SURROUND.removeprefix('mono|')}|c1<FL|c2<FR"
     # More channels than any named layout of speakers: microphones, all worth the same.
     return "mono|c0<" + "+".join(f"c{channel}" for channel in range(channels))
 

@@ -13,6 +13,9 @@ BLOCK = 1.0
 _LOST = 0.25
 """The part of the power of a sum of unrelated sounds below which one has lost too much: 6 dB."""
 
+_LEAST_WEIGHT = 0.15
+"""Of the two front channels, in a sum of up to eight: see the downmix in `decode`."""
+
 _FAINT = 1e-8
 """Mean power, -80 dB, up to which it does not matter: silence."""
 
@@ -20,7 +23,7 @@ _FAINT = 1e-8
 def mixed(
     parts: Iterable[NDArray[np.float32]], sample_rate: int
 ) -> Generator[NDArray[np.float32]]:
-    """Make one channel of three: a sum, and the two channels it was made of.
+    """Make one channel of three: a sum, and two channels that it was made of, or the front ones.
 
     Two microphones of opposite phase, or a cable that was soldered the wrong way, record one voice
     as each other's negative, and their sum is silence. Where the sum of a second has lost more
@@ -43,11 +46,12 @@ def _one_of(block: NDArray[np.float32]) -> NDArray[np.float32]:
     if block.shape[1] == 1:
         return total
     left, right = block[:, 1], block[:, 2]
+    # Of more than two channels, the sum has more in it, and less of these.
+    weight = 0.5 if np.allclose(total, (left + right) / 2, atol=1e-4) else _LEAST_WEIGHT
     powers = [float(np.mean(np.square(channel, dtype=np.float64))) for channel in (left, right)]
-    # Of more than two channels the sum is more than theirs.
-    if sum(powers) <= _FAINT or not np.allclose(total, (left + right) / 2, atol=1e-4):
+    if sum(powers) <= _FAINT:
         return total
-    unrelated = sum(powers) / 4
+    unrelated = sum(powers) * weight**2
     if np.mean(np.square(total, dtype=np.float64)) >= _LOST * unrelated:
         return total
     # The left one where both are about as loud, so that it is the same one second after second.

@@ -345,6 +345,16 @@ def test_padding_in_front_is_cut_and_told(bring):
     assert aligned.split("train")[0].sequences["text"].valid.tolist() == [False, True, True]
 
 
+def test_who_pads_the_text_in_front_pads_all_there(bring):
+    values = features(steps=6)
+    values["text"][0, :4] = 0
+    values["audio"][:] = 1  # noise in front is as loud as what is said
+    lengths = {"audio_lengths": [2, 6, 6], "vision_lengths": [6, 6, 6]}
+    store = bring({"train": part(**values, **lengths)})
+    (remark, *_) = store.info.notes["remarks"]
+    assert remark.startswith("train: padding in front of text, audio")
+
+
 def test_lengths_that_would_cut_the_content_are_not_used_and_told(bring):
     values = features(steps=6)
     values["audio"][0, :4] = 0

@@ -32,6 +32,10 @@ def test_padding_is_cut_and_the_content_stays(side, noise):
         assert cut.beyond == (noise > 0 and length < STEPS)
 
 
+def test_noise_as_loud_as_the_rest_tells_nothing():
+    assert find_padding([np.ones((STEPS, FEATURES), np.float32)] * 3, [5, 12, 8]) is None
+
+
 @pytest.mark.parametrize("side", ["front", "back"])
 def test_zeros_are_found_without_lengths(side):
     given = rows(side, [5, 12, 8])

@@ -3,6 +3,7 @@
 import argparse
 import bz2
 import collections
+import datetime
 import gzip
 import lzma
 import os
@@ -14,6 +15,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from lddu_pipe.datasets.pickles import read_untrusted
 from lddu_pipe.errors import UnusableInputError
@@ -254,6 +256,15 @@ def objects():
         (pd.Series(["a", None, "é"], dtype=object), ["a", None, "é"]),
         (pd.Series(["x", "a", None, "é"], dtype="str").iloc[1:], ["a", None, "é"]),
     ]
+
+
+@pytest.mark.parametrize("save", [write, torch.save], ids=["pickle", "torch"])
+def test_settings_that_no_features_need_are_passed_over(tmp_path, save):
+    unneeded = (torch.device("cpu"), torch.float32, datetime.datetime(2026, 1, 2), 1j)
+    content = {"settings": argparse.Namespace(held=unneeded), "train": {"id": ["a"]}}
+    path = tmp_path / "a.pt"
+    save(path, content) if save is write else save(content, path)
+    assert read_untrusted(path)["train"] == {"id": ["a"]}
 
 
 def as_lists(value):
