@@ -371,6 +371,16 @@ def test_a_document_needs_no_place_of_its_schema(tmp_path):
     assert said(read_transcript(path)) == [(0, 1, "Ana", "hello")]
 
 
+def test_times_that_elan_leaves_out_lie_between_the_others(tmp_path):
+    path = tmp_path / "a.eaf"
+    spoken = [(0, 1000, "I"), (1000, 1900, "am"), (1900, 3000, "angry")]
+    elan(path, top=[("Ana", "default-lt", None, spoken)]).to_file(str(path))
+    path.write_text(re.sub(r' TIME_VALUE="1[09]00"', "", path.read_text()))
+    assert said(read_transcript(path)) == [
+        (0, 1, "Ana", "I"), (1, 2, "Ana", "am"), (2, 3, "Ana", "angry"),
+    ]  # fmt: skip
+
+
 def test_documents_with_a_type_are_refused_before_anything_is_expanded(tmp_path):
     made = elan(tmp_path, top=[("Ana", "default-lt", None, [(0, 1000, "XX")])])
     path = tmp_path / "a.eaf"

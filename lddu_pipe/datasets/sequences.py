@@ -109,7 +109,7 @@ class Rows:
             known = None if lengths is None else lengths[chosen]
             found[name] = find_padding((_finite(rows[i])[0] for i in chosen), known)
         # Noise that looks like the rest tells nothing; who pads one modality in front pads all.
-        usual = next((side for side in found.values() if side is not None), "back")
+        usual: Side = next((side for side in found.values() if side is not None), "back")
         return {name: side or usual for name, side in found.items()}
 
     def _cuts(

@@ -16,7 +16,7 @@ from lddu_pipe.transcripts.encoding import read_bytes, to_text
 from lddu_pipe.transcripts.languages import short_code
 from lddu_pipe.transcripts.plain import parse_plain
 from lddu_pipe.transcripts.praat import BINARY, parse_binary_textgrid, parse_textgrid
-from lddu_pipe.transcripts.recognised import parse_json
+from lddu_pipe.transcripts.recognised import is_json, parse_json
 from lddu_pipe.transcripts.stamped import parse_lrc, parse_stamped, parse_table
 from lddu_pipe.transcripts.styled import parse_ass, parse_ttml
 from lddu_pipe.transcripts.subtitles import is_subtitles, parse_subtitles
@@ -47,11 +47,22 @@ def _parse_subtitles(text: str, path: Path) -> Transcript:
 
 def _parse_txt(text: str, path: Path) -> Transcript:
     """Plain text, or what else people keep in files that end so."""
+    if is_json(text):
+        return parse_json(text, path)
+    for begins, parse in _BEGINNINGS.items():
+        if re.match(begins, text):
+            return parse(text, path)
     if text.startswith("WEBVTT") or is_subtitles(text):
         return parse_subtitles(text, path)
     return parse_stamped(text, path) or parse_plain(text, path.name)
 
 
+_BEGINNINGS: dict[str, Callable[[str, Path], Transcript]] = {
+    r"\[Script Info\]": parse_ass,
+    r"@(?:UTF8|Begin)\b": parse_chat,
+    r"(?:<\?xml[^>]*>\s*)?<tt\b": parse_ttml,
+}
+"""How files of other endings begin, as patterns."""
 _TIERS: dict[str, Callable[[str, Path, Sequence[str]], Transcript]] = {
     ".eaf": parse_eaf,
     ".textgrid": parse_textgrid,

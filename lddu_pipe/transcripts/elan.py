@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, groupby
 from pathlib import Path
 
 from pympi import Elan
@@ -66,12 +67,11 @@ def _tiers(eaf: Eaf, chosen: Sequence[str]) -> Iterator[Tier]:
             timed_words = kind == "words" and aligned
             if not (named_here or timed_words):
                 continue
-        intervals = [
-            (_seconds(start), _seconds(end), value)
-            for start, end, value, *_ in eaf.get_annotation_data_for_tier(name)
-            # Words between two times need none; utterances without one are an error further on.
-            if kind != "words" or None not in (start, end)
-        ]
+        found = [item[:3] for item in eaf.get_annotation_data_for_tier(name)]
+        if kind == "words":  # those without times get them from their utterance
+            found = [item for item in found if None not in item[:2]]
+        times = _filled([time for item in found for time in item[:2]])
+        intervals = list(zip(times[::2], times[1::2], (item[2] for item in found), strict=True))
         yield Tier(name, kind, speaker, intervals)
 
 
@@ -82,5 +82,21 @@ def _identify(name: str, attributes: Mapping[str, str]) -> tuple[Kind | None, st
     return kind, participant or speaker
 
 
-def _seconds(milliseconds: int | None) -> float:
-    return math.nan if milliseconds is None else milliseconds / 1000
+def _filled(milliseconds: Sequence[int | None]) -> list[float]:
+    """The seconds at which annotations begin and end, in turn.
+
+    ELAN leaves a time out where an annotation was split without saying when; it shows such times
+    at equal distances between those that are known. NaN where there is none on one side.
+    """
+    times = [math.nan if time is None else time / 1000 for time in milliseconds]
+    first = 0
+    for known, group in groupby(milliseconds, lambda time: time is not None):
+        end = first + len(list(group))
+        if not known and first > 0 and end < len(times):
+            # The end of one annotation is the beginning of the next.
+            begins = [place == first or place % 2 == 1 for place in range(first, end)]
+            step = (times[end] - times[first - 1]) / (sum(begins) + 1)
+            for place, number in zip(range(first, end), accumulate(begins), strict=True):
+                times[place] = times[first - 1] + number * step
+        first = end
+    return times

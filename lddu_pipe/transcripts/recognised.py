@@ -22,6 +22,7 @@ from lddu_pipe.types import Transcript
 _TOO_SLOW = 20.0
 """Seconds a word above which times are not seconds."""
 _ISO_DURATION = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?")
+_CLOCK = re.compile(r"(\d{1,3}):(\d{1,2}):(\d{1,2}(?:\.\d{1,9})?)")
 _SPACE = re.compile(r"\s*")
 _NUMBER = re.compile(r"\d{1,12}(?:\.\d*)?")
 
@@ -73,6 +74,17 @@ def parse_json(text: str, path: Path) -> Transcript:
     )
 
 
+def is_json(text: str) -> bool:
+    """Whether a text is JSON as recognisers write it, whatever the name of its file."""
+    try:
+        content = json.loads(text) if text.lstrip()[:1] in ("{", "[") else None
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) or (
+        isinstance(content, list) and bool(content) and isinstance(content[0], dict)
+    )
+
+
 def _load(text: str, path: Path) -> Any:  # noqa: ANN401 - whatever the JSON holds
     """The value of a file, or the list of values where several stand one after the other."""
     decoder = json.JSONDecoder()
@@ -121,6 +133,8 @@ def _segments(content: Any, shape: Shape, notes: Notes) -> list[Segment]:  # noq
             notes.leave_out(place, "has no text")
             continue
         text = text if isinstance(text, str) else ""
+        if start is None and not text.strip() and not pieces:
+            continue  # of a silence
         segments.append(Segment(place, start, end, text, speaker, pieces, bool(shape.start)))
     if shape.cumulative and len(segments) > 1 and _holds_all(segments):
         segments = segments[-1:]
@@ -180,7 +194,7 @@ def _seconds(value: Any, unit: float) -> float | None:  # noqa: ANN401 - whateve
             return float(text) * unit
         if _NUMBER.fullmatch(text.removesuffix("s")):
             return float(text.removesuffix("s"))  # Google
-        match = _ISO_DURATION.fullmatch(text)
+        match = _ISO_DURATION.fullmatch(text) or _CLOCK.fullmatch(text)
         if match is None or text == "PT":
             return math.nan
         hours, minutes, seconds = (float(group or 0) for group in match.groups())
@@ -235,8 +249,6 @@ def _counts_milliseconds(segments: Sequence[Segment]) -> bool:
                 count = len(split_words(item.text)) or 1
                 pace.append((item.end - item.start) / count)
                 latest = max(latest, item.end)
-                if not (item.start.is_integer() and item.end.is_integer()):
-                    return False
     return bool(pace) and latest >= 1000 and median(pace) > _TOO_SLOW
 
 

@@ -6,6 +6,7 @@ says (Otter, Rev), ``[00:12] text`` and the like, LRC, and tables with columns o
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,10 @@ _HEADING = re.compile(
     rf"\s*(?P<speaker>[^\W\d_][^\n:\[\]()]{{0,40}}?)\s*[|,\u2013-]?\s+[\[(]?{_CLOCK}[\])]?\s*:?\s*"
 )
 _LABEL = re.compile(r"(\d+[.,]\d+)\t(\d+[.,]\d+)\t(?P<text>.*)")
+_UNREADABLE = re.compile(
+    r"\s*\[[^\]]*(?:-->|\u2192)[^\]]*\].*|(?=\S*\d)[-+\w.,]{1,20}\t[-+\w.,]{1,20}\t.*"
+)
+"""Lines of a kind that has times in the places of times, whatever stands there."""
 _LRC_TAG = re.compile(r"\[([a-zA-Z#]+):([^\]]*)\]\s*")
 _LRC_TIME = re.compile(rf"\s*\[{_CLOCK}\]")
 _FIRST_LINES = 6
@@ -44,6 +49,7 @@ class _Stamp:
     line: int
     """From 1."""
     start: float
+    """NaN where it cannot be read."""
     end: float | None
     """None where the line does not say."""
     text: str
@@ -67,6 +73,11 @@ def parse_stamped(text: str, path: Path) -> Transcript | None:
     stamps = [stamp for number, line in enumerate(lines, 1) if (stamp := _stamp(number, line))]
     if not _are_times(stamps, lines):
         return None
+    stamps = [
+        stamp
+        for number, line in enumerate(lines, 1)
+        if (stamp := _stamp(number, line) or _unreadable(number, line))
+    ]
     notes = Notes(path, "cue")
     before = sum(bool(line.strip()) for line in lines[: stamps[0].line - 1])
     if before:
@@ -176,6 +187,10 @@ def _stamp(number: int, line: str) -> _Stamp | None:
     return None
 
 
+def _unreadable(number: int, line: str) -> _Stamp | None:
+    return _Stamp(number, math.nan, math.nan, "") if _UNREADABLE.fullmatch(line) else None
+
+
 def _seconds(groups: Sequence[str | None]) -> float:
     hours, minutes, rest = groups
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float((rest or "0").replace(",", "."))
@@ -196,9 +211,13 @@ def _ignored(line: str) -> bool:
 
 
 def _shown(blocks: Sequence[tuple[_Stamp, list[str]]], notes: Notes) -> Iterator[Shown]:
-    following: list[float | None] = [stamp.start for stamp, _ in blocks]
-    for (stamp, lines), later in zip(blocks, [*following[1:], None], strict=False):
+    for number, (stamp, lines) in enumerate(blocks):
         place = f"line {stamp.line}"
+        if math.isnan(stamp.start):
+            notes.leave_out(place, "has times that cannot be read")
+            continue
+        starts = (other.start for other, _ in blocks[number + 1 :])
+        later = next((start for start in starts if not math.isnan(start)), None)
         end = stamp.end
         if end is None:
             end = likely_end(stamp.start, " ".join(lines), later)

@@ -20,6 +20,7 @@ from lddu_pipe.types import Transcript
 _DRAWING = re.compile(r"\{[^{}]*\\p[1-9]")
 """Text that is a picture, as a sign or a sound effect."""
 _TIME_ATTRIBUTE = re.compile(r"""\b(?P<name>begin|end|dur)=(["'])(?P<value>[^"'<>]{0,40})\2""")
+_PARAGRAPH = re.compile(r"<(?:\w+:)?p\b[^<>]*?(?=/?>)")
 _BREAK = re.compile(r"\\[Nn]")
 
 
@@ -78,6 +79,7 @@ def parse_ttml(text: str, path: Path) -> Transcript:
 
     # The declared encoding is that of the file's bytes, which are decoded here.
     bare = re.sub(r"^\s*<\?xml[^>]*\?>", "", _TIME_ATTRIBUTE.sub(in_seconds, named))
+    bare = _PARAGRAPH.sub(_with_both_times, bare)
     try:
         events = SSAFile.from_string(bare, format_="ttml").events
     except Exception as error:
@@ -88,6 +90,16 @@ def parse_ttml(text: str, path: Path) -> Transcript:
         ) from error
     places = [(f"cue {number}", event) for number, event in enumerate(events, 1)]
     return _transcript(places, path, Notes(path, "cue"))
+
+
+def _with_both_times(tag: re.Match[str]) -> str:
+    """A paragraph with the times that pysubs2 asks for; one without is left out and noted."""
+    times = {
+        match["name"]: float(match["value"][:-1]) for match in _TIME_ATTRIBUTE.finditer(tag[0])
+    }
+    begin = times.get("begin", 2 * LATEST)
+    end = times.get("end", begin + times.get("dur", 2 * LATEST))
+    return f'{_TIME_ATTRIBUTE.sub("", tag[0])} begin="{begin:.3f}s" end="{end:.3f}s"'
 
 
 def _ttml_seconds(value: str, rates: Mapping[str, float]) -> float | None:

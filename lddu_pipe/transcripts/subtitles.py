@@ -37,6 +37,9 @@ _HEADER = re.compile(rf"\s*{_TIME}\s*{_ARROW}\s*{_TIME}(?:\s.*)?")
 _DASHED = re.compile(rf"\s*{_TIME}\s*{_SHAFT}{{1,3}}\s*{_TIME}\s*")
 _TIMES_ALONE = re.compile(rf"\s*{_TIME}\s*{_ARROW}\s*{_TIME}\s*(?:\w+:\S+\s*)*")
 _SBV = re.compile(rf"\s*{_TIME},{_TIME}\s*")
+_PAIR = re.compile(rf"\s*{_TIME}\s+{_TIME}\s*")
+_ONE_TIME = re.compile(rf"\s*{_TIME}[\s,]*")
+_ARROW_ALONE = re.compile(rf"\S\s*{_ARROW}\s*\S")
 _BROKEN = re.compile(rf"(?=.*(?:\d|nan|null|none)).*{_SHAFT}\s?(?:>|&gt;)", re.IGNORECASE)
 _LANGUAGE = re.compile(r"(?m)^Language:\s*([a-z]{2})\b")
 _MARK = re.compile(
@@ -157,8 +160,16 @@ def _is_header(lines: Sequence[str], number: int) -> bool:
         return True
     if _is_dashed(line):
         return True
+    if lines[0].startswith("WEBVTT") and "-->" in line:
+        return True  # by its specification, whatever stands around it
     above = lines[number - 1].strip() if number else ""
-    return bool(_BROKEN.match(line)) and (not above or above.isdigit())
+    if above and not above.isdigit():
+        return False
+    if above.isdigit() and _ARROW_ALONE.search(line):
+        return True
+    alone = _ONE_TIME.fullmatch(line)
+    in_place = bool(alone and alone[4]) or _PAIR.fullmatch(line) is not None
+    return in_place or bool(_BROKEN.match(line))
 
 
 def _is_dashed(line: str) -> bool:
@@ -169,6 +180,7 @@ def _is_dashed(line: str) -> bool:
 
 def _header_span(line: str, place: str, notes: Notes) -> TimeSpan:
     match = _HEADER.fullmatch(line) or _DASHED.fullmatch(line) or _SBV.fullmatch(line)
+    match = match or _PAIR.fullmatch(line)
     if match is None:
         raise UnreadableError(
             f"has times that cannot be read, {line.strip()[:60]!r}; "
