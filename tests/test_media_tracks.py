@@ -34,7 +34,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "hertz"), [(None, HIGH), (1, LOW), ("2", HIGH), ("deu", LOW), ("EN", HIGH)]
+    ("wanted", "hertz"), [(None, HIGH), (1, LOW), ("2", HIGH), ("ger", LOW), ("EN", HIGH)]
 )
 def test_the_sound_that_is_asked_for_or_else_the_default(
     film: Path, wanted: int | str | None, hertz: int

@@ -15,6 +15,7 @@ import av
 from av.stream import Disposition, Stream
 
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.languages import short_code
 from lddu_pipe.media.ffmpeg import COUNTED, shown
 from lddu_pipe.media.joins import Clock
 from lddu_pipe.types import Tracks
@@ -185,7 +186,10 @@ def listed(tracks: Sequence[Track]) -> str:
 
 
 def _speaks(language: str | None, wanted: str) -> bool:
-    return language is not None and wanted in (language.casefold(), language.casefold()[:2])
+    if language is None:
+        return False
+    code = short_code(wanted)
+    return wanted == language.casefold() or (code is not None and code == short_code(language))
 
 
 def summary(tracks: Sequence[Track], tried: Sequence[Track]) -> Tracks:

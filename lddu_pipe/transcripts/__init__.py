@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.languages import short_code
 from lddu_pipe.transcripts.chat import parse_chat
 from lddu_pipe.transcripts.cues import join_words, merge_pieces
 from lddu_pipe.transcripts.elan import parse_eaf
 from lddu_pipe.transcripts.encoding import read_bytes, to_text
-from lddu_pipe.transcripts.languages import short_code
 from lddu_pipe.transcripts.plain import parse_plain
 from lddu_pipe.transcripts.praat import BINARY, parse_binary_textgrid, parse_textgrid
 from lddu_pipe.transcripts.recognised import is_json, parse_json

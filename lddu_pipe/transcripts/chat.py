@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.languages import short_code
 from lddu_pipe.transcripts.cues import WORDS_PER_SECOND, likely_end, split_words, spread_words
-from lddu_pipe.transcripts.languages import short_code
 from lddu_pipe.transcripts.notes import Notes
 from lddu_pipe.types import Cue, TimeSpan, Transcript
 

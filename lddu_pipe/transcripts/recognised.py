@@ -12,8 +12,8 @@ from statistics import median
 from typing import Any
 
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.languages import short_code
 from lddu_pipe.transcripts.cues import split_words
-from lddu_pipe.transcripts.languages import short_code
 from lddu_pipe.transcripts.notes import Notes
 from lddu_pipe.transcripts.recognisers import NAMES, Shape, find_all, find_shape, look_up
 from lddu_pipe.transcripts.segments import Piece, Segment, join_segments, make_cues

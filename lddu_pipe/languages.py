@@ -1,4 +1,4 @@
-"""Codes of languages, as they stand in the names of files and in transcripts."""
+"""Codes of languages, as they stand in the names of files, in media and in transcripts."""
 
 from __future__ import annotations
 
