@@ -141,6 +141,8 @@ class Tokens:
         if self.start is not None and numbers[:1] == [self.start]:
             numbers = numbers[1:]
         if self.end is None or self.end not in numbers:
+            if 0 in self.columns and numbers.count(0) > 1:
+                raise ValueError("zeros that are a label or padding")
             return numbers
         end = numbers.index(self.end)
         if any(number in self.columns or number == self.start for number in numbers[end:]):

@@ -13,7 +13,7 @@ from typing import Any
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.languages import short_code
-from lddu_pipe.transcripts.cues import split_words
+from lddu_pipe.transcripts.cues import LATEST, split_words
 from lddu_pipe.transcripts.notes import Notes
 from lddu_pipe.transcripts.recognisers import NAMES, Shape, find_all, find_shape, look_up
 from lddu_pipe.transcripts.segments import Piece, Segment, join_segments, make_cues
@@ -245,7 +245,7 @@ def _counts_milliseconds(segments: Sequence[Segment]) -> bool:
     for segment in segments:
         timed: list[Segment | Piece] = [segment, *segment.pieces]
         for item in timed:
-            if item.start is not None and item.end is not None:
+            if item.start is not None and item.end is not None and item.end <= 1000 * LATEST:
                 count = len(split_words(item.text)) or 1
                 pace.append((item.end - item.start) / count)
                 latest = max(latest, item.end)

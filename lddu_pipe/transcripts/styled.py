@@ -121,6 +121,9 @@ def _transcript(events: Sequence[tuple[str, SSAEvent]], path: Path, notes: Notes
     for place, event in events:
         if event.is_comment or _DRAWING.search(event.text):
             continue
+        if max(event.start, event.end) / 1000 > LATEST:
+            notes.leave_out(place, "has no times that can be read")
+            continue
         try:
             span = checked_span(event.start / 1000, event.end / 1000, place, notes)
         except UnreadableError as error:

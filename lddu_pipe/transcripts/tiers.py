@@ -171,7 +171,7 @@ def _check_speakers(tiers: Sequence[Tier], path: Path) -> None:
             if shared > 1 and 2 * shared > min(len(spans[later]), len(spans[earlier])):
                 raise UnusableInputError(
                     f"{path} has {_listed([tiers[earlier].name, tier.name])} with the same times, "
-                    "so they are not two speakers'; name those that hold speech with --tier"
+                    "so they are not of two speakers; name those that hold speech with --tier"
                 )
 
 

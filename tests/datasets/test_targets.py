@@ -39,6 +39,8 @@ def test_marks_of_the_file_take_the_place_of_the_usual_ones():
     assert present(found[0]) == {"fear", "happy"}
     without = Tokens.of_map({name: token - 4 for name, token in NAMES.items()}, MOSEI, "a.pt")
     assert present(targets_of([[3, 2, 0]], without, "a.pt")[0]) == {"fear", "happy", "anger"}
+    with pytest.raises(UnusableInputError, match=r"row 0: the target .*0, 0"):
+        targets_of([[3, 0, 0, 0]], without, "a.pt")  # padding, or a label?
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,12 @@ TTML = (
             [(0, 2, "I am"), (5, 6, "angry")],
             "1 cue left out: cue 2 (line 6)",
         ),
-        ("a.ttml", TTML, [(1, 2, "I am"), (2.5, 3, "angry")], "1 cue left out: cue 3"),
+        (
+            "a.ttml",
+            TTML,
+            [(1, 2, "I am"), (2.5, 3, "angry")],
+            "1 cue left out: cue 3 has no times",
+        ),
         ("ttml.txt", TTML, [(1, 2, "I am"), (2.5, 3, "angry")], "1 cue left out: cue 3"),
         (
             "json.txt",
