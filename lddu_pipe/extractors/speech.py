@@ -125,9 +125,8 @@ class SpeechRecogniser:
             span = TimeSpan(chunk["start"] / SAMPLE_RATE, chunk["end"] / SAMPLE_RATE)
             for rest in _rests(span.shift(offset), [cue.span for cue in believed]):
                 # Whose words are not believed is heard, however unsure the voice detector is.
-                heard.unrecognised += _voices(rest, block, offset) or [
-                    other.clip(rest) for other in doubted if other.overlap(rest) > 0
-                ]
+                unclear = [other.clip(rest) for other in doubted if other.overlap(rest) > 0]
+                heard.unrecognised += _joined([*_voices(rest, block, offset), *unclear])
 
     def _segments(self, speech: NDArray[np.float32]) -> Iterator[Segment]:
         """Decode speech; a window that repeats itself is decoded again in shorter ones."""
@@ -190,6 +189,17 @@ def _rests(span: TimeSpan, taken: Sequence[TimeSpan]) -> list[TimeSpan]:
             rests.append(TimeSpan(start, min(other.start, span.end)))
         start = max(start, other.end)
     return rests
+
+
+def _joined(spans: Sequence[TimeSpan]) -> list[TimeSpan]:
+    """Spans in order, those made one that overlap or have no pause between them."""
+    joined: list[TimeSpan] = []
+    for span in sorted(spans):
+        if joined and span.start - joined[-1].end < VOICE_PAUSE:
+            joined[-1] = TimeSpan(joined[-1].start, max(joined[-1].end, span.end))
+        else:
+            joined.append(span)
+    return joined
 
 
 def _voices(span: TimeSpan, block: NDArray[np.float32], offset: float) -> list[TimeSpan]:

@@ -131,3 +131,19 @@ def test_what_repeats_itself_still_is_a_voice_without_words(
     assert fake.asked == [(6, False), (6, True)]
     assert heard.cues == ()
     assert heard.unrecognised == (Cue("", TimeSpan(0.0, 6.0), ()),)
+
+
+def test_where_words_are_not_believed_somebody_speaks_whatever_the_detector_says_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake = Fake(monkeypatch, always=True)
+
+    def only_the_end_is_sure(sound: NDArray[np.float32], **options: int) -> list[dict[str, int]]:
+        return [{"start": 48_000 if options else 0, "end": len(sound)}]
+
+    monkeypatch.setattr(speech, "get_speech_timestamps", only_the_end_is_sure)
+    heard = SpeechRecogniser(fake, "fake").transcribe(  # type: ignore[arg-type]
+        np.ones(16_000 * 6, np.float32)
+    )
+    (unclear,) = heard.unrecognised
+    assert (unclear.span.start, unclear.span.end) == (pytest.approx(0.2), pytest.approx(6.0))
