@@ -183,6 +183,7 @@ def ready(page):
 
 
 def words_of(locator):
+    shown(locator.page)  # what has just come into the list has no inner text before it is drawn
     return " ".join(locator.inner_text().split())  # the spaces before signs do not break
 
 

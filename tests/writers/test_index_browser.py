@@ -88,7 +88,7 @@ def names(page) -> list[str]:
 
 
 def cells(page, row: int) -> list[str]:
-    texts = page.locator("tbody tr").nth(row).locator("th, td").all_inner_texts()
+    texts = page.locator("tbody tr").nth(row).locator("th, td").all_text_contents()
     return [" ".join(text.split()) for text in texts]
 
 
@@ -170,7 +170,7 @@ def test_hostile_names_run_nothing(open_index):
     page.get_by_label("failures only").check()
     assert page.evaluate("window.hacked === undefined")
     assert page.locator("body img").count() == 0
-    assert page.locator(".own-name").inner_text().startswith("script>\ufffdgpj")
+    assert page.locator(".own-name").text_content().startswith("script>\ufffdgpj")
 
 
 @pytest.mark.parametrize(

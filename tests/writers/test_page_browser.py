@@ -74,6 +74,7 @@ def is_loaded(page):
 
 
 def words_of(locator) -> str:
+    shown(locator.page)  # what has just come into the list has no inner text before it is drawn
     return " ".join(locator.inner_text().split())  # the spaces before signs do not break
 
 
