@@ -404,6 +404,8 @@ def test_documents_with_a_type_are_refused_before_anything_is_expanded(tmp_path)
     ("change", "reason"),
     [
         (("</TIER>", ""), "is not XML"),
+        (("encoding='UTF-8'", "encoding='TF-8'"), "is not XML"),
+        (("encoding='UTF-8'", "encoding='UTF-7'"), "is not XML"),
         (("ANNOTATION_DOCUMENT", "svg"), "is not a transcript of ELAN"),
         (("TIME_SLOT_REF1", "SLOT"), "is not a transcript of ELAN"),
         (('TIME_VALUE="0"', 'TIME_VALUE="early"'), "is not a transcript of ELAN"),

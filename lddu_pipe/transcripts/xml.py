@@ -39,7 +39,8 @@ def check_xml(path: Path, root: str = "", program: str = "") -> None:
     try:
         with path.open("rb") as file:
             parser.ParseFile(file)
-    except expat.ExpatError as error:
+    # The others are of an encoding that is declared and that Python does not know or cannot use.
+    except (expat.ExpatError, LookupError, ValueError) as error:
         raise UnusableInputError(
             f"{path} is not XML ({error}); save it again where it is from"
         ) from error
