@@ -70,14 +70,13 @@ def parse_stamped(text: str, path: Path) -> Transcript | None:
         UnusableInputError: It has times, and none is possible.
     """
     lines = text.split("\n")
-    stamps = [stamp for number, line in enumerate(lines, 1) if (stamp := _stamp(number, line))]
-    if not _are_times(stamps, lines):
-        return None
     stamps = [
         stamp
         for number, line in enumerate(lines, 1)
         if (stamp := _stamp(number, line) or _unreadable(number, line))
     ]
+    if not _are_times([stamp for stamp in stamps if not math.isnan(stamp.start)], lines):
+        return None
     notes = Notes(path, "cue")
     before = sum(bool(line.strip()) for line in lines[: stamps[0].line - 1])
     if before:
@@ -211,13 +210,16 @@ def _ignored(line: str) -> bool:
 
 
 def _shown(blocks: Sequence[tuple[_Stamp, list[str]]], notes: Notes) -> Iterator[Shown]:
-    for number, (stamp, lines) in enumerate(blocks):
+    following: list[float | None] = []
+    later = None
+    for stamp, _ in reversed(blocks):
+        following.append(later)
+        later = later if math.isnan(stamp.start) else stamp.start
+    for (stamp, lines), later in zip(blocks, reversed(following), strict=True):
         place = f"line {stamp.line}"
         if math.isnan(stamp.start):
             notes.leave_out(place, "has times that cannot be read")
             continue
-        starts = (other.start for other, _ in blocks[number + 1 :])
-        later = next((start for start in starts if not math.isnan(start)), None)
         end = stamp.end
         if end is None:
             end = likely_end(stamp.start, " ".join(lines), later)
