@@ -10,6 +10,7 @@ import warnings
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from runpy import run_path
 
 import click
 import numpy as np
@@ -22,11 +23,11 @@ from safetensors.numpy import save_file
 from lddu_pipe import assets, diagnostics
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
 from lddu_pipe.assets import Asset
-from lddu_pipe.cli import inventory, loading, main
-from lddu_pipe.cli.commands import Group
-from lddu_pipe.cli.noise import only_our_messages
-from lddu_pipe.cli.reference import reference
-from lddu_pipe.cli.saving import output_names
+from lddu_pipe.cli import main
+from lddu_pipe.commands import inventory, loading
+from lddu_pipe.commands.base import Group
+from lddu_pipe.commands.noise import only_our_messages
+from lddu_pipe.commands.saving import output_names
 from lddu_pipe.diagnostics import DEFAULT_CHECKPOINT, Check
 from lddu_pipe.errors import MissingAssetError, UnusableInputError
 from lddu_pipe.files import sha256_of_file
@@ -428,7 +429,7 @@ def test_logging_is_as_before_afterwards(pipeline):
 
 NATIVE = """
 import os, subprocess, sys
-from lddu_pipe.cli.noise import only_our_messages
+from lddu_pipe.commands.noise import only_our_messages
 with only_our_messages({verbosity}, native={native}):
     os.write(2, b"chatter of C++\\n")
     subprocess.run(["sh", "-c", "echo chatter of a program >&2"])
@@ -452,7 +453,9 @@ def test_native_chatter(verbosity, native, chatter):
 
 
 def test_closed_stderr_is_no_trouble():
-    code = "from lddu_pipe.cli.noise import only_our_messages\nwith only_our_messages(0): print(1)"
+    code = (
+        "from lddu_pipe.commands.noise import only_our_messages as quiet\nwith quiet(0): print(1)"
+    )
     command = f'"{sys.executable}" -c "{code}" 2>&-'
     done = subprocess.run(
         command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False
@@ -699,7 +702,8 @@ def test_every_command_explains_itself(name, command):
 
 def test_reference_is_current():
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-    assert page == reference(), "run python -m lddu_pipe.cli.reference > docs/cli.md"
+    current = run_path(str(ROOT / "docs" / "reference.py"))["reference"]()
+    assert page == current, "run python docs/reference.py > docs/cli.md"
 
 
 def test_version():

@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
-from lddu_pipe.cli import loading, main
+from lddu_pipe.cli import main
+from lddu_pipe.commands import loading
 from lddu_pipe.types import EmotionScore, Prediction, TimeSpan, Uncertainty, Utterance
 from lddu_pipe.writers.formats import FORMATS
 

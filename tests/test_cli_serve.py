@@ -18,7 +18,8 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from lddu_pipe.cli import loading, main
+from lddu_pipe.cli import main
+from lddu_pipe.commands import loading
 from lddu_pipe.errors import MissingAssetError
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.listening import listen

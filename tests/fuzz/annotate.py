@@ -114,7 +114,7 @@ def work(root: Path, seed: int, share: float, kinds: list[str], part: int, parts
     chosen = [
         case for case in cases(root / "seeds", seed, share) if not kinds or case.kind in kinds
     ][part::parts]
-    from lddu_pipe.cli import loading
+    from lddu_pipe.commands import loading
     from lddu_pipe.pipelines.annotate import EmotionPipeline
     from lddu_pipe.pipelines.settings import PipelineSettings
 

@@ -22,7 +22,7 @@ from huggingface_hub.errors import (
 
 from lddu_pipe import EmotionPipeline
 from lddu_pipe.cli import main
-from lddu_pipe.cli.inventory import inventory
+from lddu_pipe.commands.inventory import inventory
 from lddu_pipe.errors import LdduPipeError, MissingAssetError, UnusableInputError
 from lddu_pipe.files import sha256_of_file
 from lddu_pipe.pipelines.batch.configuration import describe_configuration

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from lddu_pipe import diagnostics
 from lddu_pipe.cli import main
-from lddu_pipe.cli.serve import serve
+from lddu_pipe.commands.serve import serve
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from lddu_pipe.annotation import Annotation
-from lddu_pipe.cli.progress import BatchProgress
+from lddu_pipe.commands.progress import BatchProgress
 from lddu_pipe.errors import MissingAssetError, UnusableInputError
 from lddu_pipe.pipelines.batch import work
 from lddu_pipe.pipelines.batch.configuration import describe_configuration

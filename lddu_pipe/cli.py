@@ -1,22 +1,22 @@
-"""The command line. Modules here import nothing heavy: ``--help`` must be quick."""
+"""The command line. No module of it imports anything heavy: ``--help`` must be quick."""
 
 from __future__ import annotations
 
 import click
 
-from lddu_pipe.cli.annotate import annotate
-from lddu_pipe.cli.batch import batch
-from lddu_pipe.cli.calibrate import calibrate
-from lddu_pipe.cli.commands import Group
-from lddu_pipe.cli.compare import compare
-from lddu_pipe.cli.convert import convert
-from lddu_pipe.cli.dataset import dataset
-from lddu_pipe.cli.doctor import doctor
-from lddu_pipe.cli.evaluate import evaluate
-from lddu_pipe.cli.extract import extract
-from lddu_pipe.cli.models import models
-from lddu_pipe.cli.serve import serve
-from lddu_pipe.cli.train import train
+from lddu_pipe.commands.annotate import annotate
+from lddu_pipe.commands.base import Group
+from lddu_pipe.commands.batch import batch
+from lddu_pipe.commands.calibrate import calibrate
+from lddu_pipe.commands.compare import compare
+from lddu_pipe.commands.convert import convert
+from lddu_pipe.commands.dataset import dataset
+from lddu_pipe.commands.doctor import doctor
+from lddu_pipe.commands.evaluate import evaluate
+from lddu_pipe.commands.extract import extract
+from lddu_pipe.commands.models import models
+from lddu_pipe.commands.serve import serve
+from lddu_pipe.commands.train import train
 
 
 @click.group(
@@ -43,3 +43,7 @@ for _command in (
     *(serve, models, doctor),
 ):
     main.add_command(_command)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from lddu_pipe.cli.commands import Group, finish, print_error
-from lddu_pipe.cli.options import EXISTING_FILE, json_option, message_options
+from lddu_pipe.commands.base import Group, finish, print_error
+from lddu_pipe.commands.options import EXISTING_FILE, json_option, message_options
 
 STORE = click.Path(path_type=Path)
 KIND = click.Choice(["mosei", "m3ed"])
@@ -203,7 +203,7 @@ def export_corrections(
     as seen from FILE; where the media is gone, the text alone. Utterances of which a reviewer
     could not tell are left out. calibrate, evaluate, extract and train take the manifest.
     """
-    from lddu_pipe.cli.reviewing import opened_desk
+    from lddu_pipe.commands.reviewing import opened_desk
     from lddu_pipe.review.manifest import write_manifest
 
     with opened_desk(folder) as (desk, owners):

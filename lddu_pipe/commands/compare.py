@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from lddu_pipe.cli.commands import Command
-from lddu_pipe.cli.options import EXISTING_FILE, json_option, message_options
+from lddu_pipe.commands.base import Command
+from lddu_pipe.commands.options import EXISTING_FILE, json_option, message_options
 
 
 @click.command(

@@ -59,7 +59,7 @@ class Command(_Documented):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
         """Run the command; an exception ends it with exit code 2."""
-        from lddu_pipe.cli.noise import only_our_messages  # not needed for the help
+        from lddu_pipe.commands.noise import only_our_messages  # not needed for the help
 
         gc.set_threshold(*COLLECT_RARELY)
         debug = ctx.params["debug"]

@@ -8,8 +8,8 @@ from dataclasses import asdict
 
 import click
 
-from lddu_pipe.cli.commands import SOME_FAILED, Command
-from lddu_pipe.cli.options import json_option, message_options
+from lddu_pipe.commands.base import SOME_FAILED, Command
+from lddu_pipe.commands.options import json_option, message_options
 
 
 @click.command(

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lddu_pipe.cli import loading
-from lddu_pipe.cli.commands import Command, finish, print_error
-from lddu_pipe.cli.options import (
+from lddu_pipe.commands import loading
+from lddu_pipe.commands.base import Command, finish, print_error
+from lddu_pipe.commands.options import (
     json_option,
     message_options,
     pipeline_options,
     pipeline_settings,
     rows_options,
 )
-from lddu_pipe.cli.progress import progress
+from lddu_pipe.commands.progress import progress
 
 if TYPE_CHECKING:
     from lddu_pipe.models.calibration import Method

@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from lddu_pipe.cli.commands import Command
-from lddu_pipe.cli.figures import draw_run
-from lddu_pipe.cli.options import json_option, message_options
-from lddu_pipe.cli.progress import log_lines, progress
+from lddu_pipe.commands.base import Command
+from lddu_pipe.commands.figures import draw_run
+from lddu_pipe.commands.options import json_option, message_options
+from lddu_pipe.commands.progress import log_lines, progress
 
 
 def _seeds(context: click.Context, option: click.Parameter, value: str | None) -> list[int]:

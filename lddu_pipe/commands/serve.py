@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from lddu_pipe.cli import loading
-from lddu_pipe.cli.commands import Command, leave_interrupted
-from lddu_pipe.cli.options import (
+from lddu_pipe.commands import loading
+from lddu_pipe.commands.base import Command, leave_interrupted
+from lddu_pipe.commands.options import (
     message_options,
     pipeline_options,
     pipeline_settings,

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lddu_pipe.cli import loading
-from lddu_pipe.cli.commands import Command, finish, report
-from lddu_pipe.cli.options import (
+from lddu_pipe.commands import loading
+from lddu_pipe.commands.base import Command, finish, report
+from lddu_pipe.commands.options import (
     EXISTING_FILE,
     format_option,
     json_option,
@@ -25,8 +25,8 @@ from lddu_pipe.cli.options import (
     tier_option,
     track_options,
 )
-from lddu_pipe.cli.progress import progress
-from lddu_pipe.cli.saving import make_folder, output_names, save, spare_inputs, targets
+from lddu_pipe.commands.progress import progress
+from lddu_pipe.commands.saving import make_folder, output_names, save, spare_inputs, targets
 from lddu_pipe.writers.escaping import printable
 from lddu_pipe.writers.formats import FORMATS, Format
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lddu_pipe.cli.commands import print_warning
+from lddu_pipe.commands.base import print_warning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.exceptions import Exit
 
-from lddu_pipe.cli import loading
-from lddu_pipe.cli.commands import INTERRUPTED, SOME_FAILED, Command, print_error
-from lddu_pipe.cli.options import (
+from lddu_pipe.commands import loading
+from lddu_pipe.commands.base import INTERRUPTED, SOME_FAILED, Command, print_error
+from lddu_pipe.commands.options import (
     format_option,
     json_option,
     message_options,
@@ -26,7 +26,7 @@ from lddu_pipe.cli.options import (
     tier_option,
     track_options,
 )
-from lddu_pipe.cli.progress import BatchProgress, progress
+from lddu_pipe.commands.progress import BatchProgress, progress
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.writers.escaping import printable
 

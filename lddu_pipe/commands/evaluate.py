@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lddu_pipe.cli import loading
-from lddu_pipe.cli.commands import Command, finish, print_error
-from lddu_pipe.cli.figures import draw_run
-from lddu_pipe.cli.options import (
+from lddu_pipe.commands import loading
+from lddu_pipe.commands.base import Command, finish, print_error
+from lddu_pipe.commands.figures import draw_run
+from lddu_pipe.commands.options import (
     json_option,
     message_options,
     pipeline_options,
     pipeline_settings,
     rows_options,
 )
-from lddu_pipe.cli.progress import progress
-from lddu_pipe.cli.saving import make_folder
+from lddu_pipe.commands.progress import progress
+from lddu_pipe.commands.saving import make_folder
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.writers.escaping import printable
 

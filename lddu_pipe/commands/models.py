@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
-from lddu_pipe.cli.commands import SOME_FAILED, Group, finish, print_error, report
-from lddu_pipe.cli.options import (
+from lddu_pipe.commands.base import SOME_FAILED, Group, finish, print_error, report
+from lddu_pipe.commands.options import (
     EXISTING_FILE,
     card_options,
     json_option,
@@ -41,7 +41,7 @@ def list_models(as_json: bool, verbose: int, quiet: bool, debug: bool) -> None:
     Emotion models of the Hugging Face hub are among them once they are in the cache.
     With size, where it was found, whether it is the published one, and the sha256 of its files.
     """
-    from lddu_pipe.cli.inventory import inventory
+    from lddu_pipe.commands.inventory import inventory
 
     found = inventory()
     if as_json:
@@ -65,7 +65,7 @@ def verify(context: click.Context, as_json: bool, verbose: int, quiet: bool, deb
 
     Each must be here and be the published one.
     """
-    from lddu_pipe.cli.inventory import inventory
+    from lddu_pipe.commands.inventory import inventory
 
     found = inventory()
     problems = [model for model in found if not model["verified"]]
@@ -171,7 +171,7 @@ def export(
     calibration in its metadata; see docs/export.md. The file is compared with the model before
     it is put in place. Needs the extra `export`.
     """
-    from lddu_pipe.cli.loading import load_model
+    from lddu_pipe.commands.loading import load_model
     from lddu_pipe.pipelines.export import export_onnx
 
     written = export_onnx(load_model(model, "cpu", offline=offline), output)

@@ -1,6 +1,6 @@
 """The reference of the command line, made from the help that people see.
 
-``python -m lddu_pipe.cli.reference > docs/cli.md`` brings the page up to date.
+``python docs/reference.py > docs/cli.md`` brings the page up to date.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import click
 
 from lddu_pipe.cli import main
-from lddu_pipe.cli.commands import PROGRAM
+from lddu_pipe.commands.base import PROGRAM
 from lddu_pipe.writers.terminal import HIGH_ALEATORIC, HIGH_EPISTEMIC
 
 _WIDTH = 78  # columns: what a terminal of 80 or more shows

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from lddu_pipe.cli.commands import Command, finish, report
-from lddu_pipe.cli.options import format_option, json_option, message_options, output_option
-from lddu_pipe.cli.saving import make_folder, output_names, save, spare_inputs, targets
+from lddu_pipe.commands.base import Command, finish, report
+from lddu_pipe.commands.options import format_option, json_option, message_options, output_option
+from lddu_pipe.commands.saving import make_folder, output_names, save, spare_inputs, targets
 from lddu_pipe.writers.formats import Format
 
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lddu_pipe.cli import loading
-from lddu_pipe.cli.commands import Command, finish, print_error, print_warning
-from lddu_pipe.cli.options import (
+from lddu_pipe.commands import loading
+from lddu_pipe.commands.base import Command, finish, print_error, print_warning
+from lddu_pipe.commands.options import (
     manifest_option,
     message_options,
     pipeline_options,
     pipeline_settings,
 )
-from lddu_pipe.cli.progress import progress
+from lddu_pipe.commands.progress import progress
 
 if TYPE_CHECKING:
     from lddu_pipe.types import Modality

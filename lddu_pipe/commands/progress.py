@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lddu_pipe.cli.commands import print_warning
+from lddu_pipe.commands.base import print_warning
 from lddu_pipe.pipelines.settings import Hook
 
 if TYPE_CHECKING:
