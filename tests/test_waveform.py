@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.media import Waveform, decode_audio, decode_waveform, probe, waveform
@@ -37,6 +38,25 @@ def test_slices_are_those_of_an_array(held: int, monkeypatch: pytest.MonkeyPatch
         sound[::2]
 
 
+def test_samples_are_taken_in_as_they_are_asked_for() -> None:
+    taken: list[int] = []
+
+    def parts() -> Iterator[NDArray[np.float32]]:
+        for number in range(10):
+            taken.append(number)
+            yield np.full(100, number, np.float32)
+        raise UnusableInputError("the rest is damaged")
+
+    sound = Waveform(parts())
+    assert taken == []
+    assert sound[250:260].tolist() == [2.0] * 10
+    assert taken == [0, 1, 2]
+    assert sound[0:10].tolist() == [0.0] * 10
+    assert sound[990:1000].tolist() == [9.0] * 10
+    with pytest.raises(UnusableInputError, match="damaged"):
+        len(sound)
+
+
 def test_what_is_missing_is_silence() -> None:
     sound = Waveform([np.ones(3, np.float32)], at_least=5)
     assert sound[:].tolist() == [1, 1, 1, 0, 0]
@@ -49,6 +69,7 @@ def test_long_sound_lies_in_a_file_without_a_name(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(waveform, "HELD", 1000)
     sound = Waveform([np.ones(1000, np.float32)])
+    assert len(sound) == 1000
     assert list(tmp_path.iterdir()) == []
     assert any(str(tmp_path) in str(link) for link in open_files())
     assert sound[999:].tolist() == [1.0]
@@ -63,7 +84,7 @@ def test_no_room_for_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waveform, "HELD", 1000)
     monkeypatch.setattr(tempfile, "tempdir", "/proc/self")
     with pytest.raises(UnusableInputError, match="TMPDIR") as caught:
-        Waveform([np.ones(1000, np.float32)])
+        Waveform([np.ones(1000, np.float32)])[:10]
     assert "\n" not in str(caught.value)
 
 

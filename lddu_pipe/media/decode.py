@@ -105,12 +105,13 @@ def decode_audio(
 def decode_waveform(
     media: Media, sample_rate: int = 16_000, *, channel: int | None = None
 ) -> Waveform:
-    """Decode all the sound of a media file as `decode_audio` does, without holding it in memory.
+    """Decode the sound of a media file as `decode_audio` does, without holding it in memory.
+
+    It is decoded as far as it is read, and only then one knows what cannot be decoded.
 
     Raises:
-        UnusableInputError: the media has no sound, none of it can be decoded, or there is no room
-            for it in the temporary folder.
-        MissingAssetError: there is no ffmpeg.
+        UnusableInputError: the media has no sound. Reading raises it where none can be decoded, or
+            where there is no room for it in the temporary folder.
     """
     _check_sound(media, sample_rate)
     return Waveform(
