@@ -96,6 +96,16 @@ def align_to_words(
     }
 
 
+def concatenate(parts: Sequence[ModalitySequence]) -> ModalitySequence:
+    """Make one sequence of parts of it, at least one, in order of time."""
+    return replace(
+        parts[0],
+        values=np.concatenate([part.values for part in parts]),
+        spans=np.concatenate([part.spans for part in parts]),
+        valid=np.concatenate([part.valid for part in parts]),
+    )
+
+
 def limit_steps(sequence: ModalitySequence, max_steps: int) -> ModalitySequence:
     """Pool neighbouring steps so that at most `max_steps` are left.
 

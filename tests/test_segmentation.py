@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import replace
 from itertools import pairwise
+from random import Random
 from typing import Literal
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lddu_pipe.errors import UnusableInputError
-from lddu_pipe.segmentation import ROUNDING, segment
+from lddu_pipe.events import WordsHeard
+from lddu_pipe.segmentation import Segmenter, segment
+from lddu_pipe.segmentation.segmenter import ROUNDING, SHORTEST_GAP
 from lddu_pipe.transcripts import join_words, parse_text
 from lddu_pipe.types import Cue, TimeSpan, Transcript, Utterance, Word
 
@@ -291,7 +296,8 @@ def test_utterances_keep_to_the_limits(given_words: Transcript, cut: Cut, share:
     assert starts == sorted(starts)
     assert [u.id for u in utterances] == [f"{index:04d}" for index in range(len(utterances))]
     for utterance in utterances:
-        limit = 6 if utterance.words else 6 * (1 + ROUNDING)
+        joined = 2 * SHORTEST_GAP if cut == "sentences" else 0.0
+        limit = 6 + joined if utterance.words else 6 * (1 + ROUNDING)
         assert utterance.span.duration <= limit or len(utterance.words) == 1
         if duration > 0:
             assert 0 <= utterance.span.start <= utterance.span.end <= duration
@@ -313,6 +319,101 @@ def test_no_long_stretch_of_media_is_left_out(given_words: Transcript, tail: flo
         assert utterance.span.start - reached <= 5.0
         reached = max(reached, utterance.span.end)
     assert duration - reached <= 5.0
+
+
+moments = st.lists(st.tuples(st.floats(0, 80), st.floats(0.1, 3)), max_size=6)
+
+
+@settings(deadline=None)
+@given(transcripts(), st.floats(0.01, 20), moments, moments, st.randoms(use_true_random=False))
+def test_a_stream_gives_what_the_whole_gives_and_leaves_nothing_seen_or_heard_out(
+    given_words: Transcript,
+    tail: float,
+    faces: list[tuple[float, float]],
+    voices: list[tuple[float, float]],
+    random: Random,
+) -> None:
+    media = TimeSpan(0.0, given_words.cues[-1].span.end + tail)
+    seen, heard = (
+        sorted(
+            span
+            for start, length in found
+            if (span := TimeSpan(start, start + length).clip(media)).duration
+        )
+        for found in (faces, voices)
+    )
+    news = [
+        WordsHeard((cue,), (), tuple(v for v in heard if v.start < cue.span.end), cue.span.end)
+        for cue in given_words.cues
+    ]
+    whole, stream = (Segmenter(media, language="en", watched=True) for _ in range(2))
+    with patch("lddu_pipe.segmentation.segmenter.LONGEST_RUN", math.inf):
+        whole.hear(WordsHeard(given_words.cues, (), tuple(heard), media.end))
+        whole.see(seen, media.end)
+        whole.end()
+        expected = list(whole.closed())
+        found = []
+        times = [item.until for item in news]
+        while news or times:
+            if news and (not times or random.random() < 0.5):
+                stream.hear(news.pop(0))
+            else:
+                until = times.pop(0)
+                stream.see([face for face in seen if face.start < until], until)
+            found += stream.closed()
+        stream.hear(WordsHeard(voices=tuple(heard), until=media.end))
+        stream.see(seen, media.end)
+        stream.end()
+        found += stream.closed()
+    assert found == expected
+    for span in (*seen, *heard):
+        rest = [span]
+        for utterance in found:
+            rest = [part for other in rest for part in outside(other, utterance.span)]
+        assert sum(part.duration for part in rest) == pytest.approx(0.0, abs=1e-9)
+
+
+def outside(span: TimeSpan, other: TimeSpan) -> list[TimeSpan]:
+    """What of a span does not lie in another."""
+    before = TimeSpan(span.start, max(span.start, min(span.end, other.start)))
+    after = TimeSpan(min(span.end, max(span.start, other.end)), span.end)
+    return [before, after] if before.end < after.start else [span]
+
+
+def test_a_gap_joins_the_utterance_before_it_or_is_one_of_its_own() -> None:
+    def cut(*, join: bool = True) -> list[tuple[float, float, bool]]:
+        segmenter = Segmenter(TimeSpan(0.0, 20.0), join=join, watched=True)
+        segmenter.take([spoken(0.5, 2), spoken(2.7, 4), spoken(6, 8), spoken(10, 19.5)])
+        segmenter.see([TimeSpan(4.5, 4.6)], 20.0)
+        segmenter.hear(WordsHeard(voices=(TimeSpan(8.5, 9.0),), until=math.inf))
+        segmenter.end()
+        return [(u.span.start, u.span.end, u.unrecognised) for u in segmenter.closed()]
+
+    def spoken(start: float, end: float) -> Utterance:
+        return Utterance("", TimeSpan(start, end), "Yes", said("Yes", start, end))
+
+    assert cut() == [
+        *((0, 2.7, False), (2.7, 4, False), (4, 6, False)),
+        *((6, 8, False), (8, 10, True), (10, 20, False)),
+    ]
+    assert cut(join=False) == [
+        *((0.5, 2, False), (2.7, 4, False), (4, 6, False)),
+        *((6, 8, False), (8, 10, True), (10, 19.5, False)),
+    ]
+
+
+def test_an_utterance_is_closed_long_before_the_media_ends() -> None:
+    segmenter = Segmenter(TimeSpan(0.0, 3600.0), language="en")
+    segmenter.hear(WordsHeard((cue("Well. I think so, yes.", 1, 3),), until=3.0))
+    assert not list(segmenter.closed())  # words may follow at once
+    segmenter.hear(WordsHeard(until=3.9))
+    assert texts(list(segmenter.closed())) == ["Well. I think so, yes."]
+    # Who speaks without a pause is not waited for.
+    for start in range(10, 50, 4):
+        segmenter.hear(
+            WordsHeard((cue("We go on and on here.", start, start + 4),), (), (), start + 4.0)
+        )
+    assert len(list(segmenter.closed())) >= 5
 
 
 @settings(deadline=None)

@@ -1,4 +1,4 @@
-"""Speech recognition by faster-whisper: who says nothing gets no words.
+"""Speech recognition by faster-whisper, which invents no words where nobody speaks.
 
 Whisper writes English sentences for whatever it hears: for music, for sobs, for Swedish. What it
 invents is told from what was said by how sure it is of its words and, where it is not, by reading
@@ -8,8 +8,8 @@ voice: its place is kept, without words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, groupby, pairwise
 
 import numpy as np
@@ -18,6 +18,7 @@ from faster_whisper.transcribe import Segment, restore_speech_timestamps
 from faster_whisper.vad import get_speech_timestamps
 from numpy.typing import NDArray
 
+from lddu_pipe.events import WordsHeard
 from lddu_pipe.extractors.credibility import MAX_COMPRESSION, Credibility
 from lddu_pipe.extractors.prosody import HOP_LENGTH, loudness_db
 from lddu_pipe.extractors.whisper import LANGUAGE, SAMPLE_RATE, decode
@@ -41,16 +42,10 @@ MAX_BLOCK_OF_ONE_LANGUAGE = 30.0  # seconds
 
 MIN_VOICE = 1.0
 """Seconds of speech, at least, that are worth an utterance without words."""
+BRIEF_VOICE = 0.3
+"""Seconds of speech, at least, that a pause between utterances is listened to for."""
 VOICE_PAUSE = 0.5
 """Seconds without a voice that end speech whose words are unknown."""
-
-
-@dataclass
-class _Heard:
-    """What was heard so far, in seconds of the whole sound."""
-
-    cues: list[Cue] = field(default_factory=list)
-    unrecognised: list[TimeSpan] = field(default_factory=list)
 
 
 class SpeechRecogniser:
@@ -59,74 +54,65 @@ class SpeechRecogniser:
     def __init__(self, model: WhisperModel, name: str) -> None:
         """Use a model that `load_whisper` returned; `name` goes into the transcript."""
         self._model = model
-        self._name = name
+        self.name = name
         self._credibility = Credibility(model)
 
-    def transcribe(
-        self,
-        waveform: Sound,
-        progress: Callable[[float], None] | None = None,
-    ) -> Transcript:
-        """Recognise what is said in English.
-
-        Args:
-            waveform: (samples,) float32 mono at 16 kHz. Long ones are read in blocks of at most
-                `MAX_BLOCK` seconds that end where it is quiet.
-            progress: called with the share done, 0..1.
+    def transcribe(self, waveform: Sound) -> Transcript:
+        """Recognise what is said in English, to the end; see `listen`.
 
         Returns:
             One cue a recognised segment, and the spans of speech whose words were not recognised:
             mumbled, drowned in noise, or of another language. Neither where nobody speaks.
         """
-        heard = _Heard()
+        heard = list(self.listen(waveform))
+        return Transcript(
+            tuple(cue for news in heard for cue in news.cues),
+            source=self.name,
+            language=LANGUAGE,
+            unrecognised=tuple(cue for news in heard for cue in news.unrecognised),
+        )
+
+    def listen(self, waveform: Sound) -> Iterator[WordsHeard]:
+        """Recognise what is said in English, and tell of it as it is recognised.
+
+        Args:
+            waveform: (samples,) float32 mono at 16 kHz, read as far as it is listened to: in
+                blocks of at most `MAX_BLOCK` seconds that end where it is quiet.
+        """
         longest, search = MAX_BLOCK, SEARCH
         if self._model.model.is_multilingual:
             longest, search = MAX_BLOCK_OF_ONE_LANGUAGE, MAX_BLOCK_OF_ONE_LANGUAGE / 2
-        start = 0
-        while len(waveform) - start >= MIN_SAMPLES:
-            block = waveform[start : start + round(longest * SAMPLE_RATE)]
-            if start + len(block) < len(waveform):
-                block = block[: _quietest_end(block, search)]
-            for moment in self._hear(block, start / SAMPLE_RATE, heard):
-                if progress is not None:
-                    progress(min(1.0, moment * SAMPLE_RATE / len(waveform)))
-            start += len(block)
-        return Transcript(
-            tuple(heard.cues),
-            source=self._name,
-            language=LANGUAGE,
-            unrecognised=tuple(Cue("", span, ()) for span in heard.unrecognised),
-        )
+        start, length = 0, round(longest * SAMPLE_RATE)
+        # One sample more than a block tells whether it is the last.
+        while len(samples := waveform[start : start + length + 1]) >= MIN_SAMPLES:
+            if len(samples) > length:
+                samples = samples[: _quietest_end(samples[:length], search)]
+            yield from self._hear(samples, start / SAMPLE_RATE)
+            start += len(samples)
 
-    def _hear(self, block: NDArray[np.float32], offset: float, heard: _Heard) -> Iterator[float]:
-        """Add what is said in a block that begins at second `offset`; yield how far it got."""
-        chunks = get_speech_timestamps(block)
-        if not chunks:
+    def _hear(self, samples: NDArray[np.float32], offset: float) -> Iterator[WordsHeard]:
+        """Tell what is said in a block that begins at second `offset`.
+
+        What lies before words that are believed is settled with them.
+        """
+        block = _Block(samples, offset)
+        if not block.chunks:
+            yield WordsHeard(until=block.span.end)
             return
         # What faster-whisper's own filter does: the decoder gets the speech without the rest.
-        speech = np.concatenate([block[chunk["start"] : chunk["end"]] for chunk in chunks])
-        duration = len(block) / SAMPLE_RATE
-        believed: list[Cue] = []
-        doubted: list[TimeSpan] = []
+        speech = np.concatenate([samples[part["start"] : part["end"]] for part in block.chunks])
         before = None
         english = self._credibility.is_english(speech)
         for segment in self._segments(speech) if english else ():
             credible = self._credibility.of(segment, speech, before)
             before = segment if credible else None
-            (placed,) = restore_speech_timestamps([segment], chunks, SAMPLE_RATE)
-            cue = _cue(placed, offset, duration)
+            (placed,) = restore_speech_timestamps([segment], block.chunks, SAMPLE_RATE)
+            cue = _cue(placed, offset, block.span.duration)
             if cue is not None and credible:
-                believed.append(cue)
+                yield block.settle(cue)
             elif cue is not None and cue.span.duration >= MIN_VOICE / 2:
-                doubted.append(cue.span)
-            yield offset + placed.end
-        heard.cues += believed
-        for chunk in chunks:
-            span = TimeSpan(chunk["start"] / SAMPLE_RATE, chunk["end"] / SAMPLE_RATE)
-            for rest in _rests(span.shift(offset), [cue.span for cue in believed]):
-                # Whose words are not believed is heard, however unsure the voice detector is.
-                unclear = [other.clip(rest) for other in doubted if other.overlap(rest) > 0]
-                heard.unrecognised += _joined([*_voices(rest, block, offset), *unclear])
+                block.doubted.append(cue.span)
+        yield block.settle(None)
 
     def _segments(self, speech: NDArray[np.float32]) -> Iterator[Segment]:
         """Decode speech; a window that repeats itself is decoded again in shorter ones."""
@@ -152,6 +138,64 @@ class SpeechRecogniser:
                 segments = list(decode(self._model, piece, forbid_repetition=True))
             yield from (_shifted(segment, offset + start / SAMPLE_RATE) for segment in segments)
             start += len(piece)
+
+
+class _Block:
+    """A stretch of sound, and how far it is known where voices without words are in it."""
+
+    def __init__(self, samples: NDArray[np.float32], offset: float) -> None:
+        self._samples = samples
+        self.span = TimeSpan(0.0, len(samples) / SAMPLE_RATE).shift(offset)
+        self.chunks = get_speech_timestamps(samples)
+        """Where somebody speaks, "start" and "end" in samples."""
+        self.doubted: list[TimeSpan] = []
+        """Of words that are not believed, in order."""
+        self._settled = offset
+
+    def settle(self, cue: Cue | None) -> WordsHeard:
+        """Tell of words that are believed and of what comes before them; None: of all the rest."""
+        unrecognised: list[TimeSpan] = []
+        brief: list[TimeSpan] = []
+        rest = TimeSpan(
+            self._settled, max(self._settled, cue.span.start if cue else self.span.end)
+        )
+        for chunk in self.chunks:
+            voiced = self._placed(chunk, self.span.start)
+            if voiced.overlap(rest) > 0:
+                unclear = voiced.clip(rest)
+                # Whose words are not believed is heard, however unsure the voice detector is.
+                said = [span.clip(unclear) for span in self.doubted if span.overlap(unclear) > 0]
+                unrecognised += _joined([*self._voices(unclear, MIN_VOICE), *said])
+                brief += self._voices(unclear, BRIEF_VOICE)
+        for before, after in pairwise(cue.words if cue else ()):
+            if after.span.start - before.span.end > BRIEF_VOICE:
+                brief += self._voices(TimeSpan(before.span.end, after.span.start), BRIEF_VOICE)
+        self._settled = max(rest.end, cue.span.end) if cue else rest.end
+        return WordsHeard(
+            () if cue is None else (cue,),
+            tuple(Cue("", span, ()) for span in unrecognised),
+            tuple(brief),
+            until=self._settled,
+        )
+
+    def _voices(self, span: TimeSpan, shortest: float) -> list[TimeSpan]:
+        """Where in a span somebody really speaks, at least `shortest` seconds at a time."""
+        if span.duration < shortest:
+            return []
+        begin, end = (
+            round((moment - self.span.start) * SAMPLE_RATE) for moment in (span.start, span.end)
+        )
+        found = get_speech_timestamps(
+            self._samples[begin:end],
+            min_speech_duration_ms=round(shortest * 1000),
+            min_silence_duration_ms=round(VOICE_PAUSE * 1000),
+            speech_pad_ms=100,
+        )
+        return [self._placed(part, span.start) for part in found]
+
+    @staticmethod
+    def _placed(part: dict[str, int], offset: float) -> TimeSpan:
+        return TimeSpan(part["start"] / SAMPLE_RATE, part["end"] / SAMPLE_RATE).shift(offset)
 
 
 def _is_looped(segment: Segment) -> bool:
@@ -181,16 +225,6 @@ def _quietest_end(block: NDArray[np.float32], search: float) -> int:
     return begin + (int(quiet.argmin()) + width // 2) * HOP_LENGTH
 
 
-def _rests(span: TimeSpan, taken: Sequence[TimeSpan]) -> list[TimeSpan]:
-    """What is left of a span outside of those that are taken."""
-    rests, start = [], span.start
-    for other in [*sorted(taken), TimeSpan(span.end, span.end)]:
-        if min(other.start, span.end) > start:
-            rests.append(TimeSpan(start, min(other.start, span.end)))
-        start = max(start, other.end)
-    return rests
-
-
 def _joined(spans: Sequence[TimeSpan]) -> list[TimeSpan]:
     """Spans in order, those made one that overlap or have no pause between them."""
     joined: list[TimeSpan] = []
@@ -200,23 +234,6 @@ def _joined(spans: Sequence[TimeSpan]) -> list[TimeSpan]:
         else:
             joined.append(span)
     return joined
-
-
-def _voices(span: TimeSpan, block: NDArray[np.float32], offset: float) -> list[TimeSpan]:
-    """Where in a span somebody really speaks, at least `MIN_VOICE` seconds at a time."""
-    if span.duration < MIN_VOICE:
-        return []
-    begin, end = (round((moment - offset) * SAMPLE_RATE) for moment in (span.start, span.end))
-    found = get_speech_timestamps(
-        block[begin:end],
-        min_speech_duration_ms=round(MIN_VOICE * 1000),
-        min_silence_duration_ms=round(VOICE_PAUSE * 1000),
-        speech_pad_ms=100,
-    )
-    return [
-        TimeSpan(chunk["start"] / SAMPLE_RATE, chunk["end"] / SAMPLE_RATE).shift(span.start)
-        for chunk in found
-    ]
 
 
 def _cue(segment: Segment, offset: float, duration: float) -> Cue | None:

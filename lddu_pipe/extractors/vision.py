@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lddu_pipe.alignment import concatenate
 from lddu_pipe.extractors.base import fingerprint
 from lddu_pipe.extractors.expression import (
     EXPRESSIONS,
@@ -41,6 +43,12 @@ CROP_BORDER = 48  # pixels around the enlarged crop, since a cut face lacks its 
 _NO_FACE = np.zeros((FACE_SIZE, FACE_SIZE), np.uint8)  # stands in a batch where no face was found
 
 
+MOST_WAITING = 2 * BATCH_SIZE
+"""Frames that wait, at most, until there are enough faces for a batch."""
+LONGEST_DOUBT = 20.0
+"""Seconds for which frames wait, at most, until it is known which way is up."""
+
+
 @dataclass(frozen=True)
 class VisionSettings:
     """What decides the vision features of a frame."""
@@ -50,6 +58,17 @@ class VisionSettings:
     stills_mirrored: bool = True
     """A picture is looked at twice, the second time in a mirror. A video shows a face more often
     than that as it is."""
+
+
+class _Followed(NamedTuple):
+    """The face that is followed, in one frame."""
+
+    time: float
+    """Seconds."""
+    face: Face | None
+    """As the landmarker sees it."""
+    crop: NDArray[np.uint8] | None
+    """(48, 48) uint8; None where nothing is to be seen."""
 
 
 class VisionExtractor:
@@ -111,38 +130,46 @@ class VisionExtractor:
     def extract(
         self, frames: Iterable[Frame], duration: float, *, face_crops: bool = False
     ) -> ModalitySequence:
-        """Extract features from the frames of one video, in order of time.
-
-        Frames are used as they come and not kept for long. A step lasts from its frame to the
-        next one, at most half a second, so that a gap in the frames is a gap in the sequence.
-        Frames in which faces are turned or stand on their head are turned upright; where that is
-        known only later in a video, those before it show no face.
-
-        Args:
-            frames: time and picture of each.
-            duration: seconds, the end of the last frame.
-            face_crops: the frames are already cut to a face; see `extract_stills`.
+        """Extract features from all frames of one video; see `follow`.
 
         Returns:
             (frames, feature_dim); frames without a face are not valid, and zeros.
         """
-        times: list[float] = []
-        valid: list[bool] = []
-        turns: list[int | None] = []
-        rows: list[NDArray[np.float32]] = []
-        waiting: list[int] = []
-        found: list[Face | None] = []
-        crops: list[NDArray[np.uint8]] = []
-        previous: Face | None = None
-        nothing = np.zeros(self.feature_dim, np.float32)
+        nothing = self._sequence([], self._rows([]), duration)
+        return concatenate([nothing, *self.follow(frames, duration, face_crops=face_crops)])
 
-        def flush() -> None:
-            if crops:
-                for index, row in zip(waiting, self.describe(crops, found), strict=True):
-                    rows[index] = row
-                for collected in (waiting, found, crops):
-                    collected.clear()
+    def follow(
+        self, frames: Iterable[Frame], duration: float, *, face_crops: bool = False
+    ) -> Generator[ModalitySequence]:
+        """Extract features from the frames of one video, in order of time, as they come.
 
+        A step lasts from its frame to the next one, at most half a second, so that a gap in the
+        frames is a gap in the sequence. Frames in which faces are turned or stand on their head
+        are turned upright; where that is known only later in a video, those before it show no
+        face, up to `LONGEST_DOUBT` seconds back.
+
+        Args:
+            frames: time and picture of each; used as they come and not kept for long.
+            duration: seconds, the end of the last frame.
+            face_crops: the frames are already cut to a face; see `extract_stills`.
+
+        Yields:
+            (frames, feature_dim) each, one after the other; frames without a face are not valid,
+            and zeros.
+        """
+        waiting: list[_Followed] = []
+        with closing(self._follow(frames, face_crops=face_crops)) as followed:
+            for item in followed:
+                full = sum(other.crop is not None for other in waiting) >= BATCH_SIZE
+                if full or len(waiting) == MOST_WAITING:
+                    yield self._sequence(waiting, self._rows(waiting), item.time)
+                    waiting = []
+                waiting.append(item)
+        if waiting:
+            yield self._sequence(waiting, self._rows(waiting), duration)
+
+    def _follow(self, frames: Iterable[Frame], *, face_crops: bool) -> Generator[_Followed]:
+        """The face that is followed in each frame, once it is known which way is up."""
         search = find_faces(
             self._landmarker,
             frames,
@@ -151,28 +178,24 @@ class VisionExtractor:
             threads=self._threads,
             upright=face_crops,
         )
+        previous: Face | None = None
+        doubtful: list[_Followed] = []
+        known = False
         with closing(search):
             for seen in search:
                 face = follow_face(previous, seen.faces)
                 # A face that turns away for a few frames is still the one to go on with.
                 previous = face or previous
-                times.append(seen.time)
-                turns.append(seen.turns)
-                rows.append(nothing)
-                valid.append(face_crops or face is not None)
-                if valid[-1]:
-                    waiting.append(len(rows) - 1)
-                    found.append(face)
-                    crops.append(seen.crop_of(face))
-                if len(crops) == BATCH_SIZE:
-                    flush()
-        flush()
-        told = next((index for index, known in enumerate(turns) if known is not None), 0)
-        if turns and turns[told]:
-            # What was read in faces before it was known that they are turned is wrong.
-            rows[:told], valid[:told] = [nothing] * told, [False] * told
-        values = np.stack(rows) if rows else np.zeros((0, self.feature_dim), np.float32)
-        return self._sequence(values, times, np.array(valid, dtype=np.bool_), duration)
+                crop = seen.crop_of(face) if face_crops or face is not None else None
+                if not known and seen.turns:
+                    # What was read in faces before it was known that they are turned is wrong.
+                    doubtful = [_Followed(item.time, None, None) for item in doubtful]
+                doubtful.append(_Followed(seen.time, face, crop))
+                known = known or seen.turns is not None
+                if known or seen.time - doubtful[0].time >= LONGEST_DOUBT:
+                    yield from doubtful
+                    doubtful = []
+        yield from doubtful
 
     def extract_stills(
         self, images: Iterable[NDArray[np.uint8]], *, face_crops: bool
@@ -188,8 +211,7 @@ class VisionExtractor:
         Returns:
             (1, feature_dim) each; a picture without a face is not valid.
         """
-        crops: list[NDArray[np.uint8]] = []
-        found: list[Face | None] = []
+        found: list[_Followed] = []
         with ExitStack() as stack:
             landmarker = stack.enter_context(FaceLandmarker(self._landmarker, video=False))
             orientation = None
@@ -199,19 +221,12 @@ class VisionExtractor:
                 image = turned(given, orientation.of(given) or 0) if orientation else given
                 shown = enlarge_crop(shrink_crop(image)) if face_crops else image
                 face = next(iter(landmarker.detect(shown)), None)
-                crops.append(_crop(image, face, face_crops=face_crops))
-                found.append(face)
-        if not crops:
-            return []
+                known = face_crops or face is not None
+                crop = _crop(image, face, face_crops=face_crops) if known else None
+                found.append(_Followed(0.0, face, crop))
+        rows = self._rows(found, mirrored=self.settings.stills_mirrored)
         return [
-            self._sequence(
-                row[None], [0.0], np.array([face_crops or face is not None]), duration=0.0
-            )
-            for row, face in zip(
-                self.describe(crops, found, mirrored=self.settings.stills_mirrored),
-                found,
-                strict=True,
-            )
+            self._sequence([item], row[None], 0.0) for item, row in zip(found, rows, strict=True)
         ]
 
     @torch.inference_mode()
@@ -248,20 +263,27 @@ class VisionExtractor:
             np.float32
         )
 
+    def _rows(self, items: Sequence[_Followed], *, mirrored: bool = False) -> NDArray[np.float32]:
+        """Features, (items, feature_dim); zeros where there is no face."""
+        values = np.zeros((len(items), self.feature_dim), np.float32)
+        shown = [index for index, item in enumerate(items) if item.crop is not None]
+        crops = [item.crop for item in items if item.crop is not None]
+        if shown:
+            faces = [items[index].face for index in shown]
+            values[shown] = self.describe(crops, faces, mirrored=mirrored)
+        return values
+
     def _sequence(
-        self,
-        values: NDArray[np.float32],
-        times: list[float],
-        valid: NDArray[np.bool_],
-        duration: float,
+        self, items: Sequence[_Followed], values: NDArray[np.float32], end: float
     ) -> ModalitySequence:
-        starts = np.array(times, dtype=np.float64)
-        ends = np.append(starts[1:], max(duration, starts[-1] if len(starts) else 0.0))
+        """Steps of frames; the last one lasts until second `end` at most."""
+        starts = np.array([item.time for item in items], dtype=np.float64)
+        ends = np.append(starts[1:], max(end, starts[-1] if len(starts) else 0.0))
         return ModalitySequence(
             modality="vision",
             values=values,
             spans=np.stack([starts, np.minimum(ends[: len(starts)], starts + 0.5)], axis=1),
-            valid=valid,
+            valid=np.array([item.crop is not None for item in items], np.bool_),
             feature_names=self.feature_names,
             fingerprint=self.fingerprint,
         )

@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate, pairwise
 from typing import Literal
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.segmentation.cutting import (
-    belong_together,
     cut_at,
+    cut_recognised,
     cut_turns,
     hull,
-    pauses,
     sentence_starts,
     split_long,
     spoken_words,
+    utterance_of,
     words_span,
 )
-from lddu_pipe.transcripts import join_words
-from lddu_pipe.types import Cue, TimeSpan, Transcript, Utterance, Word
+from lddu_pipe.segmentation.segmenter import Segmenter, clipped, voices_without_words
+from lddu_pipe.types import Cue, TimeSpan, Transcript, Utterance
 
-__all__ = ["segment"]
+__all__ = ["Segmenter", "cut_transcript", "segment"]
 
 logger = logging.getLogger(__name__)
-
-ROUNDING = 1e-6
-"""Share of the longest duration by which a silence may be longer: times are rounded, and nobody
-wants two halves of what is longer by a microsecond."""
 
 
 def segment(
@@ -63,7 +58,8 @@ def segment(
         pause: Seconds without a word that end a recognised utterance.
         window: Seconds of a window where nothing is said. A rest shorter than half a window
             joins the last one.
-        cover_silence: Also make windows of the gaps between utterances longer than `window`.
+        cover_silence: Also make windows of the gaps between utterances longer than `window`, and
+            let short gaps join what was cut at sentences; see `Segmenter`.
 
     Returns:
         At least one utterance, in order of start, inside the media, with ids "0000", "0001", ...
@@ -77,27 +73,53 @@ def segment(
     if not (max_duration > 0 and window > 0 and pause >= 0):
         raise ValueError("max_duration and window are above 0, pause is not below 0")
     window = min(window, max_duration)
-    media = TimeSpan(0.0, float(duration))
-    if transcript is None or not (transcript.words or transcript.unrecognised):
-        return _numbered(_windows(media, window, max_duration))
+    said: list[Utterance] = []
+    if transcript is not None and (transcript.words or transcript.unrecognised):
+        said = cut_transcript(
+            transcript, duration, cut=cut, max_duration=max_duration, pause=pause, window=window
+        )
+    timed = transcript is None or transcript.timed
+    gaps = not said or (cover_silence and timed and duration > 0)
+    segmenter = Segmenter(
+        TimeSpan(0.0, float(duration)) if gaps else None,
+        max_duration=max_duration,
+        window=window,
+        join=cut == "sentences",
+    )
+    segmenter.take(said)
+    segmenter.end()
+    return list(segmenter.closed())
+
+
+def cut_transcript(
+    transcript: Transcript,
+    duration: float,
+    *,
+    cut: Literal["cues", "sentences"] = "cues",
+    max_duration: float = 15.0,
+    pause: float = 0.6,
+    window: float = 5.0,
+) -> list[Utterance]:
+    """Cut what a transcript says, without numbers and without the gaps; see `segment`.
+
+    Raises:
+        UnusableInputError: The whole transcript lies beyond the end of the media.
+    """
     if not transcript.timed:
-        return _numbered(_from_text(transcript, duration, max_duration, pause))
-    spoken: list[Utterance] = []
+        return _from_text(transcript, duration, max_duration, pause)
+    said: list[Utterance] = []
     if transcript.words:
         cues = _inside(transcript, duration)
-        cutter = _from_cues if cut == "cues" else _from_sentences
-        spoken += cutter(cues, transcript.language, max_duration, pause)
-    spoken += [
-        replace(unclear, speaker=cue.speaker, unrecognised=True)
-        for cue in transcript.unrecognised
-        for unclear in _windows(cue.span, window, max_duration)
-    ]
+        if cut == "cues":
+            said += _from_cues(cues, transcript.language, max_duration, pause)
+        else:
+            words = [word for cue in cues for word in spoken_words(cue)]
+            pieces = cut_recognised(words, transcript.language, max_duration, pause)
+            said += map(utterance_of, pieces)
+    said += voices_without_words(transcript.unrecognised, window, max_duration)
     if duration > 0:
-        spoken = [_clipped(utterance, media) for utterance in spoken]
-        if cover_silence:
-            gaps = [gap for gap in _gaps(spoken, media) if gap.duration > window]
-            spoken += [silent for gap in gaps for silent in _windows(gap, window, max_duration)]
-    return _numbered(spoken)
+        said = [clipped(utterance, TimeSpan(0.0, float(duration))) for utterance in said]
+    return said
 
 
 def _from_cues(
@@ -112,36 +134,17 @@ def _from_cues(
         ]
         span = hull([cue.span, words_span(cue.words)])
         if len(pieces) == 1 and span.duration <= max_duration:
-            utterances.append(replace(_utterance(pieces[0]), span=span, text=cue.text))
+            utterances.append(replace(utterance_of(pieces[0]), span=span, text=cue.text))
         else:
-            utterances += map(_utterance, pieces)
+            utterances += map(utterance_of, pieces)
     return utterances
-
-
-def _from_sentences(
-    cues: Sequence[Cue], language: str | None, max_duration: float, pause: float
-) -> list[Utterance]:
-    words = [word for cue in cues for word in spoken_words(cue)]
-    pieces = [
-        piece
-        for turn in cut_turns(words)
-        for sentence in cut_at(turn, sentence_starts(turn, language) | pauses(turn, pause))
-        for piece in split_long(sentence, language, max_duration, pause)
-    ]
-    joined: list[list[Word]] = []
-    for piece in pieces:
-        if joined and belong_together(joined[-1], piece, max_duration, pause):
-            joined[-1] = [*joined[-1], *piece]
-        else:
-            joined.append(piece)
-    return [_utterance(piece) for piece in joined]
 
 
 def _from_text(
     transcript: Transcript, duration: float, max_duration: float, pause: float
 ) -> list[Utterance]:
     utterances = [
-        _utterance(piece)
+        utterance_of(piece)
         for cue in transcript.cues
         for sentence in cut_at(cue.words, sentence_starts(cue.words, transcript.language))
         for piece in split_long(sentence, transcript.language, max_duration, pause)
@@ -156,7 +159,7 @@ def _from_text(
     end = max(utterance.span.end for utterance in utterances)
     stretched = [_stretched(utterance, duration / end) for utterance in utterances]
     # Rounding may leave the last word an ulp beyond the end.
-    return [_clipped(utterance, TimeSpan(0.0, duration)) for utterance in stretched]
+    return [clipped(utterance, TimeSpan(0.0, duration)) for utterance in stretched]
 
 
 def _inside(transcript: Transcript, duration: float) -> list[Cue]:
@@ -179,46 +182,9 @@ def _inside(transcript: Transcript, duration: float) -> list[Cue]:
     return kept
 
 
-def _utterance(words: list[Word]) -> Utterance:
-    return Utterance("", words_span(words), join_words(words), tuple(words), words[0].speaker)
-
-
-def _windows(span: TimeSpan, window: float, max_duration: float) -> list[Utterance]:
-    """Tile a span exactly; an empty span gives one empty window."""
-    count = max(1, math.floor(span.duration / window))
-    rest = span.duration - count * window
-    if rest >= window / 2:
-        count += 1
-    elif window + rest > max_duration:  # the rest cannot join the last window: equal ones instead
-        count = math.ceil(span.duration / max_duration - ROUNDING)
-        window = span.duration / count
-    edges = [span.start + window * index for index in range(count)]
-    return [Utterance("", TimeSpan(start, end)) for start, end in pairwise([*edges, span.end])]
-
-
-def _gaps(utterances: Iterable[Utterance], media: TimeSpan) -> list[TimeSpan]:
-    spans = sorted(utterance.span for utterance in utterances)
-    ends = accumulate((span.end for span in spans), max, initial=media.start)
-    starts = [*(span.start for span in spans), media.end]
-    return [TimeSpan(e, s) for e, s in zip(ends, starts, strict=True) if s > e]
-
-
-def _clipped(utterance: Utterance, media: TimeSpan) -> Utterance:
-    words = tuple(
-        word if word.span.end <= media.end else replace(word, span=word.span.clip(media))
-        for word in utterance.words
-    )
-    return replace(utterance, span=utterance.span.clip(media), words=words)
-
-
 def _stretched(utterance: Utterance, factor: float) -> Utterance:
     def stretch(span: TimeSpan) -> TimeSpan:
         return TimeSpan(span.start * factor, span.end * factor)
 
     words = tuple(replace(word, span=stretch(word.span)) for word in utterance.words)
     return replace(utterance, span=stretch(utterance.span), words=words)
-
-
-def _numbered(utterances: Iterable[Utterance]) -> list[Utterance]:
-    ordered = sorted(utterances, key=lambda utterance: utterance.span)
-    return [replace(utterance, id=f"{index:04d}") for index, utterance in enumerate(ordered)]

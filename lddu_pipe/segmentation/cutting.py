@@ -13,7 +13,7 @@ from itertools import accumulate, pairwise
 from sentencex import get_sentence_boundaries  # type: ignore[import-untyped]
 
 from lddu_pipe.transcripts import join_words
-from lddu_pipe.types import Cue, TimeSpan, Word
+from lddu_pipe.types import Cue, TimeSpan, Utterance, Word
 
 _EXCLAIMED = re.compile(r"[!?][\"')\]\u2019\u201d]*$")
 
@@ -26,6 +26,35 @@ def spoken_words(cue: Cue) -> list[Word]:
     if cue.speaker is None:
         return list(cue.words)
     return [word if word.speaker else replace(word, speaker=cue.speaker) for word in cue.words]
+
+
+def cut_recognised(
+    words: Sequence[Word], language: str | None, max_duration: float, pause: float
+) -> list[list[Word]]:
+    """Cut recognised words at pauses and at the ends of sentences.
+
+    Pieces of one word, or of under `SHORT` seconds, join a neighbour. What is said on both sides
+    of a pause is cut as if the other side were not there.
+    """
+    pieces = [
+        piece
+        for run in cut_at(words, pauses(words, pause))
+        for turn in cut_turns(run)
+        for sentence in cut_at(turn, sentence_starts(turn, language) | pauses(turn, pause))
+        for piece in split_long(sentence, language, max_duration, pause)
+    ]
+    joined: list[list[Word]] = []
+    for piece in pieces:
+        if joined and belong_together(joined[-1], piece, max_duration, pause):
+            joined[-1] = [*joined[-1], *piece]
+        else:
+            joined.append(piece)
+    return joined
+
+
+def utterance_of(words: Sequence[Word]) -> Utterance:
+    """An utterance of some words, at least one, without a number yet."""
+    return Utterance("", words_span(words), join_words(words), tuple(words), words[0].speaker)
 
 
 def cut_turns(words: Sequence[Word]) -> list[list[Word]]:
@@ -58,6 +87,8 @@ def split_long(
 
 def cut_at(words: Sequence[Word], starts: Iterable[int]) -> list[list[Word]]:
     """Cut before each word whose index is in `starts`; none of them is 0."""
+    if not words:
+        return []
     return [list(words[a:b]) for a, b in pairwise([0, *sorted(starts), len(words)])]
 
 

@@ -1,0 +1,64 @@
+"""What happens in a stream, in order: what is heard and seen, and what is said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lddu_pipe.annotation import ModelInfo, Provenance, SourceInfo
+from lddu_pipe.types import Cue, ModalitySequence, Prediction, TimeSpan, Utterance
+
+
+@dataclass(frozen=True)
+class StreamOpened:
+    """What is annotated, and by which model; always the first event."""
+
+    media: SourceInfo
+    model: ModelInfo
+
+
+@dataclass(frozen=True)
+class WordsHeard:
+    """What was said since the event before."""
+
+    cues: tuple[Cue, ...] = ()
+    """With words."""
+    unrecognised: tuple[Cue, ...] = ()
+    """Where somebody speaks whose words were not recognised."""
+    voices: tuple[TimeSpan, ...] = ()
+    """Where a voice is heard between words, however briefly."""
+    until: float = 0.0
+    """Seconds of the media up to which everything that was said has been told."""
+
+
+@dataclass(frozen=True)
+class FacesSeen:
+    """What the followed face showed since the event before."""
+
+    steps: ModalitySequence
+    """In order of time; not valid where no face was found."""
+    until: float
+    """Seconds of the media up to which everything that was seen has been told."""
+
+
+@dataclass(frozen=True)
+class UnitClosed:
+    """The words and the limits of an utterance are final; what it shows is not known yet."""
+
+    utterance: Utterance
+
+
+@dataclass(frozen=True)
+class UnitJudged:
+    """The emotions of an utterance, in order of start."""
+
+    prediction: Prediction
+
+
+@dataclass(frozen=True)
+class StreamEnded:
+    """Everything has been judged; always the last event."""
+
+    provenance: Provenance
+
+
+Event = StreamOpened | WordsHeard | FacesSeen | UnitClosed | UnitJudged | StreamEnded
