@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lddu_pipe.annotation import ModelInfo, Provenance, SourceInfo
-from lddu_pipe.types import Cue, ModalitySequence, Prediction, TimeSpan, Utterance
+from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
+from lddu_pipe.types import Absent, Cue, Modality, ModalitySequence, Prediction, TimeSpan, Utterance
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,8 @@ class StreamOpened:
 
     media: SourceInfo
     model: ModelInfo
+    missing: Mapping[Modality, Absent]
+    """Modalities that all utterances lack, as is known before any is judged, and why."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class WordsHeard:
 class FacesSeen:
     """What the followed face showed since the event before."""
 
-    steps: ModalitySequence
-    """In order of time; not valid where no face was found."""
+    steps: ModalitySequence | None
+    """In order of time, not valid where no face was found; None where all has been seen."""
     until: float
     """Seconds of the media up to which everything that was seen has been told."""
 
@@ -62,3 +65,17 @@ class StreamEnded:
 
 
 Event = StreamOpened | WordsHeard | FacesSeen | UnitClosed | UnitJudged | StreamEnded
+
+
+def annotation_of(events: Iterable[Event]) -> Annotation:
+    """What all events of a stream come to."""
+    opened: StreamOpened | None = None
+    predictions: list[Prediction] = []
+    for event in events:
+        if isinstance(event, StreamOpened):
+            opened = event
+        elif isinstance(event, UnitJudged):
+            predictions.append(event.prediction)
+        elif isinstance(event, StreamEnded) and opened is not None:
+            return Annotation(opened.media, opened.model, predictions, event.provenance)
+    raise ValueError("the events are of no whole stream")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,13 +25,14 @@ from lddu_pipe.commands.options import (
     tier_option,
     track_options,
 )
-from lddu_pipe.commands.progress import progress
+from lddu_pipe.commands.progress import Bar, progress
 from lddu_pipe.commands.saving import make_folder, output_names, save, spare_inputs, targets
 from lddu_pipe.writers.escaping import printable
 from lddu_pipe.writers.formats import FORMATS, Format
 
 if TYPE_CHECKING:
     from lddu_pipe.annotation import Annotation
+    from lddu_pipe.events import Event
     from lddu_pipe.pipelines.settings import Speakers
 
 
@@ -122,6 +123,8 @@ def annotate(
         shown = FORMATS["json"] if as_json else None
     else:
         shown = _format_to_print(formats, files, as_json=as_json)
+    from lddu_pipe.events import annotation_of  # brings numpy
+
     with progress(f"loading {model}"):
         pipeline = loading.load_pipeline(model, device=device, offline=offline, settings=settings)
     loading.warn_of(model)
@@ -129,18 +132,21 @@ def annotate(
     for number, (file, new) in enumerate(zip(files, results, strict=True), start=1):
         subject = (f"{number}/{len(files)} " if len(files) > 1 else "") + printable(file.name)
         try:
-            with progress(subject) as hook:
-                annotation = pipeline(file, transcript=transcript, hook=hook)
+            with progress(subject) as bar:
+                events = pipeline.stream(file, transcript=transcript, hook=bar.hook)
+                if shown is None:
+                    events = _printed(events, bar, first=number == failed + 1)
+                annotation = annotation_of(events)
             content = None
             if shown is not None:
                 content = _rendered(annotation, shown, compact=len(files) > 1)
             list(save(annotation, new, quiet=quiet))
+            if content is not None:
+                click.echo(content, nl=False)
         except Exception as error:
             # Whatever is wrong with one file, the others can still be annotated.
             report(error, debug=debug, subject=str(file))
             failed += 1
-            continue
-        _print(annotation, content, first=number == failed + 1)
     finish(failed=failed, total=len(files))
 
 
@@ -182,12 +188,22 @@ def _rendered(annotation: Annotation, chosen: Format, *, compact: bool) -> bytes
     return f"{line}\n".encode("utf-8", "backslashreplace")
 
 
-def _print(annotation: Annotation, content: bytes | None, *, first: bool) -> None:
-    if content is not None:
-        click.echo(content, nl=False)
-        return
-    from lddu_pipe.writers.terminal import open_console, print_timeline
+def _printed(events: Iterator[Event], bar: Bar, *, first: bool) -> Iterator[Event]:
+    """Print a timeline, each utterance when it is judged, of events on their way."""
+    from lddu_pipe.events import StreamOpened, UnitJudged
+    from lddu_pipe.writers.terminal import Timeline, open_console
 
-    if not first:
-        click.echo()
-    print_timeline(annotation, open_console(sys.stdout))
+    timeline: Timeline | None = None
+    for event in events:
+        if isinstance(event, StreamOpened):
+            with bar.away():
+                if not first:
+                    click.echo()
+                timeline = Timeline(event, open_console(sys.stdout))
+        elif isinstance(event, UnitJudged) and timeline is not None:
+            with bar.away():
+                timeline.add(event.prediction)
+        yield event
+    if timeline is not None:
+        with bar.away():
+            timeline.end()

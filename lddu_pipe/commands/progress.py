@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from lddu_pipe.commands.base import print_warning
-from lddu_pipe.pipelines.settings import Hook
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -28,15 +27,47 @@ def _is_wanted() -> bool:
     return not (options["quiet"] or options["verbose"] or options["debug"]) and _is_watched()
 
 
+class Bar:
+    """A moving bar on standard error; without a terminal there, or a wish for it, nothing."""
+
+    def __init__(self, subject: str, shown: Progress | None) -> None:
+        self._subject = subject
+        self._shown = shown
+        self._task = None if shown is None else shown.add_task(subject, total=None)
+
+    def __call__(self, stage: str, share: float) -> None:
+        """Show a stage, and the share of it that is done."""
+        if self._shown is not None and self._task is not None:
+            self._shown.update(
+                self._task, description=f"{self._subject} · {stage}", total=1.0, completed=share
+            )
+
+    def hook(self, step: str, artifact: object, completed: float, total: float) -> None:
+        """Show a step of a pipeline, and the seconds of all that are done."""
+        self(step, completed / total if total else 0.0)
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Make room for lines on standard output, where that is the same terminal."""
+        if self._shown is None or not sys.stdout.isatty():
+            yield
+            return
+        self._shown.stop()
+        try:
+            yield
+        finally:
+            self._shown.start()
+
+
 @contextmanager
-def progress(subject: str) -> Iterator[Hook]:
-    """Show a bar that is gone afterwards; the hook it gives moves it.
+def progress(subject: str) -> Iterator[Bar]:
+    """Show a bar that is gone afterwards.
 
     Nothing is shown where standard error is no terminal, or with ``-q``, ``-v`` or ``--debug``:
     a moving bar and a log would write over each other.
     """
     if not _is_wanted():
-        yield lambda stage, share: None
+        yield Bar(subject, None)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
@@ -53,13 +84,8 @@ def progress(subject: str) -> Iterator[Hook]:
         console=Console(stderr=True),
         transient=True,
         redirect_stdout=False,
-    ) as bar:
-        task = bar.add_task(subject, total=None)
-
-        def hook(stage: str, share: float) -> None:
-            bar.update(task, description=f"{subject} · {stage}", total=1.0, completed=share)
-
-        yield hook
+    ) as shown:
+        yield Bar(subject, shown)
 
 
 def log_lines() -> Callable[[str], None]:

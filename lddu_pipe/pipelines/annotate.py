@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,31 +14,22 @@ from typing import Any
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
-from lddu_pipe.media import Frame, find_ffmpeg, version_of
-from lddu_pipe.media import Sound as Heard
+from lddu_pipe.events import Event, StreamEnded, StreamOpened, annotation_of
+from lddu_pipe.media import find_ffmpeg, version_of
 from lddu_pipe.pipelines.checkpoint import Checkpoint, load_checkpoint
 from lddu_pipe.pipelines.components import Extractors, choose_device
-from lddu_pipe.pipelines.looking import Looking
-from lddu_pipe.pipelines.predict import NOT_TAKEN, Predictor
-from lddu_pipe.pipelines.samples import (
-    NO_SPEECH,
-    look_up,
-    make_sample,
-    read_and_listen,
-    show_throughout,
-)
-from lddu_pipe.pipelines.settings import Hook, PipelineSettings
+from lddu_pipe.pipelines.predict import Predictor
+from lddu_pipe.pipelines.settings import Hook, PipelineSettings, ignore
 from lddu_pipe.pipelines.sources import Pictures, Sound, Source, open_file, open_memory
-from lddu_pipe.pipelines.voices import together
-from lddu_pipe.segmentation import segment
+from lddu_pipe.pipelines.stream import Stream
 from lddu_pipe.transcripts import read_transcript
 from lddu_pipe.types import (
     MODALITIES,
+    Absent,
     Media,
     Modality,
-    ModalitySequence,
+    Reason,
     Transcript,
-    Utterance,
 )
 
 logger = logging.getLogger(__name__)
@@ -78,7 +69,7 @@ class EmotionPipeline:
         self._offline = offline
         given: dict[Modality, str | Path | None] = {"text": text_encoder, "audio": audio_encoder}
         self._places = {name: place for name, place in given.items() if place is not None}
-        self._busy = threading.RLock()
+        self._busy = threading.Lock()
         self.to(device)
 
     @classmethod
@@ -178,7 +169,37 @@ class EmotionPipeline:
         frames: Pictures | None = None,
         hook: Hook | None = None,
     ) -> Annotation:
-        """Annotate a file, or data in memory.
+        """Annotate a file, or data in memory: all of what `stream` gives.
+
+        Returns:
+            One prediction an utterance, in order of time.
+        """
+        return annotation_of(
+            self.stream(
+                source,
+                transcript=transcript,
+                sidecar=sidecar,
+                text=text,
+                audio=audio,
+                frames=frames,
+                hook=hook,
+            )
+        )
+
+    def stream(
+        self,
+        source: str | Path | None = None,
+        *,
+        transcript: str | Path | Transcript | None = None,
+        sidecar: str | Path | None = None,
+        text: str | Transcript | None = None,
+        audio: Sound | None = None,
+        frames: Pictures | None = None,
+        hook: Hook | None = None,
+    ) -> Iterator[Event]:
+        """Annotate a file, or data in memory, and tell of each utterance when it is judged.
+
+        Other threads that use the pipeline wait until the iterator is at its end or closed.
 
         Args:
             source: a video, sound, picture or transcript file.
@@ -190,21 +211,49 @@ class EmotionPipeline:
                 spread evenly over their time.
             audio: (waveform, sample_rate), where there is no file.
             frames: (pictures, fps), where there is no file.
-            hook: told of stages and the share of each that is done, sometimes from a thread of
-                the pipeline's; it must not use the pipeline itself.
+            hook: told how far it is; it must not use the pipeline itself.
 
-        Returns:
-            One prediction an utterance, in order of time.
+        Yields:
+            `StreamOpened`; then what is heard and seen as it comes, and each utterance when it is
+            closed and when it is judged, both in order of start; `StreamEnded` at last.
 
         Raises:
             UnusableInputError: the input cannot be used; the message says why.
             MissingAssetError: weights that the input needs are not on this machine.
             IncompatibleModelError: the model was trained on other features.
         """
-        tell = hook or _ignore
+        tell = hook or ignore
         with self._busy:
             opened = self._open(source, transcript, sidecar, text, audio, frames, tell)
-            return self._annotate(opened, tell)
+            # What an annotation says it was made with must not depend on what came before.
+            self.extractors.used_weights.clear()
+            notes = [*opened.notes, *(opened.transcript.notes if opened.transcript else ())]
+            try:
+                stream = self._stream(opened, tell)
+            except UnusableInputError as error:
+                if opened.transcript is None or not opened.optional:
+                    raise
+                notes = [_passed_over(opened.transcript.source, error)]
+                opened = replace(opened, transcript=None)
+                stream = self._stream(opened, tell)
+            yield StreamOpened(opened.info, self.model_info)
+            yield from stream
+            said = opened.transcript
+            if said is None and opened.waveform is not None:
+                said = Transcript((), self.extractors.speech.name, self.extractors.speech.language)
+            yield StreamEnded(self.provenance(said, media=opened.media, notes=notes))
+
+    def _stream(self, source: Source, hook: Hook) -> Stream:
+        missing: dict[Modality, Absent] = dict(source.missing)
+        for name in MODALITIES:
+            if name not in self.checkpoint.config.modalities:
+                missing[name] = Absent(Reason.NOT_TAKEN)
+        if source.transcript is None:
+            nothing = Reason.NO_SPEECH if source.waveform is not None else Reason.NO_SOUND_TO_RECOGNISE
+            missing.setdefault("text", Absent(nothing))
+        return Stream(
+            source, missing, self.extractors, self.predictor, self.settings, hook
+        )
 
     def _open(
         self,
@@ -231,7 +280,6 @@ class EmotionPipeline:
                     given = read_transcript(Path(sidecar), self.settings.tiers)
                 except UnusableInputError as error:
                     notes.append(_passed_over(str(sidecar), error))
-            tell("decode sound", 0.0)
             opened = open_file(path, given, self.settings, str(source))
             return replace(opened, optional=sidecar is not None, notes=tuple(notes))
         if transcript is not None or sidecar is not None:
@@ -282,116 +330,6 @@ class EmotionPipeline:
                 f"change aligned, or train a model on the other kind"
             )
 
-    def _annotate(self, source: Source, tell: Hook) -> Annotation:
-        # What an annotation says it was made with must not depend on what was annotated before.
-        self.extractors.used_weights.clear()
-        taken = self.checkpoint.config.modalities
-        missing: dict[Modality, str] = {
-            **source.missing,
-            **{name: NOT_TAKEN for name in MODALITIES if name not in taken},
-        }
-        with self._looking(source, tell) as looking:
-            transcript, utterances, notes = self._words(source, missing, tell, looking.check)
-            tell("read and listen", 0.0)
-            heard = source.waveform if "audio" in taken else None
-            found = read_and_listen(self.extractors, utterances, heard, source.voices)
-            vision = looking.result()
-        if vision is not None and source.still:
-            vision = show_throughout(vision, utterances)
-        tell("score", 0.0)
-        samples = [
-            make_sample(
-                utterance,
-                item | {"vision": look_up(vision, utterance)},
-                missing,
-                aligned=self.settings.aligned,
-            )
-            for utterance, item in zip(utterances, found, strict=True)
-        ]
-        predictions = self.predictor.predict(samples)
-        tell("score", 1.0)
-        return Annotation(
-            media=source.info,
-            model=self.model_info,
-            utterances=predictions,
-            provenance=self.provenance(transcript, media=source.media, notes=notes),
-        )
-
-    def _words(
-        self,
-        source: Source,
-        missing: dict[Modality, str],
-        tell: Hook,
-        check: Callable[[], None],
-    ) -> tuple[Transcript | None, list[Utterance], list[str]]:
-        """What is said, the utterances it is cut into, and what of a transcript was left out.
-
-        Tells `missing` why nothing is said.
-        """
-        transcript, recognised = source.transcript, False
-        notes = [*source.notes, *(transcript.notes if transcript is not None else ())]
-        if transcript is not None and source.optional:
-            try:
-                return transcript, self._cut(source, transcript, recognised=False), notes
-            except UnusableInputError as error:
-                notes = [_passed_over(transcript.source, error)]
-                transcript = None
-        if transcript is None and source.waveform is not None:
-
-            def progress(share: float) -> None:
-                check()
-                tell("transcribe", share)
-
-            progress(0.0)
-            transcript = self._recognised(source, source.waveform, progress)
-            recognised = True
-            if not (transcript.words or transcript.unrecognised):
-                missing["text"] = NO_SPEECH
-        elif transcript is None:
-            missing["text"] = "no sound to recognise words in"
-        return transcript, self._cut(source, transcript, recognised=recognised), notes
-
-    def _cut(
-        self, source: Source, transcript: Transcript | None, *, recognised: bool
-    ) -> list[Utterance]:
-        running = recognised or (transcript is not None and transcript.running)
-        return segment(
-            transcript,
-            source.info.duration,
-            cut="sentences" if running else "cues",
-            window=self.settings.window,
-            max_duration=self.settings.max_duration,
-            # Between the cues of a transcript that was given alone there is nothing to go by.
-            cover_silence=source.waveform is not None or source.frames is not None,
-        )
-
-    def _recognised(
-        self, source: Source, waveform: Heard, progress: Callable[[float], None]
-    ) -> Transcript:
-        """What is said; of several channels one after the other, each by its speaker."""
-        if not source.voices:
-            return self.extractors.speech.transcribe(waveform, progress)
-        heard: dict[str, Transcript] = {}
-
-        def among_all(share: float) -> None:
-            progress((len(heard) + share) / len(source.voices))
-
-        for name, voice in source.voices.items():
-            heard[name] = self.extractors.speech.transcribe(voice, among_all)
-        return together(heard)
-
-    def _looking(self, source: Source, tell: Hook) -> Looking:
-        """What looks at the pictures of a source while its sound is listened to."""
-
-        def look(frames: Iterator[Frame]) -> ModalitySequence:
-            if not source.still:
-                return self.extractors.vision.extract(frames, source.info.duration)
-            images = (frame.image for frame in frames)
-            return self.extractors.vision.extract_stills(images, face_crops=False)[0]
-
-        frames = source.frames if "vision" in self.checkpoint.config.modalities else None
-        return Looking(frames, source.info.duration, look, tell)
-
     @property
     def model_info(self) -> ModelInfo:
         """Which model speaks."""
@@ -429,7 +367,7 @@ class EmotionPipeline:
                 **{name: version(name) for name in VERSIONED},
                 **({"ffmpeg": version_of(find_ffmpeg())} if _takes_ffmpeg(media) else {}),
             },
-            weights={**self.checkpoint.weights, **used},
+            weights={**self.checkpoint.weights, **dict(sorted(used.items()))},
             config={
                 **config,
                 "transcript": transcript.source if transcript is not None else None,
@@ -450,6 +388,3 @@ def _takes_ffmpeg(media: Media | None) -> bool:
     """Whether ffmpeg decoded it, as it does all but pictures."""
     return media is not None and not (media.video is not None and media.video.still)
 
-
-def _ignore(stage: str, share: float) -> None:
-    """The hook of a caller who does not want one."""

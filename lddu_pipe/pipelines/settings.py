@@ -9,8 +9,9 @@ from typing import Any, Literal
 Speakers = Literal["unknown", "channels"]
 """How one knows who speaks: not at all, or each has a channel."""
 
-Hook = Callable[[str, float], None]
-"""Called with a stage ("transcribe", "look at faces", ...) and the share of it that is done."""
+Hook = Callable[[str, object, float, float], None]
+"""Called with (step, artifact, completed, total): "transcribe", "look at faces" or "judge", what
+was found last, and how many seconds of how many, 0 where there is no time, are done."""
 
 RECOGNISER = "tiny.en"
 """The recogniser of words that comes with the packages."""
@@ -66,3 +67,7 @@ class PipelineSettings:
             if values[name] == usual:
                 del values[name]
         return values
+
+
+def ignore(step: str, artifact: object, completed: float, total: float) -> None:
+    """The hook of a caller who does not want one."""

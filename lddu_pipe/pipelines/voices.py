@@ -1,29 +1,36 @@
-"""What several speakers say, each heard apart."""
+"""Several speakers, each heard in a channel of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from lddu_pipe.types import Cue, Transcript
+from lddu_pipe.events import WordsHeard
+from lddu_pipe.types import Cue
 
 
-def together(heard: Mapping[str, Transcript]) -> Transcript:
-    """One transcript of several at the same times, each of one speaker.
+def listen_to_all(listeners: Mapping[str, Iterator[WordsHeard]]) -> Iterator[WordsHeard]:
+    """What each of several speakers says, in steps that keep together in time.
 
     Args:
-        heard: by the speaker's name; at least one.
+        listeners: by the speaker's name; at least one.
     """
-    cues = _in_order({name: transcript.cues for name, transcript in heard.items()})
-    unrecognised = _in_order({name: transcript.unrecognised for name, transcript in heard.items()})
-    return replace(next(iter(heard.values())), cues=cues, unrecognised=unrecognised)
+    reached = dict.fromkeys(listeners, 0.0)
+    while reached:
+        name = min(reached, key=lambda other: reached[other])
+        heard = next(listeners[name], None)
+        if heard is None:
+            del reached[name]
+            continue
+        reached[name] = heard.until
+        yield replace(
+            heard,
+            cues=tuple(_said_by(name, cue) for cue in heard.cues),
+            unrecognised=tuple(_said_by(name, cue) for cue in heard.unrecognised),
+            until=min(reached.values()),
+        )
 
 
-def _in_order(cues: Mapping[str, Sequence[Cue]]) -> tuple[Cue, ...]:
-    """Cues of several speakers, each with its speaker's name."""
-    named = [
-        replace(cue, speaker=name, words=tuple(replace(word, speaker=name) for word in cue.words))
-        for name, own in cues.items()
-        for cue in own
-    ]
-    return tuple(sorted(named, key=lambda cue: cue.span))
+def _said_by(name: str, cue: Cue) -> Cue:
+    words = tuple(replace(word, speaker=name) for word in cue.words)
+    return replace(cue, speaker=name, words=words)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import TextIOWrapper
 from typing import IO
 
@@ -10,7 +10,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from lddu_pipe.annotation import Annotation, SourceInfo
+from lddu_pipe.annotation import SourceInfo
+from lddu_pipe.events import StreamOpened
 from lddu_pipe.types import MODALITIES, EmotionScore, Modality, Prediction, ScaleValue, Uncertainty
 from lddu_pipe.writers.colours import share_out
 from lddu_pipe.writers.escaping import printable
@@ -37,44 +38,64 @@ def open_console(file: IO[str]) -> Console:
     return Console(file=file, width=width, highlight=False, markup=False, emoji=False)
 
 
-def print_timeline(annotation: Annotation, console: Console) -> None:
-    """Print a header and, for each utterance, its time, words, emotions and what was missing."""
-    for line in _timeline(annotation, console):
-        line.rstrip()  # where nothing fits beside a margin, the margin is left
-        console.print(line, no_wrap=True, overflow="ignore", crop=False)
+class Timeline:
+    """Prints a header and, as it comes, each utterance: its time, words, emotions, and what was
+    missing."""
 
+    def __init__(self, opened: StreamOpened, console: Console) -> None:
+        """Print the header.
 
-def _timeline(annotation: Annotation, console: Console) -> Iterator[Text]:
-    common = _common_missing(annotation.utterances)
-    for line in (
-        Text(printable(annotation.media.path) or "data in memory", "bold"),
-        Text(_facts(annotation), "dim"),
-    ):
-        yield from _wrapped(line, console, console.width)
-    if common:
-        always = "missing throughout: " if len(annotation.utterances) > 1 else "missing: "
-        yield from _wrapped(Text(always + _reasons(common), "dim"), console, console.width)
-    if not annotation.utterances:
-        yield Text("no utterances", "dim")
-    times = [_time(annotation.media, prediction) for prediction in annotation.utterances]
-    time_width = max(map(len, times), default=0)
-    narrow = console.width < _NARROW
-    indent = 2 if narrow else time_width + 3
-    for time, prediction in zip(times, annotation.utterances, strict=True):
+        Args:
+            opened: what is annotated.
+            console: see `open_console`.
+        """
+        self._opened = opened
+        self._console = console
+        self._count = 0
+        # Where the last utterance ends, and with it the widest of times, is known by the duration.
+        last = _clock(opened.media.duration, opened.media.duration >= 3600)
+        width = 2 * len(last) + 3 if opened.media.duration else 4
+        self._narrow = console.width < _NARROW
+        self._indent = 2 if self._narrow else width + 3
+        header = [
+            Text(printable(opened.media.path) or "data in memory", "bold"),
+            Text(_facts(opened), "dim"),
+        ]
+        if opened.missing:
+            header.append(Text("missing throughout: " + _reasons(opened.missing), "dim"))
+        for line in header:
+            self._print(_wrapped(line, console, console.width))
+
+    def add(self, prediction: Prediction) -> None:
+        """Print an utterance."""
+        self._count += 1
+        self._print(self._lines(prediction))
+
+    def end(self) -> None:
+        """Print that there is nothing, where there is."""
+        if self._count == 0:
+            self._print([Text("no utterances", "dim")])
+
+    def _lines(self, prediction: Prediction) -> Iterator[Text]:
         yield Text()
-        body = _utterance(prediction, common, console, min(console.width - indent, _READABLE))
-        margin = Text(time, "dim")
-        if narrow:
+        width = min(self._console.width - self._indent, _READABLE)
+        margin = Text(_time(self._opened.media, prediction), "dim")
+        if self._narrow:
             yield margin
             margin = Text()
-        for line in body:
-            margin.pad_right(indent - len(margin))
+        for line in _utterance(prediction, self._opened.missing, self._console, width):
+            margin.pad_right(self._indent - len(margin))
             yield margin + line
             margin = Text()
 
+    def _print(self, lines: Iterable[Text]) -> None:
+        for line in lines:
+            line.rstrip()  # where nothing fits beside a margin, the margin is left
+            self._console.print(line, no_wrap=True, overflow="ignore", crop=False)
 
-def _facts(annotation: Annotation) -> str:
-    media, model = annotation.media, annotation.model
+
+def _facts(opened: StreamOpened) -> str:
+    media, model = opened.media, opened.model
     facts = [_kind(media), printable(model.name) + (", aligned" if model.aligned else "")]
     if media.duration >= 60:
         facts.insert(0, _clock(media.duration, media.duration >= 3600))
@@ -86,16 +107,6 @@ def _facts(annotation: Annotation) -> str:
 def _kind(media: SourceInfo) -> str:
     kinds = [("sound", media.has_audio), ("pictures", media.has_video)]
     return " and ".join(kind for kind, there in kinds if there) or "text"
-
-
-def _common_missing(predictions: Sequence[Prediction]) -> dict[Modality, str]:
-    """The modalities that every utterance lacks for the same reason."""
-    first, *rest = [prediction.missing for prediction in predictions] or [{}]
-    return {
-        modality: reason
-        for modality, reason in first.items()
-        if all(missing.get(modality) == reason for missing in rest)
-    }
 
 
 def _reasons(missing: Mapping[Modality, str]) -> str:

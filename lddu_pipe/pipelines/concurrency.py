@@ -1,0 +1,84 @@
+"""Iterators that run beside each other, each in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from queue import Full, Queue
+from typing import TypeVar
+
+AHEAD = 64
+"""Items that wait for the consumer, at most, before the producers wait, too."""
+_MOMENT = 0.05  # seconds after which a thread that waits looks whether it is still wanted
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _End:
+    """A producer has ended, with an error or without one."""
+
+    error: BaseException | None = None
+
+
+def interleave(producers: Sequence[Callable[[], Iterator[T]]]) -> Generator[T]:
+    """Yield what several iterators give, as it comes.
+
+    What one raises is raised here, at once. Where the generator is closed, the producers stop at
+    their next item, and are closed.
+
+    Args:
+        producers: each makes an iterator, in the thread that will run it.
+    """
+    items: Queue[T | _End] = Queue(AHEAD)
+    stopped = threading.Event()
+    threads = [
+        threading.Thread(target=_produce, args=(make, items, stopped), daemon=True)
+        for make in producers
+    ]
+    for thread in threads:
+        thread.start()
+    running = len(threads)
+    try:
+        while running:
+            item = items.get()
+            if not isinstance(item, _End):
+                yield item
+                continue
+            if item.error is not None:
+                raise item.error
+            running -= 1
+    finally:
+        stopped.set()
+        for thread in threads:
+            thread.join()
+
+
+def _produce(
+    make: Callable[[], Iterator[T]], items: Queue[T | _End], stopped: threading.Event
+) -> None:
+    end = _End()
+    iterator: Iterator[T] = iter(())
+    try:
+        iterator = make()
+        for item in iterator:
+            _put(item, items, stopped)
+            if stopped.is_set():
+                break
+    except BaseException as error:  # told to the consumer, whatever it is
+        end = _End(error)
+    finally:
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            close()
+        _put(end, items, stopped)
+
+
+def _put(item: T | _End, items: Queue[T | _End], stopped: threading.Event) -> None:
+    while not stopped.is_set():
+        try:
+            items.put(item, timeout=_MOMENT)
+        except Full:
+            continue
+        return

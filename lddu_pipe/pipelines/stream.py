@@ -1,0 +1,187 @@
+"""From an opened source to events: utterances are judged while the rest is heard and seen."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+
+from lddu_pipe.events import Event, FacesSeen, UnitClosed, UnitJudged, WordsHeard
+from lddu_pipe.pipelines.components import Extractors
+from lddu_pipe.pipelines.concurrency import interleave
+from lddu_pipe.pipelines.predict import Predictor
+from lddu_pipe.pipelines.samples import FaceSteps, make_sample, read_and_listen
+from lddu_pipe.pipelines.settings import Hook, PipelineSettings
+from lddu_pipe.pipelines.sources import Source
+from lddu_pipe.pipelines.voices import listen_to_all
+from lddu_pipe.segmentation import Segmenter, cut_transcript
+from lddu_pipe.types import Absent, Modality, Prediction, TimeSpan, Transcript, Utterance
+
+TRANSCRIBE = "transcribe"
+LOOK = "look at faces"
+JUDGE = "judge"
+
+
+class Stream:
+    """One source on its way through extractors and model."""
+
+    def __init__(
+        self,
+        source: Source,
+        missing: Mapping[Modality, Absent],
+        extractors: Extractors,
+        predictor: Predictor,
+        settings: PipelineSettings,
+        hook: Hook,
+    ) -> None:
+        """Begin nothing yet.
+
+        Args:
+            source: its transcript, where it has one, is what is said in it.
+            missing: reasons that hold for the whole source, by modality.
+            extractors: loaded as they are needed.
+            predictor: judges.
+            settings: how media are cut and read.
+            hook: told of steps, what they give, and the seconds that are done of how many.
+
+        Raises:
+            UnusableInputError: the transcript lies beyond the end of the media.
+        """
+        self._source = source
+        self._missing = missing
+        self._extractors = extractors
+        self._predictor = predictor
+        self._settings = settings
+        self._hook = hook
+        self._faces = FaceSteps(still=source.still)
+        said = source.transcript
+        self._producers: list[Callable[[], Iterator[WordsHeard | FacesSeen]]] = []
+        if said is None and source.waveform is not None:
+            self._producers.append(self._listen)
+        if source.frames is not None and "vision" not in missing:
+            self._producers.append(self._look)
+        self._heard_until = 0.0 if self._listen in self._producers else math.inf
+        self._seen_until = 0.0 if self._look in self._producers else math.inf
+        utterances = [] if said is None else self._cut(said)
+        self._segmenter = Segmenter(
+            TimeSpan(0.0, source.info.duration) if self._has_gaps(said) else None,
+            language="en" if said is None else said.language,
+            max_duration=settings.max_duration,
+            window=min(settings.window, settings.max_duration),
+            join=said is None or said.running,
+            watched=self._look in self._producers and not source.still,
+        )
+        if self._heard_until > 0:
+            self._segmenter.take(utterances)
+
+    def __iter__(self) -> Generator[Event]:
+        """Listen, look and judge."""
+        waiting: deque[Utterance] = deque()
+        with closing(interleave(self._producers)) as news:
+            for item in news:
+                self._take(item)
+                yield item
+                yield from self._advance(waiting)
+        self._segmenter.end()
+        self._heard_until = self._seen_until = math.inf
+        yield from self._advance(waiting)
+
+    def _take(self, item: WordsHeard | FacesSeen) -> None:
+        """Let everybody know of news."""
+        if isinstance(item, WordsHeard):
+            self._segmenter.hear(item)
+            self._heard_until = item.until
+        else:
+            if item.steps is not None:
+                self._faces.add(item.steps)
+            faces = () if item.steps is None else _shown(item)
+            self._segmenter.see(faces, item.until)
+            self._seen_until = item.until
+        self._tell(LOOK if self._seen_until < self._heard_until else TRANSCRIBE, item)
+
+    def _advance(self, waiting: deque[Utterance]) -> Iterator[Event]:
+        """Judge the utterances of which everything is known."""
+        for utterance in self._segmenter.closed():
+            waiting.append(utterance)
+            yield UnitClosed(utterance)
+        # Texts alone are all there at once. What else is known together depends on how quick the
+        # threads are, on which no figure may depend, not even in the last decimal.
+        together = 1 if self._producers else self._settings.batch_size
+        while waiting and waiting[0].span.end <= self._seen_until:
+            chosen = [waiting.popleft() for _ in range(min(together, len(waiting)))]
+            for prediction in self._judge(chosen):
+                self._tell(JUDGE, prediction)
+                yield UnitJudged(prediction)
+
+    def _judge(self, utterances: Sequence[Utterance]) -> list[Prediction]:
+        sound = self._source.waveform if "audio" not in self._missing else None
+        found = read_and_listen(self._extractors, utterances, sound, self._source.voices)
+        return self._predictor.predict(
+            [
+                make_sample(
+                    utterance,
+                    item | {"vision": self._faces.during(utterance)},
+                    self._missing,
+                    aligned=self._settings.aligned,
+                )
+                for utterance, item in zip(utterances, found, strict=True)
+            ]
+        )
+
+    def _listen(self) -> Iterator[WordsHeard]:
+        speech = self._extractors.speech
+        voices = self._source.voices
+        if self._source.waveform is None:
+            return
+        if voices:
+            yield from listen_to_all({name: speech.listen(sound) for name, sound in voices.items()})
+        else:
+            yield from speech.listen(self._source.waveform)
+        yield WordsHeard(until=math.inf)
+
+    def _look(self) -> Iterator[FacesSeen]:
+        frames = self._source.frames or ()
+        vision = self._extractors.vision
+        try:
+            if self._source.still:
+                images = (frame.image for frame in frames)
+                (steps,) = vision.extract_stills(images, face_crops=False)
+                yield FacesSeen(steps, math.inf)
+                return
+            for steps in vision.follow(frames, self._source.info.duration):
+                yield FacesSeen(steps, float(steps.spans[-1, 1]))
+            yield FacesSeen(None, math.inf)
+        finally:
+            close = getattr(frames, "close", None)
+            if close is not None:  # of a file: ffmpeg ends with it
+                close()
+
+    def _cut(self, said: Transcript) -> list[Utterance]:
+        return cut_transcript(
+            said,
+            self._source.info.duration,
+            cut="sentences" if said.running else "cues",
+            max_duration=self._settings.max_duration,
+            window=self._settings.window,
+        )
+
+    def _has_gaps(self, said: Transcript | None) -> bool:
+        """Whether the time between utterances means something."""
+        if said is None:
+            return True
+        media = self._source.waveform is not None or self._source.frames is not None
+        return media and said.timed and self._source.info.duration > 0
+
+    def _tell(self, step: str, artifact: WordsHeard | FacesSeen | Prediction) -> None:
+        duration = self._source.info.duration
+        self._hook(step, artifact, min(self._heard_until, self._seen_until, duration), duration)
+
+
+def _shown(item: FacesSeen) -> list[TimeSpan]:
+    """Where a face is seen."""
+    steps = item.steps
+    if steps is None:
+        return []
+    return [TimeSpan(*map(float, span)) for span in steps.spans[steps.valid]]
