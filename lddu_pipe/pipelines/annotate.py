@@ -19,14 +19,8 @@ from lddu_pipe.media import Sound as Heard
 from lddu_pipe.pipelines.checkpoint import Checkpoint, load_checkpoint
 from lddu_pipe.pipelines.components import Extractors, choose_device
 from lddu_pipe.pipelines.looking import Looking
-from lddu_pipe.pipelines.predict import NOT_TAKEN, Predictor
-from lddu_pipe.pipelines.samples import (
-    NO_SPEECH,
-    look_up,
-    make_sample,
-    read_and_listen,
-    show_throughout,
-)
+from lddu_pipe.pipelines.predict import Predictor
+from lddu_pipe.pipelines.samples import look_up, make_sample, read_and_listen, show_throughout
 from lddu_pipe.pipelines.settings import Hook, PipelineSettings
 from lddu_pipe.pipelines.sources import Pictures, Sound, Source, open_file, open_memory
 from lddu_pipe.pipelines.voices import together
@@ -34,9 +28,11 @@ from lddu_pipe.segmentation import segment
 from lddu_pipe.transcripts import read_transcript
 from lddu_pipe.types import (
     MODALITIES,
+    Absent,
     Media,
     Modality,
     ModalitySequence,
+    Reason,
     Transcript,
     Utterance,
 )
@@ -286,9 +282,9 @@ class EmotionPipeline:
         # What an annotation says it was made with must not depend on what was annotated before.
         self.extractors.used_weights.clear()
         taken = self.checkpoint.config.modalities
-        missing: dict[Modality, str] = {
+        missing: dict[Modality, Absent] = {
             **source.missing,
-            **{name: NOT_TAKEN for name in MODALITIES if name not in taken},
+            **{name: Absent(Reason.NOT_TAKEN) for name in MODALITIES if name not in taken},
         }
         with self._looking(source, tell) as looking:
             transcript, utterances, notes = self._words(source, missing, tell, looking.check)
@@ -320,7 +316,7 @@ class EmotionPipeline:
     def _words(
         self,
         source: Source,
-        missing: dict[Modality, str],
+        missing: dict[Modality, Absent],
         tell: Hook,
         check: Callable[[], None],
     ) -> tuple[Transcript | None, list[Utterance], list[str]]:
@@ -346,9 +342,9 @@ class EmotionPipeline:
             transcript = self._recognised(source, source.waveform, progress)
             recognised = True
             if not (transcript.words or transcript.unrecognised):
-                missing["text"] = NO_SPEECH
+                missing["text"] = Absent(Reason.NO_SPEECH)
         elif transcript is None:
-            missing["text"] = "no sound to recognise words in"
+            missing["text"] = Absent(Reason.NO_SOUND_TO_RECOGNISE)
         return transcript, self._cut(source, transcript, recognised=recognised), notes
 
     def _cut(

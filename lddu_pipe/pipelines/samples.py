@@ -11,18 +11,17 @@ from lddu_pipe.alignment import align_to_words, limit_steps
 from lddu_pipe.extractors.prosody import SAMPLE_RATE
 from lddu_pipe.media import Sound
 from lddu_pipe.pipelines.components import Extractors
-from lddu_pipe.types import Modality, ModalitySequence, Sample, Utterance
-
-NO_WORDS = "no words"
-SILENCE = "silence"
-NO_SPEECH = "no speech found"
-NOT_RECOGNISED = "words not recognised"
-NO_FACE = "no face found"
-NO_PICTURE = "no picture at this time"
-
-
-Found = dict[Modality, ModalitySequence | str]
-"""What was found of each modality of an utterance, or why nothing was."""
+from lddu_pipe.types import (
+    Absent,
+    Evidence,
+    Modality,
+    ModalitySequence,
+    Present,
+    Reason,
+    Sample,
+    Utterance,
+    evidence_of,
+)
 
 
 def read_and_listen(
@@ -30,7 +29,7 @@ def read_and_listen(
     utterances: Sequence[Utterance],
     waveform: Sound | None,
     voices: Mapping[str, Sound] | None = None,
-) -> list[Found]:
+) -> list[dict[Modality, Evidence]]:
     """Extract the text and the audio of every utterance.
 
     Sound is listened to only where somebody speaks: the rest is music or noise, which says
@@ -50,7 +49,7 @@ def read_and_listen(
         texts = extractors.text.extract(utterances)
     return [
         {
-            "text": text if text is not None and text.present else _no_text(utterance),
+            "text": _text(utterance, text),
             "audio": _audio(
                 extractors, utterance, (voices or {}).get(utterance.speaker or "", waveform)
             ),
@@ -59,20 +58,18 @@ def read_and_listen(
     ]
 
 
-def look_up(vision: ModalitySequence | None, utterance: Utterance) -> ModalitySequence | str:
+def look_up(vision: ModalitySequence | None, utterance: Utterance) -> Evidence:
     """The frames of an utterance, or why there are none."""
     if vision is None:
-        return "no pictures given"
+        return Absent(Reason.PICTURES_NOT_GIVEN)
     sequence = cut_sequence(vision, utterance)
-    if not len(sequence.spans):
-        return NO_PICTURE
-    return sequence if sequence.present else NO_FACE
+    return evidence_of(sequence, Reason.NO_FACE if len(sequence) else Reason.NO_PICTURE)
 
 
 def make_sample(
     utterance: Utterance,
-    found: Mapping[Modality, ModalitySequence | str],
-    missing: Mapping[Modality, str],
+    found: Mapping[Modality, Evidence],
+    missing: Mapping[Modality, Absent],
     *,
     aligned: bool = False,
 ) -> Sample:
@@ -80,42 +77,40 @@ def make_sample(
 
     Args:
         utterance: what is scored.
-        found: a sequence, or why there is none, by modality.
+        found: of every modality.
         missing: reasons that hold everywhere and are better than those of `found`.
         aligned: pool to one step a word.
     """
-    sequences = {name: item for name, item in found.items() if not isinstance(item, str)}
-    reasons = {
-        name: missing.get(name) or item for name, item in found.items() if isinstance(item, str)
+    evidence = {
+        name: missing.get(name, item) if isinstance(item, Absent) else item
+        for name, item in found.items()
     }
-    if aligned and sequences:
-        words = utterance.words
-        if words:
-            sequences = align_to_words(sequences, words)
+    if aligned:
+        steps = {name: item.steps for name, item in evidence.items() if isinstance(item, Present)}
+        if utterance.words:
+            steps = align_to_words(steps, utterance.words)
         else:
-            sequences = {name: limit_steps(sequence, 1) for name, sequence in sequences.items()}
-        for name in [name for name, sequence in sequences.items() if not sequence.present]:
-            del sequences[name]
-            reasons[name] = "nothing at any word"
-    return Sample(utterance, sequences, reasons, aligned=aligned)
+            steps = {name: limit_steps(sequence, 1) for name, sequence in steps.items()}
+        for name, sequence in steps.items():
+            evidence[name] = evidence_of(sequence, Reason.NOTHING_AT_WORDS)
+    return Sample(utterance, evidence, aligned=aligned)
 
 
-def _no_text(utterance: Utterance) -> str:
-    return NOT_RECOGNISED if utterance.unrecognised else NO_WORDS
+def _text(utterance: Utterance, steps: ModalitySequence | None) -> Evidence:
+    nothing = Reason.NOT_RECOGNISED if utterance.unrecognised else Reason.NO_WORDS
+    return Absent(nothing) if steps is None else evidence_of(steps, nothing)
 
 
-def _audio(
-    extractors: Extractors, utterance: Utterance, waveform: Sound | None
-) -> ModalitySequence | str:
+def _audio(extractors: Extractors, utterance: Utterance, waveform: Sound | None) -> Evidence:
     if waveform is None:
-        return "no sound given"
+        return Absent(Reason.SOUND_NOT_GIVEN)
     if not (utterance.words or utterance.unrecognised):
-        return NO_SPEECH
+        return Absent(Reason.NO_SPEECH)
     start, end = (
         round(moment * SAMPLE_RATE) for moment in (utterance.span.start, utterance.span.end)
     )
     sequence = extractors.audio.extract(waveform[start:end], utterance.span.start)
-    return sequence if sequence.present else SILENCE
+    return evidence_of(sequence, Reason.SILENCE)
 
 
 def cut_sequence(sequence: ModalitySequence, utterance: Utterance) -> ModalitySequence:

@@ -11,7 +11,15 @@ from rich.console import Console
 from rich.text import Text
 
 from lddu_pipe.annotation import Annotation, SourceInfo
-from lddu_pipe.types import MODALITIES, EmotionScore, Modality, Prediction, ScaleValue, Uncertainty
+from lddu_pipe.types import (
+    MODALITIES,
+    Absent,
+    EmotionScore,
+    Modality,
+    Prediction,
+    ScaleValue,
+    Uncertainty,
+)
 from lddu_pipe.writers.colours import share_out
 from lddu_pipe.writers.escaping import printable
 from lddu_pipe.writers.wording import percent
@@ -88,7 +96,7 @@ def _kind(media: SourceInfo) -> str:
     return " and ".join(kind for kind, there in kinds if there) or "text"
 
 
-def _common_missing(predictions: Sequence[Prediction]) -> dict[Modality, str]:
+def _common_missing(predictions: Sequence[Prediction]) -> dict[Modality, Absent]:
     """The modalities that every utterance lacks for the same reason."""
     first, *rest = [prediction.missing for prediction in predictions] or [{}]
     return {
@@ -98,8 +106,8 @@ def _common_missing(predictions: Sequence[Prediction]) -> dict[Modality, str]:
     }
 
 
-def _reasons(missing: Mapping[Modality, str]) -> str:
-    return "; ".join(f"{name} ({printable(reason)})" for name, reason in missing.items())
+def _reasons(missing: Mapping[Modality, Absent]) -> str:
+    return "; ".join(f"{name} ({printable(str(reason))})" for name, reason in missing.items())
 
 
 def _time(media: SourceInfo, prediction: Prediction) -> str:
@@ -118,7 +126,7 @@ def _clock(seconds: float, with_hours: bool) -> str:
 
 
 def _utterance(
-    prediction: Prediction, common: Mapping[Modality, str], console: Console, width: int
+    prediction: Prediction, common: Mapping[Modality, Absent], console: Console, width: int
 ) -> Iterator[Text]:
     spoken = Text(printable(prediction.text))
     if prediction.speaker:

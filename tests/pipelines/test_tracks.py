@@ -13,7 +13,7 @@ from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.pipelines.sources import open_file
 from lddu_pipe.pipelines.tracks import choose_tracks
 from lddu_pipe.pipelines.voices import together
-from lddu_pipe.types import Cue, TimeSpan, Transcript, Word
+from lddu_pipe.types import Absent, Cue, Reason, TimeSpan, Transcript, Word
 from tests.recordings import HIGH, LOW, ffmpeg, several_tracks
 
 ANY = PipelineSettings()
@@ -145,7 +145,7 @@ def test_sound_that_cannot_be_decoded_is_not_called_absent(tmp_path: Path, clip:
     content = (tmp_path / "clip.mkv").read_bytes().replace(b"A_AAC", b"A_XYZ")
     (tmp_path / "clip.mkv").write_bytes(content)
     source = open_file(tmp_path / "clip.mkv", None, ANY, "clip.mkv")
-    assert source.missing == {"audio": "sound that cannot be decoded"}
+    assert source.missing == {"audio": Absent(Reason.SOUND_NOT_DECODED)}
 
 
 @pytest.mark.slow
@@ -156,7 +156,7 @@ def test_before_the_first_picture_no_face_is_looked_for(
     late = ("-itsoffset", "6", "-f", "lavfi", "-i", "testsrc=s=64x48:r=5:d=5")
     ffmpeg("-f", "lavfi", "-i", "anullsrc=r=16000:d=11", *late, "-c:v", "ffv1", path)
     reasons = [item.missing["vision"] for item in pipe(path).utterances]
-    assert reasons == ["no picture at this time", "no face found"]
+    assert reasons == [Absent(Reason.NO_PICTURE), Absent(Reason.NO_FACE)]
 
 
 def test_what_each_speaker_says_is_put_in_order_with_or_without_words():
