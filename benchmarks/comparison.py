@@ -54,7 +54,16 @@ from lddu_pipe.extractors.expression import EXPRESSIONS
 from lddu_pipe.extractors.prosody import SAMPLE_RATE, prosody
 from lddu_pipe.media import decode_audio, decode_frames, probe
 from lddu_pipe.pipelines.components import WHISPER
-from lddu_pipe.types import MODALITIES, ModalitySequence, Sample, TimeSpan, Utterance
+from lddu_pipe.types import (
+    MODALITIES,
+    Absent,
+    ModalitySequence,
+    Present,
+    Reason,
+    Sample,
+    TimeSpan,
+    Utterance,
+)
 from manifests import REPORT_ACTORS
 from ravdess import SENTENCES, VALID_ACTORS, list_clips, read_waveform
 from report import machine, write_section
@@ -143,8 +152,10 @@ def single_answers(pipe: EmotionPipeline, sequences: Sequence[ModalitySequence])
     samples = [
         Sample(
             Utterance(str(index), TimeSpan(0, 1)),
-            {sequence.modality: sequence},
-            {name: "not given" for name in MODALITIES if name != sequence.modality},
+            {
+                **dict.fromkeys(MODALITIES, Absent(Reason.NOT_IN_ROW)),
+                sequence.modality: Present(sequence),
+            },
         )
         for index, sequence in enumerate(sequences)
     ]

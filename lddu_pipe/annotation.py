@@ -12,6 +12,7 @@ from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import write_whole
 from lddu_pipe.types import (
     MODALITIES,
+    Absent,
     EmotionScore,
     Prediction,
     ScaleValue,
@@ -244,7 +245,7 @@ def _utterance(prediction: Prediction) -> dict[str, Any]:
         "text": prediction.text,
         "speaker": prediction.speaker,
         "modalities": {
-            name: {"present": False, "reason": prediction.missing[name]}
+            name: {"present": False, "reason": str(prediction.missing[name])}
             if name in prediction.missing
             else {"present": True}
             for name in MODALITIES
@@ -290,7 +291,7 @@ def _prediction(values: Mapping[str, Any]) -> Prediction:
             for score in values["emotions"]
         ),
         {
-            name: str(values["modalities"][name]["reason"])
+            name: Absent.read(str(values["modalities"][name]["reason"]))
             for name in MODALITIES
             if not values["modalities"][name]["present"]
         },

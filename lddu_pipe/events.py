@@ -6,7 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
-from lddu_pipe.types import Absent, Cue, Modality, ModalitySequence, Prediction, TimeSpan, Utterance
+from lddu_pipe.types import (
+    Absent,
+    Cue,
+    Modality,
+    ModalitySequence,
+    Prediction,
+    TimeSpan,
+    Utterance,
+)
 
 
 @dataclass(frozen=True)

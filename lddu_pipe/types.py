@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Literal
 
@@ -256,28 +257,96 @@ class ModalitySequence:
         return bool(self.valid.any())
 
 
+class Reason(Enum):
+    """Why a modality is absent; the value is what people read. docs/annotation.md says when."""
+
+    NO_SPEECH = "no speech found"
+    NO_WORDS = "no words"
+    NOT_RECOGNISED = "words not recognised"
+    NO_SOUND_TO_RECOGNISE = "no sound to recognise words in"
+    NO_SOUND = "no sound stream"
+    SOUND_NOT_DECODED = "sound that cannot be decoded"
+    SOUND_NOT_GIVEN = "no sound given"
+    SILENCE = "silence"
+    NO_PICTURES = "no picture stream"
+    PICTURES_NOT_DECODED = "pictures that cannot be decoded"
+    PICTURES_NOT_GIVEN = "no pictures given"
+    NO_PICTURE = "no picture at this time"
+    NO_FACE = "no face found"
+    TRANSCRIPT_ALONE = "a transcript was given alone"
+    NOTHING_AT_WORDS = "nothing at any word"
+    NOT_IN_ROW = "not in the row"
+    NOT_TAKEN = "the model does not take it"
+    OTHER = ""
+    """One that this version does not know, read from a file; its words are the detail."""
+
+
+@dataclass(frozen=True)
+class Present:
+    """What was found of one modality of an utterance."""
+
+    steps: ModalitySequence
+    """At least one is valid."""
+
+    def __post_init__(self) -> None:
+        if not self.steps.present:
+            raise ValueError(f"{self.steps.modality} has no valid step; say why it is absent")
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Why nothing was found of one modality of an utterance; as `str`, in people's words."""
+
+    why: Reason
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return ": ".join(words for words in (self.why.value, self.detail) if words)
+
+    @classmethod
+    def read(cls, words: str) -> Absent:
+        """What `words` say, which were written by this version or another."""
+        known = words in (reason.value for reason in Reason)
+        return cls(Reason(words)) if known else cls(Reason.OTHER, words)
+
+
+Evidence = Present | Absent
+
+
+def evidence_of(steps: ModalitySequence, otherwise: Reason) -> Evidence:
+    """Present where a step shows something, else absent for the reason `otherwise`."""
+    return Present(steps) if steps.present else Absent(otherwise)
+
+
 @dataclass(frozen=True)
 class Sample:
     """One utterance as a model sees it."""
 
     utterance: Utterance
-    sequences: Mapping[Modality, ModalitySequence]
-    """The modalities that are present; each has at least one valid step."""
-    missing: Mapping[Modality, str] = field(default_factory=dict)
-    """Why each other modality is absent, in words a person understands."""
+    evidence: Mapping[Modality, Evidence]
+    """Of every modality, what was found or why nothing was."""
     aligned: bool = False
     """True where every sequence has one step a word."""
     labels: NDArray[np.float32] | None = None
     """(labels,) float32 in 0..1, where the truth is known."""
 
     def __post_init__(self) -> None:
-        for modality in MODALITIES:
-            if (modality in self.sequences) == (modality in self.missing):
-                raise ValueError(f"{modality} must be either present or missing with a reason")
-            if modality in self.sequences and not self.sequences[modality].present:
-                raise ValueError(f"{modality} has no valid step; say why it is missing instead")
+        if self.evidence.keys() != set(MODALITIES):
+            raise ValueError(f"evidence is of {', '.join(MODALITIES)}, got {list(self.evidence)}")
         if self.aligned and len({len(sequence) for sequence in self.sequences.values()}) > 1:
             raise ValueError("aligned sequences need the same number of steps")
+
+    @property
+    def sequences(self) -> dict[Modality, ModalitySequence]:
+        """The steps of the modalities that are present, in the order of `MODALITIES`."""
+        found = ((name, self.evidence[name]) for name in MODALITIES)
+        return {name: item.steps for name, item in found if isinstance(item, Present)}
+
+    @property
+    def missing(self) -> dict[Modality, Absent]:
+        """Why each other modality is absent, in the order of `MODALITIES`."""
+        found = ((name, self.evidence[name]) for name in MODALITIES)
+        return {name: item for name, item in found if isinstance(item, Absent)}
 
 
 @dataclass(frozen=True)
@@ -345,7 +414,7 @@ class Prediction:
     utterance: Utterance
     emotions: tuple[EmotionScore, ...]
     """Every label, in label order."""
-    missing: Mapping[Modality, str] = field(default_factory=dict)
+    missing: Mapping[Modality, Absent] = field(default_factory=dict)
     """Why each absent modality is absent."""
     abstained: bool = False
     label_set: tuple[str, ...] | None = None

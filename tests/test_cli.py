@@ -33,7 +33,15 @@ from lddu_pipe.errors import MissingAssetError, UnusableInputError
 from lddu_pipe.files import sha256_of_file
 from lddu_pipe.pipelines.evaluation import evaluate_answers
 from lddu_pipe.pipelines.settings import PipelineSettings
-from lddu_pipe.types import EmotionScore, Prediction, TimeSpan, Uncertainty, Utterance
+from lddu_pipe.types import (
+    Absent,
+    EmotionScore,
+    Prediction,
+    Reason,
+    TimeSpan,
+    Uncertainty,
+    Utterance,
+)
 from lddu_pipe.writers import formats
 
 ROOT = Path(__file__).parents[1]
@@ -49,7 +57,7 @@ def annotation(path: str, text: str = "What wonderful news!") -> Annotation:
             Prediction(
                 Utterance("0000", TimeSpan(0.0, 3.1), text),
                 (happy,),
-                {"vision": "no picture stream"},
+                {"vision": Absent(Reason.NO_PICTURES)},
             )
         ],
         Provenance("2026-01-01T00:00:00+00:00", {}, {}, {}),

@@ -16,7 +16,15 @@ from click.testing import CliRunner
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
 from lddu_pipe.cli import main
 from lddu_pipe.commands import loading
-from lddu_pipe.types import EmotionScore, Prediction, TimeSpan, Uncertainty, Utterance
+from lddu_pipe.types import (
+    Absent,
+    EmotionScore,
+    Prediction,
+    Reason,
+    TimeSpan,
+    Uncertainty,
+    Utterance,
+)
 from lddu_pipe.writers.formats import FORMATS
 
 SUFFIXES = sorted(item.suffix for item in FORMATS.values())
@@ -28,7 +36,7 @@ def annotation(path: str) -> Annotation:
     return Annotation(
         SourceInfo(path, "0" * 64, 3.1, has_audio=True, has_video=False),
         ModelInfo("lddu-base-en", "0.1.0", ("happy",), aligned=False),
-        [Prediction(said, (happy,), {"vision": "no picture stream"})],
+        [Prediction(said, (happy,), {"vision": Absent(Reason.NO_PICTURES)})],
         Provenance("2026-01-01T00:00:00+00:00", {}, {}, {}),
     )
 

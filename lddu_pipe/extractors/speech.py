@@ -55,6 +55,7 @@ class SpeechRecogniser:
         """Use a model that `load_whisper` returned; `name` goes into the transcript."""
         self._model = model
         self.name = name
+        self.language = LANGUAGE
         self._credibility = Credibility(model)
 
     def transcribe(self, waveform: Sound) -> Transcript:

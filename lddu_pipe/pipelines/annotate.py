@@ -222,21 +222,20 @@ class EmotionPipeline:
             MissingAssetError: weights that the input needs are not on this machine.
             IncompatibleModelError: the model was trained on other features.
         """
-        tell = hook or ignore
         with self._busy:
-            opened = self._open(source, transcript, sidecar, text, audio, frames, tell)
+            opened = self._open(source, transcript, sidecar, text, audio, frames)
             # What an annotation says it was made with must not depend on what came before.
             self.extractors.used_weights.clear()
             notes = [*opened.notes, *(opened.transcript.notes if opened.transcript else ())]
             try:
-                stream = self._stream(opened, tell)
+                stream = self._stream(opened, hook or ignore)
             except UnusableInputError as error:
                 if opened.transcript is None or not opened.optional:
                     raise
                 notes = [_passed_over(opened.transcript.source, error)]
                 opened = replace(opened, transcript=None)
-                stream = self._stream(opened, tell)
-            yield StreamOpened(opened.info, self.model_info)
+                stream = self._stream(opened, hook or ignore)
+            yield StreamOpened(opened.info, self.model_info, stream.missing)
             yield from stream
             said = opened.transcript
             if said is None and opened.waveform is not None:
@@ -248,12 +247,9 @@ class EmotionPipeline:
         for name in MODALITIES:
             if name not in self.checkpoint.config.modalities:
                 missing[name] = Absent(Reason.NOT_TAKEN)
-        if source.transcript is None:
-            nothing = Reason.NO_SPEECH if source.waveform is not None else Reason.NO_SOUND_TO_RECOGNISE
-            missing.setdefault("text", Absent(nothing))
-        return Stream(
-            source, missing, self.extractors, self.predictor, self.settings, hook
-        )
+        if source.transcript is None and source.waveform is None:
+            missing["text"] = Absent(Reason.NO_SOUND_TO_RECOGNISE)
+        return Stream(source, missing, self.extractors, self.predictor, self.settings, hook)
 
     def _open(
         self,
@@ -263,7 +259,6 @@ class EmotionPipeline:
         text: str | Transcript | None,
         audio: Sound | None,
         frames: Pictures | None,
-        tell: Hook,
     ) -> Source:
         if source is not None:
             if text is not None or audio is not None or frames is not None:
@@ -387,4 +382,3 @@ def _passed_over(sidecar: str, error: UnusableInputError) -> str:
 def _takes_ffmpeg(media: Media | None) -> bool:
     """Whether ffmpeg decoded it, as it does all but pictures."""
     return media is not None and not (media.video is not None and media.video.still)
-

@@ -15,7 +15,7 @@ from lddu_pipe.models.calibration import decide
 from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.evaluation import Evaluation, evaluate_answers
 from lddu_pipe.pipelines.rows import samples_of_rows
-from lddu_pipe.pipelines.settings import Hook
+from lddu_pipe.pipelines.settings import ProgressCallback
 from lddu_pipe.types import MODALITIES, Answers, Prediction, Sample, ScaleAnswers
 
 PRESENT = 0.5
@@ -87,7 +87,7 @@ class ScoredRows:
 
 
 def score_manifest(
-    pipeline: EmotionPipeline, rows: Sequence[ManifestRow], hook: Hook | None = None
+    pipeline: EmotionPipeline, rows: Sequence[ManifestRow], hook: ProgressCallback | None = None
 ) -> ScoredRows:
     """Score labelled rows, each as one utterance.
 
@@ -147,7 +147,7 @@ def _places(
 
 
 def evaluate_manifest(
-    pipeline: EmotionPipeline, rows: Sequence[ManifestRow], hook: Hook | None = None
+    pipeline: EmotionPipeline, rows: Sequence[ManifestRow], hook: ProgressCallback | None = None
 ) -> Evaluation:
     """Score labelled rows as `score_manifest` does, and compare with their labels.
 

@@ -19,16 +19,18 @@ from lddu_pipe.pipelines.checkpoint import Checkpoint
 from lddu_pipe.training.scoring import RawScores, scales_of
 from lddu_pipe.types import (
     MODALITIES,
+    Absent,
     Decision,
     EmotionScore,
     Modality,
     Prediction,
+    Present,
+    Reason,
     Sample,
     ScaleValue,
     Uncertainty,
 )
 
-NOT_TAKEN = "the model does not take it"
 NOTHING_TO_SEE = Uncertainty(aleatoric=0.5, epistemic=0.5)
 """As much doubt as of a coin toss, for an utterance in which every modality is missing."""
 
@@ -116,15 +118,13 @@ class Predictor:
 
     def _seen(self, sample: Sample) -> Sample:
         """A sample as the model sees it, without modalities that it does not take."""
-        kept = self._checkpoint.config.modalities
-        left_out = [name for name in sample.sequences if name not in kept]
-        if not left_out:
-            return sample
-        return replace(
-            sample,
-            sequences={name: item for name, item in sample.sequences.items() if name in kept},
-            missing={**sample.missing, **dict.fromkeys(left_out, NOT_TAKEN)},
-        )
+        evidence = {
+            name: Absent(Reason.NOT_TAKEN)
+            if isinstance(item, Present) and name not in self._checkpoint.config.modalities
+            else item
+            for name, item in sample.evidence.items()
+        }
+        return replace(sample, evidence=evidence)
 
     def _groups(
         self, samples: Sequence[Sample]

@@ -15,30 +15,33 @@ from lddu_pipe.files import sha256_of_file
 from lddu_pipe.media import decode_audio, decode_frames, probe
 from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.components import Extractors
-from lddu_pipe.pipelines.samples import (
-    NO_FACE,
-    NO_WORDS,
-    SILENCE,
-    Found,
-    look_up,
-    make_sample,
-    show_throughout,
-)
-from lddu_pipe.pipelines.settings import Hook, PipelineSettings
+from lddu_pipe.pipelines.samples import look_up, make_sample, show_throughout
+from lddu_pipe.pipelines.settings import PipelineSettings, ProgressCallback
 from lddu_pipe.pipelines.tracks import choose_tracks
 from lddu_pipe.transcripts import parse_text, read_transcript
 from lddu_pipe.types import (
+    MODALITIES,
+    Absent,
+    Evidence,
     Media,
+    Modality,
+    Reason,
     Sample,
     TimeSpan,
     Transcript,
     Utterance,
     Word,
+    evidence_of,
 )
+
+Found = dict[Modality, Evidence]
 
 
 def samples_of_rows(
-    extractors: Extractors, settings: PipelineSettings, rows: Sequence[ManifestRow], tell: Hook
+    extractors: Extractors,
+    settings: PipelineSettings,
+    rows: Sequence[ManifestRow],
+    tell: ProgressCallback,
 ) -> Iterator[Sample | str]:
     """One sample a row, or why there is none; each extractor sees many rows at once.
 
@@ -161,16 +164,12 @@ def _heard_and_seen(
     media: dict[str, Media],
 ) -> Found:
     """Sound and moving pictures of one row; stills and words come later, many rows at once."""
-    found: Found = {
-        "text": "not in the row",
-        "audio": "not in the row",
-        "vision": "not in the row",
-    }
+    found: Found = dict.fromkeys(MODALITIES, Absent(Reason.NOT_IN_ROW))
     span = utterance.span
     sound = media.get("audio") or media.get("video")
     if sound is not None and sound.audio is not None:
         sequence = extractors.audio.extract(decode_audio(sound, span=span), span.start)
-        found["audio"] = sequence if sequence.present else SILENCE
+        found["audio"] = evidence_of(sequence, Reason.SILENCE)
     video = media.get("video")
     if video is not None and video.video is not None:
         frames = decode_frames(video, settings.fps, settings.max_side, span)
@@ -185,7 +184,7 @@ def _add_stills(
     rows: Sequence[ManifestRow],
     utterances: Sequence[Utterance],
     found: list[Found | str],
-    tell: Hook,
+    tell: ProgressCallback,
 ) -> None:
     """Fill in the vision of rows with an image, keeping those whose image cannot be read apart."""
     for face_crops in (False, True):
@@ -218,7 +217,7 @@ def _add_stills(
             item = found[index]
             if not isinstance(item, str):
                 still = show_throughout(sequence, [utterances[index]])
-                item["vision"] = still if still.present else NO_FACE
+                item["vision"] = evidence_of(still, Reason.NO_FACE)
 
 
 def _read_image(path: Path | None, max_side: int) -> NDArray[np.uint8]:
@@ -236,7 +235,7 @@ def _add_texts(
     extractors: Extractors,
     utterances: Sequence[Utterance],
     found: list[Found | str],
-    tell: Hook,
+    tell: ProgressCallback,
 ) -> None:
     chosen = [index for index, utterance in enumerate(utterances) if utterance.words]
     for block in _blocks(chosen, 256):
@@ -245,7 +244,7 @@ def _add_texts(
         for index, sequence in zip(block, sequences, strict=True):
             item = found[index]
             if not isinstance(item, str):
-                item["text"] = sequence if sequence.present else NO_WORDS
+                item["text"] = evidence_of(sequence, Reason.NO_WORDS)
 
 
 def _blocks(items: Sequence[int], size: int) -> Iterable[Sequence[int]]:

@@ -7,22 +7,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from lddu_pipe.alignment import align_to_words, limit_steps
+from lddu_pipe.alignment import align_to_words, concatenate, limit_steps
 from lddu_pipe.extractors.prosody import SAMPLE_RATE
 from lddu_pipe.media import Sound
 from lddu_pipe.pipelines.components import Extractors
-from lddu_pipe.types import Modality, ModalitySequence, Sample, Utterance
-
-NO_WORDS = "no words"
-SILENCE = "silence"
-NO_SPEECH = "no speech found"
-NOT_RECOGNISED = "words not recognised"
-NO_FACE = "no face found"
-NO_PICTURE = "no picture at this time"
-
-
-Found = dict[Modality, ModalitySequence | str]
-"""What was found of each modality of an utterance, or why nothing was."""
+from lddu_pipe.types import (
+    Absent,
+    Evidence,
+    Modality,
+    ModalitySequence,
+    Present,
+    Reason,
+    Sample,
+    Utterance,
+    evidence_of,
+)
 
 
 def read_and_listen(
@@ -30,7 +29,9 @@ def read_and_listen(
     utterances: Sequence[Utterance],
     waveform: Sound | None,
     voices: Mapping[str, Sound] | None = None,
-) -> list[Found]:
+    *,
+    without_words: Reason = Reason.NO_WORDS,
+) -> list[dict[Modality, Evidence]]:
     """Extract the text and the audio of every utterance.
 
     Sound is listened to only where somebody speaks: the rest is music or noise, which says
@@ -41,6 +42,7 @@ def read_and_listen(
         utterances: in order.
         waveform: (samples,) float32 mono at 16 kHz from moment 0 of the media, or None.
         voices: the same of single speakers, by name; who has none is listened to in `waveform`.
+        without_words: why an utterance in which nobody speaks has no text.
 
     Returns:
         One item an utterance, in the same order.
@@ -50,7 +52,7 @@ def read_and_listen(
         texts = extractors.text.extract(utterances)
     return [
         {
-            "text": text if text is not None and text.present else _no_text(utterance),
+            "text": _text(utterance, text, without_words),
             "audio": _audio(
                 extractors, utterance, (voices or {}).get(utterance.speaker or "", waveform)
             ),
@@ -59,20 +61,47 @@ def read_and_listen(
     ]
 
 
-def look_up(vision: ModalitySequence | None, utterance: Utterance) -> ModalitySequence | str:
+class FaceSteps:
+    """What the followed face showed, as long as it may still be asked for."""
+
+    def __init__(self, *, still: bool) -> None:
+        """Hold nothing yet.
+
+        Args:
+            still: there is one step, of a picture, which is there all the time.
+        """
+        self._still = still
+        self._parts: list[ModalitySequence] = []
+
+    def add(self, steps: ModalitySequence) -> None:
+        """Hold steps that come after all others."""
+        self._parts.append(steps)
+
+    def during(self, utterance: Utterance) -> Evidence:
+        """The steps of an utterance; those that are over when it begins are let go."""
+        self._parts = [
+            part
+            for part in self._parts
+            if self._still or part.spans[-1, 1] >= utterance.span.start
+        ]
+        if not self._parts:
+            return Absent(Reason.NO_PICTURE)
+        steps = concatenate(self._parts)
+        return look_up(show_throughout(steps, [utterance]) if self._still else steps, utterance)
+
+
+def look_up(vision: ModalitySequence | None, utterance: Utterance) -> Evidence:
     """The frames of an utterance, or why there are none."""
     if vision is None:
-        return "no pictures given"
+        return Absent(Reason.PICTURES_NOT_GIVEN)
     sequence = cut_sequence(vision, utterance)
-    if not len(sequence.spans):
-        return NO_PICTURE
-    return sequence if sequence.present else NO_FACE
+    return evidence_of(sequence, Reason.NO_FACE if len(sequence) else Reason.NO_PICTURE)
 
 
 def make_sample(
     utterance: Utterance,
-    found: Mapping[Modality, ModalitySequence | str],
-    missing: Mapping[Modality, str],
+    found: Mapping[Modality, Evidence],
+    missing: Mapping[Modality, Absent],
     *,
     aligned: bool = False,
 ) -> Sample:
@@ -80,42 +109,40 @@ def make_sample(
 
     Args:
         utterance: what is scored.
-        found: a sequence, or why there is none, by modality.
+        found: of every modality.
         missing: reasons that hold everywhere and are better than those of `found`.
         aligned: pool to one step a word.
     """
-    sequences = {name: item for name, item in found.items() if not isinstance(item, str)}
-    reasons = {
-        name: missing.get(name) or item for name, item in found.items() if isinstance(item, str)
+    evidence = {
+        name: missing.get(name, item) if isinstance(item, Absent) else item
+        for name, item in found.items()
     }
-    if aligned and sequences:
-        words = utterance.words
-        if words:
-            sequences = align_to_words(sequences, words)
+    if aligned:
+        steps = {name: item.steps for name, item in evidence.items() if isinstance(item, Present)}
+        if utterance.words:
+            steps = align_to_words(steps, utterance.words)
         else:
-            sequences = {name: limit_steps(sequence, 1) for name, sequence in sequences.items()}
-        for name in [name for name, sequence in sequences.items() if not sequence.present]:
-            del sequences[name]
-            reasons[name] = "nothing at any word"
-    return Sample(utterance, sequences, reasons, aligned=aligned)
+            steps = {name: limit_steps(sequence, 1) for name, sequence in steps.items()}
+        for name, sequence in steps.items():
+            evidence[name] = evidence_of(sequence, Reason.NOTHING_AT_WORDS)
+    return Sample(utterance, evidence, aligned=aligned)
 
 
-def _no_text(utterance: Utterance) -> str:
-    return NOT_RECOGNISED if utterance.unrecognised else NO_WORDS
+def _text(utterance: Utterance, steps: ModalitySequence | None, without_words: Reason) -> Evidence:
+    nothing = Reason.NOT_RECOGNISED if utterance.unrecognised else without_words
+    return Absent(nothing) if steps is None else evidence_of(steps, nothing)
 
 
-def _audio(
-    extractors: Extractors, utterance: Utterance, waveform: Sound | None
-) -> ModalitySequence | str:
+def _audio(extractors: Extractors, utterance: Utterance, waveform: Sound | None) -> Evidence:
     if waveform is None:
-        return "no sound given"
+        return Absent(Reason.SOUND_NOT_GIVEN)
     if not (utterance.words or utterance.unrecognised):
-        return NO_SPEECH
+        return Absent(Reason.NO_SPEECH)
     start, end = (
         round(moment * SAMPLE_RATE) for moment in (utterance.span.start, utterance.span.end)
     )
     sequence = extractors.audio.extract(waveform[start:end], utterance.span.start)
-    return sequence if sequence.present else SILENCE
+    return evidence_of(sequence, Reason.SILENCE)
 
 
 def cut_sequence(sequence: ModalitySequence, utterance: Utterance) -> ModalitySequence:

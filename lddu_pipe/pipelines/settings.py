@@ -9,6 +9,9 @@ from typing import Any, Literal
 Speakers = Literal["unknown", "channels"]
 """How one knows who speaks: not at all, or each has a channel."""
 
+ProgressCallback = Callable[[str, float], None]
+"""Called with a stage, such as "read", and the share of it that is done."""
+
 Hook = Callable[[str, object, float, float], None]
 """Called with (step, artifact, completed, total): "transcribe", "look at faces" or "judge", what
 was found last, and how many seconds of how many, 0 where there is no time, are done."""

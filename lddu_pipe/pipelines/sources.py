@@ -29,12 +29,9 @@ from lddu_pipe.transcripts import (
     parse_text,
     read_transcript,
 )
-from lddu_pipe.types import Media, Modality, Transcript
+from lddu_pipe.types import Absent, Media, Modality, Reason, Transcript
 
 logger = logging.getLogger(__name__)
-
-UNDECODED_SOUND = "sound that cannot be decoded"
-UNDECODED_PICTURES = "pictures that cannot be decoded"
 
 MOST_SPEAKERS = 8
 """Channels that are listened to one by one."""
@@ -57,7 +54,7 @@ class Source:
     still: bool
     """The frames are a single picture, without time."""
     transcript: Transcript | None
-    missing: dict[Modality, str]
+    missing: dict[Modality, Absent]
     """Why sound or pictures are absent."""
     optional: bool = False
     """The transcript was only found beside the file, and may be another's."""
@@ -92,14 +89,16 @@ def open_file(
         # Cues come in order of start, and one that began earlier may end last.
         end = max(cue.span.end for cue in alone.cues) if alone.timed else 0.0
         info = SourceInfo(shown_path, sha256_of_file(path), end, False, False)
-        return Source(info, None, None, False, alone, _absent("a transcript was given alone"))
+        absent = Absent(Reason.TRANSCRIPT_ALONE)
+        return Source(info, None, None, False, alone, {"audio": absent, "vision": absent})
     media = _probe(path, settings)
-    missing: dict[Modality, str] = {}
+    missing: dict[Modality, Absent] = {}
     if media.audio is None:
-        missing["audio"] = UNDECODED_SOUND if media.sound_tracks.listed else "no sound stream"
+        listed = media.sound_tracks.listed
+        missing["audio"] = Absent(Reason.SOUND_NOT_DECODED if listed else Reason.NO_SOUND)
     if media.video is None:
-        pictures = media.picture_tracks.listed
-        missing["vision"] = UNDECODED_PICTURES if pictures else "no picture stream"
+        listed = media.picture_tracks.listed
+        missing["vision"] = Absent(Reason.PICTURES_NOT_DECODED if listed else Reason.NO_PICTURES)
     return Source(
         info=SourceInfo(
             shown_path,
@@ -177,11 +176,11 @@ def open_memory(
     if not (transcript and transcript.words) and waveform is None and pictures is None:
         raise UnusableInputError("nothing to annotate: give a file, or text, audio or frames")
     duration = 0.0 if waveform is None else len(waveform) / SAMPLE_RATE
-    missing: dict[Modality, str] = {}
+    missing: dict[Modality, Absent] = {}
     if waveform is None:
-        missing["audio"] = "no sound given"
+        missing["audio"] = Absent(Reason.SOUND_NOT_GIVEN)
     if pictures is None:
-        missing["vision"] = "no pictures given"
+        missing["vision"] = Absent(Reason.PICTURES_NOT_GIVEN)
     else:
         duration = max(duration, pictures[1])
     return Source(
@@ -277,7 +276,3 @@ def _scaled(image: NDArray[np.uint8], max_side: int) -> NDArray[np.uint8]:
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.uint8)
-
-
-def _absent(reason: str) -> dict[Modality, str]:
-    return {"audio": reason, "vision": reason}

@@ -6,7 +6,6 @@ import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 
 from lddu_pipe.events import Event, FacesSeen, UnitClosed, UnitJudged, WordsHeard
 from lddu_pipe.pipelines.components import Extractors
@@ -17,7 +16,7 @@ from lddu_pipe.pipelines.settings import Hook, PipelineSettings
 from lddu_pipe.pipelines.sources import Source
 from lddu_pipe.pipelines.voices import listen_to_all
 from lddu_pipe.segmentation import Segmenter, cut_transcript
-from lddu_pipe.types import Absent, Modality, Prediction, TimeSpan, Transcript, Utterance
+from lddu_pipe.types import Absent, Modality, Prediction, Reason, TimeSpan, Transcript, Utterance
 
 TRANSCRIBE = "transcribe"
 LOOK = "look at faces"
@@ -50,12 +49,13 @@ class Stream:
             UnusableInputError: the transcript lies beyond the end of the media.
         """
         self._source = source
-        self._missing = missing
+        self.missing = missing
         self._extractors = extractors
         self._predictor = predictor
         self._settings = settings
         self._hook = hook
         self._faces = FaceSteps(still=source.still)
+        self._without_words = Reason.NO_WORDS if source.transcript else Reason.NO_SPEECH
         said = source.transcript
         self._producers: list[Callable[[], Iterator[WordsHeard | FacesSeen]]] = []
         if said is None and source.waveform is not None:
@@ -67,7 +67,7 @@ class Stream:
         utterances = [] if said is None else self._cut(said)
         self._segmenter = Segmenter(
             TimeSpan(0.0, source.info.duration) if self._has_gaps(said) else None,
-            language="en" if said is None else said.language,
+            language=None if said is None else said.language,
             max_duration=settings.max_duration,
             window=min(settings.window, settings.max_duration),
             join=said is None or said.running,
@@ -116,14 +116,20 @@ class Stream:
                 yield UnitJudged(prediction)
 
     def _judge(self, utterances: Sequence[Utterance]) -> list[Prediction]:
-        sound = self._source.waveform if "audio" not in self._missing else None
-        found = read_and_listen(self._extractors, utterances, sound, self._source.voices)
+        sound = self._source.waveform if "audio" not in self.missing else None
+        found = read_and_listen(
+            self._extractors,
+            utterances,
+            sound,
+            self._source.voices,
+            without_words=self._without_words,
+        )
         return self._predictor.predict(
             [
                 make_sample(
                     utterance,
                     item | {"vision": self._faces.during(utterance)},
-                    self._missing,
+                    self.missing,
                     aligned=self._settings.aligned,
                 )
                 for utterance, item in zip(utterances, found, strict=True)
@@ -136,7 +142,9 @@ class Stream:
         if self._source.waveform is None:
             return
         if voices:
-            yield from listen_to_all({name: speech.listen(sound) for name, sound in voices.items()})
+            yield from listen_to_all(
+                {name: speech.listen(sound) for name, sound in voices.items()}
+            )
         else:
             yield from speech.listen(self._source.waveform)
         yield WordsHeard(until=math.inf)

@@ -76,7 +76,7 @@ class PipelineEngine:
         from lddu_pipe.media import probe
         from lddu_pipe.transcripts import TRANSCRIPT_SUFFIXES
 
-        hook("probe", 0.0)
+        hook("probe", None, 0.0, 0.0)
         if media.suffix not in TRANSCRIPT_SUFFIXES:
             duration = probe(media).duration
             if duration > self._longest:

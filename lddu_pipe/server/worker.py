@@ -175,10 +175,10 @@ class Worker:
     def _annotate(self, job: Job) -> str:
         """Do a job, and note how it ended: "done" or "failed"."""
 
-        def hook(stage: str, share: float) -> None:
+        def hook(step: str, artifact: object, completed: float, total: float) -> None:
             if job.id in self._deleted or self._stopping.is_set():
                 raise _GivenUp
-            self._progress = (stage, share)
+            self._progress = (step, completed / total if total else 0.0)
 
         media, transcript = self._folder.media(job), self._folder.transcript(job)
         try:

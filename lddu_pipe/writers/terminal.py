@@ -12,7 +12,15 @@ from rich.text import Text
 
 from lddu_pipe.annotation import SourceInfo
 from lddu_pipe.events import StreamOpened
-from lddu_pipe.types import MODALITIES, EmotionScore, Modality, Prediction, ScaleValue, Uncertainty
+from lddu_pipe.types import (
+    MODALITIES,
+    Absent,
+    EmotionScore,
+    Modality,
+    Prediction,
+    ScaleValue,
+    Uncertainty,
+)
 from lddu_pipe.writers.colours import share_out
 from lddu_pipe.writers.escaping import printable
 from lddu_pipe.writers.wording import percent
@@ -39,8 +47,7 @@ def open_console(file: IO[str]) -> Console:
 
 
 class Timeline:
-    """Prints a header and, as it comes, each utterance: its time, words, emotions, and what was
-    missing."""
+    """Prints a header and, as they come, utterances: time, words, emotions, what was missing."""
 
     def __init__(self, opened: StreamOpened, console: Console) -> None:
         """Print the header.
@@ -109,8 +116,8 @@ def _kind(media: SourceInfo) -> str:
     return " and ".join(kind for kind, there in kinds if there) or "text"
 
 
-def _reasons(missing: Mapping[Modality, str]) -> str:
-    return "; ".join(f"{name} ({printable(reason)})" for name, reason in missing.items())
+def _reasons(missing: Mapping[Modality, Absent]) -> str:
+    return "; ".join(f"{name} ({printable(str(reason))})" for name, reason in missing.items())
 
 
 def _time(media: SourceInfo, prediction: Prediction) -> str:
@@ -129,7 +136,7 @@ def _clock(seconds: float, with_hours: bool) -> str:
 
 
 def _utterance(
-    prediction: Prediction, common: Mapping[Modality, str], console: Console, width: int
+    prediction: Prediction, common: Mapping[Modality, Absent], console: Console, width: int
 ) -> Iterator[Text]:
     spoken = Text(printable(prediction.text))
     if prediction.speaker:

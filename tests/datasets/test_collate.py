@@ -12,7 +12,7 @@ from lddu_pipe.datasets.collate import RowCollator
 from lddu_pipe.datasets.store import Steps, StoreRow
 from lddu_pipe.models.batch import collate
 from lddu_pipe.pipelines.samples import make_sample
-from lddu_pipe.types import MODALITIES, ModalitySequence, TimeSpan, Utterance, Word
+from lddu_pipe.types import MODALITIES, ModalitySequence, Present, TimeSpan, Utterance, Word
 
 LIMITS = {"text": 256, "audio": 160, "vision": 160}
 TIMES = np.arange(301) / 10
@@ -33,7 +33,7 @@ def sequence(modality, seed):
 
 @pytest.mark.parametrize("aligned", [False, True])
 def test_sequences_stay_as_measured_until_a_model_takes_them(aligned):
-    found = {name: sequence(name, seed) for seed, name in enumerate(MODALITIES)}
+    found = {name: Present(sequence(name, seed)) for seed, name in enumerate(MODALITIES)}
     utterance = Utterance("0", TimeSpan(0.0, 30.0), words=WORDS)
     sample = make_sample(utterance, found, {}, aligned=aligned)
     assert [len(item) for item in sample.sequences.values()] == [300] * 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import SequenceMatcher
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -52,8 +53,8 @@ def test_long_sound_is_read_in_blocks_that_end_where_nobody_speaks(
     whole = recogniser.transcribe(waveform).words
     monkeypatch.setattr(speech, "MAX_BLOCK", 12.0)
     monkeypatch.setattr(speech, "SEARCH", 6.0)
-    shares: list[float] = []
-    pieces = recogniser.transcribe(Waveform([waveform]), shares.append).words
+    heard = list(recogniser.listen(Waveform([waveform])))
+    pieces = tuple(word for news in heard for cue in news.cues for word in cue.words)
 
     def plain(words: tuple[Word, ...]) -> list[str]:
         return [word.text.lower().strip(".,") for word in words]
@@ -64,8 +65,14 @@ def test_long_sound_is_read_in_blocks_that_end_where_nobody_speaks(
         for index in range(size):
             one, other = whole[first + index], pieces[second + index]
             assert other.span.start == pytest.approx(one.span.start, abs=1.0)
-    assert shares == sorted(shares)
-    assert shares[-1] <= 1.0
+    times = [news.until for news in heard]
+    assert times == sorted(times)
+    assert times[-1] == pytest.approx(len(waveform) / 16_000)
+    # What is told is final: nothing that is told later begins before.
+    for news, later in pairwise(heard):
+        assert all(
+            cue.span.start >= news.until - 0.5 for cue in (*later.cues, *later.unrecognised)
+        )
     assert len({round(word.span.start) for word in pieces}) > 25
 
 

@@ -22,7 +22,7 @@ from lddu_pipe.media import decode_audio, decode_frames, probe
 from lddu_pipe.pipelines.components import Extractors
 from lddu_pipe.pipelines.folder import find_checkpoint
 from lddu_pipe.pipelines.sources import open_memory, read_waveform
-from lddu_pipe.types import TimeSpan
+from lddu_pipe.types import Absent, Reason, TimeSpan
 
 LABELS = ["happy", "sad", "anger", "surprise", "disgust", "fear"]
 
@@ -33,7 +33,7 @@ def top(annotation: Annotation, utterance: int = 0) -> str:
 
 
 def missing(annotation: Annotation) -> dict[str, str]:
-    return dict(annotation.utterances[0].missing)
+    return {name: str(why) for name, why in annotation.utterances[0].missing.items()}
 
 
 def no_nan(value: Any) -> bool:
@@ -94,13 +94,15 @@ def test_the_table_has_a_row_an_utterance_and_label(sample: Annotation) -> None:
 def test_twice_is_the_same_and_its_stages_are_told_in_order_and_to_the_end(
     pipe: EmotionPipeline, sample: Annotation, sample_video: Path
 ) -> None:
-    told: list[tuple[str, float]] = []
-    again = pipe(sample_video, hook=lambda stage, share: told.append((stage, share)))
+    told: list[tuple[str, object, float, float]] = []
+    again = pipe(sample_video, hook=lambda *news: told.append(news))
     assert again.to_dict()["utterances"] == sample.to_dict()["utterances"]
-    stages = list(dict.fromkeys(stage for stage, _ in told))
-    assert stages == ["decode sound", "transcribe", "read and listen", "look at faces", "score"]
-    assert told[-1] == ("score", 1.0)
-    assert all(0 <= share <= 1 for _, share in told)
+    assert {step for step, *_ in told} == {"transcribe", "look at faces", "judge"}
+    done = [completed for *_, completed, _ in told]
+    assert done == sorted(done)
+    assert 0 < done[-1] == told[-1][-1] == sample.media.duration
+    judged = [artifact for step, artifact, *_ in told if step == "judge"]
+    assert judged == again.utterances
 
 
 @pytest.mark.parametrize(
@@ -225,7 +227,7 @@ def test_a_sidecar_that_is_of_no_use_costs_the_media_nothing(
     (note,) = annotation.provenance.config["transcript_notes"]
     assert note.startswith("s.json is not used: s.json ")
     assert reason in note
-    assert annotation.utterances[0].missing["text"] == "no speech found"
+    assert missing(annotation)["text"] == "no speech found"
     with pytest.raises(UnusableInputError, match=reason):
         pipe(sound, transcript=words)
     words.write_text('[{"start": 0, "end": 0.4, "text": "ok"}, {"start": -1, "text": "lost"}]')
@@ -272,7 +274,7 @@ def test_a_picture_is_seen_as_long_as_what_is_said(
     settings = PipelineSettings(aligned=aligned)
     pipe = EmotionPipeline.from_pretrained(device="cpu", offline=True, settings=settings)
     for prediction in pipe(picture, transcript=srt).utterances:
-        assert dict(prediction.missing) == {"audio": "no sound stream"}
+        assert prediction.missing == {"audio": Absent(Reason.NO_SOUND)}
 
 
 @pytest.mark.slow
@@ -333,7 +335,7 @@ def test_speech_that_is_not_understood_keeps_its_voice(
     voices = [prediction for prediction in found if "audio" not in prediction.missing]
     assert sum(prediction.end - prediction.start for prediction in voices) > 2.5
     for prediction in voices:
-        assert prediction.missing["text"] == "words not recognised"
+        assert prediction.missing["text"] == Absent(Reason.NOT_RECOGNISED)
         assert prediction.text == ""
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lddu_pipe import EmotionPipeline
+from lddu_pipe.events import WordsHeard
 from lddu_pipe.media import Sound, probe
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.pipelines.sources import open_file
 from lddu_pipe.pipelines.tracks import choose_tracks
-from lddu_pipe.pipelines.voices import together
-from lddu_pipe.types import Cue, TimeSpan, Transcript, Word
+from lddu_pipe.pipelines.voices import listen_to_all
+from lddu_pipe.types import Absent, Cue, Reason, TimeSpan, Word
 from tests.recordings import HIGH, LOW, ffmpeg, several_tracks
 
 ANY = PipelineSettings()
@@ -76,9 +78,11 @@ def test_provenance_has_the_tracks_and_the_ffmpeg(pipe: EmotionPipeline, film: P
 class Recogniser:
     """Hears one word in each sound, at the moment at which it is loudest."""
 
-    def transcribe(self, waveform: Sound, progress: object = None) -> Transcript:
+    name, language = "made up", "en"
+
+    def listen(self, waveform: Sound) -> Iterator[WordsHeard]:
         span = TimeSpan(0.5, 1.0) if abs(waveform[:8000]).max() < 0.05 else TimeSpan(0.0, 0.4)
-        return Transcript((Cue("Word", span, (Word("Word", span),)),), "made up", "en")
+        yield WordsHeard((Cue("Word", span, (Word("Word", span),)),), until=span.end)
 
 
 @pytest.mark.slow
@@ -145,7 +149,7 @@ def test_sound_that_cannot_be_decoded_is_not_called_absent(tmp_path: Path, clip:
     content = (tmp_path / "clip.mkv").read_bytes().replace(b"A_AAC", b"A_XYZ")
     (tmp_path / "clip.mkv").write_bytes(content)
     source = open_file(tmp_path / "clip.mkv", None, ANY, "clip.mkv")
-    assert source.missing == {"audio": "sound that cannot be decoded"}
+    assert source.missing == {"audio": Absent(Reason.SOUND_NOT_DECODED)}
 
 
 @pytest.mark.slow
@@ -156,21 +160,28 @@ def test_before_the_first_picture_no_face_is_looked_for(
     late = ("-itsoffset", "6", "-f", "lavfi", "-i", "testsrc=s=64x48:r=5:d=5")
     ffmpeg("-f", "lavfi", "-i", "anullsrc=r=16000:d=11", *late, "-c:v", "ffv1", path)
     reasons = [item.missing["vision"] for item in pipe(path).utterances]
-    assert reasons == ["no picture at this time", "no face found"]
+    assert reasons == [Absent(Reason.NO_PICTURE), Absent(Reason.NO_FACE)]
 
 
-def test_what_each_speaker_says_is_put_in_order_with_or_without_words():
-    def heard(start, text):
-        span = TimeSpan(start, start + 1)
-        words = (Word(text, span),)
-        unclear = Cue("", span.shift(2), ())
-        return Transcript((Cue(text, span, words),), "tiny.en", unrecognised=(unclear,))
+def test_speakers_are_listened_to_in_step():
+    taken = []
 
-    found = together({"left": heard(1.0, "Yes."), "right": heard(0.0, "Well?")})
-    assert [(cue.text, cue.speaker) for cue in found.cues] == [
-        ("Well?", "right"),
-        ("Yes.", "left"),
-    ]
-    assert [word.speaker for word in found.words] == ["right", "left"]
-    unclear = [(cue.span.start, cue.speaker) for cue in found.unrecognised]
-    assert unclear == [(2.0, "right"), (3.0, "left")]
+    def listen(name, *moments):
+        for moment in moments:
+            taken.append(name)
+            span = TimeSpan(moment, moment + 1)
+            unclear = Cue("", span.shift(2), ())
+            yield WordsHeard((Cue(name, span, (Word(name, span),)),), (unclear,), (), moment + 3)
+
+    both = {"left": listen("left", 1.0, 9.0), "right": listen("right", 0.0, 3.0, 6.0)}
+    found = list(listen_to_all(both))
+    assert taken == ["left", "right", "right", "left", "right"]
+    assert [item.until for item in found] == [0.0, 3.0, 4.0, 6.0, 9.0]
+    assert {(cue.text, cue.speaker) for item in found for cue in item.cues} == {
+        ("left", "left"),
+        ("right", "right"),
+    }
+    assert {word.speaker for item in found for cue in item.cues for word in cue.words} == {
+        *("left", "right")
+    }
+    assert found[0].unrecognised[0].speaker == "left"

@@ -15,7 +15,15 @@ from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
 from lddu_pipe.pipelines.batch.work import statistics_of
 from lddu_pipe.review.shelf import Item
 from lddu_pipe.review.store import CorrectionStore
-from lddu_pipe.types import EmotionScore, Prediction, TimeSpan, Uncertainty, Utterance
+from lddu_pipe.types import (
+    Absent,
+    EmotionScore,
+    Prediction,
+    Reason,
+    TimeSpan,
+    Uncertainty,
+    Utterance,
+)
 
 LABELS = ("happy", "sad", "anger")
 
@@ -45,7 +53,7 @@ def _say(
     return Prediction(
         Utterance(identity, TimeSpan(start, end), text, speaker=speaker),
         tuple(map(score, labels)),
-        dict.fromkeys(missing, "not there"),
+        dict.fromkeys(missing, Absent(Reason.NOT_IN_ROW)),
         bool(abstained),
     )
 

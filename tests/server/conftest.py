@@ -26,7 +26,15 @@ from lddu_pipe.server.app import Access, create_app
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.limits import Limits
 from lddu_pipe.server.listening import listen
-from lddu_pipe.types import EmotionScore, Prediction, TimeSpan, Uncertainty, Utterance
+from lddu_pipe.types import (
+    Absent,
+    EmotionScore,
+    Prediction,
+    Reason,
+    TimeSpan,
+    Uncertainty,
+    Utterance,
+)
 
 
 def annotation(text: str, path: str = "") -> Annotation:
@@ -39,7 +47,7 @@ def annotation(text: str, path: str = "") -> Annotation:
             Prediction(
                 Utterance("0000", TimeSpan(0.0, 3.1), text),
                 (happy,),
-                {"vision": "no picture stream"},
+                {"vision": Absent(Reason.NO_PICTURES)},
             )
         ],
         Provenance("2026-01-01T00:00:00+00:00", {}, {}, {"fps": 10.0, "transcript": None}),

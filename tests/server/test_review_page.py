@@ -10,7 +10,15 @@ import pytest
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
 from lddu_pipe.server.folders import DataFolder
-from lddu_pipe.types import EmotionScore, Prediction, TimeSpan, Uncertainty, Utterance
+from lddu_pipe.types import (
+    Absent,
+    EmotionScore,
+    Prediction,
+    Reason,
+    TimeSpan,
+    Uncertainty,
+    Utterance,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -25,7 +33,7 @@ def utterance(name, start, end, text, probabilities, decisions):
         EmotionScore(label, share, decision, max(share, 1 - share), Uncertainty(0.1, 0.03))
         for label, share, decision in zip(LABELS, probabilities, decisions, strict=True)
     )
-    missing = {"vision": "no face found"}
+    missing = {"vision": Absent(Reason.NO_FACE)}
     given = Utterance(name, TimeSpan(start, end), text, (), "Ana")
     abstained = all(decision == "abstain" for decision in decisions)
     return Prediction(given, scores, missing, abstained=abstained)

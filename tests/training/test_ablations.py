@@ -22,9 +22,12 @@ from lddu_pipe.pipelines.train import train
 from lddu_pipe.training.settings import read_settings
 from lddu_pipe.types import (
     MODALITIES,
+    Absent,
     Answers,
     Modality,
     ModalitySequence,
+    Present,
+    Reason,
     Sample,
     TimeSpan,
     Utterance,
@@ -154,8 +157,12 @@ def test_a_model_of_one_modality_passes_over_the_others(toy: Path, tmp_path: Pat
     both, alone = (
         Sample(
             Utterance("0", TimeSpan(0.0, 1.0)),
-            {name: sequence(name, row.sequences[name]) for name in names},
-            {name: "no" for name in MODALITIES if name not in names},
+            {
+                name: Present(sequence(name, row.sequences[name]))
+                if name in names
+                else Absent(Reason.NO_WORDS)
+                for name in MODALITIES
+            },
         )
         for names in (("audio", "vision"), ("audio",))
     )
@@ -163,4 +170,7 @@ def test_a_model_of_one_modality_passes_over_the_others(toy: Path, tmp_path: Pat
     assert first.emotions == second.emotions
     with pytest.raises(IncompatibleModelError, match="takes audio alone"):
         export_onnx(checkpoint, tmp_path / "model.onnx")
-    assert first.missing == {"text": "no", "vision": "the model does not take it"}
+    assert first.missing == {
+        "text": Absent(Reason.NO_WORDS),
+        "vision": Absent(Reason.NOT_TAKEN),
+    }

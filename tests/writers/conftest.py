@@ -5,7 +5,15 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
-from lddu_pipe.types import EmotionScore, Prediction, TimeSpan, Uncertainty, Utterance
+from lddu_pipe.types import (
+    Absent,
+    EmotionScore,
+    Prediction,
+    Reason,
+    TimeSpan,
+    Uncertainty,
+    Utterance,
+)
 
 LABELS = ("happy", "sad", "anger", "surprise", "disgust", "fear")
 
@@ -21,7 +29,11 @@ def make_prediction(name, start, end, text, probabilities, *, speaker=None, abst
         )
         for label, probability in zip(LABELS, probabilities, strict=True)
     )
-    missing = {"vision": "no face found"} if speaker else {"text": "no words", "audio": "silence"}
+    missing = (
+        {"vision": Absent(Reason.NO_FACE)}
+        if speaker
+        else {"text": Absent(Reason.NO_WORDS), "audio": Absent(Reason.SILENCE)}
+    )
     span = TimeSpan(start, end)
     return Prediction(
         Utterance(name, span, text, (), speaker), scores, missing, abstained=abstained

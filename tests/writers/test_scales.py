@@ -12,11 +12,12 @@ from pyarrow import parquet
 
 from lddu_pipe.annotation import COLUMNS, Annotation
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.events import StreamOpened
 from lddu_pipe.server.messages import AnnotationMessage
 from lddu_pipe.types import ScaleValue
 from lddu_pipe.writers.formats import FORMATS
 from lddu_pipe.writers.parquet import join
-from lddu_pipe.writers.terminal import open_console, print_timeline
+from lddu_pipe.writers.terminal import Timeline, open_console
 
 NAMES = ("arousal", "<valence>")
 
@@ -81,6 +82,8 @@ def test_parquet_files_of_a_model_are_joined(annotation: Annotation, tmp_path) -
 
 def test_timeline_shows_places_with_their_intervals(annotation: Annotation) -> None:
     file = io.StringIO()
-    print_timeline(annotation, open_console(file))
+    timeline = Timeline(StreamOpened(annotation.media, annotation.model, {}), open_console(file))
+    for prediction in annotation.utterances:
+        timeline.add(prediction)
     assert file.getvalue().count("arousal") == 1
     assert "arousal +0.25  <valence> -0.51 (-1.00 to +0.10)\n" in file.getvalue()

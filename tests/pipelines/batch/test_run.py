@@ -23,6 +23,7 @@ from lddu_pipe.pipelines.batch.summary import labels_of, name_of_index, rows_of,
 from lddu_pipe.pipelines.batch.work import Job, Plan, Worker
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.review.folder import AnnotatedFolder
+from lddu_pipe.types import Absent, Reason
 from lddu_pipe.writers.formats import Format
 
 CUE = "1\n00:00:00,000 --> 00:00:02,000\n{}\n"
@@ -392,7 +393,10 @@ def test_rows_of_a_manifest_are_annotated(tmp_path, sample_video, pipe):
     assert made["said"][0].text == "What wonderful news!"
     (cut,) = made["cut"]
     assert (cut.start, cut.end, cut.text) == (0.5, 1.5, "wonderful")
-    assert made["text"][0].missing == {"audio": "no sound given", "vision": "no pictures given"}
+    assert made["text"][0].missing == {
+        "audio": Absent(Reason.SOUND_NOT_GIVEN),
+        "vision": Absent(Reason.PICTURES_NOT_GIVEN),
+    }
 
 
 def test_what_differs_is_named_whatever_the_model(tmp_path):

@@ -1,0 +1,57 @@
+"""Iterators beside each other: what they give, what they raise, and their end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from lddu_pipe.pipelines.concurrency import AHEAD, interleave
+
+
+class Source:
+    """Numbers, and whether somebody closed it."""
+
+    def __init__(self, count: int, fails: bool = False) -> None:
+        self.count, self.fails = count, fails
+        self.given = 0
+        self.thread: int | None = None
+        self.closed = threading.Event()
+
+    def __call__(self) -> Iterator[tuple[Source, int]]:
+        self.thread = threading.get_ident()
+        try:
+            for number in range(self.count):
+                self.given += 1
+                yield self, number
+            if self.fails:
+                raise RuntimeError("it broke")
+        finally:
+            self.closed.set()
+
+
+def test_all_is_given_each_in_its_order() -> None:
+    sources = [Source(50), Source(70)]
+    found = list(interleave(sources))
+    for source in sources:
+        own = [number for given_by, number in found if given_by is source]
+        assert own == list(range(source.count))
+        assert source.thread not in (None, threading.get_ident())
+    assert list(interleave([])) == []
+
+
+def test_what_one_raises_ends_the_others() -> None:
+    endless = Source(10**9)
+    with pytest.raises(RuntimeError, match="it broke"):
+        list(interleave([endless, Source(3, fails=True)]))
+    assert endless.closed.is_set()
+
+
+def test_producers_wait_for_the_consumer_and_end_when_it_does() -> None:
+    source = Source(10**9)
+    items = interleave([source])
+    next(items)
+    items.close()
+    assert source.closed.is_set()
+    assert source.given <= AHEAD + 3

@@ -1,0 +1,59 @@
+"""The values that flow through the pipeline, and what they refuse."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lddu_pipe.types import (
+    MODALITIES,
+    Absent,
+    ModalitySequence,
+    Present,
+    Reason,
+    Sample,
+    TimeSpan,
+    Utterance,
+)
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def test_the_docs_list_every_reason_once():
+    text = (DOCS / "annotation.md").read_text(encoding="utf-8")
+    section = text.split("## Why a modality is absent")[1].split("\n## ")[0]
+    listed = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+    assert listed == [reason.value for reason in Reason if reason is not Reason.OTHER]
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_reason_is_known_by_its_words(reason):
+    absent = Absent(reason)
+    assert str(absent) == reason.value
+    assert Absent.read(str(absent)) == absent
+
+
+def test_a_reason_of_another_version_keeps_its_words():
+    absent = Absent.read("the lens was covered")
+    assert absent == Absent(Reason.OTHER, "the lens was covered")
+    assert str(absent) == "the lens was covered"
+    detailed = str(Absent(Reason.NO_FACE, "too dark"))
+    assert detailed == str(Absent.read(detailed)) == "no face found: too dark"
+
+
+def test_what_shows_nothing_is_not_present():
+    values, spans = np.zeros((2, 1), np.float32), np.zeros((2, 2))
+    steps = ModalitySequence("audio", values, spans, np.zeros(2, np.bool_), ("f0",), "test")
+    with pytest.raises(ValueError, match="say why it is absent"):
+        Present(steps)
+
+
+def test_a_sample_has_evidence_of_every_modality():
+    utterance = Utterance("0000", TimeSpan(0.0, 1.0))
+    nothing = dict.fromkeys(reversed(MODALITIES), Absent(Reason.NO_WORDS))
+    assert tuple(Sample(utterance, nothing).missing) == MODALITIES
+    with pytest.raises(ValueError, match="evidence is of text, audio, vision"):
+        Sample(utterance, {"text": Absent(Reason.NO_WORDS)})
