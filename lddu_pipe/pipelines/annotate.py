@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -196,7 +196,7 @@ class EmotionPipeline:
         audio: Sound | None = None,
         frames: Pictures | None = None,
         hook: Hook | None = None,
-    ) -> Iterator[Event]:
+    ) -> Generator[Event]:
         """Annotate a file, or data in memory, and tell of each utterance when it is judged.
 
         Other threads that use the pipeline wait until the iterator is at its end or closed.
