@@ -133,7 +133,9 @@ def annotate(
         subject = (f"{number}/{len(files)} " if len(files) > 1 else "") + printable(file.name)
         try:
             with progress(subject) as bar:
-                events = pipeline.stream(file, transcript=transcript, hook=bar.hook)
+                events: Iterator[Event] = pipeline.stream(
+                    file, transcript=transcript, hook=bar.hook
+                )
                 if shown is None:
                     events = _printed(events, bar, first=number == failed + 1)
                 annotation = annotation_of(events)
