@@ -87,3 +87,17 @@ def annotation_of(events: Iterable[Event]) -> Annotation:
         elif isinstance(event, StreamEnded) and opened is not None:
             return Annotation(opened.media, opened.model, predictions, event.provenance)
     raise ValueError("the events are of no whole stream")
+
+
+def annotation_of(events: Iterable[Event]) -> Annotation:
+    """What all events of a stream come to."""
+    opened: StreamOpened | None = None
+    predictions: list[Prediction] = []
+    for event in events:
+        if isinstance(event, StreamOpened):
+            opened = event
+        elif isinstance(event, UnitJudged):
+            predictions.append(event.prediction)
+        elif isinstance(event, StreamEnded) and opened is not None:
+            return Annotation(opened.media, opened.model, predictions, event.provenance)
+    raise ValueError("the events are of no whole stream")

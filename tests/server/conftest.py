@@ -69,13 +69,13 @@ class FakeEngine:
             self.loading.wait(10)
 
     def annotate(self, media, transcript, options, hook):
-        hook("look at faces", 0.5)
+        hook("look at faces", None, 5.0, 10.0)
         with media.open("rb") as file:
             content = file.read(500)
         if content.startswith(b"WAIT"):
             while not self.gate.is_set():
                 time.sleep(0.01)
-                hook("look at faces", 0.5)
+                hook("look at faces", None, 5.0, 10.0)
         if content.startswith(b"BAD"):
             raise UnusableInputError(f"{media} is not a media file that can be read")
         if content.startswith(b"BUG"):
@@ -104,7 +104,7 @@ class SlowEngine(FakeEngine):
 
     def annotate(self, media, transcript, options, hook):
         for step in range(20):
-            hook("look at faces", step / 20)
+            hook("look at faces", None, step, 20)
             time.sleep(0.01)
         found = super().annotate(media, transcript, options, hook)
         with self.log.open("a") as log:
