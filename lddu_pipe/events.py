@@ -78,26 +78,15 @@ Event = StreamOpened | WordsHeard | FacesSeen | UnitClosed | UnitJudged | Stream
 def annotation_of(events: Iterable[Event]) -> Annotation:
     """What all events of a stream come to."""
     opened: StreamOpened | None = None
+    ended: StreamEnded | None = None
     predictions: list[Prediction] = []
     for event in events:
         if isinstance(event, StreamOpened):
             opened = event
         elif isinstance(event, UnitJudged):
             predictions.append(event.prediction)
-        elif isinstance(event, StreamEnded) and opened is not None:
-            return Annotation(opened.media, opened.model, predictions, event.provenance)
-    raise ValueError("the events are of no whole stream")
-
-
-def annotation_of(events: Iterable[Event]) -> Annotation:
-    """What all events of a stream come to."""
-    opened: StreamOpened | None = None
-    predictions: list[Prediction] = []
-    for event in events:
-        if isinstance(event, StreamOpened):
-            opened = event
-        elif isinstance(event, UnitJudged):
-            predictions.append(event.prediction)
-        elif isinstance(event, StreamEnded) and opened is not None:
-            return Annotation(opened.media, opened.model, predictions, event.provenance)
-    raise ValueError("the events are of no whole stream")
+        elif isinstance(event, StreamEnded):
+            ended = event
+    if opened is None or ended is None:
+        raise ValueError("the events are of no whole stream")
+    return Annotation(opened.media, opened.model, predictions, ended.provenance)

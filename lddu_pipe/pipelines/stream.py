@@ -57,24 +57,24 @@ class Stream:
         self._faces = FaceSteps(still=source.still)
         self._without_words = Reason.NO_WORDS if source.transcript else Reason.NO_SPEECH
         said = source.transcript
-        self._producers: list[Callable[[], Iterator[WordsHeard | FacesSeen]]] = []
-        if said is None and source.waveform is not None:
-            self._producers.append(self._listen)
-        if source.frames is not None and "vision" not in missing:
-            self._producers.append(self._look)
-        self._heard_until = 0.0 if self._listen in self._producers else math.inf
-        self._seen_until = 0.0 if self._look in self._producers else math.inf
-        utterances = [] if said is None else self._cut(said)
+        listens = said is None and source.waveform is not None
+        looks = source.frames is not None and "vision" not in missing
+        self._heard_until = 0.0 if listens else math.inf
+        self._seen_until = 0.0 if looks else math.inf
+        self._producers: list[Callable[[], Iterator[WordsHeard | FacesSeen]]] = [
+            *([self._listen] if listens else []),
+            *([self._look] if looks else []),
+        ]
         self._segmenter = Segmenter(
             TimeSpan(0.0, source.info.duration) if self._has_gaps(said) else None,
             language=None if said is None else said.language,
             max_duration=settings.max_duration,
             window=min(settings.window, settings.max_duration),
             join=said is None or said.running,
-            watched=self._look in self._producers and not source.still,
+            watched=looks and not source.still,
         )
-        if self._heard_until > 0:
-            self._segmenter.take(utterances)
+        if not listens:
+            self._segmenter.take([] if said is None else self._cut(said))
 
     def __iter__(self) -> Generator[Event]:
         """Listen, look and judge."""
