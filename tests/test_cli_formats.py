@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pandas as pd
@@ -26,6 +27,7 @@ from lddu_pipe.types import (
     Utterance,
 )
 from lddu_pipe.writers.formats import FORMATS
+from tests.streams import events_of
 
 SUFFIXES = sorted(item.suffix for item in FORMATS.values())
 
@@ -48,7 +50,7 @@ def loaded(monkeypatch):
 
     def load(*arguments, **options):
         calls.append(arguments)
-        return lambda source, **_: annotation(str(source))
+        return SimpleNamespace(stream=lambda source, **_: events_of(annotation(str(source))))
 
     monkeypatch.setattr(loading, "load_pipeline", load)
     return calls

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lddu_pipe.annotation import Annotation
     from lddu_pipe.events import Event
     from lddu_pipe.pipelines.settings import Speakers
+    from lddu_pipe.writers.terminal import Timeline
 
 
 @click.command(
@@ -129,6 +130,7 @@ def annotate(
         pipeline = loading.load_pipeline(model, device=device, offline=offline, settings=settings)
     loading.warn_of(model)
     failed = 0
+    above: list[Timeline] = []
     for number, (file, new) in enumerate(zip(files, results, strict=True), start=1):
         subject = (f"{number}/{len(files)} " if len(files) > 1 else "") + printable(file.name)
         try:
@@ -137,7 +139,7 @@ def annotate(
                     file, transcript=transcript, hook=bar.hook
                 )
                 if shown is None:
-                    events = _printed(events, bar, first=number == failed + 1)
+                    events = _printed(events, bar, above)
                 annotation = annotation_of(events)
             content = None
             if shown is not None:
@@ -190,22 +192,21 @@ def _rendered(annotation: Annotation, chosen: Format, *, compact: bool) -> bytes
     return f"{line}\n".encode("utf-8", "backslashreplace")
 
 
-def _printed(events: Iterator[Event], bar: Bar, *, first: bool) -> Iterator[Event]:
-    """Print a timeline, each utterance when it is judged, of events on their way."""
-    from lddu_pipe.events import StreamOpened, UnitJudged
+def _printed(events: Iterator[Event], bar: Bar, above: list[Timeline]) -> Iterator[Event]:
+    """Print a timeline, each utterance when it is judged, below those that stand there already."""
+    from lddu_pipe.events import StreamEnded, StreamOpened, UnitJudged
     from lddu_pipe.writers.terminal import Timeline, open_console
 
-    timeline: Timeline | None = None
     for event in events:
-        if isinstance(event, StreamOpened):
-            with bar.away():
-                if not first:
-                    click.echo()
-                timeline = Timeline(event, open_console(sys.stdout))
-        elif isinstance(event, UnitJudged) and timeline is not None:
-            with bar.away():
-                timeline.add(event.prediction)
+        match event:
+            case StreamOpened():
+                with bar.away():
+                    if above:
+                        click.echo()
+                    above.append(Timeline(event, open_console(sys.stdout)))
+            case UnitJudged(prediction):
+                with bar.away():
+                    above[-1].add(prediction)
+            case StreamEnded():
+                above[-1].end()
         yield event
-    if timeline is not None:
-        with bar.away():
-            timeline.end()

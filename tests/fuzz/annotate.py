@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -40,10 +41,11 @@ class Recorded:
     def __init__(self, pipeline: Any) -> None:
         self.pipeline, self.error = pipeline, None
 
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
+    def stream(self, *arguments: Any, **options: Any) -> Iterator[Any]:
+        """What the pipeline gives."""
         self.error = None
         try:
-            return self.pipeline(*arguments, **options)
+            yield from self.pipeline.stream(*arguments, **options)
         except Exception as error:
             self.error = error
             raise
