@@ -23,7 +23,7 @@ from lddu_pipe.review.desk import ReviewDesk
 from lddu_pipe.review.folder import AnnotatedFolder
 from lddu_pipe.review.store import CorrectionStore
 from lddu_pipe.server.folders import DataFolder
-from lddu_pipe.server.jobs import JobStore, Options, Upload
+from lddu_pipe.server.jobs import JobStore, Upload
 from lddu_pipe.server.shelf import JobShelf
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("corrections")]
@@ -167,7 +167,7 @@ def test_a_servers_data_folder_gives_what_all_its_tokens_corrected(output, tmp_p
         for owner, job_id in (("a", str(uuid4())), ("b", str(uuid4()))):
             (data.arrive(job_id) / "media.srt").write_text("1\n")
             data.keep(job_id)
-            upload = Upload(job_id, "../said.srt", ".srt", 2, None, None, Options())
+            upload = Upload(job_id, "../said.srt", ".srt", 2, None, None, {})
             jobs.add(upload, owner, most=9)
             jobs.take()
             data.save(job_id, (output / "said.json").read_bytes())

@@ -21,10 +21,6 @@ from lddu_pipe.commands.options import (
     json_option,
     message_options,
     pipeline_options,
-    pipeline_settings,
-    recogniser_option,
-    tier_option,
-    track_options,
 )
 from lddu_pipe.commands.progress import BatchProgress, progress
 from lddu_pipe.errors import UnusableInputError
@@ -35,7 +31,7 @@ if TYPE_CHECKING:
 
     from lddu_pipe.pipelines.batch.engine import Engine
     from lddu_pipe.pipelines.batch.run import Batch, Result, Todo
-    from lddu_pipe.pipelines.settings import Speakers
+    from lddu_pipe.pipelines.settings import PipelineSettings
     from lddu_pipe.writers.formats import Format
 
 
@@ -118,10 +114,7 @@ if TYPE_CHECKING:
     "--limit", type=click.IntRange(1), metavar="N", help="Do at most so many files in this run."
 )
 @click.option("--shuffle", is_flag=True, help="Do the files in random order.")
-@tier_option
-@pipeline_options
-@track_options
-@recogniser_option
+@pipeline_options("recogniser", "tiers", "audio_track", "video_track", "speakers")
 @message_options
 def batch(
     inputs: Sequence[str],
@@ -143,14 +136,7 @@ def batch(
     model: str,
     device: str,
     offline: bool,
-    fps: float,
-    aligned: bool,
-    window: float,
-    tiers: tuple[str, ...],
-    audio_track: str | None,
-    video_track: str | None,
-    speakers: Speakers,
-    recogniser: str,
+    settings: PipelineSettings,
     verbose: int,
     quiet: bool,
     debug: bool,
@@ -176,16 +162,6 @@ def batch(
 
     if engine != "ray" and (address or gpus_per_worker):
         raise click.UsageError("--address and --gpus-per-worker belong to --engine ray")
-    settings = pipeline_settings(
-        fps=fps,
-        aligned=aligned,
-        window=window,
-        tiers=tiers,
-        audio_track=audio_track,
-        video_track=video_track,
-        speakers=speakers,
-        recogniser=recogniser,
-    )
     names = order_of_formats([item.name for item in formats])
     with progress(f"looking for {model}"):
         # Every worker, on whatever machine, and however long it all takes, uses the same weights.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lddu_pipe.errors import UnusableInputError
-from lddu_pipe.pipelines.settings import Speakers
 
 State = Literal["waiting", "running", "done", "failed"]
 
@@ -43,24 +42,6 @@ CREATE INDEX jobs_owner ON jobs (owner, number);
 
 
 @dataclass(frozen=True)
-class Options:
-    """How the media of a job are cut and read; None is what the server was started with."""
-
-    fps: float | None = None
-    """Frames a second in which faces are looked for."""
-    window: float | None = None
-    """Seconds of an utterance where nobody speaks."""
-    aligned: bool | None = None
-    """Pool every modality to one step a word."""
-    audio_track: str | None = None
-    """Number, from 1, or language of the sound stream that is used."""
-    video_track: str | None = None
-    """The same of the picture stream."""
-    speakers: Speakers | None = None
-    """Who speaks: not known, or a person a channel."""
-
-
-@dataclass(frozen=True)
 class Upload:
     """What a client sent, once it is whole on the disk."""
 
@@ -70,7 +51,8 @@ class Upload:
     size: int
     transcript: str | None
     transcript_suffix: str | None
-    options: Options
+    options: Mapping[str, Any]
+    """Settings of the pipeline by name; None is what the server was started with."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +67,7 @@ class Job:
     size: int
     transcript: str | None
     transcript_suffix: str | None
-    options: Options
+    options: Mapping[str, Any]
     state: State
     error: str | None
     attempts: int
@@ -141,7 +123,7 @@ class JobStore:
         """Queue a job; None where its owner has `most` that wait or run."""
         values = {
             **asdict(upload),
-            "options": json.dumps(asdict(upload.options)),
+            "options": json.dumps(upload.options),
             "owner": owner,
             "created": _now(),
             "most": most,
@@ -293,7 +275,7 @@ class JobStore:
 
 def _job(row: sqlite3.Row) -> Job:
     values = dict(row)
-    values["options"] = Options(**json.loads(values["options"]))
+    values["options"] = json.loads(values["options"])
     values["media"] = bool(values["media"])
     return Job(**values)
 

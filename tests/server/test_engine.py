@@ -9,7 +9,6 @@ import pytest
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.server.engine import PipelineEngine
-from lddu_pipe.server.jobs import Options
 
 
 class FakePipeline:
@@ -32,11 +31,14 @@ def pipeline():
 
 def annotate(pipeline, media, longest=10.0, options=None, transcript=None):
     engine = PipelineEngine(lambda: pipeline, longest)
-    return engine.annotate(media, transcript, options or Options(), lambda stage, share: None)
+    return engine.annotate(media, transcript, options or {}, lambda stage, share: None)
 
 
 def test_options_change_settings_of_one_job(pipeline, clip):
-    assert annotate(pipeline, clip, options=Options(fps=2.0, aligned=True)) == "annotation"
+    assert (
+        annotate(pipeline, clip, options={"fps": 2.0, "aligned": True, "window": None})
+        == "annotation"
+    )
     annotate(pipeline, clip)
     assert [settings for _, _, settings in pipeline.calls] == [
         replace(pipeline.settings, fps=2.0, aligned=True),
@@ -50,7 +52,7 @@ def test_media_that_last_too_long_are_refused_before_anything_is_loaded(clip):
 
     engine = PipelineEngine(load, 1.0)
     with pytest.raises(UnusableInputError, match="lasts 2 s, and this server takes 1 s"):
-        engine.annotate(clip, None, Options(), lambda stage, share: None)
+        engine.annotate(clip, None, {}, lambda stage, share: None)
 
 
 def test_transcripts_alone_are_not_probed(pipeline, tmp_path):
@@ -64,5 +66,5 @@ def test_the_pipeline_is_loaded_once(pipeline, clip):
     loads = []
     engine = PipelineEngine(lambda: loads.append(1) or pipeline, 10.0)
     for _ in range(3):
-        engine.annotate(clip, None, Options(), lambda stage, share: None)
+        engine.annotate(clip, None, {}, lambda stage, share: None)
     assert len(loads) == 1

@@ -9,7 +9,7 @@ import pytest
 
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError
 from lddu_pipe.server.folders import DataFolder
-from lddu_pipe.server.jobs import JobStore, Options, Upload
+from lddu_pipe.server.jobs import JobStore, Upload
 from lddu_pipe.server.limits import Limits
 from lddu_pipe.server.worker import Worker
 
@@ -35,7 +35,7 @@ def parts(tmp_path, engine):
 
 
 def add(store, folder, job_id="a", content=b"hello"):
-    upload = Upload(job_id, "a.wav", "", len(content), None, None, Options())
+    upload = Upload(job_id, "a.wav", "", len(content), None, None, {})
     (folder.arrive(job_id) / "media").write_bytes(content)
     folder.keep(job_id)
     return store.add(upload, "", most=10)
