@@ -50,19 +50,16 @@ class AnnotatedFolder:
         """
         self.path = path
         self._lock = threading.Lock()
-        try:
-            self._ledger = Ledger(path / LEDGER_FILE, read_only=True)
-        except sqlite3.OperationalError as error:
-            raise UnusableInputError(
-                f"{path} is no output of a batch: {LEDGER_FILE}: {error}"
-            ) from None
+        if not (path / LEDGER_FILE).is_file():
+            raise UnusableInputError(f"{path} is no output of a batch: there is no {LEDGER_FILE}")
+        self._ledger = Ledger(path / LEDGER_FILE, read_only=True)
         try:
             self._store = CorrectionStore(path / STORE_FILE, read_only=read_only)
         except UnusableInputError:
             self._ledger.close()
             raise
         self._rows = _Rows()
-        self._seen = -1
+        self._seen: tuple[int, int] | None = None
         self._entries: dict[str, tuple[Entry, Item]] = {}
         self._digests: dict[_Stamp, str] = {}
         self._digesting: dict[_Stamp, threading.Lock] = {}

@@ -222,7 +222,7 @@ def test_what_was_broken_off_twice_has_the_time_of_its_annotation(output, talk):
 
 
 def test_a_folder_that_is_no_output_is_one_line(tmp_path, output):
-    with pytest.raises(UnusableInputError, match=r"is no output of a batch: ledger\.sqlite"):
+    with pytest.raises(UnusableInputError, match=r"is no output .*: there is no ledger\.sqlite"):
         AnnotatedFolder(tmp_path)
     assert not (tmp_path / "ledger.sqlite").exists()
     with pytest.raises(UnusableInputError, match=r"corrections\.sqlite cannot be opened"):

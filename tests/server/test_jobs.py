@@ -80,23 +80,6 @@ def test_a_job_put_back_waits_as_if_it_had_not_begun(store):
     assert store.get("a", "") == added
 
 
-def test_names_are_gone_from_the_file_once_deleted(tmp_path, store):
-    job = store.add(Upload("a", "very private.wav", "", 5, None, None, {}), "", most=10)
-    assert b"very private" in (tmp_path / "jobs.sqlite").read_bytes()
-    store.delete(job.id, "")
-    assert b"very private" not in (tmp_path / "jobs.sqlite").read_bytes()
-
-
-def test_other_files_are_refused_in_one_line(tmp_path):
-    (tmp_path / "text").write_text("no database" * 100)
-    with pytest.raises(UnusableInputError, match="holds no jobs"):
-        JobStore(tmp_path / "text")
-    with sqlite3.connect(tmp_path / "newer") as database:
-        database.execute("PRAGMA user_version = 99")
-    with pytest.raises(UnusableInputError, match="version 99"):
-        JobStore(tmp_path / "newer")
-
-
 def test_two_servers_do_not_share_a_folder(tmp_path):
     second = DataFolder(tmp_path)
     with (
