@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.datasets.store import SPLITS, Steps, StoreInfo, StoreRow, StoreWriter
 from lddu_pipe.datasets.targets import SPLIT_NAMES
-from lddu_pipe.errors import MissingAssetError, UnusableInputError
+from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.labels import M3ED, MOSEI, LabelSet
 from lddu_pipe.pipelines.checkpoint import copy_companions
 from lddu_pipe.pipelines.components import Extractors
@@ -138,8 +138,6 @@ def look_ahead(rows: Sequence[ManifestRow], label_set: LabelSet | None = None) -
         check_scales(plan, names, {name: values[at] for name, at in found.items()})
     except UnusableInputError as error:
         return [f"'train' will refuse these rows: {error}"]
-    except MissingAssetError as error:
-        return [str(error)]
     if plan.folds is None:
         return []
     aside = sum(
