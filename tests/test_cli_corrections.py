@@ -24,7 +24,7 @@ from lddu_pipe.review.folder import AnnotatedFolder
 from lddu_pipe.review.store import CorrectionStore
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.jobs import JobStore, Upload
-from lddu_pipe.server.shelf import JobShelf
+from lddu_pipe.server.repository import JobShelf
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("corrections")]
 

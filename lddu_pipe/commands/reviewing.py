@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lddu_pipe.review.desk import ReviewDesk
-    from lddu_pipe.review.shelf import Shelf
+    from lddu_pipe.review.repository import Shelf
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def _opened_jobs(folder: Path) -> Iterator[Shelf]:
     from lddu_pipe.review.store import CorrectionStore
     from lddu_pipe.server.folders import DataFolder
     from lddu_pipe.server.jobs import JobStore
-    from lddu_pipe.server.shelf import JobShelf
+    from lddu_pipe.server.repository import JobShelf
 
     data = DataFolder(folder)
     with (

@@ -154,8 +154,8 @@ def serve(
         raise MissingAssetError(
             "the server's packages are not installed; pip install 'lddu-pipe[server]'"
         )
+    from lddu_pipe.server.annotator import PipelineEngine
     from lddu_pipe.server.app import Access
-    from lddu_pipe.server.engine import PipelineEngine
     from lddu_pipe.server.listening import StuckInterrupt
     from lddu_pipe.server.listening import serve as listen
 

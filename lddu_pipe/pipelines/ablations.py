@@ -19,10 +19,10 @@ from lddu_pipe.pipelines.evaluation import figures_of_draws, resampled
 from lddu_pipe.pipelines.held_out import calibrate
 from lddu_pipe.pipelines.plan import plan_of_store
 from lddu_pipe.pipelines.train import REPORTED, Show, seed_folder, spread, train_seeds, write_json
+from lddu_pipe.training.progress import Hook, Log, ignore, prefixed, prefixed_log
 from lddu_pipe.training.run import is_first
 from lddu_pipe.training.scoring import RawScores, score_rows
 from lddu_pipe.training.settings import TrainSettings
-from lddu_pipe.training.telling import Hook, Log, ignore, prefixed, prefixed_log
 from lddu_pipe.types import MODALITIES, Answers
 
 FULL = "full"

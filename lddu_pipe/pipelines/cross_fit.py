@@ -16,10 +16,10 @@ from safetensors.numpy import load_file, save
 
 from lddu_pipe.datasets.selection import Selection
 from lddu_pipe.files import write_whole
+from lddu_pipe.training.progress import Hook, Log, prefixed, prefixed_log, shown_time
 from lddu_pipe.training.run import FOLDS, is_first, remove_checkpoints, train_model
 from lddu_pipe.training.scoring import RawScores, put_together, score_rows
 from lddu_pipe.training.settings import TrainSettings
-from lddu_pipe.training.telling import Hook, Log, prefixed, prefixed_log, shown_time
 
 SCORES_FILE = "scores.safetensors"
 SECONDS_BETWEEN_LINES = 10.0

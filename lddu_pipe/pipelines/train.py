@@ -29,11 +29,11 @@ from lddu_pipe.pipelines.held_out import (
     compare_with_base_rates,
 )
 from lddu_pipe.pipelines.plan import plan_of_store, rows_to_learn_from, share_out
+from lddu_pipe.training.progress import Hook, Log, ignore, prefixed, prefixed_log
 from lddu_pipe.training.reporting import make_reporters
 from lddu_pipe.training.run import MODEL_FOLDER, claim, is_first, remove_checkpoints, train_model
 from lddu_pipe.training.scoring import RawScores, score_rows
 from lddu_pipe.training.settings import TrainSettings
-from lddu_pipe.training.telling import Hook, Log, ignore, prefixed, prefixed_log
 
 METRICS_FILE = "metrics.json"
 FIGURES_FOLDER = "figures"

@@ -11,7 +11,7 @@ from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.matching import Anchor, anchors_of
 from lddu_pipe.review.queue import Doubt, lot
-from lddu_pipe.review.shelf import Item
+from lddu_pipe.review.repository import Item
 from lddu_pipe.types import Decision
 from lddu_pipe.writers.page import kind_of
 from lddu_pipe.writers.viewer import MediaKind

@@ -13,7 +13,7 @@ from lddu_pipe.review.agreement import Progress, measure
 from lddu_pipe.review.candidates import Opened, Reading, open_annotation
 from lddu_pipe.review.manifest import Export, label_rows
 from lddu_pipe.review.queue import Why, offers
-from lddu_pipe.review.shelf import Item, Shelf, UnknownItemError
+from lddu_pipe.review.repository import Item, Shelf, UnknownItemError
 from lddu_pipe.review.sources import said_of
 from lddu_pipe.review.store import ConflictError, Correction, Snapshot, Verdict, in_force
 from lddu_pipe.review.subjects import attach, subject_of

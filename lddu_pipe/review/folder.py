@@ -21,7 +21,7 @@ from lddu_pipe.pipelines.batch.run import LEDGER_FILE
 from lddu_pipe.pipelines.batch.storage import is_remote
 from lddu_pipe.pipelines.batch.summary import why_failed
 from lddu_pipe.pipelines.batch.work import statistics_of
-from lddu_pipe.review.shelf import Item
+from lddu_pipe.review.repository import Item
 from lddu_pipe.review.store import STORE_FILE, CorrectionStore
 from lddu_pipe.writers.escaping import named_bytes
 

@@ -11,7 +11,7 @@ from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.candidates import Opened
 from lddu_pipe.review.manifest import Said
 from lddu_pipe.review.matching import LONGEST_TEXT, Anchor, anchors_of, match, whole_characters
-from lddu_pipe.review.shelf import Item, Shelf
+from lddu_pipe.review.repository import Item, Shelf
 from lddu_pipe.review.store import Correction
 
 

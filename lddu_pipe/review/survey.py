@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lddu_pipe.review.candidates import Candidate, Key, Opened
 from lddu_pipe.review.matching import Anchor, match
-from lddu_pipe.review.shelf import Item
+from lddu_pipe.review.repository import Item
 from lddu_pipe.review.store import Correction
 
 

@@ -17,11 +17,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Lifespan
 
 from lddu_pipe.review.desk import ReviewDesk
-from lddu_pipe.review.shelf import Shelf
+from lddu_pipe.review.repository import Shelf
 from lddu_pipe.review.store import CorrectionStore
 from lddu_pipe.server import problems
+from lddu_pipe.server.annotator import Engine
 from lddu_pipe.server.archives import Archives
-from lddu_pipe.server.engine import Engine
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.guard import Guard, is_open
 from lddu_pipe.server.jobs import JobStore
@@ -29,13 +29,13 @@ from lddu_pipe.server.limits import Limits
 from lddu_pipe.server.messages import EXAMPLES, AnnotationMessage, ProblemMessage
 from lddu_pipe.server.metrics import Metrics
 from lddu_pipe.server.problems import locate
+from lddu_pipe.server.repository import JobShelf
 from lddu_pipe.server.review_messages import REVIEW_EXAMPLES
 from lddu_pipe.server.routes import ROUTERS
+from lddu_pipe.server.runner import Worker
 from lddu_pipe.server.service import Service
-from lddu_pipe.server.shelf import JobShelf
+from lddu_pipe.server.signed_urls import Tickets
 from lddu_pipe.server.texts import TextDesk
-from lddu_pipe.server.tickets import Tickets
-from lddu_pipe.server.worker import Worker
 
 logger = logging.getLogger(__name__)
 

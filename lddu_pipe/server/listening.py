@@ -15,8 +15,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.folder import AnnotatedFolder
+from lddu_pipe.server.annotator import Engine
 from lddu_pipe.server.app import Access, create_app
-from lddu_pipe.server.engine import Engine
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.guard import is_loopback
 from lddu_pipe.server.limits import Limits

@@ -11,7 +11,7 @@ from pydantic import Field
 from lddu_pipe.review.agreement import Progress
 from lddu_pipe.review.desk import Offer
 from lddu_pipe.review.queue import Why
-from lddu_pipe.review.shelf import Item, Source
+from lddu_pipe.review.repository import Item, Source
 from lddu_pipe.review.store import Correction
 from lddu_pipe.review.verdicts import LONGEST_COMMENT, LONGEST_NAME
 from lddu_pipe.server.messages import ID, Example, Message

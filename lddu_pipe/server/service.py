@@ -15,9 +15,9 @@ from lddu_pipe.server.limits import Limits
 from lddu_pipe.server.messages import JobMessage
 from lddu_pipe.server.metrics import Metrics
 from lddu_pipe.server.problems import PROBLEM_TYPE, Problem
+from lddu_pipe.server.runner import Worker
+from lddu_pipe.server.signed_urls import Tickets
 from lddu_pipe.server.texts import TextDesk
-from lddu_pipe.server.tickets import Tickets
-from lddu_pipe.server.worker import Worker
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,8 @@ from lddu_pipe.files import write_whole
 from lddu_pipe.models.config import Fusion, LDDUConfig
 from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.models.losses import CalibrationLoss, ContrastiveQueue, LossWeights
+from lddu_pipe.training.progress import Hook, Log
 from lddu_pipe.training.settings import TrainSettings
-from lddu_pipe.training.telling import Hook, Log
 from lddu_pipe.training.trainer import (
     LDDUTrainer,
     QueueKeeper,

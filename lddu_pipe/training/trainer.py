@@ -25,7 +25,7 @@ from transformers import (
 from lddu_pipe.metrics import classification_scores
 from lddu_pipe.models.lddu import LDDUOutput
 from lddu_pipe.models.losses import CalibrationLoss, ContrastiveQueue, LossWeights, lddu_loss
-from lddu_pipe.training.telling import Hook, Log, shown_time
+from lddu_pipe.training.progress import Hook, Log, shown_time
 
 QUEUE_FILE = "queue.safetensors"
 COMPLETE_FILE = "complete"

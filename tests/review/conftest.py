@@ -13,7 +13,7 @@ import pytest
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
 from lddu_pipe.pipelines.batch.work import statistics_of
-from lddu_pipe.review.shelf import Item
+from lddu_pipe.review.repository import Item
 from lddu_pipe.review.store import CorrectionStore
 from lddu_pipe.types import EmotionScore, Prediction, TimeSpan, Uncertainty, Utterance
 

@@ -12,7 +12,7 @@ from fastapi.responses import FileResponse
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.desk import ReviewDesk
-from lddu_pipe.review.shelf import Item, UnknownItemError
+from lddu_pipe.review.repository import Item, UnknownItemError
 from lddu_pipe.review.store import ConflictError
 from lddu_pipe.review.verdicts import UnfitVerdictError
 from lddu_pipe.server.problems import Problem
@@ -30,7 +30,7 @@ from lddu_pipe.server.review_messages import (
     VerdictMessage,
 )
 from lddu_pipe.server.service import ANYWHERE, GUARDED, Owner, Services, problems
-from lddu_pipe.server.tickets import MEDIA_FOLDER, Shown
+from lddu_pipe.server.signed_urls import MEDIA_FOLDER, Shown
 from lddu_pipe.writers import contract
 
 _SHOWN = ("video/", "audio/", "image/")

@@ -8,7 +8,7 @@ import pytest
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.pipelines.settings import PipelineSettings
-from lddu_pipe.server.engine import PipelineEngine
+from lddu_pipe.server.annotator import PipelineEngine
 
 
 class FakePipeline:

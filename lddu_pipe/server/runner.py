@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lddu_pipe.errors import LdduPipeError, MissingAssetError
-from lddu_pipe.server.engine import Engine
+from lddu_pipe.server.annotator import Engine
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.jobs import Job, JobStore
 from lddu_pipe.server.limits import Limits

@@ -10,7 +10,7 @@ from typing import Any
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.pipelines.batch.work import statistics_of
-from lddu_pipe.review.shelf import Item
+from lddu_pipe.review.repository import Item
 from lddu_pipe.review.store import CorrectionStore
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.jobs import Job, JobStore

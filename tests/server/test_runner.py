@@ -11,7 +11,7 @@ from lddu_pipe.errors import IncompatibleModelError, MissingAssetError
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.jobs import JobStore, Upload
 from lddu_pipe.server.limits import Limits
-from lddu_pipe.server.worker import Worker
+from lddu_pipe.server.runner import Worker
 
 
 @pytest.fixture
