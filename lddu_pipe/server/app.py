@@ -17,7 +17,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Lifespan
 
 from lddu_pipe.review.desk import ReviewDesk
-from lddu_pipe.review.repository import Shelf
+from lddu_pipe.review.repository import Repository
 from lddu_pipe.review.store import CorrectionStore
 from lddu_pipe.server import problems
 from lddu_pipe.server.annotator import Engine
@@ -29,12 +29,12 @@ from lddu_pipe.server.limits import Limits
 from lddu_pipe.server.messages import EXAMPLES, AnnotationMessage, ProblemMessage
 from lddu_pipe.server.metrics import Metrics
 from lddu_pipe.server.problems import locate
-from lddu_pipe.server.repository import JobShelf
+from lddu_pipe.server.repository import JobRepository
 from lddu_pipe.server.review_messages import REVIEW_EXAMPLES
 from lddu_pipe.server.routes import ROUTERS
 from lddu_pipe.server.runner import Worker
 from lddu_pipe.server.service import Service
-from lddu_pipe.server.signed_urls import Tickets
+from lddu_pipe.server.signed_urls import SignedUrls
 from lddu_pipe.server.texts import TextDesk
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def create_app(
     *,
     limits: Limits | None = None,
     access: Access | None = None,
-    reviewed: Shelf | None = None,
+    reviewed: Repository | None = None,
     failed: Callable[[Exception], None] | None = None,
 ) -> FastAPI:
     """Make the app; its worker starts and stops with its lifespan.
@@ -85,9 +85,9 @@ def create_app(
         store, folder, engine, limits, ended=metrics.ended, failed=failed or _log_failure
     )
     corrections = CorrectionStore(folder.corrections)
-    shelves: list[Shelf] = [JobShelf(store, folder, corrections)]
+    repositories: list[Repository] = [JobRepository(store, folder, corrections)]
     if reviewed is not None:
-        shelves.append(reviewed)
+        repositories.append(reviewed)
     service = Service(
         store,
         folder,
@@ -95,8 +95,8 @@ def create_app(
         TextDesk(engine.read, limits),
         metrics,
         limits,
-        ReviewDesk(shelves),
-        Tickets(),
+        ReviewDesk(repositories),
+        SignedUrls(),
         Archives(folder.path),
     )
 

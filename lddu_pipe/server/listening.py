@@ -126,8 +126,10 @@ def serve(
     with ExitStack() as stack:
         stack.enter_context(folder.reserved())
         listener = stack.enter_context(listen(host, port))
-        shelf = None if reviewed is None else stack.enter_context(AnnotatedFolder(reviewed))
-        app = create_app(engine, folder, limits=limits, access=access, reviewed=shelf, failed=fail)
+        repository = None if reviewed is None else stack.enter_context(AnnotatedFolder(reviewed))
+        app = create_app(
+            engine, folder, limits=limits, access=access, reviewed=repository, failed=fail
+        )
         server = uvicorn.Server(
             uvicorn.Config(
                 app,

@@ -16,7 +16,7 @@ from lddu_pipe.server.messages import JobMessage
 from lddu_pipe.server.metrics import Metrics
 from lddu_pipe.server.problems import PROBLEM_TYPE, Problem
 from lddu_pipe.server.runner import Worker
-from lddu_pipe.server.signed_urls import Tickets
+from lddu_pipe.server.signed_urls import SignedUrls
 from lddu_pipe.server.texts import TextDesk
 
 
@@ -31,7 +31,7 @@ class Service:
     metrics: Metrics
     limits: Limits
     desk: ReviewDesk
-    tickets: Tickets
+    signed_urls: SignedUrls
     archives: Archives
 
     def message(self, job: Job) -> JobMessage:

@@ -21,7 +21,7 @@ from fastapi.testclient import TestClient
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
 from lddu_pipe.errors import UnusableInputError
-from lddu_pipe.review.repository import Shelf
+from lddu_pipe.review.repository import Repository
 from lddu_pipe.server.app import Access, create_app
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.limits import Limits
@@ -300,7 +300,7 @@ def serve(tmp_path: Path, engine: FakeEngine) -> Iterator[Serve]:
         *,
         tokens: tuple[str, ...] = (),
         origins: tuple[str, ...] = (),
-        reviewed: Shelf | None = None,
+        reviewed: Repository | None = None,
         **limits: Any,
     ) -> Client:
         app = create_app(

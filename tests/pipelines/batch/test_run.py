@@ -145,8 +145,8 @@ def test_names_that_are_not_utf_8_are_names(batch, folder, tmp_path, pipe):
     assert {r"d\udcff/caf\udce9.json", r"d\udcff/caf\udce9.srt"} <= files(tmp_path)
     assert any(r"\udce4.srt" in entry.error for entry in result.failures)
     assert batch(formats=("json", "srt"))[0] == {}
-    with AnnotatedFolder(tmp_path / "out") as shelf:
-        assert name in {shelf.media(item) for item in shelf.items("")}
+    with AnnotatedFolder(tmp_path / "out") as repository:
+        assert name in {repository.media(item) for item in repository.items("")}
 
 
 def test_what_is_written_is_what_annotate_gives(batch, tmp_path, folder, pipe):
