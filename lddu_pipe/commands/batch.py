@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lddu_pipe.pipelines.batch.engine import Engine
-    from lddu_pipe.pipelines.batch.run import Batch, Result, Todo
+    from lddu_pipe.pipelines.batch.run import BatchRun, Result, Todo
     from lddu_pipe.pipelines.settings import PipelineSettings
     from lddu_pipe.writers.formats import Format
 
@@ -181,7 +181,7 @@ def batch(
     unmade = dry_run and not (state / running.LEDGER_FILE).exists() and not is_remote(output)
     with (
         tempfile.TemporaryDirectory() if unmade else nullcontext(state) as folder,
-        running.Batch(plan, config, Path(folder)) as held,
+        running.BatchRun(plan, config, Path(folder)) as held,
     ):
         todo, notes = held.survey(items, retry_failed=retry_failed)
         for note in () if quiet else notes:
@@ -200,8 +200,8 @@ def batch(
 
 
 def _engine(
-    held: Batch,
-    jobs: int,
+    held: BatchRun,
+    tasks: int,
     workers: int | None,
     time_limit: float,
     engine: str,
@@ -213,7 +213,7 @@ def _engine(
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     count = workers or max(1, cores // 2)
     threads = max(1, cores // count)
-    count = min(count, max(jobs, 1))
+    count = min(count, max(tasks, 1))
     if engine == "ray":
         from lddu_pipe.pipelines.batch.cluster import RayEngine
 
@@ -236,7 +236,7 @@ def _engine(
     )
 
 
-def _report(held: Batch, result: Result, left_out: int, *, as_json: bool, quiet: bool) -> None:
+def _report(held: BatchRun, result: Result, left_out: int, *, as_json: bool, quiet: bool) -> None:
     """Write the files that speak of the whole corpus, print it, and leave with the exit code."""
     from lddu_pipe.pipelines.batch import summary
     from lddu_pipe.pipelines.batch.storage import shown
@@ -271,7 +271,7 @@ def _report(held: Batch, result: Result, left_out: int, *, as_json: bool, quiet:
     raise Exit(SOME_FAILED if failures else 0)
 
 
-def _write_index(held: Batch) -> str:
+def _write_index(held: BatchRun) -> str:
     """Write the page of every file in the folder, whichever run made it; return its name."""
     from lddu_pipe.pipelines.batch import summary
     from lddu_pipe.pipelines.batch.storage import shown
@@ -291,10 +291,10 @@ def _print_plan(chosen: Sequence[Todo], total: int, *, as_json: bool, quiet: boo
     """Say what would be done and why."""
     rows: list[dict[str, Any]] = [
         {
-            "source": item.job.item.source,
-            "name": item.job.name,
+            "source": item.task.item.source,
+            "name": item.task.name,
             "reason": item.reason,
-            "transcript": item.job.item.transcript,
+            "transcript": item.task.item.transcript,
         }
         for item in chosen
     ]

@@ -154,7 +154,7 @@ def serve(
         raise MissingAssetError(
             "the server's packages are not installed; pip install 'lddu-pipe[server]'"
         )
-    from lddu_pipe.server.annotator import PipelineEngine
+    from lddu_pipe.server.annotator import PipelineAnnotator
     from lddu_pipe.server.app import Access
     from lddu_pipe.server.listening import StuckInterrupt
     from lddu_pipe.server.listening import serve as listen
@@ -173,7 +173,7 @@ def serve(
 
     try:
         listen(
-            PipelineEngine(
+            PipelineAnnotator(
                 lambda: loading.load_pipeline(
                     model, device=device, offline=offline, settings=settings
                 ),

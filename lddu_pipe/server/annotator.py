@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lddu_pipe.pipelines.annotate import EmotionPipeline
 
 
-class Engine(Protocol):
+class Annotator(Protocol):
     """One model in memory, for everybody."""
 
     def load(self) -> None:
@@ -41,8 +41,8 @@ class Engine(Protocol):
         """
 
 
-class PipelineEngine:
-    """The engine of the product, over one `EmotionPipeline`."""
+class PipelineAnnotator:
+    """The annotator of the product, over one `EmotionPipeline`."""
 
     def __init__(self, load: Callable[[], EmotionPipeline], longest: float) -> None:
         """Load nothing yet.

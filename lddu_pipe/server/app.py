@@ -1,4 +1,4 @@
-"""The app: endpoints, the worker behind them, and the guard before them."""
+"""The app: endpoints, the runner behind them, and the guard before them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lddu_pipe.review.desk import ReviewDesk
 from lddu_pipe.review.repository import Repository
 from lddu_pipe.review.store import CorrectionStore
 from lddu_pipe.server import problems
-from lddu_pipe.server.annotator import Engine
+from lddu_pipe.server.annotator import Annotator
 from lddu_pipe.server.archives import Archives
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.guard import Guard, is_open
@@ -32,7 +32,7 @@ from lddu_pipe.server.problems import locate
 from lddu_pipe.server.repository import JobRepository
 from lddu_pipe.server.review_messages import REVIEW_EXAMPLES
 from lddu_pipe.server.routes import ROUTERS
-from lddu_pipe.server.runner import Worker
+from lddu_pipe.server.runner import JobRunner
 from lddu_pipe.server.service import Service
 from lddu_pipe.server.signed_urls import SignedUrls
 from lddu_pipe.server.texts import TextDesk
@@ -57,7 +57,7 @@ class Access:
 
 
 def create_app(
-    engine: Engine,
+    annotator: Annotator,
     folder: DataFolder,
     *,
     limits: Limits | None = None,
@@ -65,10 +65,10 @@ def create_app(
     reviewed: Repository | None = None,
     failed: Callable[[Exception], None] | None = None,
 ) -> FastAPI:
-    """Make the app; its worker starts and stops with its lifespan.
+    """Make the app; its runner starts and stops with its lifespan.
 
     Args:
-        engine: the one model.
+        annotator: the one model.
         folder: for jobs and what was uploaded; reserved for this app.
         limits: of clients.
         access: who may call.
@@ -81,8 +81,8 @@ def create_app(
     limits, access = limits or Limits(), access or Access()
     store = JobStore(folder.store)
     metrics = Metrics(store)
-    worker = Worker(
-        store, folder, engine, limits, ended=metrics.ended, failed=failed or _log_failure
+    runner = JobRunner(
+        store, folder, annotator, limits, ended=metrics.ended, failed=failed or _log_failure
     )
     corrections = CorrectionStore(folder.corrections)
     repositories: list[Repository] = [JobRepository(store, folder, corrections)]
@@ -91,8 +91,8 @@ def create_app(
     service = Service(
         store,
         folder,
-        worker,
-        TextDesk(engine.read, limits),
+        runner,
+        TextDesk(annotator.read, limits),
         metrics,
         limits,
         ReviewDesk(repositories),
@@ -102,8 +102,8 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await run_in_threadpool(worker.recover)
-        worker.start()
+        await run_in_threadpool(runner.recover)
+        runner.start()
         janitor = asyncio.create_task(_clean(store, folder, limits.keep_media))
         try:
             yield
@@ -111,7 +111,7 @@ def create_app(
             janitor.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await janitor
-            await asyncio.to_thread(worker.stop)
+            await asyncio.to_thread(runner.stop)
             store.close()
             corrections.close()
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from lddu_pipe.database import Database, Schema, moment
 
-State = Literal["waiting", "running", "done", "failed"]
+JobState = Literal["waiting", "running", "done", "failed"]
 
 _SCHEMA = Schema(
     kind="store of jobs",
@@ -69,7 +69,7 @@ class Job:
     transcript: str | None
     transcript_suffix: str | None
     options: Mapping[str, Any]
-    state: State
+    state: JobState
     error: str | None
     attempts: int
     media: bool
@@ -181,7 +181,12 @@ class JobStore:
         return int(rows[0]["jobs"])
 
     def page(
-        self, owner: str, *, state: State | None = None, before: Job | None = None, limit: int = 50
+        self,
+        owner: str,
+        *,
+        state: JobState | None = None,
+        before: Job | None = None,
+        limit: int = 50,
     ) -> list[Job]:
         """Jobs of an owner, the newest first.
 
@@ -197,9 +202,9 @@ class JobStore:
             (owner, state, state, *[None if before is None else before.number] * 2, limit),
         )
 
-    def counts(self) -> dict[State, int]:
+    def counts(self) -> dict[JobState, int]:
         """How many jobs are in each state."""
-        found: dict[State, int] = {"waiting": 0, "running": 0, "done": 0, "failed": 0}
+        found: dict[JobState, int] = {"waiting": 0, "running": 0, "done": 0, "failed": 0}
         for row in self._database.execute(
             "SELECT state, count(*) AS jobs FROM jobs GROUP BY state"
         ):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lddu_pipe.server.jobs import Job, State
+from lddu_pipe.server.jobs import Job, JobState
 from lddu_pipe.server.options import JobOptions
 from lddu_pipe.types import Decision
 
@@ -127,7 +127,7 @@ class JobMessage(Message):
     """A job: where it stands, and what it was made of."""
 
     id: UUID
-    state: State
+    state: JobState
     name: str = Field(description="Of the media file, as its sender calls it; text, not a path.")
     size: int = Field(ge=0, description="Bytes of the media file.")
     transcript: str | None = Field(description="Name of the transcript, if one was sent.")

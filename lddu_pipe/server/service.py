@@ -15,7 +15,7 @@ from lddu_pipe.server.limits import Limits
 from lddu_pipe.server.messages import JobMessage
 from lddu_pipe.server.metrics import Metrics
 from lddu_pipe.server.problems import PROBLEM_TYPE, Problem
-from lddu_pipe.server.runner import Worker
+from lddu_pipe.server.runner import JobRunner
 from lddu_pipe.server.signed_urls import SignedUrls
 from lddu_pipe.server.texts import TextDesk
 
@@ -26,7 +26,7 @@ class Service:
 
     store: JobStore
     folder: DataFolder
-    worker: Worker
+    runner: JobRunner
     texts: TextDesk
     metrics: Metrics
     limits: Limits
@@ -37,7 +37,7 @@ class Service:
     def message(self, job: Job) -> JobMessage:
         """What a client is told of a job."""
         return JobMessage.of(
-            job, ahead=self.store.ahead(job), progress=self.worker.progress(job.id)
+            job, ahead=self.store.ahead(job), progress=self.runner.progress(job.id)
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from lddu_pipe.database import Database, Schema, moment
 
-State = Literal["waiting", "running", "done", "failed"]
+EntryState = Literal["waiting", "running", "done", "failed"]
 
 _SCHEMA = Schema(
     kind="ledger of a batch",
@@ -56,7 +56,7 @@ class Entry:
     sha256: str | None
     transcript: str | None
     config: str | None
-    state: State
+    state: EntryState
     error: str | None
     attempts: int
     outputs: tuple[str, ...]
