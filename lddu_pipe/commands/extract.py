@@ -122,7 +122,7 @@ def extract(
             output,
             name=manifest.stem,
             label_set=label_set,
-            tell=hook,
+            progress=hook,
         )
     for row in skipped:
         print_error(f"row {row['id']} was left out: {row['error']}")

@@ -89,7 +89,7 @@ class PipelineSettings:
     )
     passes: int = field(
         default=16,
-        metadata=_about("Passes of the head that epistemic uncertainty is taken from.", 2, 1024),
+        metadata=_about("Dropout passes of the head, for epistemic uncertainty.", 2, 1024),
     )
     batch_size: int = field(default=64, metadata=_about("Utterances scored at once.", 1, 4096))
     tiers: tuple[str, ...] = field(
