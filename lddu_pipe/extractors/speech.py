@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from lddu_pipe.extractors.credibility import MAX_COMPRESSION, Credibility
 from lddu_pipe.extractors.prosody import HOP_LENGTH, loudness_db
 from lddu_pipe.extractors.whisper import LANGUAGE, SAMPLE_RATE, decode
-from lddu_pipe.media import Sound
+from lddu_pipe.media import WaveformLike
 from lddu_pipe.transcripts.cues import merge_pieces
 from lddu_pipe.types import Cue, TimeSpan, Transcript, Word
 
@@ -64,7 +64,7 @@ class SpeechRecogniser:
 
     def transcribe(
         self,
-        waveform: Sound,
+        waveform: WaveformLike,
         progress: Callable[[float], None] | None = None,
     ) -> Transcript:
         """Recognise what is said in English.

@@ -68,5 +68,5 @@ class Waveform:
         return np.frombuffer(content, _SAMPLE).astype(np.float32)
 
 
-Sound = NDArray[np.float32] | Waveform
+WaveformLike = NDArray[np.float32] | Waveform
 """(samples,) float32: in memory, or a `Waveform`."""

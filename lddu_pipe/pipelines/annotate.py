@@ -14,8 +14,7 @@ from typing import Any
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
-from lddu_pipe.media import Frame, find_ffmpeg, version_of
-from lddu_pipe.media import Sound as Heard
+from lddu_pipe.media import Frame, WaveformLike, find_ffmpeg, version_of
 from lddu_pipe.pipelines.checkpoint import Checkpoint, load_checkpoint
 from lddu_pipe.pipelines.components import Extractors, choose_device
 from lddu_pipe.pipelines.looking import Looking
@@ -366,7 +365,7 @@ class EmotionPipeline:
         )
 
     def _recognised(
-        self, source: Source, waveform: Heard, progress: Callable[[float], None]
+        self, source: Source, waveform: WaveformLike, progress: Callable[[float], None]
     ) -> Transcript:
         """What is said; of several channels one after the other, each by its speaker."""
         if not source.voices:

@@ -9,7 +9,7 @@ import numpy as np
 
 from lddu_pipe.alignment import align_to_words, limit_steps
 from lddu_pipe.extractors.prosody import SAMPLE_RATE
-from lddu_pipe.media import Sound
+from lddu_pipe.media import WaveformLike
 from lddu_pipe.pipelines.components import Extractors
 from lddu_pipe.types import Modality, ModalitySequence, Sample, Utterance
 
@@ -28,8 +28,8 @@ Found = dict[Modality, ModalitySequence | str]
 def read_and_listen(
     extractors: Extractors,
     utterances: Sequence[Utterance],
-    waveform: Sound | None,
-    voices: Mapping[str, Sound] | None = None,
+    waveform: WaveformLike | None,
+    voices: Mapping[str, WaveformLike] | None = None,
 ) -> list[Found]:
     """Extract the text and the audio of every utterance.
 
@@ -105,7 +105,7 @@ def _no_text(utterance: Utterance) -> str:
 
 
 def _audio(
-    extractors: Extractors, utterance: Utterance, waveform: Sound | None
+    extractors: Extractors, utterance: Utterance, waveform: WaveformLike | None
 ) -> ModalitySequence | str:
     if waveform is None:
         return "no sound given"

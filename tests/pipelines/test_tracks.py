@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lddu_pipe import EmotionPipeline
-from lddu_pipe.media import Sound, probe
+from lddu_pipe.media import WaveformLike, probe
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.pipelines.sources import open_file
 from lddu_pipe.pipelines.tracks import choose_tracks
@@ -76,7 +76,7 @@ def test_provenance_has_the_tracks_and_the_ffmpeg(pipe: EmotionPipeline, film: P
 class Recogniser:
     """Hears one word in each sound, at the moment at which it is loudest."""
 
-    def transcribe(self, waveform: Sound, progress: object = None) -> Transcript:
+    def transcribe(self, waveform: WaveformLike, progress: object = None) -> Transcript:
         span = TimeSpan(0.5, 1.0) if abs(waveform[:8000]).max() < 0.05 else TimeSpan(0.0, 0.4)
         return Transcript((Cue("Word", span, (Word("Word", span),)),), "made up", "en")
 
@@ -92,7 +92,7 @@ def test_each_channel_is_a_speaker(
     monkeypatch.setattr(type(pipe.extractors), "speech", Recogniser())
     heard: dict[str | None, float] = {}
 
-    def extract(part: Sound, start: float) -> object:
+    def extract(part: WaveformLike, start: float) -> object:
         heard[start] = float(abs(part[:]).mean())
         return original(part, start)
 
