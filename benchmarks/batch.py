@@ -22,7 +22,7 @@ import ffmpeg
 from lddu_pipe.media import probe
 from lddu_pipe.media.ffmpeg import find_ffmpeg
 from lddu_pipe.pipelines.batch.inputs import Item
-from lddu_pipe.pipelines.batch.work import Job, Plan, Worker
+from lddu_pipe.pipelines.batch.work import Plan, Task, Worker
 
 REPORTS = 10  # of memory
 
@@ -41,7 +41,7 @@ def do(worker: Worker, files: list[Path]) -> float:
     """Seconds that a worker takes for files."""
     begun = time.monotonic()
     for path in files:
-        outcome = worker.do(Job(Item(str(path), path.name, 1, ""), path.stem))
+        outcome = worker.do(Task(Item(str(path), path.name, 1, ""), path.stem))
         if outcome.kind != "done":
             raise RuntimeError(outcome.error)
     return time.monotonic() - begun

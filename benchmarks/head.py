@@ -48,13 +48,13 @@ def measure(repeats: int) -> dict[str, float]:
         if repeat >= 3:
             for name, begun, ended in zip(times, marks, marks[1:], strict=False):
                 times[name].append(ended - begun)
-    encoder_time, forward, thinned = (statistics.median(values) for values in times.values())
+    encoder_time, forward, sampled = (statistics.median(values) for values in times.values())
     return {
         "encoder_ms": round(encoder_time * 1e3, 2),
         "forward_ms": round(forward * 1e3, 2),
-        "passes_ms": round(thinned * 1e3, 2),
+        "passes_ms": round(sampled * 1e3, 2),
         "forward_ratio": round(forward / encoder_time, 2),
-        "ratio": round((forward + thinned) / encoder_time, 2),
+        "ratio": round((forward + sampled) / encoder_time, 2),
     }
 
 

@@ -140,7 +140,7 @@ def read_takes(data: Path, output: Path, tell: Callable[[str, float], None]) -> 
         ]
         pipeline = EmotionPipeline.from_pretrained(device="cpu", offline=True)
         extract_manifest(
-            pipeline, rows, folder, name="RAVDESS speech", label_set=EMOTIONS, tell=tell
+            pipeline, rows, folder, name="RAVDESS speech", label_set=EMOTIONS, progress=tell
         )
     store = open_store(folder)
     with (data / "joint" / "ravdess_action_units.csv").open(encoding="utf-8") as file:

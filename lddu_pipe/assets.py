@@ -29,7 +29,7 @@ LANDMARKER_URL = (
 )
 _DOWNLOAD_TIMEOUT = 30.0  # seconds without a byte
 
-Source = Literal["given path", "Hugging Face cache", "package", "download"]
+FoundIn = Literal["given path", "Hugging Face cache", "package", "download"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class AssetStatus:
     asset: Asset
     path: Path | None = None
     """The file or folder; None where there is none."""
-    source: Source | None = None
+    source: FoundIn | None = None
     problem: str | None = None
     """What is wrong with `path`: a file is missing or is not the published one."""
 
@@ -249,7 +249,7 @@ def _cures(asset: Asset) -> str:
     )
 
 
-def _candidates(asset: Asset) -> Iterator[tuple[Source, Path]]:
+def _candidates(asset: Asset) -> Iterator[tuple[FoundIn, Path]]:
     cached = _cached_folder(asset)
     if cached is not None:
         yield "Hugging Face cache", cached
@@ -294,7 +294,7 @@ def _status_of_given(asset: Asset, given: Path) -> AssetStatus:
     return AssetStatus(asset, given, "given path", _file_problem(asset, given, expected))
 
 
-def _status(asset: Asset, folder: Path, source: Source) -> AssetStatus:
+def _status(asset: Asset, folder: Path, source: FoundIn) -> AssetStatus:
     problems = (
         _file_problem(asset, folder / name, expected) for name, expected in asset.files.items()
     )

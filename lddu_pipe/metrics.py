@@ -5,6 +5,8 @@ and ``predictions`` (rows, labels) bool; other values, shapes that differ and ar
 raise `ValueError`. A ratio 0/0 counts 0, as in the papers, unless a function says otherwise; what
 is undefined (the ROC-AUC of a label that never occurs) is None and never NaN. Rows in another
 order give the same figures, also where probabilities tie.
+
+Precision, recall, F1, Jaccard, average precision and ROC-AUC are scikit-learn's.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from math import ceil
 from typing import Any
 
 import numpy as np
+import sklearn.metrics
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
@@ -101,18 +104,20 @@ class PrecisionRecallCurve:
 def classification_scores(truth: ArrayLike, predictions: ArrayLike) -> ClassificationScores:
     """Precision, recall and F1: micro, macro and of each label."""
     real, decided = _truth_and_predictions(truth, predictions)
-    hits = (real & decided).sum(axis=0)
-    found, wanted = decided.sum(axis=0), real.sum(axis=0)
-    per_label = tuple(map(_precision_recall_f1, hits, found, wanted))
+    columns = range(real.shape[1])
+    real, decided = _indicators(real), _indicators(decided)
+    micro, macro, each = (
+        sklearn.metrics.precision_recall_fscore_support(
+            real, decided, labels=columns, average=average, zero_division=0.0
+        )[:3]
+        for average in ("micro", "macro", None)
+    )
     return ClassificationScores(
-        micro=_precision_recall_f1(hits.sum(), found.sum(), wanted.sum()),
-        macro=PrecisionRecallF1(
-            *(
-                float(np.mean([getattr(scores, name) for scores in per_label]))
-                for name in ("precision", "recall", "f1")
-            )
+        micro=PrecisionRecallF1(*map(float, micro)),
+        macro=PrecisionRecallF1(*map(float, macro)),
+        per_label=tuple(
+            PrecisionRecallF1(*map(float, scores)) for scores in zip(*each, strict=True)
         ),
-        per_label=per_label,
     )
 
 
@@ -127,9 +132,10 @@ def jaccard_accuracy(truth: ArrayLike, predictions: ArrayLike, *, empty: float =
         empty: What a row counts where neither side names a label: 0 as in the papers' code, or 1.
     """
     real, decided = _truth_and_predictions(truth, predictions)
-    union = (real | decided).sum(axis=1)
-    shared = (real & decided).sum(axis=1)
-    return float(np.where(union > 0, shared / np.maximum(union, 1), empty).mean())
+    real, decided = _indicators(real), _indicators(decided)
+    return float(
+        sklearn.metrics.jaccard_score(real, decided, average="samples", zero_division=empty)
+    )
 
 
 def hamming_loss(truth: ArrayLike, predictions: ArrayLike) -> float:
@@ -290,8 +296,10 @@ def top1_macro_f1(
     wanted, answers, classes = _top1(truth, probabilities, predictions)
     if not len(wanted):
         return None
-    one_hot = np.eye(classes, dtype=bool)
-    return classification_scores(one_hot[wanted], one_hot[answers]).macro.f1
+    score = sklearn.metrics.f1_score(
+        wanted, answers, labels=range(classes), average="macro", zero_division=0.0
+    )
+    return float(score)
 
 
 def summarise(
@@ -422,12 +430,9 @@ def _check_shapes(real: NDArray[Any], other: NDArray[Any]) -> None:
         raise ValueError(f"two (rows, labels) arrays are needed, got {real.shape}, {other.shape}")
 
 
-def _precision_recall_f1(hits: int, found: int, wanted: int) -> PrecisionRecallF1:
-    return PrecisionRecallF1(
-        precision=float(hits / max(found, 1)),
-        recall=float(hits / max(wanted, 1)),
-        f1=float(2 * hits / max(found + wanted, 1)),
-    )
+def _indicators(decisions: Bools) -> Bools:
+    """With one more label, which no row has: scikit-learn takes one alone for two classes."""
+    return np.pad(decisions, ((0, 0), (0, 1)))
 
 
 def _frequency_bins(present: Bools, score: Floats, bins: int) -> FrequencyBins:
@@ -445,9 +450,9 @@ def _frequency_bins(present: Bools, score: Floats, bins: int) -> FrequencyBins:
 def _precision_recall_curve(present: Bools, score: Floats) -> PrecisionRecallCurve | None:
     if not present.any():
         return None
-    _, tie, counts = np.unique(-score, return_inverse=True, return_counts=True)
-    hits = np.bincount(tie, weights=present).cumsum()
-    return PrecisionRecallCurve(precision=hits / counts.cumsum(), recall=hits / hits[-1])
+    precision, recall, _ = sklearn.metrics.precision_recall_curve(present, score)
+    # It begins at the lowest threshold, and ends with a point that belongs to none.
+    return PrecisionRecallCurve(precision[-2::-1], recall[-2::-1])
 
 
 def _average_precision(present: Bools, score: Floats) -> float | None:
@@ -456,13 +461,9 @@ def _average_precision(present: Bools, score: Floats) -> float | None:
 
 
 def _roc_auc(present: Bools, score: Floats) -> float | None:
-    positives, negatives = int(present.sum()), int((~present).sum())
-    if not positives or not negatives:
+    if not present.any() or present.all():
         return None
-    _, tie, counts = np.unique(score, return_inverse=True, return_counts=True)
-    rank = counts.cumsum() - (counts - 1) / 2  # the mean rank of each group of ties, from 1
-    wins = rank[tie[present]].sum() - positives * (positives + 1) / 2  # Mann-Whitney U
-    return float(wins / (positives * negatives))
+    return float(sklearn.metrics.roc_auc_score(present, score))
 
 
 def _top1(

@@ -23,8 +23,8 @@ from lddu_pipe.review.desk import ReviewDesk
 from lddu_pipe.review.folder import AnnotatedFolder
 from lddu_pipe.review.store import CorrectionStore
 from lddu_pipe.server.folders import DataFolder
-from lddu_pipe.server.jobs import JobStore, Options, Upload
-from lddu_pipe.server.shelf import JobShelf
+from lddu_pipe.server.jobs import JobStore, Upload
+from lddu_pipe.server.repository import JobRepository
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("corrections")]
 
@@ -65,8 +65,8 @@ def corrected(output, tmp_path) -> Path:
     """All of it corrected: as the model has it, but every fifth utterance."""
     folder = tmp_path / "out"
     shutil.copytree(output, folder)
-    with AnnotatedFolder(folder) as shelf:
-        desk = ReviewDesk([shelf])
+    with AnnotatedFolder(folder) as repository:
+        desk = ReviewDesk([repository])
         for number, offer in enumerate(desk.queue("", 100)):
             said = json.loads(desk.annotation("", offer.item).read_text())["utterances"]
             (utterance,) = (item for item in said if item["id"] == offer.utterance)
@@ -124,8 +124,8 @@ def test_another_annotation_leaves_corrections_as_they_are_and_finds_them(correc
     source = Path(place).parent
     annotate(source, corrected, "--window", 3, "--fps", 5)
     assert (corrected / "corrections.sqlite").read_bytes() == before
-    with AnnotatedFolder(corrected, read_only=True) as shelf:
-        desk = ReviewDesk([shelf])
+    with AnnotatedFolder(corrected, read_only=True) as repository:
+        desk = ReviewDesk([repository])
         for item in desk.items(""):
             found = desk.corrections("", item.id)
             assert len(found.in_force) in (3, 60), item.name
@@ -136,8 +136,8 @@ def test_another_annotation_leaves_corrections_as_they_are_and_finds_them(correc
 
 
 def test_what_is_lost_is_told(corrected, tmp_path):
-    with AnnotatedFolder(corrected) as shelf:
-        desk = ReviewDesk([shelf])
+    with AnnotatedFolder(corrected) as repository:
+        desk = ReviewDesk([repository])
         (item,) = (item for item in desk.items("") if item.name == "sample.mp4")
         first, second, _ = desk.corrections("", item.id).in_force
         for each, labels in ((first, None), (second, [])):
@@ -163,16 +163,18 @@ def test_a_servers_data_folder_gives_what_all_its_tokens_corrected(output, tmp_p
     data = DataFolder(tmp_path / "data")
     jobs = JobStore(data.store)
     with CorrectionStore(data.corrections) as store:
-        shelf = JobShelf(jobs, data, store)
+        repository = JobRepository(jobs, data, store)
         for owner, job_id in (("a", str(uuid4())), ("b", str(uuid4()))):
             (data.arrive(job_id) / "media.srt").write_text("1\n")
             data.keep(job_id)
-            upload = Upload(job_id, "../said.srt", ".srt", 2, None, None, Options())
+            upload = Upload(job_id, "../said.srt", ".srt", 2, None, None, {})
             jobs.add(upload, owner, most=9)
             jobs.take()
             data.save(job_id, (output / "said.json").read_bytes())
             jobs.finish(job_id)
-            ReviewDesk([shelf]).correct(owner, job_id, "0000", ["sad"] if owner == "a" else [])
+            ReviewDesk([repository]).correct(
+                owner, job_id, "0000", ["sad"] if owner == "a" else []
+            )
         # The server goes on while it is exported.
         done = corrections(data.path, "-o", tmp_path / "rows.jsonl")
     jobs.close()

@@ -20,10 +20,6 @@ from lddu_pipe.commands.options import (
     message_options,
     output_option,
     pipeline_options,
-    pipeline_settings,
-    recogniser_option,
-    tier_option,
-    track_options,
 )
 from lddu_pipe.commands.progress import Bar, progress
 from lddu_pipe.commands.saving import make_folder, output_names, save, spare_inputs, targets
@@ -33,7 +29,7 @@ from lddu_pipe.writers.formats import FORMATS, Format
 if TYPE_CHECKING:
     from lddu_pipe.annotation import Annotation
     from lddu_pipe.events import Event
-    from lddu_pipe.pipelines.settings import Speakers
+    from lddu_pipe.pipelines.settings import PipelineSettings
     from lddu_pipe.writers.terminal import Timeline
 
 
@@ -65,10 +61,7 @@ if TYPE_CHECKING:
     help="Words of the one FILE, in place of speech recognition: subtitles, JSON of a recogniser, "
     "ELAN, Praat, text and others; see docs/formats.md.",
 )
-@tier_option
-@pipeline_options
-@track_options
-@recogniser_option
+@pipeline_options("recogniser", "tiers", "audio_track", "video_track", "speakers")
 @message_options
 def annotate(
     files: Sequence[Path],
@@ -79,14 +72,7 @@ def annotate(
     model: str,
     device: str,
     offline: bool,
-    fps: float,
-    aligned: bool,
-    window: float,
-    tiers: tuple[str, ...],
-    audio_track: str | None,
-    video_track: str | None,
-    speakers: Speakers,
-    recogniser: str,
+    settings: PipelineSettings,
     verbose: int,
     quiet: bool,
     debug: bool,
@@ -103,24 +89,15 @@ def annotate(
     """
     if transcript and len(files) > 1:
         raise click.UsageError("--transcript belongs to one file; give one FILE")
-    if tiers and not any(map(_has_tiers, (*files, *([transcript] if transcript else ())))):
+    given = (*files, *([transcript] if transcript else ()))
+    if settings.tiers and not any(map(_has_tiers, given)):
         raise click.UsageError("--tier belongs to a transcript of ELAN or Praat; none is given")
-    settings = pipeline_settings(
-        fps=fps,
-        aligned=aligned,
-        window=window,
-        tiers=tiers,
-        audio_track=audio_track,
-        video_track=video_track,
-        speakers=speakers,
-        recogniser=recogniser,
-    )
     results: list[dict[Path, Format]] = [{} for _ in files]
     if output:
         make_folder(output)
         chosen = formats or (FORMATS["json"],)
         results = [targets(output, name, chosen) for name in output_names(files)]
-        spare_inputs(chain(*results), files if transcript is None else (*files, transcript))
+        spare_inputs(chain(*results), given)
         shown = FORMATS["json"] if as_json else None
     else:
         shown = _format_to_print(formats, files, as_json=as_json)

@@ -21,10 +21,6 @@ from lddu_pipe.commands.options import (
     json_option,
     message_options,
     pipeline_options,
-    pipeline_settings,
-    recogniser_option,
-    tier_option,
-    track_options,
 )
 from lddu_pipe.commands.progress import BatchProgress, progress
 from lddu_pipe.errors import UnusableInputError
@@ -34,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lddu_pipe.pipelines.batch.engine import Engine
-    from lddu_pipe.pipelines.batch.run import Batch, Result, Todo
-    from lddu_pipe.pipelines.settings import Speakers
+    from lddu_pipe.pipelines.batch.run import BatchRun, Result, Todo
+    from lddu_pipe.pipelines.settings import PipelineSettings
     from lddu_pipe.writers.formats import Format
 
 
@@ -118,10 +114,7 @@ if TYPE_CHECKING:
     "--limit", type=click.IntRange(1), metavar="N", help="Do at most so many files in this run."
 )
 @click.option("--shuffle", is_flag=True, help="Do the files in random order.")
-@tier_option
-@pipeline_options
-@track_options
-@recogniser_option
+@pipeline_options("recogniser", "tiers", "audio_track", "video_track", "speakers")
 @message_options
 def batch(
     inputs: Sequence[str],
@@ -143,14 +136,7 @@ def batch(
     model: str,
     device: str,
     offline: bool,
-    fps: float,
-    aligned: bool,
-    window: float,
-    tiers: tuple[str, ...],
-    audio_track: str | None,
-    video_track: str | None,
-    speakers: Speakers,
-    recogniser: str,
+    settings: PipelineSettings,
     verbose: int,
     quiet: bool,
     debug: bool,
@@ -176,16 +162,6 @@ def batch(
 
     if engine != "ray" and (address or gpus_per_worker):
         raise click.UsageError("--address and --gpus-per-worker belong to --engine ray")
-    settings = pipeline_settings(
-        fps=fps,
-        aligned=aligned,
-        window=window,
-        tiers=tiers,
-        audio_track=audio_track,
-        video_track=video_track,
-        speakers=speakers,
-        recogniser=recogniser,
-    )
     names = order_of_formats([item.name for item in formats])
     with progress(f"looking for {model}"):
         # Every worker, on whatever machine, and however long it all takes, uses the same weights.
@@ -205,7 +181,7 @@ def batch(
     unmade = dry_run and not (state / running.LEDGER_FILE).exists() and not is_remote(output)
     with (
         tempfile.TemporaryDirectory() if unmade else nullcontext(state) as folder,
-        running.Batch(plan, config, Path(folder)) as held,
+        running.BatchRun(plan, config, Path(folder)) as held,
     ):
         todo, notes = held.survey(items, retry_failed=retry_failed)
         for note in () if quiet else notes:
@@ -224,8 +200,8 @@ def batch(
 
 
 def _engine(
-    held: Batch,
-    jobs: int,
+    held: BatchRun,
+    tasks: int,
     workers: int | None,
     time_limit: float,
     engine: str,
@@ -237,7 +213,7 @@ def _engine(
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     count = workers or max(1, cores // 2)
     threads = max(1, cores // count)
-    count = min(count, max(jobs, 1))
+    count = min(count, max(tasks, 1))
     if engine == "ray":
         from lddu_pipe.pipelines.batch.cluster import RayEngine
 
@@ -260,7 +236,7 @@ def _engine(
     )
 
 
-def _report(held: Batch, result: Result, left_out: int, *, as_json: bool, quiet: bool) -> None:
+def _report(held: BatchRun, result: Result, left_out: int, *, as_json: bool, quiet: bool) -> None:
     """Write the files that speak of the whole corpus, print it, and leave with the exit code."""
     from lddu_pipe.pipelines.batch import summary
     from lddu_pipe.pipelines.batch.storage import shown
@@ -295,7 +271,7 @@ def _report(held: Batch, result: Result, left_out: int, *, as_json: bool, quiet:
     raise Exit(SOME_FAILED if failures else 0)
 
 
-def _write_index(held: Batch) -> str:
+def _write_index(held: BatchRun) -> str:
     """Write the page of every file in the folder, whichever run made it; return its name."""
     from lddu_pipe.pipelines.batch import summary
     from lddu_pipe.pipelines.batch.storage import shown
@@ -315,10 +291,10 @@ def _print_plan(chosen: Sequence[Todo], total: int, *, as_json: bool, quiet: boo
     """Say what would be done and why."""
     rows: list[dict[str, Any]] = [
         {
-            "source": item.job.item.source,
-            "name": item.job.name,
+            "source": item.task.item.source,
+            "name": item.task.name,
             "reason": item.reason,
-            "transcript": item.job.item.transcript,
+            "transcript": item.task.item.transcript,
         }
         for item in chosen
     ]

@@ -16,13 +16,13 @@ from lddu_pipe.commands.options import (
     json_option,
     message_options,
     pipeline_options,
-    pipeline_settings,
     rows_options,
 )
 from lddu_pipe.commands.progress import progress
 
 if TYPE_CHECKING:
     from lddu_pipe.models.calibration import Method
+    from lddu_pipe.pipelines.settings import PipelineSettings
 
 
 @click.command(
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     help="Add label sets that hold all true labels in a share C of utterances.",
 )
 @json_option
-@pipeline_options
+@pipeline_options()
 @message_options
 def calibrate(
     manifest: Path | None,
@@ -85,9 +85,7 @@ def calibrate(
     model: str,
     device: str,
     offline: bool,
-    fps: float,
-    aligned: bool,
-    window: float,
+    settings: PipelineSettings,
     verbose: int,
     quiet: bool,
     debug: bool,
@@ -102,7 +100,6 @@ def calibrate(
     from lddu_pipe.models.calibration import parse_target
 
     chosen = parse_target(target)
-    settings = pipeline_settings(fps=fps, aligned=aligned, window=window)
     skipped: list[dict[str, str]] = []
     total = 0
     if manifest is not None and data is None:

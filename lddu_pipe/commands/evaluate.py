@@ -16,7 +16,6 @@ from lddu_pipe.commands.options import (
     json_option,
     message_options,
     pipeline_options,
-    pipeline_settings,
     rows_options,
 )
 from lddu_pipe.commands.progress import progress
@@ -66,7 +65,7 @@ if TYPE_CHECKING:
     help="Draw reliability, risk-coverage and more as PNG files into DIR.",
 )
 @json_option
-@pipeline_options
+@pipeline_options()
 @message_options
 def evaluate(
     manifest: Path | None,
@@ -79,9 +78,7 @@ def evaluate(
     model: str,
     device: str,
     offline: bool,
-    fps: float,
-    aligned: bool,
-    window: float,
+    settings: PipelineSettings,
     verbose: int,
     quiet: bool,
     debug: bool,
@@ -107,7 +104,6 @@ def evaluate(
         found = _evaluate_store(data, model, device, offline, split, protocol)
         source = ""  # the store tells
     elif manifest is not None:
-        settings = pipeline_settings(fps=fps, aligned=aligned, window=window)
         found = _evaluate_manifest(manifest, model, device, offline, settings)
         source, skipped = manifest.name, found.figures["skipped"]
     from lddu_pipe.pipelines.evaluation import with_intervals

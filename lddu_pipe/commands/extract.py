@@ -13,11 +13,11 @@ from lddu_pipe.commands.options import (
     manifest_option,
     message_options,
     pipeline_options,
-    pipeline_settings,
 )
 from lddu_pipe.commands.progress import progress
 
 if TYPE_CHECKING:
+    from lddu_pipe.pipelines.settings import PipelineSettings
     from lddu_pipe.types import Modality
 
 
@@ -68,7 +68,7 @@ def _labels(context: click.Context, option: click.Parameter, value: str | None) 
     metavar="ID|DIR",
     help="The same for sound: one such as wav2vec 2.0, HuBERT or WavLM.",
 )
-@pipeline_options
+@pipeline_options()
 @message_options
 def extract(
     manifest: Path,
@@ -79,9 +79,7 @@ def extract(
     model: str,
     device: str,
     offline: bool,
-    fps: float,
-    aligned: bool,
-    window: float,
+    settings: PipelineSettings,
     verbose: int,
     quiet: bool,
     debug: bool,
@@ -103,7 +101,6 @@ def extract(
     from lddu_pipe.datasets.manifest import read_manifest
     from lddu_pipe.labels import LabelSet
 
-    settings = pipeline_settings(fps=fps, aligned=aligned, window=window)
     label_set = LabelSet("own", tuple(labels)) if labels else None
     rows = read_manifest(manifest)
     from lddu_pipe.pipelines.extract import extract_manifest, look_ahead
@@ -125,7 +122,7 @@ def extract(
             output,
             name=manifest.stem,
             label_set=label_set,
-            tell=hook,
+            progress=hook,
         )
     for row in skipped:
         print_error(f"row {row['id']} was left out: {row['error']}")

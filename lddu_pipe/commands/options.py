@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import why_absent
-from lddu_pipe.pipelines.settings import PipelineSettings
+from lddu_pipe.pipelines.settings import SETTINGS, PipelineSettings
 from lddu_pipe.writers.formats import FORMATS, Format, choose_formats
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -158,85 +159,59 @@ card_options = _together(
     ),
 )
 
-pipeline_options = _together(
-    model_option,
-    click.option(
-        "--device",
-        type=click.Choice(["auto", "cpu", "cuda", "mps"]),
-        default="auto",
-        show_default=True,
-        help="Where networks run; auto takes a GPU if there is one.",
-    ),
-    offline_option,
-    click.option(
-        "--fps",
-        type=float,
-        default=PipelineSettings.fps,
-        show_default=True,
-        metavar="N",
-        help="Frames a second in which faces are looked for.",
-    ),
-    click.option(
-        "--aligned", is_flag=True, help="Pool every modality to one step a word before scoring."
-    ),
-    click.option(
-        "--window",
-        type=float,
-        default=PipelineSettings.window,
-        show_default=True,
-        metavar="S",
-        help="Seconds of an utterance where nobody speaks.",
-    ),
-)
-
-tier_option = click.option(
-    "--tier",
-    "tiers",
-    multiple=True,
-    metavar="NAME",
-    help="Of transcripts of ELAN and Praat, a tier that holds speech; may be given again.  "
-    "[default: by their names]",
-)
-
-track_options = _together(
-    click.option(
-        "--audio-track",
-        metavar="N|LANGUAGE",
-        help="Which sound of files that have several: its number, from 1, or its language as the "
-        "file has it.  [default: what the file prefers and somebody speaks in]",
-    ),
-    click.option(
-        "--video-track",
-        metavar="N|LANGUAGE",
-        help="Which pictures of files that have several.  [default: what the file prefers and "
-        "shows something]",
-    ),
-    click.option(
-        "--speakers",
-        type=click.Choice(["unknown", "channels"]),
-        default=PipelineSettings.speakers,
-        show_default=True,
-        help="channels: each channel of the sound is a speaker, as the two sides of a call.",
-    ),
-)
-
-recogniser_option = click.option(
-    "--recogniser",
-    default=PipelineSettings.recogniser,
+_device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    default="auto",
     show_default=True,
-    metavar="NAME|DIR",
-    help="What recognises words: a size of faster-whisper such as small.en, which is downloaded "
-    "once, or the folder of one. Larger ones understand more and take longer.",
+    help="Where networks run; auto takes a GPU if there is one.",
 )
 
 
-def pipeline_settings(**chosen: Any) -> PipelineSettings:
-    """Return the settings, or say which option is out of range.
+def pipeline_options(*more: str) -> Callable[[_Function], _Function]:
+    """Options of a command that runs a pipeline: the model, where it runs, and settings.
 
-    Raises:
-        click.UsageError: a value is out of range.
+    The command gets `model`, `device`, `offline`, and all settings as one `settings`.
+
+    Args:
+        more: names of settings beside those that every such command has.
     """
-    try:
-        return PipelineSettings(**chosen)
-    except ValueError as error:
-        raise click.UsageError(f"--{error}") from None
+    names = ("fps", "aligned", "window", *more)
+
+    def decorate(function: _Function) -> _Function:
+        @wraps(function)
+        def command(**values: Any) -> Any:  # noqa: ANN401 - as the command has it
+            chosen = {name: values.pop(name) for name in names}
+            try:
+                settings = PipelineSettings(**chosen)
+            except ValueError as error:  # such as NaN, which click lets pass
+                raise click.UsageError(f"--{error}") from None
+            return function(**values, settings=settings)
+
+        options = _together(
+            model_option, _device_option, offline_option, *map(_setting_option, names)
+        )
+        return cast(_Function, options(command))
+
+    return decorate
+
+
+def _setting_option(name: str) -> Callable[[Any], Any]:
+    """The option of one setting, as its description has it."""
+    setting, default = SETTINGS[name], getattr(PipelineSettings, name)
+    kind: click.Choice[str] | click.FloatRange | None = None
+    if setting.choices:
+        kind = click.Choice(setting.choices)
+    elif setting.low is not None:
+        kind = click.FloatRange(setting.low, setting.high)
+    return click.option(
+        f"--{(setting.singular or name).replace('_', '-')}",
+        name,
+        type=kind,
+        is_flag=default is False,
+        multiple=bool(setting.singular),
+        default=default,
+        show_default=not setting.unset and default is not False,
+        metavar=setting.metavar,
+        help=setting.help + (f"  [default: {setting.unset}]" if setting.unset else ""),
+    )

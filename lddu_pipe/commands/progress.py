@@ -15,7 +15,7 @@ from lddu_pipe.commands.base import print_warning
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from lddu_pipe.pipelines.batch.work import Job, Outcome
+    from lddu_pipe.pipelines.batch.work import Outcome, Task
 
 
 def _is_watched() -> bool:
@@ -143,18 +143,18 @@ class BatchProgress:
         if self._bar is not None:
             self._task = self._bar.add_task(self._description(), total=max(size, 1))
 
-    def start(self, job: Job) -> None:
+    def start(self, task: Task) -> None:
         """A file is begun; the line changes when it is done."""
 
-    def end(self, job: Job, outcome: Outcome) -> None:
+    def end(self, task: Task, outcome: Outcome) -> None:
         """A file is done or failed."""
         self._done += 1
         self._failed += outcome.kind == "failed"
         self._media += outcome.statistics.get("duration", 0.0)
         for note in () if self._quiet else outcome.notes:
-            print_warning(f"{job.item.name}: {note}")
+            print_warning(f"{task.item.name}: {note}")
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, advance=job.item.size, description=self._description())
+            self._bar.update(self._task, advance=task.item.size, description=self._description())
 
     def stopping(self, running: int) -> None:
         """A person wants to stop."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lddu_pipe.review.desk import ReviewDesk
-    from lddu_pipe.review.shelf import Shelf
+    from lddu_pipe.review.repository import Repository
 
 
 @contextmanager
@@ -31,9 +31,9 @@ def opened_desk(folder: Path) -> Iterator[tuple[ReviewDesk, Sequence[str]]]:
 
     if not (folder / STORE_FILE).is_file():
         raise UnusableInputError(f"{folder}: nothing was corrected here; there is no {STORE_FILE}")
-    with _opened_jobs(folder) if _is_server(folder) else _opened_batch(folder) as shelf:
-        owners = {correction.owner for correction in shelf.store.in_force()}
-        yield ReviewDesk([shelf]), sorted(owners)
+    with _opened_jobs(folder) if _is_server(folder) else _opened_batch(folder) as repository:
+        owners = {correction.owner for correction in repository.store.in_force()}
+        yield ReviewDesk([repository]), sorted(owners)
 
 
 def _is_server(folder: Path) -> bool:
@@ -42,22 +42,22 @@ def _is_server(folder: Path) -> bool:
     return (folder / JOBS_FILE).is_file()
 
 
-def _opened_batch(folder: Path) -> AbstractContextManager[Shelf]:
+def _opened_batch(folder: Path) -> AbstractContextManager[Repository]:
     from lddu_pipe.review.folder import AnnotatedFolder
 
     return AnnotatedFolder(folder, read_only=True)
 
 
 @contextmanager
-def _opened_jobs(folder: Path) -> Iterator[Shelf]:
+def _opened_jobs(folder: Path) -> Iterator[Repository]:
     from lddu_pipe.review.store import CorrectionStore
     from lddu_pipe.server.folders import DataFolder
     from lddu_pipe.server.jobs import JobStore
-    from lddu_pipe.server.shelf import JobShelf
+    from lddu_pipe.server.repository import JobRepository
 
     data = DataFolder(folder)
     with (
         closing(JobStore(data.store)) as jobs,
         CorrectionStore(data.corrections, read_only=True) as store,
     ):
-        yield JobShelf(jobs, data, store)
+        yield JobRepository(jobs, data, store)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,11 +14,12 @@ from lddu_pipe.commands.base import Command, leave_interrupted
 from lddu_pipe.commands.options import (
     message_options,
     pipeline_options,
-    pipeline_settings,
-    recogniser_option,
 )
 from lddu_pipe.errors import MissingAssetError
 from lddu_pipe.server.limits import Limits
+
+if TYPE_CHECKING:
+    from lddu_pipe.pipelines.settings import PipelineSettings
 
 _MEBIBYTE = 1 << 20
 
@@ -120,8 +122,7 @@ _MEBIBYTE = 1 << 20
     help="Output folder of a batch, to be looked through and corrected in a browser; whoever may "
     "call sees it, and its media.",
 )
-@pipeline_options
-@recogniser_option
+@pipeline_options("recogniser")
 @message_options
 def serve(
     host: str,
@@ -138,10 +139,7 @@ def serve(
     model: str,
     device: str,
     offline: bool,
-    fps: float,
-    aligned: bool,
-    window: float,
-    recogniser: str,
+    settings: PipelineSettings,
     verbose: int,
     quiet: bool,
     debug: bool,
@@ -156,12 +154,11 @@ def serve(
         raise MissingAssetError(
             "the server's packages are not installed; pip install 'lddu-pipe[server]'"
         )
+    from lddu_pipe.server.annotator import PipelineAnnotator
     from lddu_pipe.server.app import Access
-    from lddu_pipe.server.engine import PipelineEngine
     from lddu_pipe.server.listening import StuckInterrupt
     from lddu_pipe.server.listening import serve as listen
 
-    settings = pipeline_settings(fps=fps, aligned=aligned, window=window, recogniser=recogniser)
     limits = Limits(
         upload=max_upload * _MEBIBYTE,
         duration=max_duration * 60,
@@ -176,7 +173,7 @@ def serve(
 
     try:
         listen(
-            PipelineEngine(
+            PipelineAnnotator(
                 lambda: loading.load_pipeline(
                     model, device=device, offline=offline, settings=settings
                 ),

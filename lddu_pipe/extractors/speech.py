@@ -22,13 +22,13 @@ from lddu_pipe.events import WordsHeard
 from lddu_pipe.extractors.credibility import MAX_COMPRESSION, Credibility
 from lddu_pipe.extractors.prosody import HOP_LENGTH, loudness_db
 from lddu_pipe.extractors.whisper import LANGUAGE, SAMPLE_RATE, decode
-from lddu_pipe.media import Sound
+from lddu_pipe.media import WaveformLike
 from lddu_pipe.transcripts.cues import merge_pieces
 from lddu_pipe.types import Cue, TimeSpan, Transcript, Word
 
 MIN_SAMPLES = SAMPLE_RATE // 10  # less is shorter than any word, and the voice detector needs it
 
-# Sound is recognised in blocks, so that an hour takes no more memory than a few minutes.
+# WaveformLike is recognised in blocks, so that an hour takes no more memory than a few minutes.
 MAX_BLOCK = 180.0  # seconds
 SEARCH = 60.0  # seconds before its end in which a block is ended, at the quietest moment
 QUIET = 0.5  # seconds over which quiet is measured
@@ -58,7 +58,7 @@ class SpeechRecogniser:
         self.language = LANGUAGE
         self._credibility = Credibility(model)
 
-    def transcribe(self, waveform: Sound) -> Transcript:
+    def transcribe(self, waveform: WaveformLike) -> Transcript:
         """Recognise what is said in English, to the end; see `listen`.
 
         Returns:
@@ -73,7 +73,7 @@ class SpeechRecogniser:
             unrecognised=tuple(cue for news in heard for cue in news.unrecognised),
         )
 
-    def listen(self, waveform: Sound) -> Iterator[WordsHeard]:
+    def listen(self, waveform: WaveformLike) -> Iterator[WordsHeard]:
         """Recognise what is said in English, and tell of it as it is recognised.
 
         Args:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from lddu_pipe.media.decode import Frame, decode_audio, decode_frames, decode_waveform
 from lddu_pipe.media.ffmpeg import find_ffmpeg, version_of
 from lddu_pipe.media.probe import probe
-from lddu_pipe.media.waveform import Sound, Waveform
+from lddu_pipe.media.waveform import Waveform, WaveformLike
 
 __all__ = [
     "Frame",
-    "Sound",
     "Waveform",
+    "WaveformLike",
     "decode_audio",
     "decode_frames",
     "decode_waveform",

@@ -96,5 +96,5 @@ class Waveform:
         self._samples += len(part)
 
 
-Sound = NDArray[np.float32] | Waveform
+WaveformLike = NDArray[np.float32] | Waveform
 """(samples,) float32: in memory, or a `Waveform`."""

@@ -243,26 +243,26 @@ class LDDUModel(PreTrainedModel):
 
     @torch.no_grad()
     def sample_logits(self, gathered: Gathered, passes: int, seed: int = 0) -> Tensor:
-        """Logits of several thinned copies of the head (Monte Carlo dropout, Gal 2016).
+        """Logits of several dropout passes of the head (Monte Carlo dropout, Gal 2016).
 
-        One copy uses the same dropout masks for every row, so a row's spread does not depend on
+        A pass uses the same dropout masks for every row, so a row's spread does not depend on
         the rows beside it, and the masks follow from `seed`, so that two runs are equal.
 
         Returns:
             (passes, batch, labels).
         """
         rows = len(gathered.values)
-        # All copies in one pass: for a single utterance it costs little more than one of them.
+        # All passes as one batch: for a single utterance it costs little more than one of them.
         repeated = Gathered(
             gathered.values.repeat(passes, 1, 1, 1), gathered.present.repeat(passes, 1), {}
         )
-        with _thinned([self.latents, self.fusion], passes, seed):
+        with _dropout_masks([self.latents, self.fusion], passes, seed):
             logits = self.classify(repeated).logits
         return logits.view(passes, rows, -1)
 
 
 @contextmanager
-def _thinned(parts: list[nn.Module], passes: int, seed: int) -> Iterator[None]:
+def _dropout_masks(parts: list[nn.Module], passes: int, seed: int) -> Iterator[None]:
     """Let each dropout layer inside `parts` drop whole features, the same in a pass's rows."""
     generator = torch.Generator().manual_seed(seed)
 

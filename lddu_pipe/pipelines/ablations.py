@@ -19,10 +19,10 @@ from lddu_pipe.pipelines.evaluation import figures_of_draws, resampled
 from lddu_pipe.pipelines.held_out import calibrate
 from lddu_pipe.pipelines.plan import plan_of_store
 from lddu_pipe.pipelines.train import REPORTED, Show, seed_folder, spread, train_seeds, write_json
+from lddu_pipe.training.progress import Log, ProgressCallback, ignore, prefixed, prefixed_log
 from lddu_pipe.training.run import is_first
 from lddu_pipe.training.scoring import RawScores, score_rows
 from lddu_pipe.training.settings import TrainSettings
-from lddu_pipe.training.telling import Hook, Log, ignore, prefixed, prefixed_log
 from lddu_pipe.types import MODALITIES, Answers
 
 FULL = "full"
@@ -43,7 +43,7 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
 def ablate(
     settings: TrainSettings,
     seeds: Sequence[int],
-    tell: Hook,
+    progress: ProgressCallback,
     show: Show | None = None,
     log: Log = ignore,
 ) -> dict[str, Any] | None:
@@ -62,7 +62,7 @@ def ablate(
     results: dict[str, Any] = {}
     for name, changes in ABLATIONS.items():
         one = _changed(settings, name, changes)
-        found = train_seeds(one, seeds, prefixed(tell, name), show, prefixed_log(log, name))
+        found = train_seeds(one, seeds, prefixed(progress, name), show, prefixed_log(log, name))
         if found is not None:
             results[name] = found
     if not is_first():
@@ -71,13 +71,13 @@ def ablate(
     if "test" in store.splits:
         answers: dict[str, list[Answers]] = {}
         for name in ABLATIONS:
-            tell(f"{name}: compare", 0.0)
+            progress(f"{name}: compare", 0.0)
             folders = [seed_folder(_folder(settings, name), seed) for seed in seeds]
             answers[name] = [
                 evaluate_store(load_checkpoint(folder), store).answers for folder in folders
             ]
         if plan_of_store(store, settings.seed).folds is None:
-            tell(LATE_FUSION, 0.0)
+            progress(LATE_FUSION, 0.0)
             results[LATE_FUSION], answers[LATE_FUSION] = _late_fusion(settings, seeds, store)
         for name, of_seeds in answers.items():
             if name != FULL:

@@ -16,10 +16,10 @@ from safetensors.numpy import load_file, save
 
 from lddu_pipe.datasets.selection import Selection
 from lddu_pipe.files import write_whole
+from lddu_pipe.training.progress import Log, ProgressCallback, prefixed, prefixed_log, shown_time
 from lddu_pipe.training.run import FOLDS, is_first, remove_checkpoints, train_model
 from lddu_pipe.training.scoring import RawScores, put_together, score_rows
 from lddu_pipe.training.settings import TrainSettings
-from lddu_pipe.training.telling import Hook, Log, prefixed, prefixed_log, shown_time
 
 SCORES_FILE = "scores.safetensors"
 SECONDS_BETWEEN_LINES = 10.0
@@ -31,7 +31,7 @@ def score_by_folds(
     rows: Selection,
     folds: NDArray[np.int64],
     passes: int,
-    tell: Hook,
+    progress: ProgressCallback,
     log: Log,
 ) -> RawScores | None:
     """Train once a fold, on the rows of the others, and score the rows of the fold.
@@ -43,7 +43,7 @@ def score_by_folds(
         rows: all of them.
         folds: (rows,) the fold of each.
         passes: see `score_rows`.
-        tell: told of stages and the share that is done.
+        progress: called with each stage and the share of it that is done.
         log: given a line now and then.
 
     Returns:
@@ -64,7 +64,7 @@ def score_by_folds(
                 rows.at(~held),
                 None,
                 folder,
-                prefixed(tell, name),
+                prefixed(progress, name),
                 _now_and_then(prefixed_log(log, name)),
             )
             if model is None:

@@ -15,7 +15,7 @@ from lddu_pipe.models.calibration import decide
 from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.evaluation import Evaluation, evaluate_answers
 from lddu_pipe.pipelines.rows import samples_of_rows
-from lddu_pipe.pipelines.settings import ProgressCallback
+from lddu_pipe.training.progress import ProgressCallback
 from lddu_pipe.types import MODALITIES, Answers, Prediction, Sample, ScaleAnswers
 
 PRESENT = 0.5

@@ -84,7 +84,7 @@ def evaluate_store(
     """
     check_fit(checkpoint, store)
     rows = store.split(split)
-    raw = score_rows(checkpoint.model, rows, passes=PASSES, tell=tell)
+    raw = score_rows(checkpoint.model, rows, passes=PASSES, progress=tell)
     return evaluate_scores(checkpoint, rows, split, raw, protocol)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.datasets.store import SPLITS, Steps, StoreInfo, StoreRow, StoreWriter
 from lddu_pipe.datasets.targets import SPLIT_NAMES
-from lddu_pipe.errors import MissingAssetError, UnusableInputError
+from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.labels import M3ED, MOSEI, LabelSet
 from lddu_pipe.pipelines.checkpoint import copy_companions
 from lddu_pipe.pipelines.components import Extractors
@@ -48,7 +48,7 @@ def extract_manifest(
     *,
     name: str,
     label_set: LabelSet | None = None,
-    tell: Callable[[str, float], None],
+    progress: Callable[[str, float], None],
 ) -> Skipped:
     """Run the extractors over the media of labelled rows and write a feature store.
 
@@ -63,7 +63,7 @@ def extract_manifest(
         output: folder of the store; it must not be there or be empty.
         name: of the data set, for people.
         label_set: of the store; `choose_labels` where None.
-        tell: told of stages and the share that is done.
+        progress: called with each stage and the share of it that is done.
 
     Returns:
         Id and reason of each row that was left out.
@@ -93,7 +93,7 @@ def extract_manifest(
         parts.mkdir(exist_ok=True)
         paths = []
         for done, chunk in enumerate(chunks):
-            tell("extract", done / len(chunks))
+            progress("extract", done / len(chunks))
             paths.append(_make_part(extractors, settings, chunk, info, parts))
         found = chain.from_iterable(map(load_part, paths, map(len, chunks)))
         for row, target, split, item in zip(rows, targets, splits, found, strict=True):
@@ -138,8 +138,6 @@ def look_ahead(rows: Sequence[ManifestRow], label_set: LabelSet | None = None) -
         check_scales(plan, names, {name: values[at] for name, at in found.items()})
     except UnusableInputError as error:
         return [f"'train' will refuse these rows: {error}"]
-    except MissingAssetError as error:
-        return [str(error)]
     if plan.folds is None:
         return []
     aside = sum(

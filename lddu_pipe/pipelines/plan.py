@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from lddu_pipe.datasets.selection import Selection
 from lddu_pipe.datasets.store import FeatureStore
-from lddu_pipe.errors import MissingAssetError, UnusableInputError
+from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.pipelines.calibration import MINIMUM_ROWS
-from lddu_pipe.training.settings import NEEDS_EXTRA
 
 FEWEST_ROWS = 20
 """Of train and valid together; with fewer, nothing that is found can be told from chance."""
@@ -80,7 +79,6 @@ def plan_training(labels: Sequence[str], splits: Mapping[str, LabelledRows], see
 
     Raises:
         UnusableInputError: there are too few rows, or a label is (nearly) never or always present.
-        MissingAssetError: rows are to be shared out, and the extra `train` is not installed.
     """
     train, valid = (splits.get(name) for name in LEARNED_FROM)
     count = 0 if valid is None else len(valid.labels)
@@ -163,10 +161,8 @@ def share_out(
     Returns:
         (rows,) the part of each row, 0 up to the number of parts.
     """
-    try:
-        from sklearn.model_selection import StratifiedGroupKFold
-    except ImportError:
-        raise MissingAssetError(NEEDS_EXTRA) from None
+    from sklearn.model_selection import StratifiedGroupKFold  # slow, and few plans need it
+
     _, members = np.unique(groups, return_inverse=True)
     if _count_groups(groups) == 1:
         members = np.arange(len(labels))

@@ -33,7 +33,7 @@ REPORT_FILE = "calibration_report.json"
 
 
 def scores_of_store(
-    checkpoint: Checkpoint, store: FeatureStore, split: str, tell: Callable[[str, float], None]
+    checkpoint: Checkpoint, store: FeatureStore, split: str, progress: Callable[[str, float], None]
 ) -> RawScores:
     """Raw scores of a split of a feature store.
 
@@ -43,11 +43,11 @@ def scores_of_store(
     """
     check_fit(checkpoint, store)
     rows = store.split(split)
-    return score_rows(checkpoint.model, rows, tell=lambda share: tell("score", share))
+    return score_rows(checkpoint.model, rows, progress=lambda share: progress("score", share))
 
 
 def scores_of_manifest(
-    pipeline: EmotionPipeline, rows: Sequence[ManifestRow], tell: Callable[[str, float], None]
+    pipeline: EmotionPipeline, rows: Sequence[ManifestRow], progress: Callable[[str, float], None]
 ) -> tuple[RawScores, list[dict[str, str]]]:
     """Raw scores of the rows of a manifest that can be used; id and reason of the others.
 
@@ -58,7 +58,7 @@ def scores_of_manifest(
     targets = [row.target(label_set) for row in rows]
     names = pipeline.checkpoint.config.scales
     samples, scales, skipped = [], [], []
-    found = samples_of_rows(pipeline.extractors, pipeline.settings, rows, tell)
+    found = samples_of_rows(pipeline.extractors, pipeline.settings, rows, progress)
     for row, target, sample in zip(rows, targets, found, strict=True):
         if isinstance(sample, str):
             skipped.append({"id": row.id, "error": sample})

@@ -16,8 +16,9 @@ from lddu_pipe.media import decode_audio, decode_frames, probe
 from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.components import Extractors
 from lddu_pipe.pipelines.samples import look_up, make_sample, show_throughout
-from lddu_pipe.pipelines.settings import PipelineSettings, ProgressCallback
+from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.pipelines.tracks import choose_tracks
+from lddu_pipe.training.progress import ProgressCallback
 from lddu_pipe.transcripts import parse_text, read_transcript
 from lddu_pipe.types import (
     MODALITIES,
@@ -41,7 +42,7 @@ def samples_of_rows(
     extractors: Extractors,
     settings: PipelineSettings,
     rows: Sequence[ManifestRow],
-    tell: ProgressCallback,
+    progress: ProgressCallback,
 ) -> Iterator[Sample | str]:
     """One sample a row, or why there is none; each extractor sees many rows at once.
 
@@ -51,12 +52,12 @@ def samples_of_rows(
         extractors: loaded as they are needed.
         settings: how media are cut and read.
         rows: of a manifest.
-        tell: told of stages and the share of each that is done.
+        progress: called with each stage and the share of it that is done.
     """
     found: list[Found | str] = []
     utterances: list[Utterance] = []
     for index, row in enumerate(rows):
-        tell("look and listen", index / len(rows))
+        progress("look and listen", index / len(rows))
         try:
             utterance, media = _open(row, settings)
             found.append(_heard_and_seen(extractors, settings, row, utterance, media))
@@ -64,8 +65,8 @@ def samples_of_rows(
             utterance = Utterance(row.id, TimeSpan(0.0, 0.0))
             found.append(str(error))
         utterances.append(utterance)
-    _add_stills(extractors, settings, rows, utterances, found, tell)
-    _add_texts(extractors, utterances, found, tell)
+    _add_stills(extractors, settings, rows, utterances, found, progress)
+    _add_texts(extractors, utterances, found, progress)
     for utterance, item in zip(utterances, found, strict=True):
         if isinstance(item, str):
             yield item
@@ -184,7 +185,7 @@ def _add_stills(
     rows: Sequence[ManifestRow],
     utterances: Sequence[Utterance],
     found: list[Found | str],
-    tell: ProgressCallback,
+    progress: ProgressCallback,
 ) -> None:
     """Fill in the vision of rows with an image, keeping those whose image cannot be read apart."""
     for face_crops in (False, True):
@@ -201,7 +202,7 @@ def _add_stills(
             wanted: list[int] = chosen, usable: list[int] = readable
         ) -> Iterator[NDArray[np.uint8]]:
             for count, index in enumerate(wanted):
-                tell("look at faces", count / len(wanted))
+                progress("look at faces", count / len(wanted))
                 try:
                     image = _read_image(rows[index].image, settings.max_side)
                 except UnusableInputError as error:
@@ -235,11 +236,11 @@ def _add_texts(
     extractors: Extractors,
     utterances: Sequence[Utterance],
     found: list[Found | str],
-    tell: ProgressCallback,
+    progress: ProgressCallback,
 ) -> None:
     chosen = [index for index, utterance in enumerate(utterances) if utterance.words]
     for block in _blocks(chosen, 256):
-        tell("read", block[0] / len(utterances))
+        progress("read", block[0] / len(utterances))
         sequences = extractors.text.extract([utterances[index] for index in block])
         for index, sequence in zip(block, sequences, strict=True):
             item = found[index]

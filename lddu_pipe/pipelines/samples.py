@@ -9,7 +9,7 @@ import numpy as np
 
 from lddu_pipe.alignment import align_to_words, concatenate, limit_steps
 from lddu_pipe.extractors.prosody import SAMPLE_RATE
-from lddu_pipe.media import Sound
+from lddu_pipe.media import WaveformLike
 from lddu_pipe.pipelines.components import Extractors
 from lddu_pipe.types import (
     Absent,
@@ -27,14 +27,14 @@ from lddu_pipe.types import (
 def read_and_listen(
     extractors: Extractors,
     utterances: Sequence[Utterance],
-    waveform: Sound | None,
-    voices: Mapping[str, Sound] | None = None,
+    waveform: WaveformLike | None,
+    voices: Mapping[str, WaveformLike] | None = None,
     *,
     without_words: Reason = Reason.NO_WORDS,
 ) -> list[dict[Modality, Evidence]]:
     """Extract the text and the audio of every utterance.
 
-    Sound is listened to only where somebody speaks: the rest is music or noise, which says
+    WaveformLike is listened to only where somebody speaks: the rest is music or noise, which says
     nothing.
 
     Args:
@@ -133,7 +133,9 @@ def _text(utterance: Utterance, steps: ModalitySequence | None, without_words: R
     return Absent(nothing) if steps is None else evidence_of(steps, nothing)
 
 
-def _audio(extractors: Extractors, utterance: Utterance, waveform: Sound | None) -> Evidence:
+def _audio(
+    extractors: Extractors, utterance: Utterance, waveform: WaveformLike | None
+) -> Evidence:
     if waveform is None:
         return Absent(Reason.SOUND_NOT_GIVEN)
     if not (utterance.words or utterance.unrecognised):

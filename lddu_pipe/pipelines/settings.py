@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, get_args
 
 Speakers = Literal["unknown", "channels"]
 """How one knows who speaks: not at all, or each has a channel."""
-
-ProgressCallback = Callable[[str, float], None]
-"""Called with a stage, such as "read", and the share of it that is done."""
 
 Hook = Callable[[str, object, float, float], None]
 """Called with (step, artifact, completed, total): "transcribe", "look at faces" or "judge", what
@@ -19,57 +16,138 @@ was found last, and how many seconds of how many, 0 where there is no time, are 
 RECOGNISER = "tiny.en"
 """The recogniser of words that comes with the packages."""
 
+_TRACK = r"^([1-9][0-9]{0,2}|[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3})$"
+_UNUSUAL = ("tiers", "audio_track", "video_track", "speakers")
+"""Settings that few files need; `describe` names them only where they were chosen."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What people are told of a setting, and which values it takes.
+
+    The options of the command line, the fields of the server's forms and their schema are made
+    from it.
+    """
+
+    help: str
+    low: float | None = None
+    """The lowest value, and with `high` the highest, of a number."""
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    """The only values, where there are few."""
+    pattern: str | None = None
+    """Regular expression of the text that a form may hold."""
+    metavar: str | None = None
+    """What stands for the value in the help of the command line."""
+    singular: str = ""
+    """Name of its option, where that may be given several times."""
+    unset: str = ""
+    """What happens where nothing is chosen, if the default does not show it."""
+
+    def allows(self, value: Any) -> bool:  # noqa: ANN401 - of any setting
+        """Whether a value lies within the bounds, if there are any."""
+        if self.low is None or self.high is None:
+            return True
+        return bool(self.low <= value <= self.high)
+
+
+def _about(*description: Any, **more: Any) -> dict[str, Setting]:
+    """The metadata of a field that a `Setting` of these arguments describes."""
+    return {"setting": Setting(*description, **more)}
+
 
 @dataclass(frozen=True)
 class PipelineSettings:
     """How media are cut and read; the model itself is chosen elsewhere."""
 
-    fps: float = 10.0
-    """Frames a second at which faces are looked at, at most."""
-    max_side: int = 960
-    """Pixels of the longer side to which larger pictures are scaled down."""
-    aligned: bool = False
-    """Pool every modality to one step a word, instead of keeping each one's own rate."""
-    window: float = 5.0
-    """Seconds of an utterance where nobody speaks."""
-    max_duration: float = 15.0
-    """Seconds, at most, of an utterance."""
-    recogniser: str = RECOGNISER
-    """What recognises words: a size of faster-whisper such as "small.en", or the folder of a
-    model for it. Larger ones understand more and are slower."""
-    passes: int = 16
-    """Passes of the head from which epistemic uncertainty is taken."""
-    batch_size: int = 64
-    """Utterances scored at once."""
-    tiers: tuple[str, ...] = ()
-    """Tiers of ELAN and Praat to read, by name; none leaves it to the rule in docs/formats.md."""
-    audio_track: int | str | None = None
-    """Number, from 1, or language of the sound stream that is used; None lets the file decide."""
-    video_track: int | str | None = None
-    """The same of the picture stream."""
-    speakers: Speakers = "unknown"
-    """Who speaks: not known, or a person a channel, as where each side of a call has its own."""
+    fps: float = field(
+        default=10.0,
+        metadata=_about(
+            "Frames a second, at most, in which faces are looked for.", 0.1, 60, metavar="N"
+        ),
+    )
+    max_side: int = field(
+        default=960,
+        metadata=_about("Pixels of the longer side; larger pictures are scaled down.", 64, 8192),
+    )
+    aligned: bool = field(
+        default=False, metadata=_about("Pool every modality to one step a word before scoring.")
+    )
+    window: float = field(
+        default=5.0,
+        metadata=_about("Seconds of an utterance where nobody speaks.", 0.5, 60, metavar="S"),
+    )
+    max_duration: float = field(
+        default=15.0, metadata=_about("Seconds, at most, of an utterance.", 1, 60)
+    )
+    recogniser: str = field(
+        default=RECOGNISER,
+        metadata=_about(
+            "What recognises words: a size of faster-whisper such as small.en, which is "
+            "downloaded once, or the folder of one. Larger ones understand more and take longer.",
+            metavar="NAME|DIR",
+        ),
+    )
+    passes: int = field(
+        default=16,
+        metadata=_about("Dropout passes of the head, for epistemic uncertainty.", 2, 1024),
+    )
+    batch_size: int = field(default=64, metadata=_about("Utterances scored at once.", 1, 4096))
+    tiers: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            "Of transcripts of ELAN and Praat, a tier that holds speech; may be given again.",
+            metavar="NAME",
+            singular="tier",
+            unset="by their names",
+        ),
+    )
+    audio_track: int | str | None = field(
+        default=None,
+        metadata=_about(
+            "Which sound of files that have several: its number, from 1, or its language as the "
+            "file has it.",
+            pattern=_TRACK,
+            metavar="N|LANGUAGE",
+            unset="what the file prefers and somebody speaks in",
+        ),
+    )
+    video_track: int | str | None = field(
+        default=None,
+        metadata=_about(
+            "Which pictures of files that have several, by number or language.",
+            pattern=_TRACK,
+            metavar="N|LANGUAGE",
+            unset="what the file prefers and shows something",
+        ),
+    )
+    speakers: Speakers = field(
+        default="unknown",
+        metadata=_about(
+            "channels: each channel of the sound is a speaker, as the two sides of a call.",
+            choices=get_args(Speakers),
+        ),
+    )
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("fps", 0.1, 240.0),
-            ("window", 0.5, 60.0),
-            ("max_duration", 1.0, 60.0),
-            ("max_side", 64, 8192),
-            ("passes", 2, 1024),
-            ("batch_size", 1, 4096),
-        ):
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name} lies in {low:g}..{high:g}, got {getattr(self, name)}")
+        for name, setting in SETTINGS.items():
+            value = getattr(self, name)
+            if not setting.allows(value):
+                raise ValueError(f"{name} lies in {setting.low:g}..{setting.high:g}, got {value}")
 
     def describe(self) -> dict[str, Any]:
         """The settings as plain values; those of unusual files only where they are chosen."""
-        values = asdict(self)
-        unusual = {"tiers": (), "audio_track": None, "video_track": None, "speakers": "unknown"}
-        for name, usual in unusual.items():
-            if values[name] == usual:
-                del values[name]
-        return values
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in _UNUSUAL or value != getattr(PipelineSettings, name)
+        }
+
+
+SETTINGS: Mapping[str, Setting] = {
+    item.name: item.metadata["setting"] for item in fields(PipelineSettings)
+}
+"""What describes each setting, by name."""
 
 
 def ignore(step: str, artifact: object, completed: float, total: float) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lddu_pipe.extractors.prosody import SAMPLE_RATE
-from lddu_pipe.media import Sound, decode_frames, decode_waveform, probe
+from lddu_pipe.media import WaveformLike, decode_frames, decode_waveform, probe
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.types import Media, Tracks
 
@@ -73,7 +73,7 @@ def _first_with_speech(media: Media, video: int | str | None) -> int:
     return [*audible, *usable][0]
 
 
-def _blocks(sound: Sound) -> Iterator[NDArray[np.float32]]:
+def _blocks(sound: WaveformLike) -> Iterator[NDArray[np.float32]]:
     length = round(_BLOCK * SAMPLE_RATE)
     return (sound[first : first + length] for first in range(0, len(sound), length))
 

@@ -29,11 +29,11 @@ from lddu_pipe.pipelines.held_out import (
     compare_with_base_rates,
 )
 from lddu_pipe.pipelines.plan import plan_of_store, rows_to_learn_from, share_out
+from lddu_pipe.training.progress import Log, ProgressCallback, ignore, prefixed, prefixed_log
 from lddu_pipe.training.reporting import make_reporters
 from lddu_pipe.training.run import MODEL_FOLDER, claim, is_first, remove_checkpoints, train_model
 from lddu_pipe.training.scoring import RawScores, score_rows
 from lddu_pipe.training.settings import TrainSettings
-from lddu_pipe.training.telling import Hook, Log, ignore, prefixed, prefixed_log
 
 METRICS_FILE = "metrics.json"
 FIGURES_FOLDER = "figures"
@@ -59,7 +59,10 @@ class Run:
 
 
 def train(
-    settings: TrainSettings, tell: Hook, show: Show | None = None, log: Log = ignore
+    settings: TrainSettings,
+    progress: ProgressCallback,
+    show: Show | None = None,
+    log: Log = ignore,
 ) -> Run | None:
     """Train, calibrate on rows that training had not learned from, and touch the test split once.
 
@@ -72,7 +75,7 @@ def train(
 
     Args:
         settings: as `read_settings` checked them.
-        tell: told of stages and the share that is done.
+        progress: called with each stage and the share of it that is done.
         show: draws the last split, once a protocol; no pictures where None.
         log: given a line once an epoch, or less often in trainings that are short.
 
@@ -94,9 +97,9 @@ def train(
         return Run(folder, found, {}) if is_first() else None
     reporters = make_reporters(settings.report_to, folder) if is_first() else []
     if plan.folds is None:
-        learned = _judged_by_valid(settings, store, reporters, tell, log)
+        learned = _judged_by_valid(settings, store, reporters, progress, log)
     else:
-        learned = _cross_fitted(settings, store, plan.folds, reporters, tell, log)
+        learned = _cross_fitted(settings, store, plan.folds, reporters, progress, log)
     if learned is None:
         return None
     model, judged = learned
@@ -113,7 +116,7 @@ def train(
     metrics: dict[str, Any] = {HELD_OUT: asdict(judged.held_out)}
     metrics[judged.held_out.split] = {name: item.figures for name, item in evaluations.items()}
     if "test" in store.splits:
-        tell("evaluate on test", 0.0)
+        progress("evaluate on test", 0.0)
         test = store.split("test")
         raw = score_rows(checkpoint.model, test, passes=PASSES)
         evaluations = {
@@ -122,7 +125,7 @@ def train(
         }
         metrics["test"] = {name: item.figures for name, item in evaluations.items()}
     if show is not None:
-        tell("draw", 0.0)
+        progress("draw", 0.0)
         for protocol, item in evaluations.items():
             show(folder / FIGURES_FOLDER / protocol, item)
     write_json(folder / METRICS_FILE, metrics)
@@ -146,16 +149,16 @@ def _judged_by_valid(
     settings: TrainSettings,
     store: FeatureStore,
     reporters: Sequence[TrainerCallback],
-    tell: Hook,
+    progress: ProgressCallback,
     log: Log,
 ) -> tuple[LDDUModel, _Judged] | None:
     valid, folder = store.split("valid"), Path(settings.output)
     model = train_model(
-        *(settings, store.split("train"), valid, folder, tell, log), reporters=reporters
+        *(settings, store.split("train"), valid, folder, progress, log), reporters=reporters
     )
     if model is None:
         return None
-    tell("calibrate", 0.0)
+    progress("calibrate", 0.0)
     scores = score_rows(model, valid, passes=PASSES)
     scales = model.config.scales
     parts = share_out(valid.labels, valid.groups, settings.seed)
@@ -169,18 +172,18 @@ def _cross_fitted(
     store: FeatureStore,
     folds: NDArray[np.int64],
     reporters: Sequence[TrainerCallback],
-    tell: Hook,
+    progress: ProgressCallback,
     log: Log,
 ) -> tuple[LDDUModel, _Judged] | None:
     rows, folder = rows_to_learn_from(store), Path(settings.output)
-    scores = score_by_folds(settings, rows, folds, PASSES, tell, log)
+    scores = score_by_folds(settings, rows, folds, PASSES, progress, log)
     model = train_model(
-        *(settings, rows, None, folder, prefixed(tell, ALL_ROWS), prefixed_log(log, ALL_ROWS)),
+        *(settings, rows, None, folder, prefixed(progress, ALL_ROWS), prefixed_log(log, ALL_ROWS)),
         reporters=reporters,
     )
     if model is None or scores is None:
         return None
-    tell("calibrate", 0.0)
+    progress("calibrate", 0.0)
     scales = model.config.scales
     by_fold = calibrate_by_fold(scores, folds, scales)
     held_out = compare_with_base_rates(scores, by_fold, rows.groups, "folds")
@@ -190,7 +193,7 @@ def _cross_fitted(
 def train_seeds(
     settings: TrainSettings,
     seeds: Sequence[int],
-    tell: Hook,
+    progress: ProgressCallback,
     show: Show | None = None,
     log: Log = ignore,
 ) -> dict[str, Any] | None:
@@ -203,7 +206,7 @@ def train_seeds(
         one = deepcopy(settings)
         one.seed, one.output = seed, str(seed_folder(Path(settings.output), seed))
         name = f"seed {seed}"
-        run = train(one, prefixed(tell, name), show, prefixed_log(log, name))
+        run = train(one, prefixed(progress, name), show, prefixed_log(log, name))
         if run is not None:
             runs.append(run.metrics)
     if not runs:

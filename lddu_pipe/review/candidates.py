@@ -11,7 +11,7 @@ from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.matching import Anchor, anchors_of
 from lddu_pipe.review.queue import Doubt, lot
-from lddu_pipe.review.shelf import Item
+from lddu_pipe.review.repository import ReviewItem
 from lddu_pipe.types import Decision
 from lddu_pipe.writers.page import kind_of
 from lddu_pipe.writers.viewer import MediaKind
@@ -67,7 +67,7 @@ class Reading:
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[tuple[int, int], Opened]] = {}
 
-    def open(self, item: Item, path: Path) -> Opened:
+    def open(self, item: ReviewItem, path: Path) -> Opened:
         """What an annotation holds.
 
         Args:

@@ -13,7 +13,7 @@ from lddu_pipe.review.agreement import Progress, measure
 from lddu_pipe.review.candidates import Opened, Reading, open_annotation
 from lddu_pipe.review.manifest import Export, label_rows
 from lddu_pipe.review.queue import Why, offers
-from lddu_pipe.review.shelf import Item, Shelf, UnknownItemError
+from lddu_pipe.review.repository import Repository, ReviewItem, UnknownItemError
 from lddu_pipe.review.sources import said_of
 from lddu_pipe.review.store import ConflictError, Correction, Snapshot, Verdict, in_force
 from lddu_pipe.review.subjects import attach, subject_of
@@ -52,23 +52,23 @@ class Offer:
 
 
 class ReviewDesk:
-    """Reviews the annotations of some shelves. Threads may share it.
+    """Reviews the annotations of some repositories. Threads may share it.
 
     Everywhere `owner` is whoever asks, and what others own is as if it did not exist.
     """
 
-    def __init__(self, shelves: Sequence[Shelf]) -> None:
-        """Take the shelves; they stay open as long as the desk is used."""
-        self._shelves = tuple(shelves)
+    def __init__(self, repositories: Sequence[Repository]) -> None:
+        """Take the repositories; they stay open as long as the desk is used."""
+        self._repositories = tuple(repositories)
         self._reading = Reading()
         self._surveys: dict[str, tuple[object, Survey]] = {}
 
-    def items(self, owner: str) -> list[Item]:
+    def items(self, owner: str) -> list[ReviewItem]:
         """What `owner` may review, and what could not be annotated, the newest first."""
-        found = [item for shelf in self._shelves for item in shelf.items(owner)]
+        found = [item for repository in self._repositories for item in repository.items(owner)]
         return sorted(found, key=lambda item: item.created, reverse=True)
 
-    def find(self, owner: str, item_id: str) -> Item | None:
+    def find(self, owner: str, item_id: str) -> ReviewItem | None:
         """One item; None where `owner` has none of that id."""
         found = self._find(owner, item_id)
         return None if found is None else found[1]
@@ -80,8 +80,8 @@ class ReviewDesk:
             UnknownItemError: there is no such item.
             UnusableInputError: it could not be annotated.
         """
-        shelf, item = self._done(owner, item_id)
-        return shelf.annotation(item)
+        repository, item = self._done(owner, item_id)
+        return repository.annotation(item)
 
     def media(self, owner: str, item_id: str) -> tuple[Path | None, MediaKind]:
         """The file that was annotated, and what can be shown of it.
@@ -93,9 +93,9 @@ class ReviewDesk:
             UnknownItemError: there is no such item.
             UnusableInputError: it could not be annotated.
         """
-        shelf, item = self._done(owner, item_id)
-        kind = self._open(shelf, item).kind
-        return (None if kind == "none" else shelf.media(item)), kind
+        repository, item = self._done(owner, item_id)
+        kind = self._open(repository, item).kind
+        return (None if kind == "none" else repository.media(item)), kind
 
     def has_media(self, owner: str, item_id: str) -> bool:
         """Whether there is probably something to show of an item; reads no media.
@@ -106,8 +106,8 @@ class ReviewDesk:
             UnknownItemError: there is no such item.
             UnusableInputError: it could not be annotated.
         """
-        shelf, item = self._done(owner, item_id)
-        return self._open(shelf, item).kind != "none" and shelf.has_media(item)
+        repository, item = self._done(owner, item_id)
+        return self._open(repository, item).kind != "none" and repository.has_media(item)
 
     def corrections(self, owner: str, item_id: str) -> Corrections:
         """What was said of an item.
@@ -116,9 +116,9 @@ class ReviewDesk:
             UnknownItemError: there is no such item.
             UnusableInputError: it could not be annotated.
         """
-        shelf, item = self._done(owner, item_id)
-        opened = self._open(shelf, item)
-        history = shelf.store.history(shelf.owner_of(owner), opened.media, item.id)
+        repository, item = self._done(owner, item_id)
+        opened = self._open(repository, item)
+        history = repository.store.history(repository.owner_of(owner), opened.media, item.id)
         belongs = attach(history, opened)
         order = {utterance: index for index, utterance in enumerate(opened.candidates)}
         now = in_force(history)
@@ -181,9 +181,9 @@ class ReviewDesk:
                 is wrong.
             ConflictError: somebody else was first, or it was annotated anew meanwhile.
         """
-        shelf, item = self._done(owner, item_id)
+        repository, item = self._done(owner, item_id)
         # The file may be written anew at any moment: all that follows is of one reading.
-        annotation = Annotation.load(shelf.annotation(item))
+        annotation = Annotation.load(repository.annotation(item))
         opened = open_annotation(item.id, annotation)
         said = {prediction.id: prediction for prediction in annotation.utterances}
         if utterance not in said:
@@ -197,15 +197,15 @@ class ReviewDesk:
         )
         if annotated not in (None, annotation.provenance.created):
             raise ConflictError(f"{item.name} was annotated anew; look again")
-        whose = shelf.owner_of(owner)
-        history = shelf.store.history(whose, opened.media, item.id)
+        whose = repository.owner_of(owner)
+        history = repository.store.history(whose, opened.media, item.id)
         subject = subject_of(whose, opened.media, anchor, history, opened)
         if sum(each.subject == subject for each in history) >= MOST_CORRECTIONS:
             raise UnfitVerdictError(
                 f"utterance {utterance} has {MOST_CORRECTIONS} corrections already, and none more "
                 "is kept; to undo the last one still brings back the one before"
             )
-        made = shelf.store.add(
+        made = repository.store.add(
             subject,
             verdict,
             anchor,
@@ -216,9 +216,9 @@ class ReviewDesk:
             name=item.name,
             replaces=replaces,
         )
-        if shelf.item(owner, item_id) is None:
+        if repository.item(owner, item_id) is None:
             # Deleted meanwhile, and perhaps before there was something to forget.
-            self._drop(shelf, owner, item, {opened.media})
+            self._drop(repository, owner, item, {opened.media})
             raise UnknownItemError
         return made
 
@@ -233,10 +233,10 @@ class ReviewDesk:
             UnusableInputError: it could not be annotated.
             ConflictError: the correction is not in force, or not of this item.
         """
-        shelf, _ = self._done(owner, item_id)
+        repository, _ = self._done(owner, item_id)
         found = self.corrections(owner, item_id)
         known = {item.number: item for item in (*found.in_force, *found.unmatched)}
-        now = shelf.store.undo(number if number in known else -1, shelf.owner_of(owner))
+        now = repository.store.undo(number if number in known else -1, repository.owner_of(owner))
         return None if now is None else _renamed(now, known[number].anchor.utterance)
 
     @contextmanager
@@ -250,14 +250,14 @@ class ReviewDesk:
         if found is None:
             yield
             return
-        shelf, item = found
-        history = shelf.store.history(shelf.owner_of(owner), "", item.id)
+        repository, item = found
+        history = repository.store.history(repository.owner_of(owner), "", item.id)
         gone = {said.media for said in history}
         with suppress(UnusableInputError):  # failed or damaged: then by its id alone
             if item.state == "done":
-                gone.add(self._open(shelf, item).media)
+                gone.add(self._open(repository, item).media)
         yield
-        self._drop(shelf, owner, item, gone)
+        self._drop(repository, owner, item, gone)
         self._reading.forget(item.id)
         self._surveys.pop(owner, None)
 
@@ -299,46 +299,51 @@ class ReviewDesk:
             [
                 said
                 for owner in owners
-                for shelf in self._shelves
-                for said in said_of(shelf, owner, self._opened(shelf, owner))
+                for repository in self._repositories
+                for said in said_of(repository, owner, self._opened(repository, owner))
             ]
         )
 
     def _survey(self, owner: str) -> Survey:
         """What there is; made anew only after an annotation or a correction has changed."""
         # Before anything is read: what changes meanwhile is seen the next time.
-        changes = [shelf.store.changes() for shelf in self._shelves]
-        opened = [list(self._opened(shelf, owner)) for shelf in self._shelves]
+        changes = [repository.store.changes() for repository in self._repositories]
+        opened = [list(self._opened(repository, owner)) for repository in self._repositories]
         state = changes, [[(item.id, item.name, each) for item, each in of] for of in opened]
         kept = self._surveys.get(owner)
         if kept is not None and kept[0] == state:
             return kept[1]
-        said = [shelf.store.in_force(shelf.owner_of(owner)) for shelf in self._shelves]
+        said = [
+            repository.store.in_force(repository.owner_of(owner))
+            for repository in self._repositories
+        ]
         made = survey(list(zip(opened, said, strict=True)))
         self._surveys[owner] = state, made
         return made
 
-    def _opened(self, shelf: Shelf, owner: str) -> Iterator[tuple[Item, Opened]]:
+    def _opened(self, repository: Repository, owner: str) -> Iterator[tuple[ReviewItem, Opened]]:
         """Every item that can be reviewed; one may be written anew or deleted this very moment."""
-        for item in shelf.items(owner):
+        for item in repository.items(owner):
             if item.state == "done":
                 with suppress(UnusableInputError):
-                    yield item, self._open(shelf, item)
+                    yield item, self._open(repository, item)
 
-    def _drop(self, shelf: Shelf, owner: str, item: Item, gone: set[str]) -> None:
+    def _drop(self, repository: Repository, owner: str, item: ReviewItem, gone: set[str]) -> None:
         """Forget what was said of media, but of those that another item has, too."""
-        others = [opened for other, opened in self._opened(shelf, owner) if other.id != item.id]
+        others = [
+            opened for other, opened in self._opened(repository, owner) if other.id != item.id
+        ]
         for media in gone - {opened.media for opened in others}:
-            shelf.store.delete(shelf.owner_of(owner), media)
+            repository.store.delete(repository.owner_of(owner), media)
 
-    def _find(self, owner: str, item_id: str) -> tuple[Shelf, Item] | None:
-        for shelf in self._shelves:
-            item = shelf.item(owner, item_id)
+    def _find(self, owner: str, item_id: str) -> tuple[Repository, ReviewItem] | None:
+        for repository in self._repositories:
+            item = repository.item(owner, item_id)
             if item is not None:
-                return shelf, item
+                return repository, item
         return None
 
-    def _done(self, owner: str, item_id: str) -> tuple[Shelf, Item]:
+    def _done(self, owner: str, item_id: str) -> tuple[Repository, ReviewItem]:
         found = self._find(owner, item_id)
         if found is None:
             raise UnknownItemError
@@ -346,10 +351,10 @@ class ReviewDesk:
             raise UnusableInputError(f"{found[1].name} could not be annotated: {found[1].error}")
         return found
 
-    def _open(self, shelf: Shelf, item: Item) -> Opened:
-        return self._reading.open(item, shelf.annotation(item))
+    def _open(self, repository: Repository, item: ReviewItem) -> Opened:
+        return self._reading.open(item, repository.annotation(item))
 
-    def _is_lost(self, owner: str, correction: Correction, item: Item) -> bool:
+    def _is_lost(self, owner: str, correction: Correction, item: ReviewItem) -> bool:
         """Whether a correction that fits no utterance of an item is to be shown with it.
 
         Items may share their media, as rows of a manifest do: each shows what was said of it.

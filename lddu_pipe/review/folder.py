@@ -14,14 +14,13 @@ from lddu_pipe.annotation import Annotation
 from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import sha256_of_file
-from lddu_pipe.pipelines.batch.inputs import MANIFEST_SUFFIXES, find_items
-from lddu_pipe.pipelines.batch.inputs import Item as Source
+from lddu_pipe.pipelines.batch.inputs import MANIFEST_SUFFIXES, Item, find_items
 from lddu_pipe.pipelines.batch.ledger import Entry, Ledger
 from lddu_pipe.pipelines.batch.run import LEDGER_FILE
 from lddu_pipe.pipelines.batch.storage import is_remote
 from lddu_pipe.pipelines.batch.summary import why_failed
 from lddu_pipe.pipelines.batch.work import statistics_of
-from lddu_pipe.review.shelf import Item
+from lddu_pipe.review.repository import ReviewItem
 from lddu_pipe.review.store import STORE_FILE, CorrectionStore
 from lddu_pipe.writers.escaping import named_bytes
 
@@ -50,20 +49,17 @@ class AnnotatedFolder:
         """
         self.path = path
         self._lock = threading.Lock()
-        try:
-            self._ledger = Ledger(path / LEDGER_FILE, read_only=True)
-        except sqlite3.OperationalError as error:
-            raise UnusableInputError(
-                f"{path} is no output of a batch: {LEDGER_FILE}: {error}"
-            ) from None
+        if not (path / LEDGER_FILE).is_file():
+            raise UnusableInputError(f"{path} is no output of a batch: there is no {LEDGER_FILE}")
+        self._ledger = Ledger(path / LEDGER_FILE, read_only=True)
         try:
             self._store = CorrectionStore(path / STORE_FILE, read_only=read_only)
         except UnusableInputError:
             self._ledger.close()
             raise
         self._rows = _Rows()
-        self._seen = -1
-        self._entries: dict[str, tuple[Entry, Item]] = {}
+        self._seen: tuple[int, int] | None = None
+        self._entries: dict[str, tuple[Entry, ReviewItem]] = {}
         self._digests: dict[_Stamp, str] = {}
         self._digesting: dict[_Stamp, threading.Lock] = {}
 
@@ -88,7 +84,7 @@ class AnnotatedFolder:
         """Everybody works on the same corrections."""
         return ""
 
-    def items(self, owner: str) -> Sequence[Item]:
+    def items(self, owner: str) -> Sequence[ReviewItem]:
         """What is annotated or has failed, the newest first.
 
         What waits to be annotated anew is as it was before.
@@ -98,16 +94,16 @@ class AnnotatedFolder:
         """
         return [item for _, item in self._read().values()]
 
-    def item(self, owner: str, item_id: str) -> Item | None:
+    def item(self, owner: str, item_id: str) -> ReviewItem | None:
         """One of them."""
         found = self._read().get(item_id)
         return None if found is None else found[1]
 
-    def annotation(self, item: Item) -> Path:
+    def annotation(self, item: ReviewItem) -> Path:
         """Its JSON."""
         return self.path / f"{self._read()[item.id][0].name}.json"
 
-    def media(self, item: Item) -> Path | None:
+    def media(self, item: ReviewItem) -> Path | None:
         """The source, where it is on this machine and still what was annotated."""
         found = self._found(item)
         if found is None:
@@ -124,7 +120,7 @@ class AnnotatedFolder:
             return None
         return path if digest == entry.sha256 else None
 
-    def has_media(self, item: Item) -> bool:
+    def has_media(self, item: ReviewItem) -> bool:
         """Whether the source is on this machine, unless it was found to be another file by now."""
         found = self._found(item)
         if found is None:
@@ -132,7 +128,7 @@ class AnnotatedFolder:
         entry, stamp = found
         return self._digests.get(stamp) in (None, entry.sha256)
 
-    def _found(self, item: Item) -> tuple[Entry, _Stamp] | None:
+    def _found(self, item: ReviewItem) -> tuple[Entry, _Stamp] | None:
         """Entry and source of an item, where that is on this machine."""
         found = self._read().get(item.id)
         path = None if found is None else _source(found[0], item.row)
@@ -153,7 +149,7 @@ class AnnotatedFolder:
                 self._digests[stamp] = sha256_of_file(stamp[0])
             return self._digests[stamp]
 
-    def _read(self) -> Mapping[str, tuple[Entry, Item]]:
+    def _read(self) -> Mapping[str, tuple[Entry, ReviewItem]]:
         """Entry and item by id, the newest first; read again when the ledger has changed."""
         with self._lock:
             try:
@@ -165,7 +161,7 @@ class AnnotatedFolder:
                 raise UnusableInputError(f"{self._ledger.path}: {error}") from None
             return self._entries
 
-    def _items(self) -> dict[str, tuple[Entry, Item]]:
+    def _items(self) -> dict[str, tuple[Entry, ReviewItem]]:
         found = [
             (entry, self._item(entry))
             for entry in self._ledger.entries().values()
@@ -174,10 +170,10 @@ class AnnotatedFolder:
         found.sort(key=lambda pair: pair[1].created, reverse=True)
         return {item.id: (entry, item) for entry, item in found}
 
-    def _item(self, entry: Entry) -> Item:
+    def _item(self, entry: Entry) -> ReviewItem:
         annotated = _is_annotated(entry)
         suffix = "" if _is_row(entry) else PurePosixPath(entry.source).suffix
-        return Item(
+        return ReviewItem(
             id=str(uuid5(_KEYS, entry.key)),
             source="folder",
             name=entry.name if entry.name.endswith(suffix) else entry.name + suffix,
@@ -210,7 +206,7 @@ class _Rows:
     """Rows of manifests that were annotated; a manifest is read again when it has changed."""
 
     def __init__(self) -> None:
-        self._known: dict[Path, tuple[int, Mapping[str, Source]]] = {}
+        self._known: dict[Path, tuple[int, Mapping[str, Item]]] = {}
 
     def of(self, entry: Entry) -> ManifestRow | None:
         """The row that an entry is of, unless it has changed since."""

@@ -13,7 +13,7 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import distinct_names, write_whole
-from lddu_pipe.review.shelf import Item
+from lddu_pipe.review.repository import ReviewItem
 from lddu_pipe.review.store import Correction
 from lddu_pipe.writers.viewer import MediaKind
 
@@ -29,7 +29,7 @@ class Said:
     """A correction in force, and what it is of."""
 
     correction: Correction
-    item: Item | None
+    item: ReviewItem | None
     """None where it is gone."""
     kind: MediaKind
     """What was annotated; "none" for text."""

@@ -11,28 +11,32 @@ from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.candidates import Opened
 from lddu_pipe.review.manifest import Said
 from lddu_pipe.review.matching import LONGEST_TEXT, Anchor, anchors_of, match, whole_characters
-from lddu_pipe.review.shelf import Item, Shelf
+from lddu_pipe.review.repository import Repository, ReviewItem
 from lddu_pipe.review.store import Correction
 
 
-def said_of(shelf: Shelf, owner: str, opened: Iterable[tuple[Item, Opened]]) -> Iterator[Said]:
+def said_of(
+    repository: Repository, owner: str, opened: Iterable[tuple[ReviewItem, Opened]]
+) -> Iterator[Said]:
     """Each correction in force with what it is of.
 
     Args:
-        shelf: that it is kept on.
+        repository: that it is kept on.
         owner: whoever asks.
-        opened: the items of the shelf that are done.
+        opened: the items of the repository that are done.
     """
-    of_media: dict[str, list[tuple[Item, Opened]]] = defaultdict(list)
+    of_media: dict[str, list[tuple[ReviewItem, Opened]]] = defaultdict(list)
     for item, found in opened:
         of_media[found.media].append((item, found))
-    texts = _Texts(shelf)
-    for correction in shelf.store.in_force(shelf.owner_of(owner)):
-        said = _said(shelf, correction, of_media[correction.media])
+    texts = _Texts(repository)
+    for correction in repository.store.in_force(repository.owner_of(owner)):
+        said = _said(repository, correction, of_media[correction.media])
         yield replace(said, text=texts.of(said))
 
 
-def _said(shelf: Shelf, correction: Correction, found: Sequence[tuple[Item, Opened]]) -> Said:
+def _said(
+    repository: Repository, correction: Correction, found: Sequence[tuple[ReviewItem, Opened]]
+) -> Said:
     """A correction with the item that it is of, among those of the same media.
 
     Its own where that is still there, as rows of a manifest may share their media; else one whose
@@ -40,7 +44,7 @@ def _said(shelf: Shelf, correction: Correction, found: Sequence[tuple[Item, Open
     """
     best = Said(correction, None, "none", None, correction.anchor.text)
     for item, opened in sorted(found, key=lambda pair: pair[0].id != correction.item):
-        media = None if opened.kind == "none" else shelf.media(item)
+        media = None if opened.kind == "none" else repository.media(item)
         if best.item is None or media is not None:
             best = replace(best, item=item, kind=opened.kind, media=media)
         if media is not None or (opened.kind == "none" and item.id == correction.item):
@@ -54,8 +58,8 @@ class _Texts:
     One annotation is held at a time.
     """
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
         self._item = ""
         self._anchors: list[Anchor] = []
         self._texts: dict[str, str] = {}
@@ -67,7 +71,7 @@ class _Texts:
             return anchor.text
         if item.id != self._item:
             try:
-                annotation = Annotation.load(self._shelf.annotation(item))
+                annotation = Annotation.load(self._repository.annotation(item))
             except UnusableInputError:  # deleted this very moment
                 return anchor.text
             self._item, self._anchors = item.id, anchors_of(annotation)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lddu_pipe.errors import LdduPipeError, UnusableInputError
+from lddu_pipe.database import Database, Schema, moment
+from lddu_pipe.errors import LdduPipeError
 from lddu_pipe.review.matching import Anchor
 from lddu_pipe.types import Decision, Prediction
 
-STORE_VERSION = 1
 STORE_FILE = "corrections.sqlite"
-_PATIENCE = 30.0  # s that a writer waits for another process
-_TABLE = """
-CREATE TABLE corrections (
+_SCHEMA = Schema(
+    kind="store of corrections",
+    version=1,
+    advice="use the program that wrote it",
+    tables="""
+CREATE TABLE IF NOT EXISTS corrections (
     number INTEGER PRIMARY KEY AUTOINCREMENT,  -- order in which they were made
     subject TEXT NOT NULL,         -- what all corrections of one utterance share
     owner TEXT NOT NULL,           -- fingerprint of the token, empty without one
@@ -42,10 +42,11 @@ CREATE TABLE corrections (
     created TEXT NOT NULL,         -- ISO 8601, UTC
     undone TEXT
 ) STRICT;
-CREATE INDEX corrections_media ON corrections (owner, media);
-CREATE INDEX corrections_subject ON corrections (subject, number);
-CREATE INDEX corrections_item ON corrections (owner, item);
-"""
+CREATE INDEX IF NOT EXISTS corrections_media ON corrections (owner, media);
+CREATE INDEX IF NOT EXISTS corrections_subject ON corrections (subject, number);
+CREATE INDEX IF NOT EXISTS corrections_item ON corrections (owner, item);
+""",
+)
 
 
 class ConflictError(LdduPipeError):
@@ -121,30 +122,7 @@ class CorrectionStore:
             UnusableInputError: the file is of another version, holds something else, or cannot be
                 opened or made.
         """
-        self._lock = threading.Lock()
-        mode = "ro" if read_only else "rwc"
-        try:
-            self._database = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode={mode}",
-                uri=True,
-                timeout=_PATIENCE,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-        except sqlite3.OperationalError as error:
-            raise UnusableInputError(f"{path} cannot be opened: {error}") from None
-        self._database.row_factory = sqlite3.Row
-        try:
-            version = self._version() if read_only else self._prepare()
-        except sqlite3.DatabaseError as error:
-            self.close()
-            raise UnusableInputError(f"{path} cannot be used: {error}") from None
-        if version != STORE_VERSION:
-            self.close()
-            raise UnusableInputError(
-                f"{path} holds corrections of version {version}, and this program knows "
-                f"{STORE_VERSION}; use the program that wrote them"
-            )
+        self._database = Database(path, _SCHEMA, read_only=read_only)
 
     def __enter__(self) -> CorrectionStore:
         return self
@@ -154,8 +132,7 @@ class CorrectionStore:
 
     def close(self) -> None:
         """Close the file; nothing is lost without it."""
-        with self._lock:
-            self._database.close()
+        self._database.close()
 
     def add(
         self,
@@ -194,11 +171,11 @@ class CorrectionStore:
             **asdict(verdict),
             "labels": None if verdict.labels is None else _json(verdict.labels),
             "model": _json(asdict(model)),
-            "created": _now(),
+            "created": moment(),
         }
         columns = ", ".join(f'"{name}"' for name in values)
         places = ", ".join(f":{name}" for name in values)
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             now = _in_force(database, subject)
             if replaces != (None if now is None else now.number):
                 who = (now and now.verdict.reviewer) or "somebody else"
@@ -219,7 +196,7 @@ class CorrectionStore:
         Raises:
             ConflictError: it is not in force, or not this owner's.
         """
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             row = database.execute(
                 "SELECT subject FROM corrections WHERE number = ? AND owner = ?", (number, owner)
             ).fetchone()
@@ -227,15 +204,13 @@ class CorrectionStore:
             if now is None or now.number != number:
                 raise ConflictError(f"correction {number} is not in force; look again")
             database.execute(
-                "UPDATE corrections SET undone = ? WHERE number = ?", (_now(), number)
+                "UPDATE corrections SET undone = ? WHERE number = ?", (moment(), number)
             )
             return _in_force(database, now.subject)
 
     def changes(self) -> tuple[int, int]:
         """Others than before after anybody, here or in another process, has changed the store."""
-        with self._lock:
-            version = self._database.execute("PRAGMA data_version").fetchone()[0]
-            return int(version), self._database.total_changes
+        return self._database.changes()
 
     def history(self, owner: str, media: str, item: str) -> list[Correction]:
         """Every correction of some media or under an annotation's id, the oldest first.
@@ -262,38 +237,13 @@ class CorrectionStore:
 
     def delete(self, owner: str, media: str) -> int:
         """Forget every correction of some media, and return how many there were."""
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             return database.execute(
                 "DELETE FROM corrections WHERE owner = ? AND media = ?", (owner, media)
             ).rowcount
 
-    def _version(self) -> int:
-        return int(self._database.execute("PRAGMA user_version").fetchone()[0])
-
-    def _prepare(self) -> int:
-        """Make what is not there yet; return the version."""
-        # A committed row outlives a power cut, and a deleted one leaves no word behind.
-        self._database.execute("PRAGMA journal_mode = DELETE")
-        self._database.execute("PRAGMA synchronous = FULL")
-        self._database.execute("PRAGMA secure_delete = ON")
-        if self._version() == 0:
-            with self._transaction() as database:
-                if self._version() == 0:  # no other process was faster
-                    for statement in _TABLE.split(";\n"):
-                        database.execute(statement)
-                    database.execute(f"PRAGMA user_version = {STORE_VERSION}")
-        return self._version()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._database:
-            self._database.execute("BEGIN IMMEDIATE")
-            yield self._database
-
     def _corrections(self, query: str, values: Sequence[Any]) -> list[Correction]:
-        with self._lock:
-            rows = self._database.execute(query, values).fetchall()
-        return [_correction(row) for row in rows]
+        return [_correction(row) for row in self._database.execute(query, values)]
 
 
 def in_force(corrections: Sequence[Correction]) -> dict[str, Correction]:
@@ -343,7 +293,3 @@ def _correction(row: sqlite3.Row) -> Correction:
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

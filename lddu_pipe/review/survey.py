@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lddu_pipe.review.candidates import Candidate, Key, Opened
 from lddu_pipe.review.matching import Anchor, match
-from lddu_pipe.review.shelf import Item
+from lddu_pipe.review.repository import ReviewItem
 from lddu_pipe.review.store import Correction
 
 
@@ -30,20 +30,20 @@ class Survey:
 
 
 def survey(
-    shelves: Sequence[tuple[Sequence[tuple[Item, Opened]], Sequence[Correction]]],
+    repositories: Sequence[tuple[Sequence[tuple[ReviewItem, Opened]], Sequence[Correction]]],
 ) -> Survey:
     """Put together what is known of all items.
 
     Args:
-        shelves: of each the items that are done, and the corrections in force. Where two items of
-            a shelf have utterances in common, those of the first count; shelves share nothing, as
-            they share no corrections.
+        repositories: of each the items that are done, and the corrections in force. Where two
+            items of a repository have utterances in common, those of the first count; between
+            repositories nothing is shared, as they share no corrections.
     """
     names: dict[str, str] = {}
     candidates: dict[Key, Candidate] = {}
     judged: dict[Key, Correction] = {}
     judged_of_item: dict[str, int] = {}
-    for opened, corrections in shelves:
+    for opened, corrections in repositories:
         said: dict[str, dict[str, Correction]] = defaultdict(dict)
         for correction in corrections:
             said[correction.media][correction.subject] = correction

@@ -1,4 +1,4 @@
-"""The app: endpoints, the worker behind them, and the guard before them."""
+"""The app: endpoints, the runner behind them, and the guard before them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Lifespan
 
 from lddu_pipe.review.desk import ReviewDesk
-from lddu_pipe.review.shelf import Shelf
+from lddu_pipe.review.repository import Repository
 from lddu_pipe.review.store import CorrectionStore
 from lddu_pipe.server import problems
+from lddu_pipe.server.annotator import Annotator
 from lddu_pipe.server.archives import Archives
-from lddu_pipe.server.engine import Engine
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.guard import Guard, is_open
 from lddu_pipe.server.jobs import JobStore
@@ -29,13 +29,13 @@ from lddu_pipe.server.limits import Limits
 from lddu_pipe.server.messages import EXAMPLES, AnnotationMessage, ProblemMessage
 from lddu_pipe.server.metrics import Metrics
 from lddu_pipe.server.problems import locate
+from lddu_pipe.server.repository import JobRepository
 from lddu_pipe.server.review_messages import REVIEW_EXAMPLES
 from lddu_pipe.server.routes import ROUTERS
+from lddu_pipe.server.runner import JobRunner
 from lddu_pipe.server.service import Service
-from lddu_pipe.server.shelf import JobShelf
+from lddu_pipe.server.signed_urls import SignedUrls
 from lddu_pipe.server.texts import TextDesk
-from lddu_pipe.server.tickets import Tickets
-from lddu_pipe.server.worker import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -57,18 +57,18 @@ class Access:
 
 
 def create_app(
-    engine: Engine,
+    annotator: Annotator,
     folder: DataFolder,
     *,
     limits: Limits | None = None,
     access: Access | None = None,
-    reviewed: Shelf | None = None,
+    reviewed: Repository | None = None,
     failed: Callable[[Exception], None] | None = None,
 ) -> FastAPI:
-    """Make the app; its worker starts and stops with its lifespan.
+    """Make the app; its runner starts and stops with its lifespan.
 
     Args:
-        engine: the one model.
+        annotator: the one model.
         folder: for jobs and what was uploaded; reserved for this app.
         limits: of clients.
         access: who may call.
@@ -81,29 +81,29 @@ def create_app(
     limits, access = limits or Limits(), access or Access()
     store = JobStore(folder.store)
     metrics = Metrics(store)
-    worker = Worker(
-        store, folder, engine, limits, ended=metrics.ended, failed=failed or _log_failure
+    runner = JobRunner(
+        store, folder, annotator, limits, ended=metrics.ended, failed=failed or _log_failure
     )
     corrections = CorrectionStore(folder.corrections)
-    shelves: list[Shelf] = [JobShelf(store, folder, corrections)]
+    repositories: list[Repository] = [JobRepository(store, folder, corrections)]
     if reviewed is not None:
-        shelves.append(reviewed)
+        repositories.append(reviewed)
     service = Service(
         store,
         folder,
-        worker,
-        TextDesk(engine.read, limits),
+        runner,
+        TextDesk(annotator.read, limits),
         metrics,
         limits,
-        ReviewDesk(shelves),
-        Tickets(),
+        ReviewDesk(repositories),
+        SignedUrls(),
         Archives(folder.path),
     )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await run_in_threadpool(worker.recover)
-        worker.start()
+        await run_in_threadpool(runner.recover)
+        runner.start()
         janitor = asyncio.create_task(_clean(store, folder, limits.keep_media))
         try:
             yield
@@ -111,7 +111,7 @@ def create_app(
             janitor.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await janitor
-            await asyncio.to_thread(worker.stop)
+            await asyncio.to_thread(runner.stop)
             store.close()
             corrections.close()
 

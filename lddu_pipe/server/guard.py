@@ -20,7 +20,7 @@ from lddu_pipe.server.exchange import Exchange
 from lddu_pipe.server.limits import Limits
 from lddu_pipe.server.metrics import Metrics
 from lddu_pipe.server.problems import Problem
-from lddu_pipe.server.tickets import MEDIA_FOLDER
+from lddu_pipe.server.signed_urls import MEDIA_FOLDER
 
 OPEN_PATHS = ("/", "/health", "/ready", "/openapi.json")
 OPEN_FOLDERS = ("/annotations/", "/assets/", MEDIA_FOLDER)

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from lddu_pipe.errors import UnusableInputError
-from lddu_pipe.pipelines.settings import Speakers
+from lddu_pipe.database import Database, Schema, moment
 
-State = Literal["waiting", "running", "done", "failed"]
+JobState = Literal["waiting", "running", "done", "failed"]
 
-STORE_VERSION = 1
-_TABLE = """
-CREATE TABLE jobs (
+_SCHEMA = Schema(
+    kind="store of jobs",
+    version=1,
+    advice="use another --data",
+    tables="""
+CREATE TABLE IF NOT EXISTS jobs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,  -- order of arrival
     id TEXT NOT NULL UNIQUE,       -- UUID, version 4
     owner TEXT NOT NULL,           -- fingerprint of the token, empty without one
@@ -37,27 +36,10 @@ CREATE TABLE jobs (
     started TEXT,
     finished TEXT
 ) STRICT;
-CREATE INDEX jobs_state ON jobs (state, number);
-CREATE INDEX jobs_owner ON jobs (owner, number);
-"""
-
-
-@dataclass(frozen=True)
-class Options:
-    """How the media of a job are cut and read; None is what the server was started with."""
-
-    fps: float | None = None
-    """Frames a second in which faces are looked for."""
-    window: float | None = None
-    """Seconds of an utterance where nobody speaks."""
-    aligned: bool | None = None
-    """Pool every modality to one step a word."""
-    audio_track: str | None = None
-    """Number, from 1, or language of the sound stream that is used."""
-    video_track: str | None = None
-    """The same of the picture stream."""
-    speakers: Speakers | None = None
-    """Who speaks: not known, or a person a channel."""
+CREATE INDEX IF NOT EXISTS jobs_state ON jobs (state, number);
+CREATE INDEX IF NOT EXISTS jobs_owner ON jobs (owner, number);
+""",
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +52,8 @@ class Upload:
     size: int
     transcript: str | None
     transcript_suffix: str | None
-    options: Options
+    options: Mapping[str, Any]
+    """Settings of the pipeline by name; None is what the server was started with."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +68,8 @@ class Job:
     size: int
     transcript: str | None
     transcript_suffix: str | None
-    options: Options
-    state: State
+    options: Mapping[str, Any]
+    state: JobState
     error: str | None
     attempts: int
     media: bool
@@ -102,51 +85,25 @@ class JobStore:
         """Open or make it.
 
         Raises:
-            UnusableInputError: the file is of another version, or no store of jobs.
-            sqlite3.OperationalError: the folder cannot be written to, or its disk is full.
+            UnusableInputError: the file is of another version, no store of jobs, or cannot be
+                opened or made.
         """
-        self._lock = threading.Lock()
-        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._database.row_factory = sqlite3.Row
-        try:
-            # A committed row outlives a power cut, and a deleted one leaves no name behind.
-            self._database.execute("PRAGMA journal_mode = DELETE")
-            self._database.execute("PRAGMA synchronous = FULL")
-            self._database.execute("PRAGMA secure_delete = ON")
-            version = self._database.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                self._database.executescript(
-                    f"BEGIN; {_TABLE} PRAGMA user_version = {STORE_VERSION}; COMMIT;"
-                )
-            elif version != STORE_VERSION:
-                raise UnusableInputError(
-                    f"{path} holds jobs of version {version}, and this program writes "
-                    f"{STORE_VERSION}; use another --data"
-                )
-        except sqlite3.DatabaseError as error:
-            self.close()
-            if isinstance(error, sqlite3.OperationalError):
-                raise
-            raise UnusableInputError(f"{path} holds no jobs of a server ({error})") from None
-        except UnusableInputError:
-            self.close()
-            raise
+        self._database = Database(path, _SCHEMA)
 
     def close(self) -> None:
         """Close the file; nothing is lost without it."""
-        with self._lock:
-            self._database.close()
+        self._database.close()
 
     def add(self, upload: Upload, owner: str, *, most: int) -> Job | None:
         """Queue a job; None where its owner has `most` that wait or run."""
         values = {
             **asdict(upload),
-            "options": json.dumps(asdict(upload.options)),
+            "options": json.dumps(upload.options),
             "owner": owner,
-            "created": _now(),
+            "created": moment(),
             "most": most,
         }
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             added = database.execute(
                 "INSERT INTO jobs (id, owner, name, suffix, size, transcript, transcript_suffix, "
                 "options, state, created) SELECT :id, :owner, :name, :suffix, :size, :transcript, "
@@ -161,7 +118,7 @@ class JobStore:
 
     def unfinished(self, owner: str) -> int:
         """How many jobs of this owner wait or run."""
-        rows = self._all(
+        rows = self._database.execute(
             "SELECT count(*) AS jobs FROM jobs "
             "WHERE owner = ? AND state IN ('waiting', 'running')",
             (owner,),
@@ -170,22 +127,22 @@ class JobStore:
 
     def take(self) -> Job | None:
         """Start the job that has waited longest; None where none waits."""
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             row = database.execute(
                 "UPDATE jobs SET state = 'running', started = ?, attempts = attempts + 1 "
                 "WHERE number = (SELECT min(number) FROM jobs WHERE state = 'waiting') "
                 "RETURNING *",
-                (_now(),),
+                (moment(),),
             ).fetchone()
         return None if row is None else _job(row)
 
     def finish(self, job_id: str) -> bool:
         """Note that a job's result is in place; False where the job was deleted meanwhile."""
-        return self._change(job_id, "state = 'done', finished = ?", (_now(),))
+        return self._change(job_id, "state = 'done', finished = ?", (moment(),))
 
     def fail(self, job_id: str, error: str) -> bool:
         """Note why a job has no result; False where it was deleted meanwhile."""
-        return self._change(job_id, "state = 'failed', error = ?, finished = ?", (error, _now()))
+        return self._change(job_id, "state = 'failed', error = ?, finished = ?", (error, moment()))
 
     def put_back(self, job_id: str) -> bool:
         """Let a job that was begun wait again, as if it had not been."""
@@ -201,11 +158,11 @@ class JobStore:
 
     def wait_again(self, job_id: str) -> None:
         """Queue a job again whose server died; the attempt counts."""
-        self._change(job_id, "state = 'waiting', started = NULL", ())
+        self._change(job_id, "state = 'waiting', started = NULL")
 
     def exists(self, job_id: str) -> bool:
         """Whether there is such a job, of anybody."""
-        return bool(self._all("SELECT 1 FROM jobs WHERE id = ?", (job_id,)))
+        return bool(self._database.execute("SELECT 1 FROM jobs WHERE id = ?", (job_id,)))
 
     def get(self, job_id: str, owner: str) -> Job | None:
         """A job of an owner; one of somebody else is as one that does not exist."""
@@ -216,7 +173,7 @@ class JobStore:
         """How many jobs, of anybody, run or wait before this one; 0 once it runs."""
         if job.state != "waiting":
             return 0
-        rows = self._all(
+        rows = self._database.execute(
             "SELECT count(*) AS jobs FROM jobs "
             "WHERE number < ? AND state IN ('waiting', 'running')",
             (job.number,),
@@ -224,7 +181,12 @@ class JobStore:
         return int(rows[0]["jobs"])
 
     def page(
-        self, owner: str, *, state: State | None = None, before: Job | None = None, limit: int = 50
+        self,
+        owner: str,
+        *,
+        state: JobState | None = None,
+        before: Job | None = None,
+        limit: int = 50,
     ) -> list[Job]:
         """Jobs of an owner, the newest first.
 
@@ -240,20 +202,22 @@ class JobStore:
             (owner, state, state, *[None if before is None else before.number] * 2, limit),
         )
 
-    def counts(self) -> dict[State, int]:
+    def counts(self) -> dict[JobState, int]:
         """How many jobs are in each state."""
-        found: dict[State, int] = {"waiting": 0, "running": 0, "done": 0, "failed": 0}
-        for row in self._all("SELECT state, count(*) AS jobs FROM jobs GROUP BY state", ()):
+        found: dict[JobState, int] = {"waiting": 0, "running": 0, "done": 0, "failed": 0}
+        for row in self._database.execute(
+            "SELECT state, count(*) AS jobs FROM jobs GROUP BY state"
+        ):
             found[row["state"]] = int(row["jobs"])
         return found
 
     def ids(self) -> set[str]:
         """The ids of all jobs."""
-        return {row["id"] for row in self._all("SELECT id FROM jobs", ())}
+        return {row["id"] for row in self._database.execute("SELECT id FROM jobs")}
 
     def delete(self, job_id: str, owner: str) -> bool:
         """Forget a job; False where its owner has none of that id."""
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             return bool(
                 database.execute(
                     "DELETE FROM jobs WHERE id = ? AND owner = ?", (job_id, owner)
@@ -262,41 +226,28 @@ class JobStore:
 
     def expired(self, age: float) -> list[str]:
         """The ids of jobs that ended `age` seconds ago or earlier and have their media still."""
-        moment = (datetime.now(UTC) - timedelta(seconds=age)).isoformat(timespec="milliseconds")
-        rows = self._all("SELECT id FROM jobs WHERE media = 1 AND finished <= ?", (moment,))
+        rows = self._database.execute(
+            "SELECT id FROM jobs WHERE media = 1 AND finished <= ?", (moment(age),)
+        )
         return [row["id"] for row in rows]
 
     def forget_media(self, job_id: str) -> None:
         """Note that the uploaded files of a job are gone."""
-        self._change(job_id, "media = 0", ())
+        self._change(job_id, "media = 0")
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._database:
-            self._database.execute("BEGIN IMMEDIATE")
-            yield self._database
-
-    def _change(self, job_id: str, assignments: str, values: Sequence[Any]) -> bool:
-        with self._transaction() as database:
+    def _change(self, job_id: str, assignments: str, values: Sequence[Any] = ()) -> bool:
+        with self._database.transaction() as database:
             changed = database.execute(
                 f"UPDATE jobs SET {assignments} WHERE id = ?", (*values, job_id)
             )
             return bool(changed.rowcount)
 
-    def _all(self, query: str, values: Sequence[Any]) -> Sequence[sqlite3.Row]:
-        with self._lock:
-            return self._database.execute(query, values).fetchall()
-
     def _jobs(self, query: str, values: Sequence[Any]) -> list[Job]:
-        return [_job(row) for row in self._all(query, values)]
+        return [_job(row) for row in self._database.execute(query, values)]
 
 
 def _job(row: sqlite3.Row) -> Job:
     values = dict(row)
-    values["options"] = Options(**json.loads(values["options"]))
+    values["options"] = json.loads(values["options"])
     values["media"] = bool(values["media"])
     return Job(**values)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -15,8 +15,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.folder import AnnotatedFolder
+from lddu_pipe.server.annotator import Annotator
 from lddu_pipe.server.app import Access, create_app
-from lddu_pipe.server.engine import Engine
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.guard import is_loopback
 from lddu_pipe.server.limits import Limits
@@ -28,7 +28,7 @@ _FAREWELL = 5  # s in which answers may end once the server is told to stop
 
 
 class StuckInterrupt(KeyboardInterrupt):
-    """An interrupt while the worker is in a step that cannot be left.
+    """An interrupt while the runner is in a step that cannot be left.
 
     Everything is put away, but the interpreter must not end in its own way: native code of a
     thread that it takes down may abort the process.
@@ -87,7 +87,7 @@ class _Protocol(H11Protocol):
 
 
 def serve(
-    engine: Engine,
+    annotator: Annotator,
     data: Path,
     *,
     host: str,
@@ -100,7 +100,7 @@ def serve(
     """Serve until a signal stops it.
 
     Args:
-        engine: the one model.
+        annotator: the one model.
         data: the folder of jobs.
         host: name or address to listen at.
         port: to listen at; 0 takes a free one.
@@ -113,7 +113,7 @@ def serve(
         UnusableInputError: others could reach it without a token, a token is too short, the
             address or the folder cannot be used.
         LdduPipeError: the model cannot be loaded.
-        StuckInterrupt: a signal came while the worker was in a long step.
+        StuckInterrupt: a signal came while the runner was in a long step.
     """
     check_access(host, access)
     problem: list[Exception] = []
@@ -126,8 +126,10 @@ def serve(
     with ExitStack() as stack:
         stack.enter_context(folder.reserved())
         listener = stack.enter_context(listen(host, port))
-        shelf = None if reviewed is None else stack.enter_context(AnnotatedFolder(reviewed))
-        app = create_app(engine, folder, limits=limits, access=access, reviewed=shelf, failed=fail)
+        repository = None if reviewed is None else stack.enter_context(AnnotatedFolder(reviewed))
+        app = create_app(
+            annotator, folder, limits=limits, access=access, reviewed=repository, failed=fail
+        )
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
@@ -150,7 +152,7 @@ def serve(
         try:
             server.run(sockets=[listener])
         except KeyboardInterrupt:
-            if app.state.service.worker.stuck:
+            if app.state.service.runner.stuck:
                 raise StuckInterrupt from None
             raise
     if problem:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lddu_pipe.pipelines.settings import Speakers
-from lddu_pipe.server.jobs import Job, State
+from lddu_pipe.server.jobs import Job, JobState
+from lddu_pipe.server.options import JobOptions
 from lddu_pipe.types import Decision
 
 Example: TypeAlias = dict[str, Any]
@@ -124,32 +123,15 @@ class Message(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class OptionsMessage(Message):
-    """How the media of a job are cut and read; null is what the server was started with."""
-
-    fps: float | None = Field(None, description="Frames a second in which faces are looked for.")
-    window: float | None = Field(None, description="Seconds of an utterance where nobody speaks.")
-    aligned: bool | None = Field(None, description="Pool every modality to one step a word.")
-    audio_track: str | None = Field(
-        None, description="Number, from 1, or language of the sound track that is used."
-    )
-    video_track: str | None = Field(
-        None, description="Number, from 1, or language of the picture track that is used."
-    )
-    speakers: Speakers | None = Field(
-        None, description="channels: each channel of the sound is a speaker."
-    )
-
-
 class JobMessage(Message):
     """A job: where it stands, and what it was made of."""
 
     id: UUID
-    state: State
+    state: JobState
     name: str = Field(description="Of the media file, as its sender calls it; text, not a path.")
     size: int = Field(ge=0, description="Bytes of the media file.")
     transcript: str | None = Field(description="Name of the transcript, if one was sent.")
-    options: OptionsMessage
+    options: JobOptions
     ahead: int = Field(ge=0, description="Jobs, of anybody, that are done before this one.")
     stage: str | None = Field(description="What is being done, while the job runs.")
     share: float | None = Field(ge=0, le=1, description="The part of the stage that is done.")
@@ -176,7 +158,7 @@ class JobMessage(Message):
             name=job.name,
             size=job.size,
             transcript=job.transcript,
-            options=OptionsMessage.model_validate(asdict(job.options)),
+            options=JobOptions.model_validate(job.options),
             ahead=ahead,
             stage=None if running is None else running[0],
             share=None if running is None else min(max(running[1], 0.0), 1.0),

@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import compile_path
 
 from lddu_pipe.errors import LdduPipeError
-from lddu_pipe.review.shelf import UnknownItemError
+from lddu_pipe.review.repository import UnknownItemError
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from lddu_pipe.review.agreement import Progress
 from lddu_pipe.review.desk import Offer
 from lddu_pipe.review.queue import Why
-from lddu_pipe.review.shelf import Item, Source
+from lddu_pipe.review.repository import Origin, ReviewItem
 from lddu_pipe.review.store import Correction
 from lddu_pipe.review.verdicts import LONGEST_COMMENT, LONGEST_NAME
 from lddu_pipe.server.messages import ID, Example, Message
@@ -80,7 +80,7 @@ class ItemMessage(Message):
     """An annotation that can be opened, or the reason why there is none."""
 
     id: UUID
-    source: Source = Field(description="A job of this token, or the folder of --review.")
+    source: Origin = Field(description="A job of this token, or the folder of --review.")
     name: str = Field(description="Of the media file; text, not a path.")
     state: Literal["done", "failed"]
     error: str | None = Field(description="Why there is no annotation, where it failed.")
@@ -94,7 +94,7 @@ class ItemMessage(Message):
     media: bool = Field(description="Whether the media is still there.")
 
     @classmethod
-    def of(cls, item: Item, *, judged: int, media: bool) -> ItemMessage:
+    def of(cls, item: ReviewItem, *, judged: int, media: bool) -> ItemMessage:
         """The message about an item.
 
         Args:

@@ -15,9 +15,9 @@ from lddu_pipe.server.limits import Limits
 from lddu_pipe.server.messages import JobMessage
 from lddu_pipe.server.metrics import Metrics
 from lddu_pipe.server.problems import PROBLEM_TYPE, Problem
+from lddu_pipe.server.runner import JobRunner
+from lddu_pipe.server.signed_urls import SignedUrls
 from lddu_pipe.server.texts import TextDesk
-from lddu_pipe.server.tickets import Tickets
-from lddu_pipe.server.worker import Worker
 
 
 @dataclass(frozen=True)
@@ -26,18 +26,18 @@ class Service:
 
     store: JobStore
     folder: DataFolder
-    worker: Worker
+    runner: JobRunner
     texts: TextDesk
     metrics: Metrics
     limits: Limits
     desk: ReviewDesk
-    tickets: Tickets
+    signed_urls: SignedUrls
     archives: Archives
 
     def message(self, job: Job) -> JobMessage:
         """What a client is told of a job."""
         return JobMessage.of(
-            job, ahead=self.store.ahead(job), progress=self.worker.progress(job.id)
+            job, ahead=self.store.ahead(job), progress=self.runner.progress(job.id)
         )
 
 

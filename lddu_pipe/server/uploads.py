@@ -7,57 +7,19 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from lddu_pipe.pipelines.settings import Speakers
 from lddu_pipe.server.folders import media_name, transcript_name
-from lddu_pipe.server.jobs import Options, Upload
+from lddu_pipe.server.jobs import Upload
 from lddu_pipe.server.limits import NAME, PIECE, TEXT_FIELD, Limits
+from lddu_pipe.server.options import JobOptions, form_schema
 from lddu_pipe.server.problems import Problem
 from lddu_pipe.transcripts import TRANSCRIPT_SUFFIXES
 from lddu_pipe.writers.escaping import printable
-
-
-def _truth(value: str) -> bool:
-    """Only what JSON has; the library would take "off" and "0" as well."""
-    if value not in ("true", "false"):
-        raise ValueError("say true or false")
-    return value == "true"
-
-
-TRACK = r"^([1-9][0-9]{0,2}|[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3})$"
-
-
-class OptionFields(BaseModel):
-    """The fields of a form beside its files."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    fps: float | None = Field(
-        None, ge=0.1, le=30, description="Frames a second in which faces are looked for."
-    )
-    window: float | None = Field(
-        None, ge=0.5, le=60, description="Seconds of an utterance where nobody speaks."
-    )
-    aligned: Annotated[bool | None, BeforeValidator(_truth)] = Field(
-        None, description="Pool every modality to one step a word before scoring."
-    )
-    audio_track: str | None = Field(
-        None,
-        pattern=TRACK,
-        description="Number, from 1, or language of the sound track of files that have several.",
-    )
-    video_track: str | None = Field(
-        None, pattern=TRACK, description="The same of the picture track."
-    )
-    speakers: Speakers | None = Field(
-        None, description="channels: each channel of the sound is a speaker."
-    )
-
 
 _LONGEST_BOUNDARY = 70
 """Characters, says RFC 2046."""
@@ -79,38 +41,7 @@ FORM_SCHEMA = {
             "description": "What is said in the media, in place of speech recognition; its name "
             f"ends in {', '.join(TRANSCRIPT_SUFFIXES)}, or has no ending and is plain text.",
         },
-        "fps": {
-            "type": "number",
-            "minimum": 0.1,
-            "maximum": 30,
-            "description": "Frames a second in which faces are looked for.",
-        },
-        "window": {
-            "type": "number",
-            "minimum": 0.5,
-            "maximum": 60,
-            "description": "Seconds of an utterance where nobody speaks.",
-        },
-        "aligned": {
-            "type": "boolean",
-            "description": "Pool every modality to one step a word before scoring.",
-        },
-        "audio_track": {
-            "type": "string",
-            "pattern": TRACK,
-            "description": "Number, from 1, or language of the sound track of files that have "
-            "several.",
-        },
-        "video_track": {
-            "type": "string",
-            "pattern": TRACK,
-            "description": "The same of the picture track.",
-        },
-        "speakers": {
-            "type": "string",
-            "enum": ["unknown", "channels"],
-            "description": "channels: each channel of the sound is a speaker.",
-        },
+        **form_schema(),
     },
 }
 """The form of an upload, for the schema."""
@@ -228,14 +159,14 @@ class _Form:
             options=self._options(),
         )
 
-    def _options(self) -> Options:
+    def _options(self) -> dict[str, Any]:
         values = {
             name: part.value.decode("utf-8", "replace")
             for name, part in self._parts.items()
             if name not in FILES
         }
         try:
-            fields = OptionFields.model_validate(values)
+            return JobOptions.model_validate(values).model_dump()
         except ValidationError as error:
             raise Problem(
                 422,
@@ -245,7 +176,6 @@ class _Form:
                     for item in error.errors(include_input=False, include_url=False)
                 ],
             ) from None
-        return Options(**fields.model_dump())
 
     def _begin(self) -> None:
         self._part = _Part()
@@ -260,7 +190,7 @@ class _Form:
     def _open(self) -> None:
         _, options = parse_options_header(self._disposition)
         name = options.get(b"name", b"").decode("utf-8", "replace")
-        if name not in self._limits and name not in OptionFields.model_fields:
+        if name not in self._limits and name not in JobOptions.model_fields:
             raise _unfit(printable(name)[:TEXT_FIELD], "there is no such field")
         if name in self._parts:
             raise _unfit(name, "is there twice")

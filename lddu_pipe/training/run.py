@@ -35,12 +35,12 @@ from lddu_pipe.files import write_whole
 from lddu_pipe.models.config import Fusion, LDDUConfig
 from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.models.losses import CalibrationLoss, ContrastiveQueue, LossWeights
+from lddu_pipe.training.progress import Log, ProgressCallback
 from lddu_pipe.training.settings import TrainSettings
-from lddu_pipe.training.telling import Hook, Log
 from lddu_pipe.training.trainer import (
     LDDUTrainer,
+    ProgressForwarder,
     QueueKeeper,
-    Teller,
     last_checkpoint,
     validation_figures,
 )
@@ -61,7 +61,7 @@ def train_model(
     train: Rows,
     valid: Rows | None,
     folder: Path,
-    tell: Hook,
+    progress: ProgressCallback,
     log: Log,
     *,
     reporters: Sequence[TrainerCallback] = (),
@@ -77,7 +77,7 @@ def train_model(
         valid: rows on which the epoch is chosen and training stops early. None learns for all
             epochs and takes the last, so that nothing is chosen.
         folder: of the run; it exists.
-        tell: told of stages and the share that is done.
+        progress: called with each stage and the share of it that is done.
         log: given a line an epoch, in the first process alone.
         reporters: told of everything that is logged.
 
@@ -102,7 +102,7 @@ def train_model(
         train_dataset=cast(Any, train),
         eval_dataset=cast(Any, valid),
         compute_metrics=validation_figures,
-        callbacks=[*stopper, keeper, Teller(tell, log), *reporters],
+        callbacks=[*stopper, keeper, ProgressForwarder(progress, log), *reporters],
         queue=queue,
         weights=LossWeights(
             direct=settings.loss.direct_weight,

@@ -24,7 +24,7 @@ class RawScores:
     deviation: NDArray[np.float32]
     """(rows, labels), |sigma| as in `losses.deviation_size`."""
     sampled: NDArray[np.float32]
-    """(passes, rows, labels), logits of thinned copies of the head; no passes where not asked."""
+    """(passes, rows, labels), logits of dropout passes of the head; none where not asked."""
     present: NDArray[np.bool_]
     """(rows, modalities)."""
     labels: NDArray[np.float32]
@@ -73,7 +73,7 @@ def score_rows(
     *,
     passes: int = 0,
     batch_size: int = 64,
-    tell: Callable[[float], None] | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> RawScores:
     """Score every row of a split or selection.
 
@@ -82,7 +82,7 @@ def score_rows(
         rows: with features the model was made for.
         passes: of the head, for epistemic uncertainty.
         batch_size: rows at once; the result does not depend on it beyond rounding.
-        tell: called with the share that is done.
+        progress: called with the share that is done.
     """
     model.eval()
     collate = RowCollator(model.config.max_steps, rows.info.aligned)
@@ -108,8 +108,8 @@ def score_rows(
         scale_mean[chosen], scale_deviation[chosen] = scales_of(output)
         if passes:
             sampled[:, chosen] = model.sample_logits(gathered, passes).float().cpu().numpy()
-        if tell is not None:
-            tell(min(1.0, (begin + batch_size) / count))
+        if progress is not None:
+            progress(min(1.0, (begin + batch_size) / count))
     scales = known_scales(model.config.scales, rows)
     return RawScores(
         *(logits, deviation, sampled, present, rows.labels, scale_mean, scale_deviation, scales)

@@ -25,7 +25,7 @@ from transformers import (
 from lddu_pipe.metrics import classification_scores
 from lddu_pipe.models.lddu import LDDUOutput
 from lddu_pipe.models.losses import CalibrationLoss, ContrastiveQueue, LossWeights, lddu_loss
-from lddu_pipe.training.telling import Hook, Log, shown_time
+from lddu_pipe.training.progress import Log, ProgressCallback, shown_time
 
 QUEUE_FILE = "queue.safetensors"
 COMPLETE_FILE = "complete"
@@ -159,11 +159,11 @@ class QueueKeeper(TrainerCallback):
         self._queue.vectors, self._queue.classes = kept["vectors"], kept["classes"]
 
 
-class Teller(TrainerCallback):
-    """Tells how far a run is: a hook at every step, and a log once an epoch."""
+class ProgressForwarder(TrainerCallback):
+    """Reports how far a run is: to a callback at every step, to a log once an epoch."""
 
-    def __init__(self, tell: Hook, log: Log) -> None:
-        self._tell, self._log = tell, log
+    def __init__(self, progress: ProgressCallback, log: Log) -> None:
+        self._progress, self._log = progress, log
         self._best = ""
         self._loss = ""
         self._epochs = 0
@@ -178,10 +178,10 @@ class Teller(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Tell the epoch and the share of all steps."""
+        """Report the epoch and the share of all steps."""
         epochs = int(args.num_train_epochs)
         epoch = f"epoch {min(int(state.epoch or 0) + 1, epochs)}/{epochs}"
-        self._tell(epoch + self._best, state.global_step / max(state.max_steps, 1))
+        self._progress(epoch + self._best, state.global_step / max(state.max_steps, 1))
 
     def on_log(
         self,

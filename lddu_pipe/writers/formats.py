@@ -60,7 +60,7 @@ FORMATS: dict[str, Format] = {
     for item in (
         Format("json", ".json", "anything; the contract", "contract"),
         Format("jsonl", ".jsonl", "anything, a line an utterance", "lines"),
-        Format("csv", ".csv", "spreadsheets, pandas, R", "table"),
+        Format("csv", ".csv", "spreadsheets, pandas, R", "csv"),
         Format("parquet", ".parquet", "pandas, Polars, DuckDB, Spark", "parquet", binary=True),
         Format("srt", ".srt", "video players", "subrip"),
         Format("vtt", ".vtt", "browsers, video players", "webvtt"),

@@ -39,7 +39,9 @@ def quiet(stage: str, share: float) -> None:
 
 
 def extract(pipe: EmotionPipeline, rows: list[ManifestRow], output: Path) -> list[dict[str, str]]:
-    return extract_manifest(pipe.extractors, pipe.settings, rows, output, name="lab", tell=quiet)
+    return extract_manifest(
+        pipe.extractors, pipe.settings, rows, output, name="lab", progress=quiet
+    )
 
 
 def texts(count: int, split: str) -> list[dict]:
@@ -66,7 +68,7 @@ def test_a_lab_trains_on_its_recordings_and_annotates_with_the_model(
     manifest = write_manifest(tmp_path / "rows.jsonl", rows)
     assert (
         extract_manifest(
-            pipe.extractors, pipe.settings, manifest, store_folder, name="lab", tell=quiet
+            pipe.extractors, pipe.settings, manifest, store_folder, name="lab", progress=quiet
         )
         == []
     )
@@ -101,7 +103,7 @@ def test_aligned_extraction_gives_every_modality_a_step_a_word(
     row = {"video": str(sample_video), "text": "I am so happy to be here", "labels": ["happy"]}
     manifest = write_manifest(tmp_path / "rows.jsonl", [{**row, "end": 3.0, "split": "train"}])
     extract_manifest(
-        pipe.extractors, pipe.settings, manifest, tmp_path / "store", name="lab", tell=quiet
+        pipe.extractors, pipe.settings, manifest, tmp_path / "store", name="lab", progress=quiet
     )
     store = open_store(tmp_path / "store")
     assert store.info.aligned
@@ -125,7 +127,12 @@ def test_interrupted_extraction_goes_on_where_it_was(
     monkeypatch.setattr(extraction, "samples_of_rows", interrupted)
     with pytest.raises(KeyboardInterrupt):
         extract_manifest(
-            pipe.extractors, pipe.settings, manifest, tmp_path / "store", name="lab", tell=quiet
+            pipe.extractors,
+            pipe.settings,
+            manifest,
+            tmp_path / "store",
+            name="lab",
+            progress=quiet,
         )
     assert not (tmp_path / "store").exists()
     again: list[str] = []
@@ -136,7 +143,7 @@ def test_interrupted_extraction_goes_on_where_it_was(
 
     monkeypatch.setattr(extraction, "samples_of_rows", counted)
     extract_manifest(
-        pipe.extractors, pipe.settings, manifest, tmp_path / "store", name="lab", tell=quiet
+        pipe.extractors, pipe.settings, manifest, tmp_path / "store", name="lab", progress=quiet
     )
     assert (seen, again) == (["train-0", "train-4"], ["train-8"])
     assert [row.id for row in open_store(tmp_path / "store").split("train")] == [
@@ -157,7 +164,7 @@ def test_rows_that_cannot_be_used_are_left_out_and_named(
     ]
     manifest = write_manifest(tmp_path / "rows.jsonl", rows)
     skipped = extract_manifest(
-        pipe.extractors, pipe.settings, manifest, tmp_path / "store", name="lab", tell=quiet
+        pipe.extractors, pipe.settings, manifest, tmp_path / "store", name="lab", progress=quiet
     )
     assert [row["id"] for row in skipped] == ["broken", "silent"]
     assert "audio: silence" in skipped[1]["error"]
@@ -165,7 +172,7 @@ def test_rows_that_cannot_be_used_are_left_out_and_named(
     only = write_manifest(tmp_path / "only.jsonl", rows[:1])
     with pytest.raises(UnusableInputError, match="none of the 1 rows"):
         extract_manifest(
-            pipe.extractors, pipe.settings, only, tmp_path / "other", name="lab", tell=quiet
+            pipe.extractors, pipe.settings, only, tmp_path / "other", name="lab", progress=quiet
         )
     assert not (tmp_path / "other").exists()
 

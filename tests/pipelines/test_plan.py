@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 
-from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.errors import UnusableInputError
-from lddu_pipe.pipelines.extract import look_ahead
 from lddu_pipe.pipelines.plan import FOLDS, LabelledRows, plan_training, share_out
 
 LABELS = ("happy", "sad", "fear")
@@ -65,17 +61,6 @@ def test_a_speaker_with_nearly_all_rows_is_as_good_as_one_speaker() -> None:
     assert np.bincount(share_out(few.labels, speakers, seed=0)).tolist() == [6] * FOLDS
     plan = plan_training(LABELS, {"train": LabelledRows(few.labels, speakers)}, seed=0)
     assert "nearly all of one speaker" in plan.describe()
-
-
-def test_extracting_needs_no_extra_and_says_what_training_does(monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "sklearn.model_selection", None)
-    found = [
-        ManifestRow(str(index), f"rows.jsonl:{index}", text="a", labels={name: 1.0})
-        for index, name in enumerate(("calm", "tense") * 20)
-    ]
-    assert look_ahead(found) == [
-        'training needs more packages; run: pip install "lddu-pipe[train]"'
-    ]
 
 
 def without(label: int, keep: int, count: int = 60) -> LabelledRows:

@@ -10,7 +10,7 @@ import pytest
 
 from lddu_pipe import EmotionPipeline
 from lddu_pipe.events import WordsHeard
-from lddu_pipe.media import Sound, probe
+from lddu_pipe.media import WaveformLike, probe
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.pipelines.sources import open_file
 from lddu_pipe.pipelines.tracks import choose_tracks
@@ -80,7 +80,7 @@ class Recogniser:
 
     name, language = "made up", "en"
 
-    def listen(self, waveform: Sound) -> Iterator[WordsHeard]:
+    def listen(self, waveform: WaveformLike) -> Iterator[WordsHeard]:
         span = TimeSpan(0.5, 1.0) if abs(waveform[:8000]).max() < 0.05 else TimeSpan(0.0, 0.4)
         yield WordsHeard((Cue("Word", span, (Word("Word", span),)),), until=span.end)
 
@@ -96,7 +96,7 @@ def test_each_channel_is_a_speaker(
     monkeypatch.setattr(type(pipe.extractors), "speech", Recogniser())
     heard: dict[str | None, float] = {}
 
-    def extract(part: Sound, start: float) -> object:
+    def extract(part: WaveformLike, start: float) -> object:
         heard[start] = float(abs(part[:]).mean())
         return original(part, start)
 

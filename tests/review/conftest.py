@@ -1,4 +1,4 @@
-"""Annotations made by hand, and a shelf of them."""
+"""Annotations made by hand, and a repository of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
 from lddu_pipe.pipelines.batch.work import statistics_of
-from lddu_pipe.review.shelf import Item
+from lddu_pipe.review.repository import ReviewItem
 from lddu_pipe.review.store import CorrectionStore
 from lddu_pipe.types import (
     Absent,
@@ -88,15 +88,15 @@ def _annotate_text(*texts: str, **options) -> Annotation:
     return _annotate([_say(text) for text in texts], **(nothing | options))
 
 
-class HandShelf:
-    """A shelf to which tests put annotations by hand."""
+class HandRepository:
+    """A repository to which tests put annotations by hand."""
 
     def __init__(self, folder: Path, *, shared: bool = False) -> None:
         self.folder = folder
         folder.mkdir(exist_ok=True)
         self.store = CorrectionStore(folder / "corrections.sqlite")
         self._shared = shared
-        self._items: dict[tuple[str, str], Item] = {}
+        self._items: dict[tuple[str, str], ReviewItem] = {}
         self._media: dict[str, Path] = {}
 
     def put(
@@ -112,7 +112,7 @@ class HandShelf:
         identity = str(uuid5(NAMESPACE_URL, f"{owner} {name}"))
         if annotation is not None:
             annotation.save(self.folder / f"{identity}.json")
-        self._items[owner, identity] = Item(
+        self._items[owner, identity] = ReviewItem(
             identity,
             "job",
             name,
@@ -132,19 +132,19 @@ class HandShelf:
     def owner_of(self, owner: str) -> str:
         return "" if self._shared else owner
 
-    def items(self, owner: str) -> list[Item]:
+    def items(self, owner: str) -> list[ReviewItem]:
         return [item for (whose, _), item in self._items.items() if self._sees(owner, whose)]
 
-    def item(self, owner: str, item_id: str) -> Item | None:
+    def item(self, owner: str, item_id: str) -> ReviewItem | None:
         return next((item for item in self.items(owner) if item.id == item_id), None)
 
-    def annotation(self, item: Item) -> Path:
+    def annotation(self, item: ReviewItem) -> Path:
         return self.folder / f"{item.id}.json"
 
-    def media(self, item: Item) -> Path | None:
+    def media(self, item: ReviewItem) -> Path | None:
         return self._media.get(item.id)
 
-    def has_media(self, item: Item) -> bool:
+    def has_media(self, item: ReviewItem) -> bool:
         return item.id in self._media
 
     def _sees(self, owner: str, whose: str) -> bool:
@@ -167,12 +167,12 @@ def annotate_text() -> Callable[..., Annotation]:
 
 
 @pytest.fixture
-def make_shelf(tmp_path):
-    """Makes shelves, each in a folder of its own."""
+def make_repository(tmp_path):
+    """Makes repositories, each in a folder of its own."""
     with ExitStack() as opened:
 
-        def make(name: str = "shelf", *, shared: bool = False) -> HandShelf:
-            made = HandShelf(tmp_path / name, shared=shared)
+        def make(name: str = "repository", *, shared: bool = False) -> HandRepository:
+            made = HandRepository(tmp_path / name, shared=shared)
             opened.callback(made.store.close)
             return made
 
@@ -180,5 +180,5 @@ def make_shelf(tmp_path):
 
 
 @pytest.fixture
-def shelf(make_shelf):
-    return make_shelf()
+def repository(make_repository):
+    return make_repository()

@@ -10,15 +10,15 @@ import pytest
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review import desk as desks
 from lddu_pipe.review.desk import ReviewDesk
-from lddu_pipe.review.shelf import UnknownItemError
+from lddu_pipe.review.repository import UnknownItemError
 from lddu_pipe.review.store import ConflictError, CorrectionStore
 from lddu_pipe.review.survey import survey
 from lddu_pipe.review.verdicts import UnfitVerdictError
 
 
 @pytest.fixture
-def desk(shelf):
-    return ReviewDesk([shelf])
+def desk(repository):
+    return ReviewDesk([repository])
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def talk(annotate, say):
     return annotate([say("one", 0, 2), say("two", 2, 4, present=["happy"]), say("three", 4, 6)])
 
 
-def test_a_correction_is_found_with_its_utterance(desk, shelf, talk):
-    item = shelf.put("talk.mp4", talk)
+def test_a_correction_is_found_with_its_utterance(desk, repository, talk):
+    item = repository.put("talk.mp4", talk)
     made = desk.correct("", item, "0001", ["anger", "sad"], reviewer=" Ada ", comment="loud")
     assert made.verdict.labels == ("sad", "anger")  # in the order of the model
     assert (made.verdict.reviewer, made.verdict.comment) == ("Ada", "loud")
@@ -41,8 +41,8 @@ def test_a_correction_is_found_with_its_utterance(desk, shelf, talk):
     assert desk.judged("") == {item: 1}
 
 
-def test_corrections_follow_one_another_and_walk_back(desk, shelf, talk):
-    item = shelf.put("talk.mp4", talk)
+def test_corrections_follow_one_another_and_walk_back(desk, repository, talk):
+    item = repository.put("talk.mp4", talk)
     first = desk.correct("", item, "0001", ["sad"])
     second = desk.correct("", item, "0001", [], replaces=first.number)
     third = desk.correct("", item, "0001", None, replaces=second.number)
@@ -60,10 +60,10 @@ def test_corrections_follow_one_another_and_walk_back(desk, shelf, talk):
     assert again.subject == first.subject
 
 
-def test_of_two_who_correct_the_same_utterance_at_once_one_is_told(desk, shelf, talk):
+def test_of_two_who_correct_the_same_utterance_at_once_one_is_told(desk, repository, talk):
     """Though there was no correction yet that both could have named."""
-    item = shelf.put("talk.mp4", talk)
-    other = ReviewDesk([shelf])
+    item = repository.put("talk.mp4", talk)
+    other = ReviewDesk([repository])
     barrier, results = Barrier(2), []
 
     def work(at, label):
@@ -83,13 +83,13 @@ def test_of_two_who_correct_the_same_utterance_at_once_one_is_told(desk, shelf, 
 
 
 def test_after_another_annotation_corrections_find_their_utterances_again(
-    desk, shelf, annotate, say, talk
+    desk, repository, annotate, say, talk
 ):
-    item = shelf.put("talk.mp4", talk)
+    item = repository.put("talk.mp4", talk)
     for utterance, label in (("0000", "happy"), ("0001", "sad"), ("0002", "anger")):
         desk.correct("", item, utterance, [label])
     anew = [say("no", 0, 0.4), say("one", 0.4, 2.1), say("two, three", 2.1, 7)]
-    shelf.put("talk.mp4", annotate(anew, model="other"))
+    repository.put("talk.mp4", annotate(anew, model="other"))
     found = desk.corrections("", item)
     assert [(entry.anchor.utterance, entry.verdict.labels) for entry in found.in_force] == [
         ("0001", ("happy",))
@@ -105,13 +105,15 @@ def test_after_another_annotation_corrections_find_their_utterances_again(
     assert desk.undo("", item, lost.number) is None
 
 
-def test_who_looks_at_an_annotation_that_was_replaced_is_told(desk, shelf, annotate, say, talk):
+def test_who_looks_at_an_annotation_that_was_replaced_is_told(
+    desk, repository, annotate, say, talk
+):
     """Or the correction would be of another utterance, which now goes by the same id."""
-    item = shelf.put("talk.mp4", talk)
+    item = repository.put("talk.mp4", talk)
     seen = talk.provenance.created
     first = desk.correct("", item, "0000", ["sad"], annotated=seen)
     anew = annotate([say("other", 10, 12)])
-    shelf.put(
+    repository.put(
         "talk.mp4", replace(anew, provenance=replace(anew.provenance, created="2026-11-29T00:00"))
     )
     with pytest.raises(ConflictError, match="annotated anew; look again"):
@@ -121,55 +123,57 @@ def test_who_looks_at_an_annotation_that_was_replaced_is_told(desk, shelf, annot
 
 
 def test_where_an_utterance_takes_the_place_of_another_both_can_be_corrected(
-    desk, shelf, annotate, say
+    desk, repository, annotate, say
 ):
     """One speaker's correction moved on with its utterance; another spoke where that had stood."""
-    item = shelf.put("talk.mp4", annotate([say("yes", 0, 4)]))
+    item = repository.put("talk.mp4", annotate([say("yes", 0, 4)]))
     first = desk.correct("", item, "0000", ["sad"])
-    shelf.put("talk.mp4", annotate([say("yes", 0, 3)]))
+    repository.put("talk.mp4", annotate([say("yes", 0, 3)]))
     desk.correct("", item, "0000", ["happy"], replaces=first.number)
-    shelf.put("talk.mp4", annotate([say("yes", 0, 3), say("yes", 0, 4)]))
+    repository.put("talk.mp4", annotate([say("yes", 0, 3), say("yes", 0, 4)]))
     made = desk.correct("", item, "0001", ["anger"])
     assert made.subject != first.subject
     assert len(desk.corrections("", item).in_force) == 2
 
 
-def test_an_utterance_that_wandered_off_leaves_its_place_to_another(desk, shelf, annotate, say):
+def test_an_utterance_that_wandered_off_leaves_its_place_to_another(
+    desk, repository, annotate, say
+):
     """Step by step it is the same; what stands where it began is another one."""
-    item, last = shelf.put("talk.mp4", annotate([say("", 0, 4)])), None
+    item, last = repository.put("talk.mp4", annotate([say("", 0, 4)])), None
     for start in (0, 1.2, 2.4):
-        shelf.put("talk.mp4", annotate([say("", start, start + 4)]))
+        repository.put("talk.mp4", annotate([say("", start, start + 4)]))
         made = desk.correct("", item, "0000", [], replaces=last and last.number)
         assert last is None or made.subject == last.subject
         last = made
-    shelf.put("talk.mp4", annotate([say("", 0, 4)]))
+    repository.put("talk.mp4", annotate([say("", 0, 4)]))
     assert list(desk.corrections("", item).unmatched) == [last]
     assert desk.correct("", item, "0000", ["sad"]).subject != last.subject
 
 
-def test_what_was_said_of_a_file_that_changed_is_kept_apart(desk, shelf, talk):
-    item = shelf.put("talk.mp4", talk)
+def test_what_was_said_of_a_file_that_changed_is_kept_apart(desk, repository, talk):
+    item = repository.put("talk.mp4", talk)
     made = desk.correct("", item, "0000", ["sad"])
-    shelf.put("talk.mp4", replace(talk, media=replace(talk.media, sha256="b" * 64)))
+    repository.put("talk.mp4", replace(talk, media=replace(talk.media, sha256="b" * 64)))
     found = desk.corrections("", item)
     assert (list(found.in_force), list(found.unmatched)) == ([], [made])
     assert desk.correct("", item, "0000", ["happy"]).subject != made.subject
 
 
-def test_the_same_media_twice_is_reviewed_once(desk, shelf, talk):
-    first, second = shelf.put("talk.mp4", talk), shelf.put("copy.mp4", talk)
+def test_the_same_media_twice_is_reviewed_once(desk, repository, talk):
+    first, second = repository.put("talk.mp4", talk), repository.put("copy.mp4", talk)
     made = desk.correct("", first, "0000", ["sad"])
     assert list(desk.corrections("", second).in_force) == [made]
     assert desk.progress("").utterances == 3
     assert desk.progress("").judged == 1
     assert desk.judged("") == {first: 1, second: 1}
-    shelf.remove(first)
+    repository.remove(first)
     assert list(desk.corrections("", second).in_force) == [made]
 
 
-def test_shelves_with_the_same_media_are_reviewed_apart(make_shelf, talk):
+def test_repositories_with_the_same_media_are_reviewed_apart(make_repository, talk):
     """As their corrections are in files of their own."""
-    jobs, folder = make_shelf("jobs"), make_shelf("folder", shared=True)
+    jobs, folder = make_repository("jobs"), make_repository("folder", shared=True)
     desk = ReviewDesk([jobs, folder])
     one, other = jobs.put("talk.mp4", talk), folder.put("talk", talk)
     desk.correct("", one, "0000", ["sad"])
@@ -179,9 +183,9 @@ def test_shelves_with_the_same_media_are_reviewed_apart(make_shelf, talk):
     assert len(desk.rows("").rows) == 1
 
 
-def test_parts_of_one_recording_show_each_what_was_said_of_it(desk, shelf, annotate, say):
+def test_parts_of_one_recording_show_each_what_was_said_of_it(desk, repository, annotate, say):
     """As rows of a manifest that cuts a recording."""
-    parts = [shelf.put(f"{i}", annotate([say("", 2 * i, 2 * i + 2)])) for i in range(3)]
+    parts = [repository.put(f"{i}", annotate([say("", 2 * i, 2 * i + 2)])) for i in range(3)]
     made = [desk.correct("", part, "0000", []) for part in parts]
     for part, correction in zip(parts, made, strict=True):
         found = desk.corrections("", part)
@@ -190,13 +194,13 @@ def test_parts_of_one_recording_show_each_what_was_said_of_it(desk, shelf, annot
     assert desk.progress("").utterances == desk.progress("").judged == 3
 
 
-def test_texts_hold_to_their_words(desk, shelf, annotate_text):
-    item = shelf.put("a.txt", annotate_text("No.", "Why?", "No."))
-    other = shelf.put("b.txt", annotate_text("No.", "No."))
+def test_texts_hold_to_their_words(desk, repository, annotate_text):
+    item = repository.put("a.txt", annotate_text("No.", "Why?", "No."))
+    other = repository.put("b.txt", annotate_text("No.", "No."))
     made = desk.correct("", item, "0002", ["anger"])
     assert (made.media, made.anchor.start, made.anchor.repeat) == (f"item:{item}", None, 1)
     assert not desk.corrections("", other).in_force
-    shelf.put("a.txt", annotate_text("Oh.", "No.", "No."))
+    repository.put("a.txt", annotate_text("Oh.", "No.", "No."))
     (found,) = desk.corrections("", item).in_force
     assert found.anchor.utterance == "0002"
 
@@ -219,27 +223,29 @@ def test_texts_hold_to_their_words(desk, shelf, annotate_text):
         ({"comment": "\ud800"}, "half a character"),
     ],
 )
-def test_what_is_wrong_is_one_line(desk, shelf, talk, changes, words):
-    item = shelf.put("talk.mp4", talk)
+def test_what_is_wrong_is_one_line(desk, repository, talk, changes, words):
+    item = repository.put("talk.mp4", talk)
     with pytest.raises(UnusableInputError, match=words) as error:
         desk.correct("", item, **{"utterance": "0000", "labels": []} | changes)
     assert "\n" not in str(error.value)
     assert not desk.corrections("", item).history
 
 
-def test_spans(desk, shelf, annotate, annotate_text, say):
-    item = shelf.put("talk.mp4", annotate([say("a", 0, 2.001), say("b", 3, 4)], duration=2.0004))
+def test_spans(desk, repository, annotate, annotate_text, say):
+    item = repository.put(
+        "talk.mp4", annotate([say("a", 0, 2.001), say("b", 3, 4)], duration=2.0004)
+    )
     made = desk.correct("", item, "0000", [], 0.25, 1.5)
     assert (made.verdict.start, made.verdict.end) == (0.25, 1.5)
     made = desk.correct("", item, "0000", [], 0.0, 2.001, replaces=made.number)
     assert (made.verdict.start, made.verdict.end) == (None, None)  # the model's own, though past
-    text = shelf.put("a.txt", annotate_text("Hello."))
+    text = repository.put("a.txt", annotate_text("Hello."))
     with pytest.raises(UnusableInputError, match="no time"):
         desk.correct("", text, "0000", [], 0.0, 1.0)
 
 
-def test_owners_are_as_if_the_others_did_not_exist(make_shelf, talk, annotate_text):
-    jobs, folder = make_shelf("jobs"), make_shelf("folder", shared=True)
+def test_owners_are_as_if_the_others_did_not_exist(make_repository, talk, annotate_text):
+    jobs, folder = make_repository("jobs"), make_repository("folder", shared=True)
     desk = ReviewDesk([jobs, folder])
     mine, theirs = jobs.put("talk.mp4", talk, owner="a"), jobs.put("talk.mp4", talk, owner="b")
     shared = folder.put("a.txt", annotate_text("Hello."))
@@ -264,10 +270,10 @@ def test_owners_are_as_if_the_others_did_not_exist(make_shelf, talk, annotate_te
     assert desk.undo("b", shared, seen.number) is None
 
 
-def test_the_queue_offers_what_is_doubtful_and_what_is_random(desk, shelf, annotate, say):
+def test_the_queue_offers_what_is_doubtful_and_what_is_random(desk, repository, annotate, say):
     sure = [say(f"sure {i}", i, i + 1, confidence=0.95) for i in range(12)]
     doubtful = [say(f"doubtful {i}", 20 + i, 21 + i, confidence=0.6) for i in range(4)]
-    item = shelf.put("talk.mp4", annotate([*sure, *doubtful]))
+    item = repository.put("talk.mp4", annotate([*sure, *doubtful]))
     offered = desk.queue("", 6)
     assert [offer.why for offer in offered] == [
         "random",
@@ -291,26 +297,26 @@ def test_the_queue_offers_what_is_doubtful_and_what_is_random(desk, shelf, annot
     assert desk.progress("").judged == 16
 
 
-def test_what_failed_is_listed_and_cannot_be_reviewed(desk, shelf, talk):
-    item = shelf.put("bad.mp4", None)
-    good = shelf.put("talk.mp4", talk, created="2026-11-28T11:00:00+00:00")
+def test_what_failed_is_listed_and_cannot_be_reviewed(desk, repository, talk):
+    item = repository.put("bad.mp4", None)
+    good = repository.put("talk.mp4", talk, created="2026-11-28T11:00:00+00:00")
     assert [found.id for found in desk.items("")] == [good, item]
     with pytest.raises(UnusableInputError, match=r"bad.mp4 could not be annotated: no such codec"):
         desk.correct("", item, "0000", [])
     assert len(desk.queue("", 10)) == 3
 
 
-def test_an_annotation_that_is_gone_or_damaged_stops_nothing_else(desk, shelf, talk):
-    item, good = shelf.put("bad.mp4", talk), shelf.put("talk.mp4", talk)
-    shelf.annotation(desk.find("", item)).write_text("{")
+def test_an_annotation_that_is_gone_or_damaged_stops_nothing_else(desk, repository, talk):
+    item, good = repository.put("bad.mp4", talk), repository.put("talk.mp4", talk)
+    repository.annotation(desk.find("", item)).write_text("{")
     assert {offer.item for offer in desk.queue("", 10)} == {good}
-    shelf.annotation(desk.find("", item)).unlink()
+    repository.annotation(desk.find("", item)).unlink()
     assert desk.progress("").utterances == 3
     with pytest.raises(UnusableInputError, match=r"bad\.mp4: No such file"):
         desk.corrections("", item)
 
 
-def test_what_can_be_played(desk, shelf, tmp_path, annotate, annotate_text, say):
+def test_what_can_be_played(desk, repository, tmp_path, annotate, annotate_text, say):
     media = tmp_path / "media"
     kinds = {
         "video": annotate([say("")]),
@@ -319,13 +325,15 @@ def test_what_can_be_played(desk, shelf, tmp_path, annotate, annotate_text, say)
         "none": annotate_text("Hello."),
     }
     for kind, annotation in kinds.items():
-        item = shelf.put(kind, annotation, media=media)
+        item = repository.put(kind, annotation, media=media)
         assert desk.media("", item) == (None if kind == "none" else media, kind)
-    assert desk.media("", shelf.put("gone", kinds["video"])) == (None, "video")
+    assert desk.media("", repository.put("gone", kinds["video"])) == (None, "video")
 
 
-def test_annotations_are_read_once_as_long_as_they_do_not_change(desk, shelf, talk, monkeypatch):
-    shelf.put("talk.mp4", talk)
+def test_annotations_are_read_once_as_long_as_they_do_not_change(
+    desk, repository, talk, monkeypatch
+):
+    repository.put("talk.mp4", talk)
     desk.queue("")
     from lddu_pipe.review import candidates
 
@@ -334,7 +342,7 @@ def test_annotations_are_read_once_as_long_as_they_do_not_change(desk, shelf, ta
 
 
 def test_all_is_put_together_anew_only_after_something_has_changed(
-    desk, shelf, talk, annotate, say, monkeypatch
+    desk, repository, talk, annotate, say, monkeypatch
 ):
     made = []
     monkeypatch.setattr(desks, "survey", lambda *given: made.append(1) or survey(*given))
@@ -345,33 +353,33 @@ def test_all_is_put_together_anew_only_after_something_has_changed(
         desk.progress("")
         judged = desk.judged("")
         anew = len(made)
-        fresh = ReviewDesk([shelf])
+        fresh = ReviewDesk([repository])
         assert judged == fresh.judged("")
         assert desk.queue("") == fresh.queue("")
         assert anew < 2
         return bool(anew)
 
-    item = shelf.put("talk.mp4", talk)
+    item = repository.put("talk.mp4", talk)
     assert is_anew()
     assert not is_anew()
     desk.correct("", item, "0001", ["sad"])
     assert is_anew()
     assert not is_anew()
-    with CorrectionStore(shelf.folder / "corrections.sqlite") as elsewhere:
+    with CorrectionStore(repository.folder / "corrections.sqlite") as elsewhere:
         elsewhere.undo(1, "")
     assert is_anew()
-    shelf.put("talk.mp4", annotate([say("only", 0, 3)]))
+    repository.put("talk.mp4", annotate([say("only", 0, 3)]))
     assert is_anew()
-    shelf.put("other.mp4", annotate([say("more", 0, 3)], sha256="b"))
+    repository.put("other.mp4", annotate([say("more", 0, 3)], sha256="b"))
     assert is_anew()
-    shelf.remove(item)
+    repository.remove(item)
     assert is_anew()
     assert not is_anew()
 
 
-def test_what_was_said_of_one_utterance_has_a_limit(desk, shelf, talk, monkeypatch):
+def test_what_was_said_of_one_utterance_has_a_limit(desk, repository, talk, monkeypatch):
     monkeypatch.setattr(desks, "MOST_CORRECTIONS", 3)
-    item = shelf.put("talk.mp4", talk)
+    item = repository.put("talk.mp4", talk)
     first = desk.correct("", item, "0001", ["sad"])
     second = desk.correct("", item, "0001", [], replaces=first.number)
     desk.correct("", item, "0001", None, replaces=second.number)
@@ -382,9 +390,11 @@ def test_what_was_said_of_one_utterance_has_a_limit(desk, shelf, talk, monkeypat
     assert desk.correct("", item, "0000", ["happy"]).verdict.labels == ("happy",)
 
 
-def test_half_a_character_is_no_hindrance(desk, shelf, annotate, say):
-    item = shelf.put("talk.mp4", annotate([say("aHALF", 0, 2, speaker="HALF")]))
-    file = shelf.folder / f"{item}.json"  # from another program: JSON can hold it, UTF-8 cannot
+def test_half_a_character_is_no_hindrance(desk, repository, annotate, say):
+    item = repository.put("talk.mp4", annotate([say("aHALF", 0, 2, speaker="HALF")]))
+    file = (
+        repository.folder / f"{item}.json"
+    )  # from another program: JSON can hold it, UTF-8 cannot
     file.write_text(file.read_text().replace("HALF", "\\ud800"))
     made = desk.correct("", item, "0000", ["sad"])
     assert (made.anchor.text, made.anchor.speaker) == ("a\ufffd", "\ufffd")
@@ -392,13 +402,13 @@ def test_half_a_character_is_no_hindrance(desk, shelf, annotate, say):
 
 
 def test_whether_there_are_media_is_told_of_what_can_be_shown(
-    desk, shelf, talk, annotate_text, tmp_path
+    desk, repository, talk, annotate_text, tmp_path
 ):
-    there = shelf.put("talk.mp4", talk, media=tmp_path)
-    gone = shelf.put("gone.mp4", talk)
-    text = shelf.put("a.txt", annotate_text("one"), media=tmp_path)
+    there = repository.put("talk.mp4", talk, media=tmp_path)
+    gone = repository.put("gone.mp4", talk)
+    text = repository.put("a.txt", annotate_text("one"), media=tmp_path)
     assert [desk.has_media("", item) for item in (there, gone, text)] == [True, False, False]
     with pytest.raises(UnknownItemError):
         desk.has_media("", "nothing")
     with pytest.raises(UnusableInputError, match="could not be annotated"):
-        desk.has_media("", shelf.put("bad.mp4", None))
+        desk.has_media("", repository.put("bad.mp4", None))

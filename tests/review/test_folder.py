@@ -1,4 +1,4 @@
-"""The output of a batch as a shelf, with the ledger that a batch writes."""
+"""The output of a batch as a repository, with the ledger that a batch writes."""
 
 from __future__ import annotations
 
@@ -79,27 +79,27 @@ def test_what_is_done_and_what_failed_is_there(output, talk, tmp_path):
     (tmp_path / "bad.mp4").write_bytes(b"")
     bad = only(tmp_path / "bad.mp4")
     output.begin(bad, "bad")
-    with AnnotatedFolder(output.folder) as shelf:
-        (item,) = shelf.items("whoever")
+    with AnnotatedFolder(output.folder) as repository:
+        (item,) = repository.items("whoever")
         assert (item.name, item.state, item.source) == ("talk.mp4", "done", "folder")
         assert item.statistics["utterances"] == 2
-        assert shelf.media(item) == talk
-        assert shelf.annotation(item) == output.folder / "talk.json"
+        assert repository.media(item) == talk
+        assert repository.annotation(item) == output.folder / "talk.json"
         # The batch goes on, and what it does is seen.
         output.ledger.fail(bad.key, config="c", error="no picture", seconds=0.1)
-        failed, same = shelf.items("")
+        failed, same = repository.items("")
         assert (failed.name, failed.state, failed.error) == ("bad.mp4", "failed", "no picture")
         assert same == item
-        assert shelf.item("", item.id) == item
-        assert shelf.item("", "nothing") is None
+        assert repository.item("", item.id) == item
+        assert repository.item("", "nothing") is None
 
 
 def test_ids_stay(output, talk):
     output.do(only(talk), "talk")
     ids = set()
     for _ in range(2):
-        with AnnotatedFolder(output.folder) as shelf:
-            ids |= {item.id for item in shelf.items("")}
+        with AnnotatedFolder(output.folder) as repository:
+            ids |= {item.id for item in repository.items("")}
         output.do(only(talk), "talk")
     assert len(ids) == 1
 
@@ -108,8 +108,8 @@ def test_corrections_outlive_another_annotation_and_find_their_utterances(
     output, talk, annotate, say
 ):
     output.do(only(talk), "talk")
-    with AnnotatedFolder(output.folder) as shelf:
-        desk = ReviewDesk([shelf])
+    with AnnotatedFolder(output.folder) as repository:
+        desk = ReviewDesk([repository])
         (item,) = desk.items("")
         made = desk.correct("", item.id, "0001", ["sad"])
         before = (output.folder / "corrections.sqlite").read_bytes()
@@ -125,19 +125,19 @@ def test_corrections_outlive_another_annotation_and_find_their_utterances(
 
 def test_media_that_changed_are_no_longer_those_that_were_annotated(output, talk):
     output.do(only(talk), "talk")
-    with AnnotatedFolder(output.folder) as shelf:
-        (item,) = shelf.items("")
+    with AnnotatedFolder(output.folder) as repository:
+        (item,) = repository.items("")
         os.utime(talk, (1, 1))  # a mere touch
-        assert shelf.media(item) == talk
+        assert repository.media(item) == talk
         talk.write_bytes(b"not really a movie")
-        assert shelf.media(item) is None
+        assert repository.media(item) is None
         # The new file waits to be annotated: the ledger has its size and time already.
         output.begin(only(talk), "talk")
-        assert shelf.media(*shelf.items("")) is None
+        assert repository.media(*repository.items("")) is None
         output.finish(only(talk), "talk")
-        assert shelf.media(*shelf.items("")) == talk
+        assert repository.media(*repository.items("")) == talk
         talk.unlink()
-        assert shelf.media(item) is None
+        assert repository.media(item) is None
 
 
 def test_many_who_ask_at_once_read_a_file_once(output, talk, monkeypatch):
@@ -151,26 +151,26 @@ def test_many_who_ask_at_once_read_a_file_once(output, talk, monkeypatch):
         return sha256_of_file(path)
 
     monkeypatch.setattr(folders, "sha256_of_file", slowly)
-    with AnnotatedFolder(output.folder) as shelf, ThreadPoolExecutor(8) as pool:
-        (item,) = shelf.items("")
-        assert list(pool.map(shelf.media, [item] * 8)) == [talk] * 8
+    with AnnotatedFolder(output.folder) as repository, ThreadPoolExecutor(8) as pool:
+        (item,) = repository.items("")
+        assert list(pool.map(repository.media, [item] * 8)) == [talk] * 8
     assert read == [talk]
 
 
 def test_a_list_tells_what_has_media_without_reading_them(output, talk, monkeypatch):
     output.do(only(talk), "talk")
     os.utime(talk, (1, 1))  # as after a copy
-    with AnnotatedFolder(output.folder) as shelf:
-        (item,) = shelf.items("")
+    with AnnotatedFolder(output.folder) as repository:
+        (item,) = repository.items("")
         with monkeypatch.context() as patch:
             patch.setattr(folders, "sha256_of_file", None)
-            assert shelf.has_media(item)
-            assert ReviewDesk([shelf]).has_media("", item.id)
+            assert repository.has_media(item)
+            assert ReviewDesk([repository]).has_media("", item.id)
         talk.write_bytes(b"not really a movie")
-        assert shelf.media(item) is None
-        assert not shelf.has_media(item)  # now that it is known
+        assert repository.media(item) is None
+        assert not repository.has_media(item)  # now that it is known
         talk.unlink()
-        assert not shelf.has_media(item)
+        assert not repository.has_media(item)
 
 
 def test_rows_of_a_manifest_are_known_as_long_as_they_stay(output, tmp_path, talk, annotate, say):
@@ -185,28 +185,28 @@ def test_rows_of_a_manifest_are_known_as_long_as_they_stay(output, tmp_path, tal
     words = annotate([say("Hello.")], sha256="", duration=0.0, audio=False, video=False)
     for item, annotation in zip(items, (still, words, None), strict=True):
         output.do(item, item.name, annotation)
-    with AnnotatedFolder(output.folder) as shelf:
-        found = {item.name: item for item in shelf.items("")}
+    with AnnotatedFolder(output.folder) as repository:
+        found = {item.name: item for item in repository.items("")}
         assert set(found) == {"a#1", "b", "c"}
         assert found["a#1"].row.face_crop
-        assert shelf.media(found["a#1"]) == talk
-        assert shelf.media(found["b"]) is None
+        assert repository.media(found["a#1"]) == talk
+        assert repository.media(found["b"]) is None
         assert (found["c"].row.start, found["c"].row.audio) == (1.0, talk)
     manifest.write_text('{"id": "a#1", "image": "talk.mp4"}\n')
-    with AnnotatedFolder(output.folder) as shelf:
-        for item in shelf.items(""):
+    with AnnotatedFolder(output.folder) as repository:
+        for item in repository.items(""):
             assert item.row is None
-            assert shelf.media(item) is None
+            assert repository.media(item) is None
 
 
 def test_an_annotation_stays_where_another_format_of_it_could_not_be_made(output, talk):
     item = only(talk)
     output.do(item, "talk")
     output.ledger.fail(item.key, config="c", error="no space", seconds=0, outputs=["talk.json"])
-    with AnnotatedFolder(output.folder) as shelf:
-        (found,) = shelf.items("")
+    with AnnotatedFolder(output.folder) as repository:
+        (found,) = repository.items("")
         assert (found.state, found.error, found.statistics["utterances"]) == ("done", None, 2)
-        assert shelf.media(found) == talk
+        assert repository.media(found) == talk
 
 
 def test_what_was_broken_off_twice_has_the_time_of_its_annotation(output, talk):
@@ -216,13 +216,13 @@ def test_what_was_broken_off_twice_has_the_time_of_its_annotation(output, talk):
     for _ in range(2):
         output.begin(item, "talk")
         output.ledger.wait(item.key)
-    with AnnotatedFolder(output.folder) as shelf:
-        (found,) = shelf.items("")
+    with AnnotatedFolder(output.folder) as repository:
+        (found,) = repository.items("")
         assert (found.state, found.created) == ("done", "2017-07-14T02:40:00.000+00:00")
 
 
 def test_a_folder_that_is_no_output_is_one_line(tmp_path, output):
-    with pytest.raises(UnusableInputError, match=r"is no output of a batch: ledger\.sqlite"):
+    with pytest.raises(UnusableInputError, match=r"is no output .*: there is no ledger\.sqlite"):
         AnnotatedFolder(tmp_path)
     assert not (tmp_path / "ledger.sqlite").exists()
     with pytest.raises(UnusableInputError, match=r"corrections\.sqlite cannot be opened"):

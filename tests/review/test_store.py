@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.matching import Anchor
 from lddu_pipe.review.store import (
     ConflictError,
@@ -186,39 +184,3 @@ def test_the_history_of_an_annotation_spans_its_media(store):
     elsewhere = add(store, "sad", subject="t", media="m", item="other")
     add(store, "sad", subject="u", media="x", item="y")
     assert store.history("", "m", "i") == [before, elsewhere]
-
-
-def test_deleted_words_are_not_left_in_the_file(path):
-    with CorrectionStore(path) as store:
-        add(store, "happy", comment="a secret of hers")
-        assert b"a secret of hers" in path.read_bytes()
-        store.delete("", "m")
-    assert b"a secret of hers" not in path.read_bytes()
-
-
-def test_a_file_of_something_else_or_a_later_version_is_refused(tmp_path, path):
-    other = tmp_path / "other"
-    other.write_bytes(b"no database, and longer than a header of SQLite has to be. " * 20)
-    with pytest.raises(UnusableInputError, match="cannot be used"):
-        CorrectionStore(other)
-    CorrectionStore(path).close()
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA user_version = 9")
-    with pytest.raises(UnusableInputError, match="version 9"):
-        CorrectionStore(path)
-    with pytest.raises(UnusableInputError, match="cannot be"):
-        CorrectionStore(tmp_path / "nowhere" / "corrections.sqlite")
-
-
-def test_reading_makes_and_changes_nothing(path):
-    with pytest.raises(UnusableInputError, match="cannot be opened"):
-        CorrectionStore(path, read_only=True)
-    assert not path.exists()
-    with CorrectionStore(path) as store:
-        made = add(store, "happy")
-    before = path.read_bytes()
-    with CorrectionStore(path, read_only=True) as store:
-        assert store.in_force() == [made]
-        with pytest.raises(sqlite3.OperationalError, match="readonly"):
-            add(store, "sad", subject="t")
-    assert path.read_bytes() == before

@@ -1,4 +1,4 @@
-"""A server with an engine that takes no model."""
+"""A server with an annotator that takes no model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fastapi.testclient import TestClient
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
 from lddu_pipe.errors import UnusableInputError
-from lddu_pipe.review.shelf import Shelf
+from lddu_pipe.review.repository import Repository
 from lddu_pipe.server.app import Access, create_app
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.limits import Limits
@@ -55,7 +55,7 @@ def annotation(text: str, path: str = "") -> Annotation:
 
 
 @dataclass
-class FakeEngine:
+class FakeAnnotator:
     """Says what was uploaded; media that begin with a word in capitals do as it says."""
 
     gate: threading.Event = field(default_factory=threading.Event)
@@ -95,7 +95,7 @@ class FakeEngine:
         ]
 
 
-class SlowEngine(FakeEngine):
+class SlowAnnotator(FakeAnnotator):
     """Takes a while for everything, and notes on the disk what it did."""
 
     def __init__(self, log: Path) -> None:
@@ -116,11 +116,13 @@ class Hosted:
     """A server at an address of this machine, in a thread of this process."""
 
     def __init__(
-        self, engine: Any, data: Path, listener: socket.socket, token: str = "", **limits: Any
+        self, annotator: Any, data: Path, listener: socket.socket, token: str = "", **limits: Any
     ) -> None:
-        self.engine, self.data, self.token = engine, data, token
+        self.annotator, self.data, self.token = annotator, data, token
         tokens = (token,) if token else ()
-        app = create_app(engine, DataFolder(data), limits=Limits(**limits), access=Access(tokens))
+        app = create_app(
+            annotator, DataFolder(data), limits=Limits(**limits), access=Access(tokens)
+        )
         self.server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
         # The server closes what it is given.
         self.thread = threading.Thread(target=self.server.run, args=([listener.dup()],))
@@ -228,9 +230,9 @@ def host(tmp_path: Path, listener: socket.socket) -> Iterator[Callable[..., Host
     """Starts a server for a browser, one in a test; it is stopped at the end."""
     servers: list[Hosted] = []
 
-    def start(token: str = "", *, engine: Any = None, **limits: Any) -> Hosted:
+    def start(token: str = "", *, annotator: Any = None, **limits: Any) -> Hosted:
         assert not servers, "there is one port"
-        chosen = engine or SlowEngine(tmp_path / "annotated")
+        chosen = annotator or SlowAnnotator(tmp_path / "annotated")
         servers.append(Hosted(chosen, tmp_path / "data", listener, token, **limits))
         return servers[-1]
 
@@ -294,13 +296,13 @@ def said() -> Callable[..., Annotation]:
 
 
 @pytest.fixture
-def engine() -> FakeEngine:
-    """The engine of `serve`."""
-    return FakeEngine()
+def annotator() -> FakeAnnotator:
+    """The annotator of `serve`."""
+    return FakeAnnotator()
 
 
 @pytest.fixture
-def serve(tmp_path: Path, engine: FakeEngine) -> Iterator[Serve]:
+def serve(tmp_path: Path, annotator: FakeAnnotator) -> Iterator[Serve]:
     """Starts a server in this process; it is stopped at the end."""
     clients: list[Client] = []
 
@@ -308,11 +310,11 @@ def serve(tmp_path: Path, engine: FakeEngine) -> Iterator[Serve]:
         *,
         tokens: tuple[str, ...] = (),
         origins: tuple[str, ...] = (),
-        reviewed: Shelf | None = None,
+        reviewed: Repository | None = None,
         **limits: Any,
     ) -> Client:
         app = create_app(
-            engine,
+            annotator,
             DataFolder(tmp_path / "data"),
             limits=Limits(**limits),
             access=Access(tokens, origins),
@@ -327,6 +329,6 @@ def serve(tmp_path: Path, engine: FakeEngine) -> Iterator[Serve]:
         return client
 
     yield start
-    engine.gate.set()
+    annotator.gate.set()
     for client in clients:
         client.stop()

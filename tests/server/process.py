@@ -1,4 +1,4 @@
-"""A server in a process of its own, with the engine of the tests: it prints its address.
+"""A server in a process of its own, with the annotator of the tests: it prints its address.
 
 Usage: python process.py DATA SETTINGS [TOKEN ...], where SETTINGS are fields of `Limits`, and
 "origins", as JSON.
@@ -11,7 +11,7 @@ import logging
 import sys
 from pathlib import Path
 
-from conftest import SlowEngine  # the one of this folder, which Python puts first
+from conftest import SlowAnnotator  # the one of this folder, which Python puts first
 
 from lddu_pipe.server.app import Access
 from lddu_pipe.server.limits import Limits
@@ -24,7 +24,7 @@ def main() -> None:
     limits = json.loads(sys.argv[2])
     origins = limits.pop("origins", ())
     serve(
-        SlowEngine(data.with_name("annotated")),
+        SlowAnnotator(data.with_name("annotated")),
         data,
         host="127.0.0.1",
         port=0,

@@ -12,7 +12,7 @@ from lddu_pipe.server.results import MEDIA_TYPES
 from lddu_pipe.writers.formats import FORMATS
 
 
-def test_upload_to_result(serve, engine):
+def test_upload_to_result(serve, annotator):
     client = serve()
     answer = client.upload(b"hello", "talk.wav")
     assert answer.status_code == 202
@@ -40,7 +40,7 @@ def test_every_format(serve):
     assert client.get(f"/v1/jobs/{job['id']}/result?format=exe").status_code == 422
 
 
-def test_transcript_and_options(serve, engine):
+def test_transcript_and_options(serve, annotator):
     client = serve()
     answer = client.upload(
         files={"transcript": ("talk.SRT", "what was said")},
@@ -56,10 +56,10 @@ def test_transcript_and_options(serve, engine):
     assert result["utterances"][0]["text"] == "what was said"
 
 
-def test_a_transcript_alone_keeps_its_ending(serve, engine):
+def test_a_transcript_alone_keeps_its_ending(serve, annotator):
     client = serve()
     client.finished(client.upload(name="talk.vtt").json()["id"])
-    assert engine.done[0].name == "media.vtt"
+    assert annotator.done[0].name == "media.vtt"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_job_that_fails_says_why(serve, content, error, caplog):
     assert "secret" not in caplog.text
 
 
-def test_a_job_that_waits_says_how_many_are_before_it(serve, engine):
+def test_a_job_that_waits_says_how_many_are_before_it(serve, annotator):
     client = serve()
     first = client.upload(b"WAIT").json()["id"]
     second = client.upload().json()["id"]
@@ -88,14 +88,14 @@ def test_a_job_that_waits_says_how_many_are_before_it(serve, engine):
     job = client.get(f"/v1/jobs/{second}").json()
     assert (job["state"], job["ahead"], job["stage"]) == ("waiting", 1, None)
     assert client.get(f"/v1/jobs/{second}/result").status_code == 409
-    engine.gate.set()
+    annotator.gate.set()
     assert client.finished(second)["ahead"] == 0
 
 
-def test_events_tell_of_every_change_and_end(serve, engine):
+def test_events_tell_of_every_change_and_end(serve, annotator):
     client = serve()
     job_id = client.upload(b"WAIT").json()["id"]
-    threading.Timer(0.6, engine.gate.set).start()
+    threading.Timer(0.6, annotator.gate.set).start()
     with client.stream("GET", f"/v1/jobs/{job_id}/events") as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         lines = list(stream.iter_lines())
@@ -137,7 +137,7 @@ def test_delete_removes_files(serve, tmp_path):
     assert client.delete(f"/v1/jobs/{job['id']}").status_code == 404
 
 
-def test_delete_of_a_job_that_runs_stops_it(serve, tmp_path, engine):
+def test_delete_of_a_job_that_runs_stops_it(serve, tmp_path, annotator):
     client = serve()
     job_id = client.upload(b"WAIT").json()["id"]
     other = client.upload().json()["id"]
@@ -145,7 +145,7 @@ def test_delete_of_a_job_that_runs_stops_it(serve, tmp_path, engine):
     assert client.delete(f"/v1/jobs/{job_id}").status_code == 204
     assert client.finished(other)["state"] == "done"
     assert not (tmp_path / "data" / "jobs" / job_id).exists()
-    assert not engine.gate.is_set()
+    assert not annotator.gate.is_set()
 
 
 def test_media_are_deleted_after_a_set_time_and_results_stay(serve, tmp_path, wait_for):
@@ -170,7 +170,7 @@ def test_text_at_once(serve, said):
     assert client.post("/v1/text", json={"text": "a" * 10_001}).status_code == 422
 
 
-def test_texts_of_several_clients_share_a_pass(serve, engine):
+def test_texts_of_several_clients_share_a_pass(serve, annotator):
     client = serve()
     client.loaded()
     texts = [f"text {number}" for number in range(20)]
@@ -179,11 +179,11 @@ def test_texts_of_several_clients_share_a_pass(serve, engine):
             pool.map(lambda text: client.post("/v1/text", json={"text": text}).json(), texts)
         )
     assert [answer["utterances"][0]["text"] for answer in answers] == texts
-    assert len(engine.passes) < 20
-    assert sum(map(len, engine.passes)) == 20
+    assert len(annotator.passes) < 20
+    assert sum(map(len, annotator.passes)) == 20
 
 
-def test_a_text_need_not_wait_for_media(serve, engine):
+def test_a_text_need_not_wait_for_media(serve, annotator):
     client = serve()
     client.loaded()
     job_id = client.upload(b"WAIT").json()["id"]
@@ -191,15 +191,15 @@ def test_a_text_need_not_wait_for_media(serve, engine):
     assert client.post("/v1/text", json={"text": "hello"}).status_code == 200
 
 
-def test_it_is_alive_before_it_is_ready(serve, engine):
-    engine.loading = threading.Event()
+def test_it_is_alive_before_it_is_ready(serve, annotator):
+    annotator.loading = threading.Event()
     client = serve()
     assert client.get("/health").json() == {"status": "ok"}
     for answer in (client.get("/ready"), client.post("/v1/text", json={"text": "hello"})):
         assert answer.status_code == 503
         assert answer.headers["retry-after"]
     job_id = client.upload().json()["id"]
-    engine.loading.set()
+    annotator.loading.set()
     assert client.finished(job_id)["state"] == "done"
     assert client.get("/ready").status_code == 200
 
@@ -219,13 +219,13 @@ def test_metrics_count_without_saying_who_or_what(serve):
     assert job_id not in page.text
 
 
-def test_a_restart_takes_up_what_was_begun(serve, engine, tmp_path):
+def test_a_restart_takes_up_what_was_begun(serve, annotator, tmp_path):
     first = serve()
     job_id = first.upload(b"WAIT").json()["id"]
     other = first.upload(b"other").json()["id"]
     first.runs(job_id)
     first.stop()
-    engine.gate.set()
+    annotator.gate.set()
     second = serve()
     job = second.finished(job_id)
     assert (job["state"], job["attempts"]) == ("done", 1)
@@ -247,7 +247,7 @@ def test_a_job_that_kills_the_server_is_not_tried_for_ever(serve, tmp_path):
     assert "stopped 3 times" in again["error"]
 
 
-def test_a_result_that_was_written_is_not_made_again(serve, engine, tmp_path):
+def test_a_result_that_was_written_is_not_made_again(serve, annotator, tmp_path):
     client = serve()
     job = client.finished(client.upload().json()["id"])
     client.stop()
@@ -259,7 +259,7 @@ def test_a_result_that_was_written_is_not_made_again(serve, engine, tmp_path):
     orphan = tmp_path / "data" / "jobs" / "orphan"
     orphan.mkdir()
     assert serve().finished(job["id"])["state"] == "done"
-    assert len(engine.done) == 1
+    assert len(annotator.done) == 1
     assert not half.exists()
     assert not orphan.exists()
 

@@ -118,7 +118,7 @@ def test_files_are_for_their_owner_alone(serve, tmp_path):
 # Sizes
 
 
-def test_an_upload_that_says_it_is_too_large_is_refused_unread(serve, engine):
+def test_an_upload_that_says_it_is_too_large_is_refused_unread(serve, annotator):
     client = serve(upload=1000, transcript=1000)
     answer = client.upload(b"a" * 100_000)
     assert answer.status_code == 413
@@ -243,7 +243,7 @@ def test_broken_forms_are_refused_and_leave_nothing(serve, tmp_path, sent, statu
     assert not list((tmp_path / "data" / "arriving").iterdir())
 
 
-def test_a_client_has_a_limit_of_jobs_and_others_do_not_feel_it(serve, engine):
+def test_a_client_has_a_limit_of_jobs_and_others_do_not_feel_it(serve, annotator):
     client = serve(tokens=(OURS, THEIRS), waiting=2)
     assert [client.upload(b"WAIT").status_code for _ in range(3)] == [202, 202, 429]
     other = {"Authorization": f"Bearer {THEIRS}"}
@@ -257,7 +257,7 @@ def test_requests_are_counted(serve):
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
 
 
-def test_requests_at_once_are_limited(serve, engine, wait_for, monkeypatch):
+def test_requests_at_once_are_limited(serve, annotator, wait_for, monkeypatch):
     guards = []
 
     class Watched(Guard):
@@ -279,7 +279,7 @@ def test_requests_at_once_are_limited(serve, engine, wait_for, monkeypatch):
     assert client.get("/v1/jobs").status_code == 429
     other = {"Authorization": f"Bearer {THEIRS}"}
     assert client.get("/v1/jobs", headers=other).status_code == 200
-    engine.gate.set()
+    annotator.gate.set()
     for thread in watching:
         thread.join()
     assert client.get("/v1/jobs").status_code == 200
@@ -418,7 +418,7 @@ def test_this_machine_has_several_names(serve, host):
     "origin",
     ["https://evil.example", "null", "http://localhost:1", "http://127.0.0.1", "http://[", ""],
 )
-def test_pages_from_elsewhere_may_not_call(serve, engine, origin):
+def test_pages_from_elsewhere_may_not_call(serve, annotator, origin):
     client = serve()
     answer = client.upload(headers={"Origin": origin})
     assert answer.status_code == 403

@@ -81,7 +81,7 @@ class Desk:
 
     def __init__(self, host, folder, token):
         self.model, self.folder = Model(), folder
-        server = host(token, engine=self.model)
+        server = host(token, annotator=self.model)
         self.address, self.client = server.address, server.client()
 
     def add(self, path, talk, duration=12.5):

@@ -126,11 +126,11 @@ def test_a_killed_run_ends_as_one_that_was_not(toy: Path, tmp_path: Path) -> Non
     assert train(settings(toy, tmp_path / "whole", "epochs=3"), ignore) is not None
     kill = (
         "import os, sys, signal, lddu_pipe.training.trainer as t\n"
-        "told = t.Teller.on_step_end\n"
+        "told = t.ProgressForwarder.on_step_end\n"
         "def die(self, args, state, control, **more):\n"
         "    if state.global_step == 12: os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return told(self, args, state, control, **more)\n"
-        "t.Teller.on_step_end = die\n"
+        "t.ProgressForwarder.on_step_end = die\n"
         "from lddu_pipe.cli import main\n"
         "main(sys.argv[1:])\n"
     )

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from lddu_pipe.errors import MissingAssetError, UnusableInputError
-from lddu_pipe.pipelines.batch.work import Job, Outcome, Plan, Worker, overtime
+from lddu_pipe.pipelines.batch.work import Outcome, Plan, Task, Worker, overtime
 
-_MAX_LOSSES = 2  # of one job's workers; machines of a cluster come and go, but a file may kill too
+_MAX_LOSSES = 2  # workers of one task; a cluster's machines come and go, but a file may kill too
 _KNOCK = 5.0  # s
-_STORE = 100_000_000  # bytes of a local cluster's object store: jobs and outcomes are small
+_STORE = 100_000_000  # bytes of a local cluster's object store: tasks and outcomes are small
 
 
 class ClusterWorker:
@@ -30,23 +30,23 @@ class ClusterWorker:
         """Answer, once the actor runs."""
         return True
 
-    def do(self, job: Job) -> Outcome:
+    def do(self, task: Task) -> Outcome:
         """Annotate one item."""
-        return self._worker.do(job)
+        return self._worker.do(task)
 
 
 @dataclass(frozen=True)
-class _Task:
-    job: Job
+class _Attempt:
+    task: Task
     actor: tuple[Any, Any]
     losses: int = 0
-    """Workers that this job has outlived."""
+    """Workers that this task has outlived."""
     begun: float | None = None
     """Seconds of the monotonic clock; None while the actor waits for a place in the cluster."""
 
 
 class RayEngine:
-    """A pool of actors, each with its own models; a job whose actor is lost goes to another."""
+    """A pool of actors, each with its own models; a task whose actor is lost goes to another."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class RayEngine:
             plan: of the batch.
             workers: actors.
             threads: processor cores of each.
-            time_limit: seconds for one job, the loading of models among them in its first.
+            time_limit: seconds for one task, the loading of models among them in its first.
             address: of a cluster, as Ray takes it: "auto" or "ray://host:port"; None starts one
                 on this machine.
             gpus: of each actor; a part of one will do.
@@ -108,11 +108,11 @@ class RayEngine:
             runtime_env={"env_vars": {"OMP_NUM_THREADS": str(threads)}},
         )
         self._idle = [self._start() for _ in range(workers)]
-        self._running: dict[Any, _Task] = {}
+        self._running: dict[Any, _Attempt] = {}
 
-    def submit(self, job: Job) -> None:
-        """Give a job to an actor that has none; there are no more jobs than actors."""
-        self._give(_Task(job, self._idle.pop()))
+    def submit(self, task: Task) -> None:
+        """Give a task to an actor that has none; there are no more tasks than actors."""
+        self._give(_Attempt(task, self._idle.pop()))
 
     def wait(self, seconds: float) -> list[Outcome]:
         """Return what was finished, waiting for at most so long where nothing is."""
@@ -124,7 +124,7 @@ class RayEngine:
 
     def abandon(self) -> None:
         """Kill the actors."""
-        self._idle.extend(task.actor for task in self._running.values())
+        self._idle.extend(attempt.actor for attempt in self._running.values())
         self._running.clear()
         self.close()
 
@@ -139,45 +139,45 @@ class RayEngine:
         actor: Any = self._kind.remote(self._plan, self._folder)
         return actor, actor.ready.remote()
 
-    def _give(self, task: _Task) -> None:
-        actor, _ = task.actor
-        self._running[actor.do.remote(task.job)] = task
+    def _give(self, attempt: _Attempt) -> None:
+        actor, _ = attempt.actor
+        self._running[actor.do.remote(attempt.task)] = attempt
 
-    def _outcome(self, answer: Any, task: _Task) -> Outcome | None:  # noqa: ANN401
-        """What became of a job; None where another actor has it now."""
+    def _outcome(self, answer: Any, attempt: _Attempt) -> Outcome | None:  # noqa: ANN401
+        """What became of a task; None where another actor has it now."""
         try:
             outcome: Outcome = self._ray.get(answer)
         except self._ray.exceptions.RayActorError:
             self._idle.append(self._start())
-            if task.losses < _MAX_LOSSES:
-                self._give(_Task(task.job, self._idle.pop(), task.losses + 1))
+            if attempt.losses < _MAX_LOSSES:
+                self._give(_Attempt(attempt.task, self._idle.pop(), attempt.losses + 1))
                 return None
             return Outcome(
-                task.job.item.key,
+                attempt.task.item.key,
                 "failed",
-                f"{task.losses + 1} workers died over it, as they do where memory is short or a "
-                "library crashes",
+                f"{attempt.losses + 1} workers died over it, as they do where memory is short or "
+                "a library crashes",
             )
         except self._ray.exceptions.RayTaskError as error:
-            self._idle.append(task.actor)
+            self._idle.append(attempt.actor)
             reason = str(error.cause or error).splitlines()[0]
-            return Outcome(task.job.item.key, "failed", reason)
-        self._idle.append(task.actor)
+            return Outcome(attempt.task.item.key, "failed", reason)
+        self._idle.append(attempt.actor)
         return outcome
 
     def _overdue(self) -> list[Outcome]:
-        """End jobs that take too long; the clock runs from when their actor does."""
+        """End tasks that take too long; the clock runs from when their actor does."""
         found = []
-        for answer, task in list(self._running.items()):
-            actor, ready = task.actor
-            if task.begun is None:
+        for answer, attempt in list(self._running.items()):
+            actor, ready = attempt.actor
+            if attempt.begun is None:
                 if self._ray.wait([ready], timeout=0)[0]:
-                    self._running[answer] = replace(task, begun=time.monotonic())
-            elif time.monotonic() - task.begun > self._time_limit:
+                    self._running[answer] = replace(attempt, begun=time.monotonic())
+            elif time.monotonic() - attempt.begun > self._time_limit:
                 del self._running[answer]
                 self._ray.kill(actor)
                 self._idle.append(self._start())
-                found.append(overtime(task.job, self._time_limit))
+                found.append(overtime(attempt.task, self._time_limit))
         return found
 
 

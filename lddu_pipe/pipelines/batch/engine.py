@@ -13,26 +13,26 @@ from typing import Protocol
 import pebble
 
 from lddu_pipe.pipelines.batch.work import (
-    Job,
     Outcome,
     Plan,
+    Task,
     do_in_process,
     overtime,
     prepare_process,
 )
 
 _THREADS = "OMP_NUM_THREADS"
-_MAX_RESTARTS = 3  # in a row, without a job done in between
+_MAX_RESTARTS = 3  # in a row, without a task done in between
 
 
 class Engine(Protocol):
-    """Does jobs side by side, in any order."""
+    """Does tasks side by side, in any order."""
 
     size: int
     """Jobs that can be worked on at once."""
 
-    def submit(self, job: Job) -> None:
-        """Begin a job."""
+    def submit(self, task: Task) -> None:
+        """Begin a task."""
 
     def wait(self, seconds: float) -> list[Outcome]:
         """Return what was finished, waiting for at most so long where nothing is."""
@@ -45,7 +45,7 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """Worker processes, each with its own models; one that dies fails only its job."""
+    """Worker processes, each with its own models; one that dies fails only its task."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class LocalEngine:
         threads: int,
         time_limit: float,
         scratch: Path,
-        work: Callable[[Job], Outcome] = do_in_process,
+        work: Callable[[Task], Outcome] = do_in_process,
     ) -> None:
         """Start nothing yet.
 
@@ -63,14 +63,14 @@ class LocalEngine:
             plan: of the batch.
             workers: processes.
             threads: of each.
-            time_limit: seconds for one job, the loading of models among them in its first.
+            time_limit: seconds for one task, the loading of models among them in its first.
             scratch: a folder for temporary files, removed by the caller.
-            work: what a process does with a job.
+            work: what a process does with a task.
         """
         self.size = workers
         self._time_limit = time_limit
         self._work = work
-        self._running: dict[futures.Future[Outcome], Job] = {}
+        self._running: dict[futures.Future[Outcome], Task] = {}
         self._prepared = (plan, scratch)
         # Numeric libraries read it when they are loaded, so before a child does anything at all.
         self._environment = os.environ.get(_THREADS)
@@ -78,15 +78,15 @@ class LocalEngine:
         self._pool = self._start()
         self._restarts = 0
 
-    def submit(self, job: Job) -> None:
-        """Begin a job."""
+    def submit(self, task: Task) -> None:
+        """Begin a task."""
         future: futures.Future[Outcome]
         try:
-            future = self._pool.schedule(self._work, args=(job,), timeout=self._time_limit)
+            future = self._pool.schedule(self._work, args=(task,), timeout=self._time_limit)
         except RuntimeError:  # broken since the last look at it
             future = futures.Future()
             future.set_exception(BrokenProcessPool())
-        self._running[future] = job
+        self._running[future] = task
 
     def wait(self, seconds: float) -> list[Outcome]:
         """Return what was finished, waiting for at most so long where nothing is."""
@@ -94,7 +94,7 @@ class LocalEngine:
         sound = [f for f in done if not isinstance(f.exception(), BrokenProcessPool)]
         found = [self._outcome(future, self._running.pop(future)) for future in sound]
         self._restarts = 0 if found else self._restarts
-        # A pool may break without a word to the job that it had just been given.
+        # A pool may break without a word to the task that it had just been given.
         if len(sound) < len(done) or (self._running and not self._pool.active):
             found += self._restart()
         return found
@@ -131,25 +131,25 @@ class LocalEngine:
         )
 
     def _restart(self) -> list[Outcome]:
-        """Begin all jobs again: the pool broke, as it does when a worker dies without a job."""
-        jobs = list(self._running.values())
+        """Begin all tasks again: the pool broke, as it does when a worker dies without a task."""
+        tasks = list(self._running.values())
         self._stop()
         self._restarts += 1
         if self._restarts > _MAX_RESTARTS:
             message = "workers die before they begin to work; see --debug"
-            return [Outcome(job.item.key, "stop", message) for job in jobs[:1]]
+            return [Outcome(task.item.key, "stop", message) for task in tasks[:1]]
         self._pool = self._start()
-        for job in jobs:
-            self.submit(job)
+        for task in tasks:
+            self.submit(task)
         return []
 
-    def _outcome(self, future: futures.Future[Outcome], job: Job) -> Outcome:
+    def _outcome(self, future: futures.Future[Outcome], task: Task) -> Outcome:
         try:
             return future.result()
         except TimeoutError:
-            return overtime(job, self._time_limit)
+            return overtime(task, self._time_limit)
         except pebble.ProcessExpired as error:
-            return Outcome(job.item.key, "failed", _death(error.exitcode))
+            return Outcome(task.item.key, "failed", _death(error.exitcode))
 
 
 def _death(exit_code: int | None) -> str:

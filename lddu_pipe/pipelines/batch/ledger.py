@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.database import Database, Schema, moment
 
-State = Literal["waiting", "running", "done", "failed"]
+EntryState = Literal["waiting", "running", "done", "failed"]
 
-LEDGER_VERSION = 1
-_TABLE = """
-CREATE TABLE items (
+_SCHEMA = Schema(
+    kind="ledger of a batch",
+    version=1,
+    advice="use another output folder",
+    tables="""
+CREATE TABLE IF NOT EXISTS items (
     key TEXT PRIMARY KEY,          -- absolute path or address of the source; of a row, with its id
     name TEXT NOT NULL UNIQUE COLLATE NOCASE,  -- of the results, without suffix
     source TEXT NOT NULL,          -- as given
@@ -35,11 +36,12 @@ CREATE TABLE items (
     finished TEXT,
     seconds REAL                   -- the work took
 ) STRICT;
-CREATE TABLE configs (
+CREATE TABLE IF NOT EXISTS configs (
     config TEXT PRIMARY KEY,
     description TEXT NOT NULL      -- JSON
 ) STRICT;
-"""
+""",
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Entry:
     sha256: str | None
     transcript: str | None
     config: str | None
-    state: State
+    state: EntryState
     error: str | None
     attempts: int
     outputs: tuple[str, ...]
@@ -73,45 +75,13 @@ class Ledger:
 
         Args:
             path: of the file.
-            read_only: make and change nothing; any thread may then use it, one at a time.
+            read_only: make and change nothing.
 
         Raises:
-            UnusableInputError: the file is of another version or no ledger.
-            sqlite3.OperationalError: the folder cannot be written to, or its disk is full; there
-                is no ledger to be read.
+            UnusableInputError: the file is of another version, no ledger, or cannot be opened.
         """
         self.path = path
-        mode = "ro" if read_only else "rwc"
-        self._database = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            isolation_level=None,
-            check_same_thread=not read_only,
-        )
-        self._database.row_factory = sqlite3.Row
-        try:
-            if not read_only:
-                # A committed row outlives a power cut: the default of this journal mode.
-                self._database.execute("PRAGMA journal_mode = DELETE")
-                self._database.execute("PRAGMA synchronous = FULL")
-            version = self._database.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0 and not read_only:
-                self._database.executescript(
-                    f"BEGIN; {_TABLE} PRAGMA user_version = {LEDGER_VERSION}; COMMIT;"
-                )
-            elif version != LEDGER_VERSION:
-                raise UnusableInputError(
-                    f"{path} is a ledger of version {version}, and this program writes "
-                    f"{LEDGER_VERSION}; use another output folder"
-                )
-        except sqlite3.DatabaseError as error:
-            self.close()
-            if isinstance(error, sqlite3.OperationalError):
-                raise
-            raise UnusableInputError(f"{path} is no ledger of a batch ({error})") from None
-        except UnusableInputError:
-            self.close()
-            raise
+        self._database = Database(path, _SCHEMA, read_only=read_only)
 
     def __enter__(self) -> Ledger:
         return self
@@ -123,9 +93,9 @@ class Ledger:
         """Close the file; nothing is lost without it."""
         self._database.close()
 
-    def changes(self) -> int:
-        """A number that is another one after any other process has changed the ledger."""
-        return int(self._database.execute("PRAGMA data_version").fetchone()[0])
+    def changes(self) -> tuple[int, int]:
+        """Others than before after anybody has changed the ledger."""
+        return self._database.changes()
 
     def entries(self) -> dict[str, Entry]:
         """Every row, by key, in order of name."""
@@ -138,10 +108,10 @@ class Ledger:
         Raises:
             KeyError: there is none of that key.
         """
-        row = self._database.execute("SELECT * FROM items WHERE key = ?", (key,)).fetchone()
-        if row is None:
+        rows = self._database.execute("SELECT * FROM items WHERE key = ?", (key,))
+        if not rows:
             raise KeyError(key)
-        return _entry(row)
+        return _entry(rows[0])
 
     def add(self, entries: Iterable[Mapping[str, Any]]) -> None:
         """Put in new items, and what changed about known ones; all of them wait.
@@ -149,9 +119,8 @@ class Ledger:
         Args:
             entries: key, name, source, size, version and transcript of each.
         """
-        with self._database:
-            self._database.execute("BEGIN")
-            self._database.executemany(
+        with self._database.transaction() as database:
+            database.executemany(
                 "INSERT INTO items (key, name, source, size, version, transcript, state) "
                 "VALUES (:key, :name, :source, :size, :version, :transcript, 'waiting') "
                 "ON CONFLICT (key) DO UPDATE SET source = excluded.source, size = excluded.size, "
@@ -170,7 +139,7 @@ class Ledger:
             key,
             "state = 'running', started = ?, finished = NULL, error = NULL, "
             "attempts = attempts + 1",
-            (_now(),),
+            (moment(),),
         )
 
     def finish(
@@ -188,7 +157,7 @@ class Ledger:
             key,
             "state = 'done', config = ?, sha256 = ?, outputs = ?, statistics = ?, seconds = ?, "
             "finished = ?, error = NULL",
-            (config, sha256, json.dumps(outputs), json.dumps(statistics), seconds, _now()),
+            (config, sha256, json.dumps(outputs), json.dumps(statistics), seconds, moment()),
         )
 
     def extend(self, key: str, outputs: Sequence[str]) -> None:
@@ -203,7 +172,7 @@ class Ledger:
             key,
             "state = 'failed', config = ?, error = ?, seconds = ?, finished = ?, "
             "outputs = ?, statistics = NULL",
-            (config, error, seconds, _now(), json.dumps(outputs)),
+            (config, error, seconds, moment(), json.dumps(outputs)),
         )
 
     def wait(self, key: str) -> None:
@@ -219,17 +188,16 @@ class Ledger:
 
     def description(self, config: str) -> dict[str, Any]:
         """What a configuration is; empty where it is not known."""
-        row = self._database.execute(
+        rows = self._database.execute(
             "SELECT description FROM configs WHERE config = ?", (config,)
-        ).fetchone()
-        return {} if row is None else dict(json.loads(row["description"]))
+        )
+        return dict(json.loads(rows[0]["description"])) if rows else {}
 
     def copy(self, path: Path) -> None:
         """Write a copy that is consistent whatever is being changed."""
-        with closing(sqlite3.connect(path)) as target:
-            self._database.backup(target)
+        self._database.copy(path)
 
-    def _change(self, key: str, assignments: str, values: Sequence[Any]) -> None:
+    def _change(self, key: str, assignments: str, values: Sequence[Any] = ()) -> None:
         self._database.execute(f"UPDATE items SET {assignments} WHERE key = ?", (*values, key))
 
 
@@ -238,7 +206,3 @@ def _entry(row: sqlite3.Row) -> Entry:
     values["outputs"] = tuple(json.loads(values["outputs"]))
     values["statistics"] = json.loads(values["statistics"]) if values["statistics"] else None
     return Entry(**values)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -25,7 +25,7 @@ from lddu_pipe.pipelines.batch.inputs import Item, result_names
 from lddu_pipe.pipelines.batch.interruption import interruptible
 from lddu_pipe.pipelines.batch.ledger import Entry, Ledger
 from lddu_pipe.pipelines.batch.storage import Output, is_remote, shown
-from lddu_pipe.pipelines.batch.work import Job, Outcome, Plan
+from lddu_pipe.pipelines.batch.work import Outcome, Plan, Task
 from lddu_pipe.writers.escaping import encodable
 from lddu_pipe.writers.formats import FORMATS
 
@@ -56,10 +56,10 @@ class Watcher(Protocol):
     def begin(self, total: int, size: int) -> None:
         """Items to do, and their bytes."""
 
-    def start(self, job: Job) -> None:
+    def start(self, task: Task) -> None:
         """An item is begun."""
 
-    def end(self, job: Job, outcome: Outcome) -> None:
+    def end(self, task: Task, outcome: Outcome) -> None:
         """An item is done or failed."""
 
     def stopping(self, running: int) -> None:
@@ -70,7 +70,7 @@ class Watcher(Protocol):
 class Todo:
     """An item to do, and why."""
 
-    job: Job
+    task: Task
     reason: Reason
 
 
@@ -94,7 +94,7 @@ class Result:
         return [entry for entry in self.entries if entry.state == "failed"]
 
 
-class Batch:
+class BatchRun:
     """One output folder and its ledger, held for as long as the batch is open."""
 
     def __init__(self, plan: Plan, config: Mapping[str, Any], state: Path) -> None:
@@ -138,7 +138,7 @@ class Batch:
             self._lock.release()
             raise
 
-    def __enter__(self) -> Batch:
+    def __enter__(self) -> BatchRun:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -168,7 +168,7 @@ class Batch:
                 continue
             if reason == "another configuration" and entry is not None and entry.config:
                 others.add(entry.config)
-            todo.append(Todo(Job(item, names[item.key], reason == "new format"), reason))
+            todo.append(Todo(Task(item, names[item.key], reason == "new format"), reason))
         changes = [self._difference(other) for other in sorted(others)]
         count = sum(item.reason == "another configuration" for item in todo)
         notes = (
@@ -199,10 +199,10 @@ class Batch:
         """
         result, begun, saved = Result(left=len(todo)), time.monotonic(), time.monotonic()
         self._tidy()
-        self.ledger.add(_facts(item.job) for item in todo if not item.job.rewrite)
-        queue = deque(item.job for item in todo)
-        running: dict[str, Job] = {}
-        watcher.begin(len(queue), sum(job.item.size for job in queue))
+        self.ledger.add(_facts(item.task) for item in todo if not item.task.rewrite)
+        queue = deque(item.task for item in todo)
+        running: dict[str, Task] = {}
+        watcher.begin(len(queue), sum(task.item.size for task in queue))
         if not queue:
             return result
         with interruptible() as wishes:
@@ -218,9 +218,9 @@ class Batch:
                         break
                     self._feed(engine, queue, running, watcher)
                     for outcome in engine.wait(_POLL):
-                        job = running.pop(outcome.key)
-                        self._record(job, outcome, result)
-                        watcher.end(job, outcome)
+                        task = running.pop(outcome.key)
+                        self._record(task, outcome, result)
+                        watcher.end(task, outcome)
                     if time.monotonic() - saved > _SAVE_EVERY:
                         self._keep_ledger()
                         saved = time.monotonic()
@@ -228,8 +228,8 @@ class Batch:
                 raise StopBatchError(f"the ledger cannot be written: {error}") from None
             finally:
                 engine.abandon() if running else engine.close()
-                for job in running.values():
-                    self._give_up(job)
+                for task in running.values():
+                    self._give_up(task)
                 self._tidy()
                 self._keep_ledger()
         result.seconds = time.monotonic() - begun
@@ -237,16 +237,16 @@ class Batch:
         return result
 
     def _feed(
-        self, engine: Engine, queue: deque[Job], running: dict[str, Job], watcher: Watcher
+        self, engine: Engine, queue: deque[Task], running: dict[str, Task], watcher: Watcher
     ) -> None:
         """Give the engine work; no more than it can do, for all of it is lost in a crash."""
         while queue and len(running) < engine.size:
-            job = queue.popleft()
-            if not job.rewrite:
-                self.ledger.start(job.item.key)
-            running[job.item.key] = job
-            engine.submit(job)
-            watcher.start(job)
+            task = queue.popleft()
+            if not task.rewrite:
+                self.ledger.start(task.item.key)
+            running[task.item.key] = task
+            engine.submit(task)
+            watcher.start(task)
 
     def entries(self, items: Sequence[Item]) -> list[Entry]:
         """What the ledger holds of these items, in order of name."""
@@ -303,14 +303,14 @@ class Batch:
                 return False
         return True
 
-    def _record(self, job: Job, outcome: Outcome, result: Result) -> None:
+    def _record(self, task: Task, outcome: Outcome, result: Result) -> None:
         if outcome.kind == "stop":
-            self._give_up(job)
+            self._give_up(task)
             raise StopBatchError(outcome.error)
         result.left -= 1
         before = set(self.ledger.entry(outcome.key).outputs)
         # A format that cannot be made takes nothing from the annotation it was to be made from.
-        kept = sorted(before.union(outcome.outputs)) if job.rewrite else list(outcome.outputs)
+        kept = sorted(before.union(outcome.outputs)) if task.rewrite else list(outcome.outputs)
         if outcome.kind == "failed":
             result.failed += 1
             self.ledger.fail(
@@ -322,7 +322,7 @@ class Batch:
             )
         else:
             result.done += 1
-            if job.rewrite:
+            if task.rewrite:
                 self.ledger.extend(outcome.key, kept)
             else:
                 self.ledger.finish(
@@ -337,12 +337,12 @@ class Batch:
         for name in before.difference(kept):
             self.output.remove(name)
 
-    def _give_up(self, job: Job) -> None:
-        if job.rewrite:
+    def _give_up(self, task: Task) -> None:
+        if task.rewrite:
             return  # done as before, without the new format
         # A full disk: the next run finds the item running, and does it all the same.
         with suppress(sqlite3.OperationalError):
-            self.ledger.wait(job.item.key)
+            self.ledger.wait(task.item.key)
 
     def _difference(self, other: str) -> str:
         """What differs between a configuration and that of this run, in words."""
@@ -390,15 +390,15 @@ def choose(todo: Sequence[Todo], *, limit: int | None = None, shuffle: bool = Fa
     return chosen[:limit]
 
 
-def _facts(job: Job) -> dict[str, Any]:
+def _facts(task: Task) -> dict[str, Any]:
     """What the ledger is told of an item before it is begun."""
     return {
-        "key": job.item.key,
-        "name": job.name,
-        "source": encodable(shown(job.item.source)),
-        "size": job.item.size,
-        "version": job.item.version,
-        "transcript": _state_of_transcript(job.item),
+        "key": task.item.key,
+        "name": task.name,
+        "source": encodable(shown(task.item.source)),
+        "size": task.item.size,
+        "version": task.item.version,
+        "transcript": _state_of_transcript(task.item),
     }
 
 

@@ -47,7 +47,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Job:
+class Task:
     """An item with the name of its results."""
 
     item: Item
@@ -59,7 +59,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job."""
+    """What became of a task."""
 
     key: str
     kind: Kind
@@ -74,10 +74,10 @@ class Outcome:
     """What of a transcript was left out, a sentence each."""
 
 
-def overtime(job: Job, limit: float) -> Outcome:
-    """What became of a job that took longer than `limit` seconds."""
+def overtime(task: Task, limit: float) -> Outcome:
+    """What became of a task that took longer than `limit` seconds."""
     message = f"not done after {limit:g} s, the limit; see --time-limit"
-    return Outcome(job.item.key, "failed", message, seconds=limit)
+    return Outcome(task.item.key, "failed", message, seconds=limit)
 
 
 class Worker:
@@ -89,11 +89,11 @@ class Worker:
         self._output = Output(plan.output)
         self._pipeline: EmotionPipeline | None = None
 
-    def do(self, job: Job) -> Outcome:
+    def do(self, task: Task) -> Outcome:
         """Annotate an item and put its files in place; never raises for what an item causes."""
         begun = time.monotonic()
         try:
-            found = self._do(job)
+            found = self._do(task)
         except Exception as error:
             stop = isinstance(error, MissingAssetError | IncompatibleModelError)
             if isinstance(error, OSError) and error.errno in _FULL:
@@ -101,29 +101,29 @@ class Worker:
                 message = f"no space is left in {shown(self.plan.output)}"
             else:
                 message = _one_line(error)
-            found = Outcome(job.item.key, "stop" if stop else "failed", message)
+            found = Outcome(task.item.key, "stop" if stop else "failed", message)
         return replace(found, seconds=time.monotonic() - begun)
 
-    def _do(self, job: Job) -> Outcome:
+    def _do(self, task: Task) -> Outcome:
         from lddu_pipe.annotation import Annotation
         from lddu_pipe.writers.formats import FORMATS
 
         formats = [FORMATS[name] for name in self.plan.formats]
-        if job.rewrite:
-            stored = self._output.read(f"{job.name}.json") or b""
-            annotation = Annotation.from_json(stored, f"{job.name}.json")
+        if task.rewrite:
+            stored = self._output.read(f"{task.name}.json") or b""
+            annotation = Annotation.from_json(stored, f"{task.name}.json")
             digest = annotation.media.sha256
             formats = [item for item in formats if item.name != "json"]
         else:
-            annotation, digest = self._annotate(job.item)
-        written = [f"{job.name}.json"] if job.rewrite else []
+            annotation, digest = self._annotate(task.item)
+        written = [f"{task.name}.json"] if task.rewrite else []
         for item in formats:
-            name = job.name + item.suffix
+            name = task.name + item.suffix
             folder = self._output.folder
             self._output.write(name, item.render(annotation, folder and (folder / name).parent))
             written.append(name)
         return Outcome(
-            job.item.key,
+            task.item.key,
             "done",
             sha256=digest,
             outputs=tuple(written),
@@ -207,11 +207,11 @@ def prepare_process(plan: Plan, scratch: Path) -> None:
     _worker = Worker(plan)
 
 
-def do_in_process(job: Job) -> Outcome:
-    """Do a job with this process's worker."""
+def do_in_process(task: Task) -> Outcome:
+    """Do a task with this process's worker."""
     if _worker is None:
         raise RuntimeError("prepare_process comes first")
-    return _worker.do(job)
+    return _worker.do(task)
 
 
 def _load(plan: Plan) -> EmotionPipeline:

@@ -17,6 +17,8 @@ from string import Template
 
 from plotly.offline import get_plotlyjs
 
+from lddu_pipe.pipelines.settings import SETTINGS
+from lddu_pipe.transcripts import TRANSCRIPT_SUFFIXES
 from lddu_pipe.writers import viewer
 from lddu_pipe.writers.viewer.parts import part
 
@@ -121,7 +123,16 @@ def home_page() -> str:
         icon=html.escape(_url("icon.svg")),
         style=html.escape(_url("home.css")),
         script=html.escape(_url("home.js")),
+        transcripts=",".join(TRANSCRIPT_SUFFIXES),
+        fps=_bounds("fps"),
+        window=_bounds("window"),
     )
+
+
+def _bounds(name: str) -> str:
+    """The attributes of a field that takes a number, as the setting of this name has them."""
+    setting = SETTINGS[name]
+    return f'min="{setting.low}" max="{setting.high}"'
 
 
 def _url(name: str) -> str:

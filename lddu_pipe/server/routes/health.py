@@ -32,7 +32,7 @@ async def health() -> StatusMessage:
 def ready(service: Services) -> StatusMessage:
     """Answers well once the model is loaded and the queue can be read."""
     service.store.counts()
-    if not service.worker.ready:
+    if not service.runner.ready:
         raise not_ready()
     return StatusMessage(status="ok")
 
@@ -51,5 +51,5 @@ def ready(service: Services) -> StatusMessage:
 )
 def figures(service: Services) -> Response:
     """Needs a token where the server has one."""
-    page = service.metrics.page(ready=service.worker.ready)
+    page = service.metrics.page(ready=service.runner.ready)
     return Response(page, headers={"Content-Type": CONTENT_TYPE})

@@ -12,7 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import AfterValidator
 
-from lddu_pipe.server.jobs import Job, State
+from lddu_pipe.server.jobs import Job, JobState
 from lddu_pipe.server.messages import ID, JobMessage, JobsMessage
 from lddu_pipe.server.problems import Problem, storing
 from lddu_pipe.server.results import MEDIA_TYPES, render
@@ -116,7 +116,7 @@ async def upload(
     finally:
         # What became a job has been moved away by now.
         await run_in_threadpool(service.folder.discard, job_id)
-    service.worker.wake()
+    service.runner.wake()
     response.headers["Location"] = f"/v1/jobs/{job_id}"
     return await run_in_threadpool(service.message, job)
 
@@ -131,7 +131,7 @@ async def upload(
 def list_jobs(
     service: Services,
     owner: Owner,
-    state: Annotated[State | None, Query(description="Only jobs in this state.")] = None,
+    state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
     before: Annotated[
         UUID | None, Query(description="Only jobs older than this one: `next` of a page.")
     ] = None,
@@ -250,8 +250,8 @@ def delete_job(job: Found, service: Services) -> None:
     with service.desk.forgetting(job.owner, job.id):
         if not service.store.delete(job.id, job.owner):
             raise Problem(404, "there is no such job; it may have been deleted")
-    # Where it runs, its files go as soon as the worker has let go of them.
-    if not service.worker.give_up(job.id):
+    # Where it runs, its files go as soon as the runner has let go of them.
+    if not service.runner.give_up(job.id):
         service.folder.remove(job.id)
 
 

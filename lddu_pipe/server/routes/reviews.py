@@ -12,7 +12,7 @@ from fastapi.responses import FileResponse
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.desk import ReviewDesk
-from lddu_pipe.review.shelf import Item, UnknownItemError
+from lddu_pipe.review.repository import ReviewItem, UnknownItemError
 from lddu_pipe.review.store import ConflictError
 from lddu_pipe.review.verdicts import UnfitVerdictError
 from lddu_pipe.server.problems import Problem
@@ -30,7 +30,7 @@ from lddu_pipe.server.review_messages import (
     VerdictMessage,
 )
 from lddu_pipe.server.service import ANYWHERE, GUARDED, Owner, Services, problems
-from lddu_pipe.server.tickets import MEDIA_FOLDER, Shown
+from lddu_pipe.server.signed_urls import MEDIA_FOLDER, Shown
 from lddu_pipe.writers import contract
 
 _SHOWN = ("video/", "audio/", "image/")
@@ -47,7 +47,7 @@ def _desk(service: Services) -> ReviewDesk:
 Desk = Annotated[ReviewDesk, Depends(_desk)]
 
 
-def _find(request: Request, item_id: UUID, desk: Desk, owner: Owner) -> Item:
+def _find(request: Request, item_id: UUID, desk: Desk, owner: Owner) -> ReviewItem:
     request.state.job_id = str(item_id)
     item = desk.find(owner, str(item_id))
     if item is None:
@@ -57,7 +57,7 @@ def _find(request: Request, item_id: UUID, desk: Desk, owner: Owner) -> Item:
     return item
 
 
-Found = Annotated[Item, Depends(_find)]
+Found = Annotated[ReviewItem, Depends(_find)]
 
 
 @router.get(
@@ -126,14 +126,14 @@ def link_media(item: Found, desk: Desk, owner: Owner, service: Services) -> Link
     if path is None:
         raise _gone()
     try:
-        ticket = service.tickets.issue(Shown.of(path, _media_type(item.name)))
+        signed = service.signed_urls.issue(Shown.of(path, _media_type(item.name)))
     except OSError:
         raise _gone() from None
-    return LinkMessage(url=MEDIA_FOLDER + ticket.secret, kind=kind, expires=ticket.expires)
+    return LinkMessage(url=MEDIA_FOLDER + signed.signature, kind=kind, expires=signed.expires)
 
 
 @links.get(
-    MEDIA_FOLDER + "{ticket}",
+    MEDIA_FOLDER + "{signature}",
     response_class=Response,
     summary="Get media by a link",
     responses={
@@ -152,9 +152,9 @@ def link_media(item: Found, desk: Desk, owner: Owner, service: Services) -> Link
         **problems(404, 422),
     },
 )
-def get_media(ticket: str, service: Services) -> Response:
+def get_media(signature: str, service: Services) -> Response:
     """The link is all it needs; parts can be asked for with `Range`."""
-    found = service.tickets.redeem(ticket)
+    found = service.signed_urls.redeem(signature)
     if found is None:
         raise Problem(404, "this link has expired; ask for another")
     return FileResponse(found.path, media_type=found.media_type)
@@ -277,7 +277,7 @@ def export(desk: Desk, owner: Owner, service: Services) -> Response:
     return service.archives.pack(owner, found, "corrections.zip")
 
 
-def _has_media(desk: ReviewDesk, owner: str, item: Item) -> bool:
+def _has_media(desk: ReviewDesk, owner: str, item: ReviewItem) -> bool:
     try:
         return item.state == "done" and desk.has_media(owner, item.id)
     except (UnknownItemError, UnusableInputError):  # deleted this very moment

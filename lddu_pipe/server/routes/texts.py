@@ -26,7 +26,7 @@ async def annotate_text(message: TextMessage, service: Services) -> Response:
         raise Problem(
             422, f"the text is longer than {service.limits.text} characters; upload it as a job"
         )
-    if not service.worker.ready:
+    if not service.runner.ready:
         raise not_ready()
     try:
         found = await service.texts.annotate(message.text)

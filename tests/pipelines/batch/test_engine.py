@@ -11,22 +11,22 @@ import pytest
 
 from lddu_pipe.pipelines.batch.engine import LocalEngine
 from lddu_pipe.pipelines.batch.inputs import Item
-from lddu_pipe.pipelines.batch.work import Job, Outcome, Plan
+from lddu_pipe.pipelines.batch.work import Outcome, Plan, Task
 
 WORK = """
 import os, threading, time
 from lddu_pipe.pipelines.batch.work import Outcome
 
-def work(job):
-    if job.name == "dies":
+def work(task):
+    if task.name == "dies":
         os._exit(7)
-    if job.name == "is killed":
+    if task.name == "is killed":
         os.kill(os.getpid(), 9)
-    if job.name == "dies after":
+    if task.name == "dies after":
         threading.Timer(0.3, os._exit, (1,)).start()
-    if job.name == "hangs":
+    if task.name == "hangs":
         time.sleep(60)
-    return Outcome(job.item.key, "done", sha256=str(os.getpid()))
+    return Outcome(task.item.key, "done", sha256=str(os.getpid()))
 """
 
 
@@ -45,8 +45,8 @@ def make_engine(tmp_path, monkeypatch):
     return make
 
 
-def job(name: str) -> Job:
-    return Job(Item(f"/{name}", name, 1, "1"), name)
+def task(name: str) -> Task:
+    return Task(Item(f"/{name}", name, 1, "1"), name)
 
 
 def collect(engine, count: int) -> dict[str, Outcome]:
@@ -73,7 +73,7 @@ def test_a_worker_that_dies_fails_only_its_job(make_engine):
     engine = make_engine()
     names = ["a", "dies", "b", "is killed", "c"]
     for name in names:
-        engine.submit(job(name))
+        engine.submit(task(name))
     found = collect(engine, len(names))
     engine.close()
     assert {name: outcome.kind for name, outcome in found.items()} == {
@@ -87,8 +87,8 @@ def test_a_worker_that_dies_fails_only_its_job(make_engine):
 @pytest.mark.alone
 def test_a_job_that_hangs_fails_at_its_limit_and_its_worker_is_replaced(make_engine):
     engine = make_engine(workers=1, time_limit=2.0)
-    engine.submit(job("hangs"))
-    engine.submit(job("a"))
+    engine.submit(task("hangs"))
+    engine.submit(task("a"))
     found = collect(engine, 2)
     engine.close()
     assert found["hangs"].error == "not done after 2 s, the limit; see --time-limit"
@@ -98,7 +98,7 @@ def test_a_job_that_hangs_fails_at_its_limit_and_its_worker_is_replaced(make_eng
 def test_one_worker_does_job_after_job(make_engine):
     engine = make_engine(workers=1)
     for name in "abc":
-        engine.submit(job(name))
+        engine.submit(task(name))
     found = collect(engine, 3)
     engine.close()
     assert len({outcome.sha256 for outcome in found.values()}) == 1
@@ -108,7 +108,7 @@ def test_one_worker_does_job_after_job(make_engine):
 @pytest.mark.alone
 def test_abandoned_work_ends_at_once(make_engine):
     engine = make_engine()
-    engine.submit(job("hangs"))
+    engine.submit(task("hangs"))
     assert engine.wait(2.0) == []
     begun = time.monotonic()
     engine.abandon()
@@ -117,13 +117,13 @@ def test_abandoned_work_ends_at_once(make_engine):
 
 def test_a_worker_that_dies_between_two_jobs_fails_none(make_engine):
     engine = make_engine(workers=1)
-    engine.submit(job("dies after"))
+    engine.submit(task("dies after"))
     done = collect(engine, 1)["dies after"]
     assert done.kind == "done"
     worker = Path(f"/proc/{done.sha256}")
     while worker.exists() and "Z (zombie)" not in (worker / "status").read_text():
         time.sleep(0.02)
-    engine.submit(job("a"))
+    engine.submit(task("a"))
     assert collect(engine, 1)["a"].kind == "done"
     engine.close()
 
@@ -134,7 +134,7 @@ def test_workers_that_cannot_start_stop_the_batch(make_engine, monkeypatch):
     # Set after this process read it: its children end while they look for what they import.
     monkeypatch.setenv("PYTHONHOME", "/nowhere")
     engine = make_engine(workers=1)
-    engine.submit(job("a"))
+    engine.submit(task("a"))
     outcome = collect(engine, 1)["a"]
     engine.close()
     assert (outcome.kind, outcome.error.split(";")[0]) == (

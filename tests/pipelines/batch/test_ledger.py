@@ -4,7 +4,6 @@ import sqlite3
 
 import pytest
 
-from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.pipelines.batch.ledger import Ledger
 
 FACTS = {"key": "/x/a.mp4", "name": "a", "source": "x/a.mp4", "size": 3, "version": "1"}
@@ -44,19 +43,6 @@ def test_a_failure_takes_the_word_for_its_results_back(ledger):
 def test_two_items_cannot_share_a_name(ledger):
     with pytest.raises(sqlite3.IntegrityError):
         ledger.add([{**FACTS, "key": "/x/A.mp4", "name": "A"}])
-
-
-def test_what_is_no_ledger_is_refused(tmp_path):
-    path = tmp_path / "ledger.sqlite"
-    path.write_text("dear diary, " * 100)
-    with pytest.raises(UnusableInputError, match="is no ledger of a batch"):
-        Ledger(path)
-    path.unlink()
-    database = sqlite3.connect(path)
-    database.execute("PRAGMA user_version = 99")
-    database.close()
-    with pytest.raises(UnusableInputError, match="of version 99"):
-        Ledger(path)
 
 
 def test_configurations_are_remembered(ledger):

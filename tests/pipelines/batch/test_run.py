@@ -17,10 +17,10 @@ from lddu_pipe.errors import MissingAssetError, UnusableInputError
 from lddu_pipe.pipelines.batch import work
 from lddu_pipe.pipelines.batch.configuration import describe_configuration
 from lddu_pipe.pipelines.batch.inputs import find_items
-from lddu_pipe.pipelines.batch.run import Batch, StopBatchError, choose
+from lddu_pipe.pipelines.batch.run import BatchRun, StopBatchError, choose
 from lddu_pipe.pipelines.batch.storage import Output
 from lddu_pipe.pipelines.batch.summary import labels_of, name_of_index, rows_of, summarise
-from lddu_pipe.pipelines.batch.work import Job, Plan, Worker
+from lddu_pipe.pipelines.batch.work import Plan, Task, Worker
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.review.folder import AnnotatedFolder
 from lddu_pipe.types import Absent, Reason
@@ -35,24 +35,24 @@ def one_pipeline(pipe, monkeypatch):
 
 
 class HereEngine:
-    """Works in this process, one job at a time."""
+    """Works in this process, one task at a time."""
 
     size = 1
 
     def __init__(self, plan: Plan) -> None:
-        self.worker, self.jobs, self.polls = Worker(plan), deque(), 0
+        self.worker, self.tasks, self.polls = Worker(plan), deque(), 0
 
-    def submit(self, job):
-        self.jobs.append(job)
+    def submit(self, task):
+        self.tasks.append(task)
 
     def wait(self, seconds):
         self.polls += 1
-        if self.polls % 2 or not self.jobs:
+        if self.polls % 2 or not self.tasks:
             return []  # still at work, as an engine is for most polls
-        return [self.worker.do(self.jobs.popleft())]
+        return [self.worker.do(self.tasks.popleft())]
 
     def abandon(self):
-        self.jobs.clear()
+        self.tasks.clear()
 
     def close(self):
         pass
@@ -67,12 +67,12 @@ class Watcher:
     def begin(self, total, size):
         self.told.append(("begin", total))
 
-    def start(self, job):
-        self.told.append(("start", job.name))
+    def start(self, task):
+        self.told.append(("start", task.name))
         self.on_start()
 
-    def end(self, job, outcome):
-        self.told.append(("end", job.name))
+    def end(self, task, outcome):
+        self.told.append(("end", task.name))
 
     def stopping(self, running):
         self.told.append(("stopping", running))
@@ -103,12 +103,12 @@ def batch(folder, tmp_path):
     ):
         plan = Plan(str(tmp_path / "out"), formats, settings=settings or PipelineSettings())
         watcher = Watcher(on_start)
-        with Batch(plan, describe_configuration(plan), tmp_path / "out") as held:
+        with BatchRun(plan, describe_configuration(plan), tmp_path / "out") as held:
             items = find_items([str(folder)], skip=tmp_path / "out")
             todo, notes = held.survey(items, retry_failed=retry_failed)
             result = held.run(choose(todo, limit=limit), lambda: HereEngine(plan), watcher)
             result.entries = held.entries(items)
-        return {item.job.name: item.reason for item in todo}, result, watcher, notes
+        return {item.task.name: item.reason for item in todo}, result, watcher, notes
 
     return run
 
@@ -146,8 +146,8 @@ def test_names_that_are_not_utf_8_are_names(batch, folder, tmp_path, pipe):
     assert {r"d\udcff/caf\udce9.json", r"d\udcff/caf\udce9.srt"} <= files(tmp_path)
     assert any(r"\udce4.srt" in entry.error for entry in result.failures)
     assert batch(formats=("json", "srt"))[0] == {}
-    with AnnotatedFolder(tmp_path / "out") as shelf:
-        assert name in {shelf.media(item) for item in shelf.items("")}
+    with AnnotatedFolder(tmp_path / "out") as repository:
+        assert name in {repository.media(item) for item in repository.items("")}
 
 
 def test_what_is_written_is_what_annotate_gives(batch, tmp_path, folder, pipe):
@@ -182,14 +182,14 @@ def test_a_new_transcript_beside_a_file_is_a_change(batch, folder, clip):
 def test_what_is_left_out_of_a_transcript_is_told(folder, tmp_path, capsys):
     (folder / "a.srt").write_text(CUE.format("I am so happy!") + "\n2\nNaN --> x\nlost\n")
     (item,) = find_items([str(folder / "a.srt")])
-    job = Job(item, "a")
-    outcome = Worker(Plan(str(tmp_path / "out"), ("json",))).do(job)
+    task = Task(item, "a")
+    outcome = Worker(Plan(str(tmp_path / "out"), ("json",))).do(task)
     assert outcome.kind == "done"
-    BatchProgress(quiet=False).end(job, outcome)
+    BatchProgress(quiet=False).end(task, outcome)
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 1
     assert told[0].startswith("lddu-pipe: warning: a.srt: 1 cue left out: cue 2 (line ")
-    BatchProgress(quiet=True).end(job, outcome)
+    BatchProgress(quiet=True).end(task, outcome)
     assert not capsys.readouterr().err
 
 
@@ -359,7 +359,7 @@ def test_the_page_takes_no_name_that_a_result_has(batch):
 def test_a_dataset_holds_the_rows_of_all_items(batch, folder, tmp_path):
     batch(formats=("json", "parquet"))
     plan = Plan(str(tmp_path / "out"), ("json", "parquet"))
-    with Batch(plan, describe_configuration(plan), tmp_path / "out") as held:
+    with BatchRun(plan, describe_configuration(plan), tmp_path / "out") as held:
         held.write_dataset(held.entries(find_items([str(folder)])))
     table = pd.read_parquet(tmp_path / "out" / "utterances.parquet")
     assert sorted(set(table["media"])) == [str(folder / "a.srt"), str(folder / "deep" / "b.srt")]
@@ -378,7 +378,7 @@ def test_rows_of_a_manifest_are_annotated(tmp_path, sample_video, pipe):
     ]
     manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
     plan = Plan(str(tmp_path / "out"), ("json",))
-    with Batch(plan, describe_configuration(plan), tmp_path / "out") as held:
+    with BatchRun(plan, describe_configuration(plan), tmp_path / "out") as held:
         items = find_items([str(manifest)])
         todo, _ = held.survey(items)
         result = held.run(todo, lambda: HereEngine(plan), Watcher())

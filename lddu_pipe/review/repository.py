@@ -11,7 +11,7 @@ from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.errors import LdduPipeError
 from lddu_pipe.review.store import CorrectionStore
 
-Source = Literal["job", "folder"]
+Origin = Literal["job", "folder"]
 
 
 class UnknownItemError(LdduPipeError):
@@ -23,12 +23,12 @@ class UnknownItemError(LdduPipeError):
 
 
 @dataclass(frozen=True)
-class Item:
+class ReviewItem:
     """One input that was annotated, or could not be."""
 
     id: str
     """UUID; stays the same when the input is annotated again."""
-    source: Source
+    source: Origin
     name: str
     """Of the file, as a person knows it; only ever shown."""
     state: Literal["done", "failed"]
@@ -42,7 +42,7 @@ class Item:
     """What it was, where it came from a manifest: which files, and how they are read."""
 
 
-class Shelf(Protocol):
+class Repository(Protocol):
     """Annotations of one kind, with the corrections of them.
 
     `owner` is whoever asks: the fingerprint of a token, empty without one.
@@ -57,23 +57,23 @@ class Shelf(Protocol):
         """Under which name the store keeps the corrections that `owner` makes and sees."""
         ...
 
-    def items(self, owner: str) -> Sequence[Item]:
+    def items(self, owner: str) -> Sequence[ReviewItem]:
         """What `owner` may see, the newest first."""
         ...
 
-    def item(self, owner: str, item_id: str) -> Item | None:
+    def item(self, owner: str, item_id: str) -> ReviewItem | None:
         """One of them; None where `owner` has none of that id."""
         ...
 
-    def annotation(self, item: Item) -> Path:
+    def annotation(self, item: ReviewItem) -> Path:
         """Where the annotation of an item that is done stands, as JSON."""
         ...
 
-    def media(self, item: Item) -> Path | None:
+    def media(self, item: ReviewItem) -> Path | None:
         """The file that was annotated; None where it is gone or is another by now."""
         ...
 
-    def has_media(self, item: Item) -> bool:
+    def has_media(self, item: ReviewItem) -> bool:
         """Whether there is a file to be shown, for lists: quick, and blind to what it holds.
 
         Only `media` tells whether it is still what was annotated.

@@ -10,7 +10,7 @@ from typing import Any
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.pipelines.batch.work import statistics_of
-from lddu_pipe.review.shelf import Item
+from lddu_pipe.review.repository import ReviewItem
 from lddu_pipe.review.store import CorrectionStore
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.jobs import Job, JobStore
@@ -18,7 +18,7 @@ from lddu_pipe.server.jobs import Job, JobStore
 _PAGE = 1000
 
 
-class JobShelf:
+class JobRepository:
     """Jobs that are done or have failed; corrections of them are their owner's alone."""
 
     def __init__(self, jobs: JobStore, folder: DataFolder, store: CorrectionStore) -> None:
@@ -44,40 +44,40 @@ class JobShelf:
         """Each token has corrections of its own, as it has jobs."""
         return owner
 
-    def items(self, owner: str) -> Sequence[Item]:
+    def items(self, owner: str) -> Sequence[ReviewItem]:
         """What has ended of the jobs of `owner`, the newest first."""
-        found: list[Item] = []
+        found: list[ReviewItem] = []
         page = self._jobs.page(owner, limit=_PAGE)
         while page:
             found += [self._item(job) for job in page if job.state in ("done", "failed")]
             page = self._jobs.page(owner, before=page[-1], limit=_PAGE)
         return found
 
-    def item(self, owner: str, item_id: str) -> Item | None:
+    def item(self, owner: str, item_id: str) -> ReviewItem | None:
         """One of them."""
         job = self._jobs.get(item_id, owner)
         return self._item(job) if job is not None and job.state in ("done", "failed") else None
 
-    def annotation(self, item: Item) -> Path:
+    def annotation(self, item: ReviewItem) -> Path:
         """The result of a job."""
         return self._folder.result(item.id)
 
-    def has_media(self, item: Item) -> bool:
+    def has_media(self, item: ReviewItem) -> bool:
         """Whether what was uploaded is still there."""
         return self.media(item) is not None
 
-    def media(self, item: Item) -> Path | None:
+    def media(self, item: ReviewItem) -> Path | None:
         """What was uploaded, until it is deleted."""
         return self._folder.uploaded(item.id)
 
-    def _item(self, job: Job) -> Item:
+    def _item(self, job: Job) -> ReviewItem:
         state, error, statistics = job.state, job.error, None
         if state == "done":
             try:
                 statistics = self._statistics(job.id)
             except UnusableInputError:
                 state, error = "failed", "its result is gone or damaged"
-        return Item(
+        return ReviewItem(
             id=job.id,
             source="job",
             name=job.name or "media",

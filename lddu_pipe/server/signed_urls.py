@@ -1,4 +1,4 @@
-"""Links to media for elements of a page, which cannot send a token."""
+"""Signed URLs of media: elements of a page, such as a video, cannot send a token."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 MEDIA_FOLDER = "/v1/media/"
-"""Where links to media lead; a ticket is all that they need."""
+"""Where signed URLs of media lead; what follows it is their signature."""
 
 LIFETIME = 4 * 3600.0
-"""Seconds for which a ticket is good."""
+"""Seconds for which a URL is good."""
 
 _MOST = 10_000
-"""Tickets that are known at once; the oldest are forgotten for new ones."""
+"""URLs that are known at once; the oldest are forgotten for new ones."""
 
 
 @dataclass(frozen=True)
-class Ticket:
+class SignedUrl:
     """Whoever has it may fetch one file, until it expires."""
 
-    secret: str
+    signature: str
+    """Random and kept by the server, so that nothing about the file can be read from it."""
     expires: str
     """ISO 8601, UTC."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What a ticket is for."""
+    """The file that a signed URL is for."""
 
     path: Path
     media_type: str
@@ -49,41 +50,41 @@ class Shown:
 
     @property
     def same(self) -> bool:
-        """Whether the file is there and still the one that the ticket is for."""
+        """Whether the file is there and still the one that was signed for."""
         try:
             return _stamp(self.path) == self.stamp
         except OSError:
             return False
 
 
-class Tickets:
-    """Of one server; they are in memory alone, and so end with it. Any thread may use it."""
+class SignedUrls:
+    """All of one server, in memory alone, so that they end with it. Threads may share it."""
 
     def __init__(self, lifetime: float = LIFETIME) -> None:
-        """None is out yet; each will be good for `lifetime` seconds."""
+        """Begin without any; each will be good for `lifetime` seconds."""
         self._lifetime = lifetime
         self._lock = threading.Lock()
         self._known: OrderedDict[str, tuple[float, Shown]] = OrderedDict()
 
-    def issue(self, shown: Shown) -> Ticket:
-        """Return a new ticket for a file."""
-        secret = secrets.token_urlsafe(24)
+    def issue(self, shown: Shown) -> SignedUrl:
+        """Return a new URL for a file."""
+        signature = secrets.token_urlsafe(24)
         with self._lock:
-            self._known[secret] = (time.monotonic() + self._lifetime, shown)
+            self._known[signature] = (time.monotonic() + self._lifetime, shown)
             while len(self._known) > _MOST:
                 self._known.popitem(last=False)
         expires = datetime.fromtimestamp(time.time() + self._lifetime, UTC)
-        return Ticket(secret, expires.isoformat(timespec="seconds"))
+        return SignedUrl(signature, expires.isoformat(timespec="seconds"))
 
-    def redeem(self, secret: str) -> Shown | None:
-        """Return the file of a ticket.
+    def redeem(self, signature: str) -> Shown | None:
+        """Return the file that a signature is for.
 
-        None where there is no such ticket, it has expired, or the file is another by now.
+        None where there is no such signature, it has expired, or the file is another by now.
         """
         with self._lock:
-            until, shown = self._known.get(secret, (0.0, None))
+            until, shown = self._known.get(signature, (0.0, None))
             if shown is not None and until < time.monotonic():
-                del self._known[secret]
+                del self._known[signature]
                 return None
         return shown if shown is not None and shown.same else None
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lddu_pipe.errors import LdduPipeError, MissingAssetError
-from lddu_pipe.server.engine import Engine
+from lddu_pipe.server.annotator import Annotator
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.jobs import Job, JobStore
 from lddu_pipe.server.limits import Limits
@@ -28,14 +28,14 @@ class _GivenUp(BaseException):
     """Ends the job that runs, from its hook; nothing on its way takes it for a failure."""
 
 
-class Worker:
+class JobRunner:
     """Loads the model, then does jobs until it is stopped."""
 
     def __init__(
         self,
         store: JobStore,
         folder: DataFolder,
-        engine: Engine,
+        annotator: Annotator,
         limits: Limits,
         *,
         ended: Ended,
@@ -46,14 +46,14 @@ class Worker:
         Args:
             store: of the jobs.
             folder: of their files.
-            engine: does them.
+            annotator: does them.
             limits: how often a job is tried.
             ended: told of every job that ended.
-            failed: told why no job can be done; the worker stops.
+            failed: told why no job can be done; the runner stops.
         """
         self._store = store
         self._folder = folder
-        self._engine = engine
+        self._annotator = annotator
         self._limits = limits
         self._ended = ended
         self._failed = failed
@@ -62,7 +62,7 @@ class Worker:
         self._current: str | None = None
         self._deleted: set[str] = set()
         self._progress: tuple[str, float] | None = None
-        self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="runner", daemon=True)
         self.ready = False
         """The model is loaded and jobs are done."""
 
@@ -115,7 +115,7 @@ class Worker:
     def give_up(self, job_id: str) -> bool:
         """Stop a job that was deleted; False where it does not run.
 
-        Its files are gone once the worker notices, which may take it a while.
+        Its files are gone once the runner notices, which may take it a while.
         """
         if self._current != job_id:
             return False
@@ -128,7 +128,7 @@ class Worker:
 
     def _work(self) -> None:
         try:
-            self._engine.load()
+            self._annotator.load()
         except Exception as error:
             self._failed(error)
             return
@@ -182,7 +182,7 @@ class Worker:
 
         media, transcript = self._folder.media(job), self._folder.transcript(job)
         try:
-            found = self._engine.annotate(media, transcript, job.options, hook)
+            found = self._annotator.annotate(media, transcript, job.options, hook)
             self._folder.save(job.id, contract.render(found.of_path(job.name)))
         except Exception as error:
             self._store.fail(job.id, _reason(error, job, media, transcript))

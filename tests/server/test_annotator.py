@@ -1,4 +1,4 @@
-"""The engine over the pipeline: limits and options, with a pipeline that only notes its calls."""
+"""The annotator over the pipeline, here one that only notes its calls: limits and options."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import pytest
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.pipelines.settings import PipelineSettings, ignore
-from lddu_pipe.server.engine import PipelineEngine
-from lddu_pipe.server.jobs import Options
+from lddu_pipe.server.annotator import PipelineAnnotator
 
 
 class FakePipeline:
@@ -31,12 +30,15 @@ def pipeline():
 
 
 def annotate(pipeline, media, longest=10.0, options=None, transcript=None):
-    engine = PipelineEngine(lambda: pipeline, longest)
-    return engine.annotate(media, transcript, options or Options(), ignore)
+    annotator = PipelineAnnotator(lambda: pipeline, longest)
+    return annotator.annotate(media, transcript, options or {}, ignore)
 
 
 def test_options_change_settings_of_one_job(pipeline, clip):
-    assert annotate(pipeline, clip, options=Options(fps=2.0, aligned=True)) == "annotation"
+    assert (
+        annotate(pipeline, clip, options={"fps": 2.0, "aligned": True, "window": None})
+        == "annotation"
+    )
     annotate(pipeline, clip)
     assert [settings for _, _, settings in pipeline.calls] == [
         replace(pipeline.settings, fps=2.0, aligned=True),
@@ -48,9 +50,9 @@ def test_media_that_last_too_long_are_refused_before_anything_is_loaded(clip):
     def load():
         raise AssertionError
 
-    engine = PipelineEngine(load, 1.0)
+    annotator = PipelineAnnotator(load, 1.0)
     with pytest.raises(UnusableInputError, match="lasts 2 s, and this server takes 1 s"):
-        engine.annotate(clip, None, Options(), ignore)
+        annotator.annotate(clip, None, {}, ignore)
 
 
 def test_transcripts_alone_are_not_probed(pipeline, tmp_path):
@@ -62,7 +64,7 @@ def test_transcripts_alone_are_not_probed(pipeline, tmp_path):
 
 def test_the_pipeline_is_loaded_once(pipeline, clip):
     loads = []
-    engine = PipelineEngine(lambda: loads.append(1) or pipeline, 10.0)
+    annotator = PipelineAnnotator(lambda: loads.append(1) or pipeline, 10.0)
     for _ in range(3):
-        engine.annotate(clip, None, Options(), ignore)
+        annotator.annotate(clip, None, {}, ignore)
     assert len(loads) == 1

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lddu_pipe.errors import LdduPipeError, UnusableInputError
 from lddu_pipe.pipelines.settings import Hook
-from lddu_pipe.server.jobs import Options
 
 if TYPE_CHECKING:
     from lddu_pipe.annotation import Annotation
     from lddu_pipe.pipelines.annotate import EmotionPipeline
 
 
-class Engine(Protocol):
+class Annotator(Protocol):
     """One model in memory, for everybody."""
 
     def load(self) -> None:
@@ -27,7 +26,7 @@ class Engine(Protocol):
         """
 
     def annotate(
-        self, media: Path, transcript: Path | None, options: Options, hook: Hook
+        self, media: Path, transcript: Path | None, options: Mapping[str, Any], hook: Hook
     ) -> Annotation:
         """Annotate the media of one job; called by one thread at a time.
 
@@ -42,8 +41,8 @@ class Engine(Protocol):
         """
 
 
-class PipelineEngine:
-    """The engine of the product, over one `EmotionPipeline`."""
+class PipelineAnnotator:
+    """The annotator of the product, over one `EmotionPipeline`."""
 
     def __init__(self, load: Callable[[], EmotionPipeline], longest: float) -> None:
         """Load nothing yet.
@@ -70,7 +69,7 @@ class PipelineEngine:
         read_texts(self.pipeline, ["hello"])
 
     def annotate(
-        self, media: Path, transcript: Path | None, options: Options, hook: Hook
+        self, media: Path, transcript: Path | None, options: Mapping[str, Any], hook: Hook
     ) -> Annotation:
         """Annotate one file, unless it lasts too long."""
         from lddu_pipe.media import probe
@@ -85,7 +84,7 @@ class PipelineEngine:
                     "at most; cut it"
                 )
         pipeline = self.pipeline
-        chosen = {name: value for name, value in asdict(options).items() if value is not None}
+        chosen = {name: value for name, value in options.items() if value is not None}
         if chosen:
             pipeline = pipeline.adjusted(replace(pipeline.settings, **chosen))
         return pipeline(media, transcript=transcript, hook=hook)

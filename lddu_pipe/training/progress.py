@@ -1,22 +1,22 @@
-"""How those who train are told how far it is: a hook for a bar, and lines for a log."""
+"""How far a training is: a callback for a progress bar, and lines for a log."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-Hook = Callable[[str, float], None]
-"""Given the stage and the share of it that is done, at every step."""
+ProgressCallback = Callable[[str, float], None]
+"""Called with the stage and the share of it that is done, at every step."""
 Log = Callable[[str], None]
-"""Given a line once an epoch, or less often where epochs are short."""
+"""Called with a line once an epoch, or less often where epochs are short."""
 
 
 def ignore(line: str) -> None:
     """The log of a caller who does not want one."""
 
 
-def prefixed(tell: Hook, prefix: str) -> Hook:
-    """A hook whose stages begin with what they belong to."""
-    return lambda stage, share: tell(f"{prefix} · {stage}", share)
+def prefixed(progress: ProgressCallback, prefix: str) -> ProgressCallback:
+    """A callback whose stages begin with what they belong to."""
+    return lambda stage, share: progress(f"{prefix} · {stage}", share)
 
 
 def prefixed_log(log: Log, prefix: str) -> Log:
