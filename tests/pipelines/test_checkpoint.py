@@ -81,7 +81,7 @@ def test_an_adapter_that_would_bring_more_than_weights_is_refused(tmp_path: Path
     folder = shutil.copytree(find_checkpoint("lddu-base-en"), tmp_path / "model")
     path = folder / "text_adapter" / "adapter_config.json"
     plain = json.loads(path.read_text())
-    # The first makes peft import a module by name, the second a tokenizer that may bring code.
+    # The first would make peft import a module by name, the second a tokenizer that brings code.
     for evil in (
         {"megatron_config": {"size": 1}, "megatron_core": "antigravity"},
         {"peft_type": "PROMPT_TUNING"},
