@@ -1,13 +1,18 @@
-"""Weights in a file, compared with the network that is to take them."""
+"""Weights from a file into the network that they were written of."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import nn
+from torch.overrides import TorchFunctionMode
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def tensor_shapes(path: Path) -> dict[str, list[int]]:
@@ -16,23 +21,50 @@ def tensor_shapes(path: Path) -> dict[str, list[int]]:
         return {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
 
 
-def check_weights(path: Path, build: Callable[[], nn.Module]) -> None:
-    """Refuse a file that does not hold just the tensors of a network.
+class _Undrawn(TorchFunctionMode):
+    """Leaves tensors as they are that were to be filled with normal numbers.
 
-    Libraries fill what a file lacks with random numbers, and take memory for whatever a damaged
-    configuration asks for. So the network is first built without memory.
+    To draw none for a tensor without memory, torch would import its compiler: half a second.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401 - as torch has it
+        given = dict(kwargs or {})
+        if func is nn.init.normal_:
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
+
+
+def load_weights(path: Path, build: Callable[[], Network]) -> Network:
+    """A network with the tensors of a file, in single precision and ready for inference.
+
+    A damaged configuration may ask for any amount of memory. So the network is built without any,
+    and without random numbers that the file's would replace.
 
     Args:
-        path: of a safetensors file.
+        path: of a safetensors file, which must stay as it is while the network is used.
         build: makes the network.
 
     Raises:
-        ValueError: a tensor is missing, is of another shape or is one too many.
+        ValueError: the file does not hold just the network's tensors: one is missing, is of
+            another shape or is one too many.
     """
-    with torch.device("meta"):
-        wanted = {name: list(tensor.shape) for name, tensor in build().state_dict().items()}
+    with torch.device("meta"), _Undrawn():
+        network = build()
+    wanted = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     found = tensor_shapes(path)
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name) != found.get(name):
             has, wants = (shapes.get(name, "absent") for shapes in (found, wanted))
             raise ValueError(f"{name} is {has} in {path.name} and {wants} by its configuration")
+    tensors = {
+        name: tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in load_file(path).items()
+    }
+    network.load_state_dict(tensors, assign=True)
+    return network.eval()

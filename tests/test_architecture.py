@@ -89,6 +89,15 @@ def test_help_is_light():
     assert not loaded & HEAVY
 
 
+@pytest.mark.slow
+def test_a_text_loads_only_what_it_needs():
+    call = "EmotionPipeline.from_pretrained(device='cpu', offline=True)(text='so happy')"
+    loaded = load(f"from lddu_pipe import EmotionPipeline; {call}")
+    assert "tokenizers" in loaded
+    needless = {"faster_whisper", "matplotlib", "mediapipe", "pandas", "peft", "pyarrow"}
+    assert not loaded & {*needless, "sympy", "transformers"}  # torch's compiler brings sympy
+
+
 def test_heavy_import_would_be_seen():
     assert "librosa" in load("import librosa") & HEAVY
 

@@ -59,5 +59,5 @@ def load_model(model: str, device: str, *, offline: bool) -> Checkpoint:
     from lddu_pipe.pipelines.components import choose_device
 
     checkpoint = load_checkpoint(model, offline=offline)
-    checkpoint.model.to(choose_device(device))  # type: ignore[arg-type]  # transformers hides it
+    checkpoint.model.to(choose_device(device))
     return checkpoint

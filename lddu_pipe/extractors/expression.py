@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from lddu_pipe.weights import check_weights
+from lddu_pipe.weights import load_weights
 
 FACE_SIZE = 48  # pixels; FER+ faces are 48 x 48
 MOST_BLOCKS = 100  # a damaged configuration may ask for any number, each of which takes memory
@@ -162,11 +162,7 @@ class ExpressionNetwork(nn.Module):
         for name in ("stage_channels", "stage_blocks"):
             settings[name] = tuple(settings[name])
         config = ExpressionConfig(**settings)
-        weights = folder / "expression.safetensors"
-        check_weights(weights, lambda: cls(config))
-        network = cls(config)
-        network.load_state_dict(load_file(weights))
-        return network.eval()
+        return load_weights(folder / "expression.safetensors", lambda: cls(config))
 
 
 def standardise_faces(faces: Tensor) -> Tensor:

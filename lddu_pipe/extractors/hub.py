@@ -114,7 +114,9 @@ def load_network(folder: Path) -> PreTrainedModel:
         ValueError: the file lacks weights, for which random numbers would stand.
     """
     from transformers import AutoModel
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     network, report = AutoModel.from_pretrained(
         str(folder),
         local_files_only=True,

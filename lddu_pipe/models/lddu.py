@@ -9,7 +9,6 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.models.encoders import EmotionSpace, UnimodalEncoder
@@ -78,16 +77,12 @@ class Gathered:
     attention: dict[str, Tensor]
 
 
-class LDDUModel(PreTrainedModel):
+class LDDUModel(nn.Module):
     """Multi-label emotions from any subset of text, audio and vision sequences."""
 
-    config: LDDUConfig
-    config_class = LDDUConfig
-    base_model_prefix = "lddu"
-    main_input_name = "values"
-
     def __init__(self, config: LDDUConfig) -> None:
-        super().__init__(config)
+        super().__init__()
+        self.config = config
         used = config.modalities
         self.encoders = nn.ModuleDict({name: UnimodalEncoder(config, name) for name in used})
         self.label_embedding = nn.Parameter(torch.empty(len(config.labels), config.hidden_size))
@@ -96,7 +91,7 @@ class LDDUModel(PreTrainedModel):
         self.missing = nn.ModuleDict({name: MissingState(config) for name in MODALITIES})
         self.fusion = GatedFusion(config)
         self.scales = ScaleHead(config) if config.scales else None
-        self.post_init()
+        self.apply(self._init_weights)
 
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, nn.Linear):

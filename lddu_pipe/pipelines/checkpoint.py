@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,24 +9,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-from transformers.utils import logging as transformers_logging
+from safetensors.torch import save_file
 
 from lddu_pipe.errors import IncompatibleModelError, UnusableInputError
 from lddu_pipe.extractors.expression import ExpressionNetwork
 from lddu_pipe.extractors.hub import EncoderSource
-from lddu_pipe.files import sha256_of_file, share
+from lddu_pipe.files import sha256_of_file, share, write_whole
 from lddu_pipe.models.calibration import FILE_NAME as CALIBRATION_FILE
 from lddu_pipe.models.calibration import Calibration
 from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.pipelines.folder import CONFIG_FILE, WEIGHTS_FILE, find_checkpoint
 from lddu_pipe.types import MODALITIES, Modality
-from lddu_pipe.weights import check_weights
+from lddu_pipe.weights import load_weights
 
 EXPRESSION_FILE = "expression.safetensors"
 ADAPTER_FOLDER = "text_adapter"
-"""A folder of its own: transformers would take an adapter beside a model for that model's."""
 ADAPTER_FILE = f"{ADAPTER_FOLDER}/adapter_model.safetensors"
 COMPANIONS = {
     EXPRESSION_FILE: "expression.json",
@@ -40,10 +37,6 @@ CHECKPOINT_FILES = (
     *(name for pair in COMPANIONS.items() for name in pair),
 )
 """All that a checkpoint can consist of."""
-_CONFIG_KEYS = {
-    *inspect.signature(LDDUConfig).parameters,
-    *("architectures", "dtype", "id2label", "label2id", "model_type", "transformers_version"),
-}
 
 
 @dataclass(frozen=True)
@@ -94,8 +87,7 @@ class Checkpoint:
     @property
     def config(self) -> LDDUConfig:
         """The model's configuration."""
-        config: LDDUConfig = self.model.config
-        return config
+        return self.model.config
 
 
 def load_checkpoint(model: str | Path, *, offline: bool = False) -> Checkpoint:
@@ -112,17 +104,10 @@ def load_checkpoint(model: str | Path, *, offline: bool = False) -> Checkpoint:
     folder = find_checkpoint(model, offline=offline)
     calibration = Calibration.load(folder)
     with _one_line(folder):
-        check_weights(folder / WEIGHTS_FILE, lambda: LDDUModel(_read_config(folder)))
-        network = LDDUModel.from_pretrained(
-            folder,
-            config=_read_config(folder),
-            local_files_only=True,
-            use_safetensors=True,
-            dtype=torch.float32,
-        )
+        network = read_model(folder)
         parts = _parts(folder, network.config)
         weights = {WEIGHTS_FILE: sha256_of_file(folder / WEIGHTS_FILE), **parts.weights}
-    return Checkpoint(folder, network.eval(), calibration, parts, weights)
+    return Checkpoint(folder, network, calibration, parts, weights)
 
 
 def load_parts(model: str | Path, *, offline: bool = False) -> FeatureParts:
@@ -161,7 +146,6 @@ def _parts(folder: Path, config: LDDUConfig) -> FeatureParts:
 
 @contextmanager
 def _one_line(folder: Path) -> Iterator[None]:
-    transformers_logging.disable_progress_bar()
     try:
         yield
     except Exception as error:  # what libraries raise for damaged files has no common base
@@ -171,23 +155,24 @@ def _one_line(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _read_config(folder: Path) -> LDDUConfig:
-    """The configuration of a model, and nothing else that a stranger may have put beside it.
-
-    transformers knows settings by which a model brings code or kernels of its own, or is put
-    together from others.
+def read_model(folder: Path) -> LDDUModel:
+    """Read the model of emotion in a folder, in single precision, without its calibration.
 
     Raises:
-        ValueError: it is of another kind of model.
+        ValueError: the configuration or the weights are not such a model's.
     """
-    if (folder / "adapter_config.json").exists():
-        raise ValueError("an adapter lies beside the weights")
-    settings = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    if settings.get("model_type") != LDDUConfig.model_type:
-        raise ValueError(f"{CONFIG_FILE} is of a model of type {settings.get('model_type')!r}")
-    known = {key: value for key, value in settings.items() if key in _CONFIG_KEYS}
-    config: LDDUConfig = LDDUConfig.from_dict(known)
-    return config
+    config = _read_config(folder)
+    return load_weights(folder / WEIGHTS_FILE, lambda: LDDUModel(config))
+
+
+def write_model(folder: Path, model: LDDUModel) -> None:
+    """Write what `read_model` reads into an existing folder, in the model's own precision."""
+    write_whole(folder / CONFIG_FILE, model.config.to_json_string())
+    save_file(model.state_dict(), folder / WEIGHTS_FILE, metadata={"format": "pt"})
+
+
+def _read_config(folder: Path) -> LDDUConfig:
+    return LDDUConfig.from_dict(json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8")))
 
 
 def save_checkpoint(
@@ -202,7 +187,7 @@ def save_checkpoint(
         companions: folders with `COMPANIONS` whose features the model was trained on.
     """
     with _whole_folder(folder) as work:
-        model.save_pretrained(work)
+        write_model(work, model)
         calibration.save(work)
         for source in companions:
             copy_companions(source, work, COMPANIONS)

@@ -132,19 +132,25 @@ class Extractors:
 
         device = self._device.type
         if "text" in self.parts.encoders:
+            from lddu_pipe.extractors.huggingface_text import HuggingFaceTextEncoder
+
             found = self._encoder("text")
             with one_line(found.source.source, "text encoder such as BERT"):
-                settings, weights = TextSettings(encoder=HUB), dict(found.weights)
-                extractor = TextExtractor(found.folder, settings, weights, device=device)
+                settings = TextSettings(encoder=HUB)
+                loaded = HuggingFaceTextEncoder(found.folder, settings.max_tokens, device=device)
+                extractor = TextExtractor(loaded, settings, dict(found.weights))
                 extractor.extract([_long_text()])  # what does not fit shows only in use
         else:
-            extractor = TextExtractor(
+            from lddu_pipe.extractors.minilm import MiniLM
+
+            settings = TextSettings()
+            encoder = MiniLM(
                 self._resolve(MINILM, "text"),
-                TextSettings(),
-                _weights_of_text(self.parts),
+                settings.max_tokens,
                 adapter=self.parts.adapter,
                 device=device,
             )
+            extractor = TextExtractor(encoder, settings, _weights_of_text(self.parts))
         self._check("text", extractor.fingerprint)
         return extractor
 

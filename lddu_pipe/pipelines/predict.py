@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from lddu_pipe.models.batch import Batch, collate, limits_of
 from lddu_pipe.models.calibration import SetCalibration
-from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.models.losses import deviation_size
 from lddu_pipe.pipelines.checkpoint import Checkpoint
 from lddu_pipe.training.scoring import RawScores, scales_of
@@ -47,8 +46,7 @@ class Predictor:
         self._batch_size = batch_size
         # Passes of the head change the model while they last, and several threads may score.
         self._alone = threading.Lock()
-        # transformers wraps `to` in a way that hides its signature.
-        self._model: LDDUModel = checkpoint.model.to(device)  # type: ignore[arg-type]
+        self._model = checkpoint.model.to(device)
 
     def predict(self, samples: Sequence[Sample]) -> list[Prediction]:
         """Score samples, in the order given.

@@ -151,7 +151,7 @@ def model_config(settings: TrainSettings, info: StoreInfo) -> LDDUConfig:
     shape = settings.model
     return LDDUConfig(
         feature_sizes={str(name): size for name, size in info.feature_sizes.items()},
-        labels=list(info.labels),
+        labels=tuple(info.labels),
         modalities=shape.modalities,
         hidden_size=shape.hidden_size,
         latent_size=shape.latent_size,

@@ -85,6 +85,7 @@ def score_rows(
         progress: called with the share that is done.
     """
     model.eval()
+    device = model.label_embedding.device
     collate = RowCollator(model.config.max_steps, rows.info.aligned)
     count, labels = len(rows), len(model.config.labels)
     logits, deviation = np.zeros((2, count, labels), np.float32)
@@ -98,8 +99,8 @@ def score_rows(
         chosen = order[begin : begin + batch_size]
         batch = collate([rows[int(index)] for index in chosen])
         gathered = model.gather(
-            {name: value.to(model.device) for name, value in batch["values"].items()},
-            {name: mask.to(model.device) for name, mask in batch["masks"].items()},
+            {name: value.to(device) for name, value in batch["values"].items()},
+            {name: mask.to(device) for name, mask in batch["masks"].items()},
         )
         output = model.classify(gathered)
         logits[chosen] = output.logits.float().cpu().numpy()

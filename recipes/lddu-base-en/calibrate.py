@@ -24,8 +24,12 @@ from lddu_pipe.models.calibration import (
     fit_set,
     set_name,
 )
-from lddu_pipe.models.lddu import LDDUModel
-from lddu_pipe.pipelines.checkpoint import ADAPTER_FILE, EXPRESSION_FILE, save_checkpoint
+from lddu_pipe.pipelines.checkpoint import (
+    ADAPTER_FILE,
+    EXPRESSION_FILE,
+    read_model,
+    save_checkpoint,
+)
 from lddu_pipe.types import MODALITIES, Modality
 from train_lddu import Row, score_rows, single_rows
 
@@ -89,7 +93,7 @@ def calibrate(
     corpora = load_split(features, "calibrate")
     label_sets = mosei_sets(data)
     # What ships is written in half precision, so that is what is calibrated.
-    model = LDDUModel.from_pretrained(model_folder).half().float()
+    model = read_model(model_folder).half().float()
     sets = {}
     for size in range(1, len(MODALITIES) + 1):
         for present in combinations(MODALITIES, size):

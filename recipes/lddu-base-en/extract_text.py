@@ -13,6 +13,7 @@ import pandas as pd
 
 from damage import break_text, foreign_sentences, gibberish
 from lddu_pipe.assets import resolve
+from lddu_pipe.extractors.minilm import MiniLM
 from lddu_pipe.extractors.text import TextExtractor, TextSettings
 from lddu_pipe.labels import MOSEI
 from lddu_pipe.pipelines.checkpoint import ADAPTER_FOLDER
@@ -168,9 +169,11 @@ def short_answers() -> list[TrainingText]:
 
 def extract(data: Path, output: Path, adapter: Path, seed: int) -> None:
     """Write ``text_train``, with spoken, spoilt and senseless texts, and plain ``text_dev``."""
-    extractor = TextExtractor(
-        resolve("all-MiniLM-L6-v2"), TextSettings(), {}, adapter=adapter / ADAPTER_FOLDER
+    settings = TextSettings()
+    encoder = MiniLM(
+        resolve("all-MiniLM-L6-v2"), settings.max_tokens, adapter=adapter / ADAPTER_FOLDER
     )
+    extractor = TextExtractor(encoder, settings, {})
     random = np.random.default_rng(seed)
     for split in ("dev", "train"):
         rows = as_rows(read_split(data / "text", split))

@@ -22,6 +22,7 @@ from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.models.encoders import UnimodalEncoder
 from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.models.losses import ContrastiveQueue, LossWeights, deviation_size, lddu_loss
+from lddu_pipe.pipelines.checkpoint import write_model
 from lddu_pipe.types import MODALITIES, Modality
 
 logger = logging.getLogger("train_lddu")
@@ -237,7 +238,7 @@ def train(
                 }
             )
             logger.info("%s", json.dumps(history[-1]))
-            averaged.save_pretrained(output)
+            write_model(output, averaged)
             (output / "history.json").write_text(json.dumps(history, indent=1) + "\n")
     (output / "done").touch()  # an interrupted run must not be taken for a finished one
 

@@ -12,6 +12,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModel, AutoTokenizer
 
 from lddu_pipe.assets import ASSETS, resolve
+from lddu_pipe.extractors.minilm import MiniLM
 from lddu_pipe.extractors.text import TextExtractor, TextSettings
 from lddu_pipe.transcripts import parse_text
 from lddu_pipe.types import TimeSpan, Utterance
@@ -26,7 +27,14 @@ def utterance(text: str) -> Utterance:
 
 @pytest.fixture(scope="module")
 def extractor() -> TextExtractor:
-    return TextExtractor(resolve(MINILM), TextSettings(), dict(ASSETS[MINILM].files))
+    return made(TextSettings(), dict(ASSETS[MINILM].files))
+
+
+def made(
+    settings: TextSettings, weights: dict[str, str], adapter: Path | None = None
+) -> TextExtractor:
+    encoder = MiniLM(resolve(MINILM), settings.max_tokens, adapter=adapter)
+    return TextExtractor(encoder, settings, weights)
 
 
 def test_a_word_is_the_mean_of_its_pieces(extractor: TextExtractor) -> None:
@@ -101,7 +109,7 @@ def test_an_adapter_changes_the_words_by_its_low_rank_products(
     said = [utterance("I am so happy")]
     before = extractor.extract(said)[0].values
     still, moved = (
-        TextExtractor(folder, TextSettings(), {}, adapter=tmp_path / name).extract(said)[0].values
+        made(TextSettings(), {}, tmp_path / name).extract(said)[0].values
         for name in ("still", "moved")
     )
     np.testing.assert_allclose(still, before, atol=1e-5)
@@ -113,9 +121,8 @@ def test_an_adapter_changes_the_words_by_its_low_rank_products(
 
 
 def test_the_fingerprint_names_settings_and_weights(extractor: TextExtractor) -> None:
-    folder = resolve(MINILM)
-    same = TextExtractor(folder, TextSettings(), dict(ASSETS[MINILM].files))
-    other = TextExtractor(folder, TextSettings(max_tokens=128), dict(ASSETS[MINILM].files))
-    weights = TextExtractor(folder, TextSettings(), {"model.safetensors": "0"})
+    same = made(TextSettings(), dict(ASSETS[MINILM].files))
+    other = made(TextSettings(max_tokens=128), dict(ASSETS[MINILM].files))
+    weights = made(TextSettings(), {"model.safetensors": "0"})
     assert same.fingerprint == extractor.fingerprint
     assert len({extractor.fingerprint, other.fingerprint, weights.fingerprint}) == 3

@@ -50,7 +50,6 @@ def test_a_damaged_adapter_is_one_line(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "key", "value", "what"),
     [
-        # transformers would make up what is missing.
         ("config.json", "encoder_layers", {"text": 2, "audio": 1, "vision": 1}, "absent in model"),
         ("config.json", "encoder_layers", {"text": 10**9, "audio": 1, "vision": 1}, r"0\.\.100"),
         ("config.json", "feed_forward_size", 10**9, "1000000000"),
@@ -82,7 +81,7 @@ def test_an_adapter_that_would_bring_more_than_weights_is_refused(tmp_path: Path
     folder = shutil.copytree(find_checkpoint("lddu-base-en"), tmp_path / "model")
     path = folder / "text_adapter" / "adapter_config.json"
     plain = json.loads(path.read_text())
-    # The first makes peft import a module by name, the second a tokenizer that may bring code.
+    # The first would make peft import a module by name, the second a tokenizer that brings code.
     for evil in (
         {"megatron_config": {"size": 1}, "megatron_core": "antigravity"},
         {"peft_type": "PROMPT_TUNING"},
@@ -104,14 +103,12 @@ def test_a_configuration_brings_no_code_and_no_other_model(tmp_path: Path) -> No
     }
     path.write_text(json.dumps(plain | evil))
     config = load_checkpoint(folder).config
-    assert config._attn_implementation != "evil/kernel"
-    assert not any(hasattr(config, key) for key in ("auto_map", "quantization_config"))
+    assert not any(hasattr(config, key) for key in evil)
     path.write_text(json.dumps(plain | {"model_type": "bert"}))
     with pytest.raises(IncompatibleModelError, match="of a model of type 'bert'"):
         load_checkpoint(folder)
-    path.write_text(json.dumps(plain))
-    shutil.copy(folder / "text_adapter" / "adapter_config.json", folder)
-    with pytest.raises(IncompatibleModelError, match="an adapter lies beside the weights"):
+    path.write_text(json.dumps(plain | {"labels": 1, "id2label": {"0": "happy", "2": "sad"}}))
+    with pytest.raises(IncompatibleModelError):
         load_checkpoint(folder)
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+import scipy  # which imports each of its parts when it is used: half a second for `optimize`
 from numpy.typing import NDArray
-from scipy.optimize import isotonic_regression, minimize
 
 Method = Literal["temperature", "platt", "isotonic", "matrix"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -127,7 +127,9 @@ def fit_platt(logits: NDArray[np.floating], truth: NDArray[np.floating]) -> tupl
     def objective(parameters: NDArray[np.float64]) -> float:
         return _cost(x, y, parameters[0], parameters[1])
 
-    found = minimize(objective, np.zeros(2), method="L-BFGS-B", bounds=[(-3, 3), (-20, 20)])
+    found = scipy.optimize.minimize(
+        objective, np.zeros(2), method="L-BFGS-B", bounds=[(-3, 3), (-20, 20)]
+    )
     return float(np.exp(found.x[0])), float(found.x[1])
 
 
@@ -169,7 +171,9 @@ def fit_matrix(logits: NDArray[np.floating], truth: NDArray[np.floating]) -> Sca
 
         bounds = [(-3, 3), (-20, 20), *[(-5, 5)] * len(rest)]
         start = np.zeros(len(bounds))
-        found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+        found = scipy.optimize.minimize(
+            objective, start, jac=True, method="L-BFGS-B", bounds=bounds
+        ).x
         others[label, rest] = found[2:] / spread[rest]
         slopes.append(float(np.exp(found[0])))
         offsets.append(float(found[1] - others[label] @ middle))
@@ -194,7 +198,7 @@ def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.floating]) -
     def objective(parameters: NDArray[np.float64]) -> float:
         return _cost(x, y, parameters[0], 0.0)
 
-    found = minimize(objective, np.zeros(1), method="L-BFGS-B", bounds=[(-3, 3)])
+    found = scipy.optimize.minimize(objective, np.zeros(1), method="L-BFGS-B", bounds=[(-3, 3)])
     return float(np.exp(found.x[0]))
 
 
@@ -218,7 +222,7 @@ def fit_isotonic(logits: NDArray[np.floating], truth: NDArray[np.floating]) -> C
     # Rows of the same logit must share a height: they enter as one point of more weight.
     places, tie, counts = np.unique(x, return_inverse=True, return_counts=True)
     means = np.bincount(tie, weights=y) / counts
-    fitted = isotonic_regression(means, weights=counts)
+    fitted = scipy.optimize.isotonic_regression(means, weights=counts)
     first = fitted.blocks[:-1]
     centres = np.add.reduceat(places * counts, first) / np.add.reduceat(counts, first)
     return Curve(tuple(centres.tolist()), tuple(fitted.x[first].tolist()))

@@ -8,8 +8,8 @@ from difflib import get_close_matches
 from typing import Literal
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import betaincinv
 
 from lddu_pipe.errors import UnusableInputError
 
@@ -152,7 +152,9 @@ def _alone(
         reached = bool(f1[cut] > 0)
     else:
         # The beta quantile needs a hit; without one the bound is 0.
-        lower = betaincinv(np.maximum(hits, 1), found - hits + 1, 1 - PRECISION_CONFIDENCE)
+        lower = scipy.special.betaincinv(
+            np.maximum(hits, 1), found - hits + 1, 1 - PRECISION_CONFIDENCE
+        )
         good = np.flatnonzero((hits > 0) & (lower >= precision))
         reached = len(good) > 0
         cut = int(good[-1]) if reached else 0
