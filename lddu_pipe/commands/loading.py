@@ -49,7 +49,7 @@ def load_extractors(
     from lddu_pipe.pipelines.components import Extractors, choose_device
 
     named = {modality: EncoderSource(source) for modality, source in encoders.items()}
-    parts = load_parts(model, offline=offline).with_encoders(named)
+    parts = load_parts(model, offline=offline).replaced(named)
     return Extractors(parts, choose_device(device), offline=offline)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from peft import PeftModel
 from transformers import AutoTokenizer
 
 from lddu_pipe.errors import IncompatibleModelError
-from lddu_pipe.extractors.base import fingerprint
+from lddu_pipe.extractors.base import WordExtractor
 from lddu_pipe.extractors.hub import load_network
 from lddu_pipe.types import ModalitySequence, Utterance, Word
 from lddu_pipe.weights import tensor_shapes
@@ -34,19 +34,22 @@ class TextSettings:
     read in several passes."""
 
 
-class TextExtractor:
+class TextExtractor(WordExtractor):
     """Turns words into one vector each: the mean of the last hidden states of its pieces."""
 
     name = "text"
+    settings: TextSettings
 
     def __init__(
         self,
         encoder: Path,
         settings: TextSettings,
-        weights: dict[str, str],
+        weights: Mapping[str, str],
         *,
         adapter: Path | None = None,
         device: str = "cpu",
+        space: str | None = None,
+        languages: Sequence[str] = (),
     ) -> None:
         """Load the encoder.
 
@@ -57,11 +60,12 @@ class TextExtractor:
             adapter: a folder with ``adapter_config.json`` and ``adapter_model.safetensors``:
                 low-rank changes of the encoder's weights (Hu et al. 2021, "LoRA").
             device: "cpu", "cuda" or "mps".
+            space: whose numbers the encoder gives; by default those of `settings.encoder`.
+            languages: codes of those that the encoder reads, where they are known.
 
         Raises:
             IncompatibleModelError: the adapter is damaged.
         """
-        self.settings = settings
         self.device = torch.device(device)
         # A tokenizer keeps what it was told about padding, so threads take it in turns.
         self._alone = threading.Lock()
@@ -79,15 +83,19 @@ class TextExtractor:
         self._model = model.eval().to(self.device)
         own = getattr(model.config, "max_position_embeddings", None) or settings.max_tokens
         self._max_tokens = min(settings.max_tokens, self._tokenizer.model_max_length, own)
-        self.feature_dim: int = model.config.hidden_size
-        self.feature_names = tuple(f"token_{index:03d}" for index in range(self.feature_dim))
-        self.fingerprint = fingerprint(self.name, settings, weights)
+        super().__init__(
+            settings,
+            weights,
+            space=space or settings.encoder,
+            names=(f"token_{index:03d}" for index in range(model.config.hidden_size)),
+            languages=languages,
+        )
 
     def extract(self, utterances: Sequence[Utterance]) -> list[ModalitySequence]:
         """Extract features of many utterances at once.
 
         Returns:
-            One (words, feature_dim) sequence an utterance, in the same order. An utterance
+            One (words, features) sequence an utterance, in the same order. An utterance
             without words gives an empty one.
         """
         passes: list[tuple[int, tuple[Word, ...]]] = []
@@ -144,20 +152,12 @@ class TextExtractor:
     def _sequence(
         self, words: tuple[Word, ...], parts: list[NDArray[np.float32]]
     ) -> ModalitySequence:
-        empty = np.zeros((0, self.feature_dim), np.float32)
+        empty = np.zeros((0, self.spec.size), np.float32)
         values = np.concatenate(parts) if parts else empty
         # A word of which the tokenizer knows no piece has no vector.
         valid = np.asarray(np.isfinite(values).all(axis=1), np.bool_)
-        return ModalitySequence(
-            modality="text",
-            values=np.where(valid[:, None], values, 0.0).astype(np.float32),
-            spans=np.array(
-                [(word.span.start, word.span.end) for word in words], dtype=np.float64
-            ).reshape(-1, 2),
-            valid=valid,
-            feature_names=self.feature_names,
-            fingerprint=self.fingerprint,
-        )
+        spans = [(word.span.start, word.span.end) for word in words]
+        return self.sequence(np.where(valid[:, None], values, 0.0), spans, valid)
 
 
 def _load_tokenizer(encoder: Path) -> Any:  # noqa: ANN401 - each encoder has a class of its own

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lddu_pipe.extractors.base import fingerprint
+from lddu_pipe.extractors.base import FrameExtractor
 from lddu_pipe.extractors.expression import (
     EXPRESSIONS,
     FACE_SIZE,
@@ -52,7 +52,7 @@ class VisionSettings:
     than that as it is."""
 
 
-class VisionExtractor:
+class VisionExtractor(FrameExtractor):
     """Turns frames into one row of features each.
 
     A row holds the expression network's embedding and log-probabilities of the face crop, the
@@ -60,13 +60,14 @@ class VisionExtractor:
     """
 
     name = "vision"
+    settings: VisionSettings
 
     def __init__(
         self,
         landmarker: Path,
         network: ExpressionNetwork,
         settings: VisionSettings,
-        weights: dict[str, str],
+        weights: Mapping[str, str],
         *,
         device: str = "cpu",
         threads: int = 1,
@@ -81,7 +82,17 @@ class VisionExtractor:
             device: where the network runs; the landmarker runs on the processor.
             threads: landmarkers that look at parts of one video at once. They change nothing.
         """
-        self.settings = settings
+        super().__init__(
+            settings,
+            weights,
+            space=settings.expression,
+            names=(
+                *(f"expression_{index:02d}" for index in range(network.config.embedding_size)),
+                *(f"log_probability_{name}" for name in EXPRESSIONS),
+                *BLENDSHAPE_NAMES,
+                *("yaw", "pitch", "roll", "landmarks"),
+            ),
+        )
         self.device = torch.device(device)
         self._landmarker = landmarker
         self._threads = threads
@@ -92,21 +103,6 @@ class VisionExtractor:
             memory_format=torch.channels_last,  # which torch's own types do not know
         )
         self._half = computes_bfloat16(self.device)
-        self.fingerprint = fingerprint(self.name, settings, weights)
-        self.feature_names = (
-            *(f"expression_{index:02d}" for index in range(network.config.embedding_size)),
-            *(f"log_probability_{name}" for name in EXPRESSIONS),
-            *BLENDSHAPE_NAMES,
-            "yaw",
-            "pitch",
-            "roll",
-            "landmarks",
-        )
-
-    @property
-    def feature_dim(self) -> int:
-        """Features of a frame."""
-        return len(self.feature_names)
 
     def extract(
         self, frames: Iterable[Frame], duration: float, *, face_crops: bool = False
@@ -124,7 +120,7 @@ class VisionExtractor:
             face_crops: the frames are already cut to a face; see `extract_stills`.
 
         Returns:
-            (frames, feature_dim); frames without a face are not valid, and zeros.
+            (frames, features); frames without a face are not valid, and zeros.
         """
         times: list[float] = []
         valid: list[bool] = []
@@ -134,11 +130,11 @@ class VisionExtractor:
         found: list[Face | None] = []
         crops: list[NDArray[np.uint8]] = []
         previous: Face | None = None
-        nothing = np.zeros(self.feature_dim, np.float32)
+        nothing = np.zeros(self.spec.size, np.float32)
 
         def flush() -> None:
             if crops:
-                for index, row in zip(waiting, self.describe(crops, found), strict=True):
+                for index, row in zip(waiting, self.describe_faces(crops, found), strict=True):
                     rows[index] = row
                 for collected in (waiting, found, crops):
                     collected.clear()
@@ -171,7 +167,7 @@ class VisionExtractor:
         if turns and turns[told]:
             # What was read in faces before it was known that they are turned is wrong.
             rows[:told], valid[:told] = [nothing] * told, [False] * told
-        values = np.stack(rows) if rows else np.zeros((0, self.feature_dim), np.float32)
+        values = np.stack(rows) if rows else np.zeros((0, self.spec.size), np.float32)
         return self._sequence(values, times, np.array(valid, dtype=np.bool_), duration)
 
     def extract_stills(
@@ -186,7 +182,7 @@ class VisionExtractor:
                 enlarged copy, and where it finds nothing the expression network speaks alone.
 
         Returns:
-            (1, feature_dim) each; a picture without a face is not valid.
+            (1, features) each; a picture without a face is not valid.
         """
         crops: list[NDArray[np.uint8]] = []
         found: list[Face | None] = []
@@ -208,14 +204,14 @@ class VisionExtractor:
                 row[None], [0.0], np.array([face_crops or face is not None]), duration=0.0
             )
             for row, face in zip(
-                self.describe(crops, found, mirrored=self.settings.stills_mirrored),
+                self.describe_faces(crops, found, mirrored=self.settings.stills_mirrored),
                 found,
                 strict=True,
             )
         ]
 
     @torch.inference_mode()
-    def describe(
+    def describe_faces(
         self,
         crops: Sequence[NDArray[np.uint8]],
         faces: Sequence[Face | None],
@@ -230,7 +226,7 @@ class VisionExtractor:
             mirrored: have the expression network look at the mirror image, too.
 
         Returns:
-            (faces, feature_dim) float32.
+            (faces, features) float32.
         """
         parts = []
         for begin in range(0, len(crops), BATCH_SIZE):
@@ -257,14 +253,8 @@ class VisionExtractor:
     ) -> ModalitySequence:
         starts = np.array(times, dtype=np.float64)
         ends = np.append(starts[1:], max(duration, starts[-1] if len(starts) else 0.0))
-        return ModalitySequence(
-            modality="vision",
-            values=values,
-            spans=np.stack([starts, np.minimum(ends[: len(starts)], starts + 0.5)], axis=1),
-            valid=valid,
-            feature_names=self.feature_names,
-            fingerprint=self.fingerprint,
-        )
+        spans = np.stack([starts, np.minimum(ends[: len(starts)], starts + 0.5)], axis=1)
+        return self.sequence(values, spans, valid)
 
 
 def describe_expression(
