@@ -88,6 +88,7 @@ def calibrate(
     fps: float,
     aligned: bool,
     window: float,
+    own_extractors: tuple[str, ...],
     verbose: int,
     quiet: bool,
     debug: bool,
@@ -102,7 +103,9 @@ def calibrate(
     from lddu_pipe.models.calibration import parse_target
 
     chosen = parse_target(target)
-    settings = pipeline_settings(fps=fps, aligned=aligned, window=window)
+    settings = pipeline_settings(
+        fps=fps, aligned=aligned, window=window, own_extractors=own_extractors
+    )
     skipped: list[dict[str, str]] = []
     total = 0
     if manifest is not None and data is None:

@@ -82,6 +82,7 @@ def evaluate(
     fps: float,
     aligned: bool,
     window: float,
+    own_extractors: tuple[str, ...],
     verbose: int,
     quiet: bool,
     debug: bool,
@@ -107,7 +108,9 @@ def evaluate(
         found = _evaluate_store(data, model, device, offline, split, protocol)
         source = ""  # the store tells
     elif manifest is not None:
-        settings = pipeline_settings(fps=fps, aligned=aligned, window=window)
+        settings = pipeline_settings(
+            fps=fps, aligned=aligned, window=window, own_extractors=own_extractors
+        )
         found = _evaluate_manifest(manifest, model, device, offline, settings)
         source, skipped = manifest.name, found.figures["skipped"]
     from lddu_pipe.pipelines.evaluation import with_intervals

@@ -187,6 +187,15 @@ pipeline_options = _together(
         metavar="S",
         help="Seconds of an utterance where nobody speaks.",
     ),
+    click.option(
+        "--extractor",
+        "own_extractors",
+        multiple=True,
+        metavar="FILE.py:CLASS",
+        help="An extractor of your own, in place of the model's of that modality; its code is "
+        "run. Also MODULE:CLASS, or a name of an installed package: docs/extractors.md. May be "
+        "given again.",
+    ),
 )
 
 tier_option = click.option(

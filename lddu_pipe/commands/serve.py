@@ -141,6 +141,7 @@ def serve(
     fps: float,
     aligned: bool,
     window: float,
+    own_extractors: tuple[str, ...],
     recogniser: str,
     verbose: int,
     quiet: bool,
@@ -161,7 +162,13 @@ def serve(
     from lddu_pipe.server.listening import StuckInterrupt
     from lddu_pipe.server.listening import serve as listen
 
-    settings = pipeline_settings(fps=fps, aligned=aligned, window=window, recogniser=recogniser)
+    settings = pipeline_settings(
+        fps=fps,
+        aligned=aligned,
+        window=window,
+        own_extractors=own_extractors,
+        recogniser=recogniser,
+    )
     limits = Limits(
         upload=max_upload * _MEBIBYTE,
         duration=max_duration * 60,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 Speakers = Literal["unknown", "channels"]
@@ -45,6 +46,9 @@ class PipelineSettings:
     """The same of the picture stream."""
     speakers: Speakers = "unknown"
     """Who speaks: not known, or a person a channel, as where each side of a call has its own."""
+    own_extractors: tuple[str, ...] = ()
+    """Extractors that are no part of this package, FILE.py:CLASS or MODULE:CLASS or an entry
+    point, in place of the model's. Their code is run."""
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -61,7 +65,10 @@ class PipelineSettings:
     def describe(self) -> dict[str, Any]:
         """The settings as plain values; those of unusual files only where they are chosen."""
         values = asdict(self)
-        unusual = {"tiers": (), "audio_track": None, "video_track": None, "speakers": "unknown"}
+        # The folder they lie in is nobody's business.
+        values["own_extractors"] = tuple(Path(name).name for name in self.own_extractors)
+        unusual: dict[str, Any] = {"tiers": (), "own_extractors": ()}
+        unusual |= {"audio_track": None, "video_track": None, "speakers": "unknown"}
         for name, usual in unusual.items():
             if values[name] == usual:
                 del values[name]
