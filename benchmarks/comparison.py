@@ -187,10 +187,10 @@ def compare_faces(
     colour = [cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB) for picture in pictures]
 
     def expression() -> NDArray[np.float32]:
-        return vision.describe(list(pictures[:200]), [None] * 200)
+        return vision.describe_faces(list(pictures[:200]), [None] * 200)
 
-    log_shares = vision.describe(list(pictures), [None] * len(pictures))
-    first = vision.feature_names.index(next(n for n in vision.feature_names if NONE in n))
+    log_shares = vision.describe_faces(list(pictures), [None] * len(pictures))
+    first = vision.spec.names.index(next(n for n in vision.spec.names if NONE in n))
     alone = [EXPRESSIONS[i] for i in log_shares[:, first : first + 7].argmax(axis=1)]
     whole = single_answers(pipe, vision.extract_stills(colour, face_crops=True))
     for detector, title in (("lite", "fer, as it comes (TFLite)"), ("keras", "fer, Keras")):

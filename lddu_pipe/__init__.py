@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lddu_pipe.annotation import Annotation
     from lddu_pipe.errors import LdduPipeError
+    from lddu_pipe.extractors.features import FeatureSet
     from lddu_pipe.pipelines.annotate import EmotionPipeline
     from lddu_pipe.pipelines.settings import PipelineSettings
     from lddu_pipe.types import EmotionScore, Prediction
@@ -17,6 +18,7 @@ __all__ = [
     "Annotation",
     "EmotionPipeline",
     "EmotionScore",
+    "FeatureSet",
     "LdduPipeError",
     "PipelineSettings",
     "Prediction",
@@ -30,6 +32,7 @@ _HOMES = {
     "Annotation": "lddu_pipe.annotation",
     "EmotionPipeline": "lddu_pipe.pipelines.annotate",
     "EmotionScore": "lddu_pipe.types",
+    "FeatureSet": "lddu_pipe.extractors.features",
     "LdduPipeError": "lddu_pipe.errors",
     "PipelineSettings": "lddu_pipe.pipelines.settings",
     "Prediction": "lddu_pipe.types",

@@ -96,7 +96,8 @@ def extract(
 
     The extractors are those of --model, which itself is not asked. Encoders that are named take
     their place: their weights must be in safetensors. The store and the models trained on it
-    remember which they were; one with other content is refused.
+    remember which they were; one with other content is refused. An extractor of your own has to
+    be named again wherever such a model is used.
     """
     from lddu_pipe.datasets.manifest import read_manifest
     from lddu_pipe.labels import LabelSet
@@ -111,12 +112,12 @@ def extract(
     named: dict[Modality, str | None] = {"text": text_encoder, "audio": audio_encoder}
     encoders = {name: source for name, source in named.items() if source is not None}
     with progress(f"loading {model}"):
-        extractors = loading.load_extractors(
-            model, device=device, offline=offline, encoders=encoders
+        features = loading.load_extractors(
+            model, device=device, offline=offline, encoders=encoders, own=settings.own_extractors
         )
     with progress(manifest.name) as hook:
         skipped = extract_manifest(
-            extractors,
+            features,
             settings,
             rows,
             output,

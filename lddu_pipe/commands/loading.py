@@ -9,11 +9,11 @@ import click
 from lddu_pipe.commands.base import print_warning
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from lddu_pipe.extractors.features import FeatureSet
     from lddu_pipe.pipelines.annotate import EmotionPipeline
     from lddu_pipe.pipelines.checkpoint import Checkpoint
-    from lddu_pipe.pipelines.components import Extractors
     from lddu_pipe.pipelines.settings import PipelineSettings
     from lddu_pipe.types import Modality
 
@@ -41,16 +41,33 @@ def warn_of(model: str) -> None:
 
 
 def load_extractors(
-    model: str, *, device: str, offline: bool, encoders: Mapping[Modality, str]
-) -> Extractors:
-    """Load the extractors of a checkpoint, with other encoders for some modalities."""
+    model: str,
+    *,
+    device: str,
+    offline: bool,
+    encoders: Mapping[Modality, str],
+    own: Sequence[str],
+) -> FeatureSet:
+    """Load the extractors of a checkpoint, with other ones or other encoders for some modalities.
+
+    Raises:
+        UnusableInputError: one of `own` is no extractor, or an encoder is named for its modality.
+    """
+    from lddu_pipe.errors import UnusableInputError
     from lddu_pipe.extractors.hub import EncoderSource
+    from lddu_pipe.extractors.own import find_extractors
     from lddu_pipe.pipelines.checkpoint import load_parts
     from lddu_pipe.pipelines.components import Extractors, choose_device
 
     named = {modality: EncoderSource(source) for modality, source in encoders.items()}
-    parts = load_parts(model, offline=offline).with_encoders(named)
-    return Extractors(parts, choose_device(device), offline=offline)
+    new = find_extractors(own)
+    for modality in new.keys() & named.keys():
+        raise UnusableInputError(
+            f"--extractor and --{modality}-encoder both say where {modality} features come from; "
+            "give one"
+        )
+    parts = load_parts(model, offline=offline).replaced(named, new)
+    return Extractors(parts, choose_device(device), offline=offline, own=own)
 
 
 def load_model(model: str, device: str, *, offline: bool) -> Checkpoint:

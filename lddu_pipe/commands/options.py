@@ -176,7 +176,7 @@ def pipeline_options(*more: str) -> Callable[[_Function], _Function]:
     Args:
         more: names of settings beside those that every such command has.
     """
-    names = ("fps", "aligned", "window", *more)
+    names = ("fps", "aligned", "window", "own_extractors", *more)
 
     def decorate(function: _Function) -> _Function:
         @wraps(function)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lddu_pipe.extractors.base import fingerprint, pool_frames
+from lddu_pipe.extractors.base import SoundExtractor, pool_frames
 from lddu_pipe.extractors.prosody import (
     HOP_LENGTH,
     PROSODY_NAMES,
@@ -38,7 +38,7 @@ class AudioSettings:
     """Features of a frame of the encoder."""
 
 
-class AudioExtractor:
+class AudioExtractor(SoundExtractor):
     """Turns sound into one row of features each `settings.step` seconds.
 
     A row holds the mean and the standard deviation, over `settings.window` seconds around the
@@ -47,25 +47,36 @@ class AudioExtractor:
 
     name = "audio"
 
-    def __init__(self, encoder: Encoder, settings: AudioSettings, weights: dict[str, str]) -> None:
-        self.settings = settings
-        self._encode = encoder
-        self.fingerprint = fingerprint(self.name, settings, weights)
+    settings: AudioSettings
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        settings: AudioSettings,
+        weights: Mapping[str, str],
+        *,
+        space: str | None = None,
+    ) -> None:
+        """Take an encoder.
+
+        Args:
+            encoder: hears the sound.
+            settings: what decides the features.
+            weights: sha256 by file name.
+            space: whose numbers the encoder gives; by default those of `settings.encoder`.
+        """
         encoder_names = [f"encoder_{index:04d}" for index in range(settings.encoder_size)]
-        base = [*encoder_names, *PROSODY_NAMES]
-        self.feature_names = tuple(
-            f"{name}_{statistic}" for statistic in ("mean", "std") for name in base
+        super().__init__(
+            settings,
+            weights,
+            space=space or settings.encoder,
+            names=(
+                f"{name}_{statistic}"
+                for statistic in ("mean", "std")
+                for name in (*encoder_names, *PROSODY_NAMES)
+            ),
         )
-
-    @property
-    def frame_shift(self) -> float:
-        """Seconds between steps."""
-        return self.settings.step
-
-    @property
-    def feature_dim(self) -> int:
-        """Features of a step."""
-        return len(self.feature_names)
+        self._encode = encoder
 
     def extract(self, waveform: NDArray[np.float32], start: float = 0.0) -> ModalitySequence:
         """Extract features from one utterance.
@@ -75,10 +86,10 @@ class AudioExtractor:
             start: seconds of the media at which the waveform begins.
 
         Returns:
-            (ceil(duration / step), feature_dim); steps of silence are not valid.
+            (ceil(duration / step), features); steps of silence are not valid.
         """
         if not len(waveform):
-            return self._sequence(np.zeros((0, self.feature_dim), np.float32), [], start, 0.0)
+            return self._sequence(np.zeros((0, self.spec.size), np.float32), [], start, 0.0)
         frames_per_step, frames_per_window = (
             round(seconds * SAMPLE_RATE / HOP_LENGTH)
             for seconds in (self.settings.step, self.settings.window)
@@ -102,11 +113,4 @@ class AudioExtractor:
         duration: float,
     ) -> ModalitySequence:
         edges = np.minimum(np.arange(len(values) + 1) * self.settings.step, duration) + start
-        return ModalitySequence(
-            modality="audio",
-            values=values,
-            spans=np.stack([edges[:-1], edges[1:]], axis=1),
-            valid=np.asarray(valid, dtype=np.bool_),
-            feature_names=self.feature_names,
-            fingerprint=self.fingerprint,
-        )
+        return self.sequence(values, np.stack([edges[:-1], edges[1:]], axis=1), valid)

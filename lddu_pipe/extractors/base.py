@@ -1,14 +1,178 @@
-"""What every extractor has in common: a fingerprint that pins recipe and weights together."""
+"""What every extractor is: a typed interface, and a fingerprint that pins recipe and weights."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from lddu_pipe.types import Modality, ModalitySequence, Utterance
+
+if TYPE_CHECKING:
+    from lddu_pipe.media import Frame
+
+OWN = "own/"
+"""In front of the fingerprint of an extractor that is not part of this package."""
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """What is known of the features of one modality."""
+
+    modality: Modality
+    space: str
+    """Whose numbers they are, such as an encoder's name: numbers of two spaces do not compare."""
+    names: tuple[str, ...]
+    """Of the features of a step, in order."""
+    fingerprint: str
+    """Names the extractor, its settings and the sha256 of its weights. Two sequences may be used
+    by one model only if their fingerprints are equal."""
+    languages: tuple[str, ...] = ()
+    """Codes of the languages it was made for; empty where it is for any, or nobody has said."""
+
+    @property
+    def size(self) -> int:
+        """Features of a step."""
+        return len(self.names)
+
+
+class Extractor(ABC):
+    """One modality of raw data in, features over time out.
+
+    Derive from `WordExtractor`, `SoundExtractor` or `FrameExtractor`, which say what `extract`
+    is given. An extractor is made with ``device=``, "cpu", "cuda" or "mps", when its modality is
+    first met, and then used for everything.
+    """
+
+    modality: ClassVar[Modality]
+    name: ClassVar[str]
+    """In front of the fingerprint; "text", "audio" and "vision" are those of this package."""
+    settings: Any
+    spec: FeatureSpec
+
+    def __init__(
+        self,
+        settings: object,
+        weights: Mapping[str, str] | None = None,
+        *,
+        space: str,
+        names: Iterable[str],
+        languages: Sequence[str] = (),
+    ) -> None:
+        """Say what the features will be.
+
+        Args:
+            settings: a dataclass of plain values, all that decides the features beside weights.
+            weights: sha256 by file name of everything else that decides them.
+            space: as in `FeatureSpec`.
+            names: as in `FeatureSpec`.
+            languages: as in `FeatureSpec`.
+        """
+        self.settings = settings
+        self.weights = dict(weights or {})
+        label = self.name if self.name == self.modality else OWN + self.name
+        mark = fingerprint(label, settings, self.weights)
+        self.spec = FeatureSpec(self.modality, space, tuple(names), mark, tuple(languages))
+
+    def describe(self) -> dict[str, Any]:
+        """The extractor in plain values, as a feature store keeps them."""
+        return {
+            "name": self.name,
+            "space": self.spec.space,
+            "languages": list(self.spec.languages),
+            "settings": asdict(self.settings),
+        }
+
+    def sequence(self, values: ArrayLike, spans: ArrayLike, valid: ArrayLike) -> ModalitySequence:
+        """Features of one stretch of media.
+
+        Args:
+            values: (steps, features), finite; those of steps that are not valid mean nothing.
+            spans: (steps, 2), start and end of each step in seconds of the media.
+            valid: (steps,), False where a step shows nothing.
+        """
+        return ModalitySequence(
+            modality=self.modality,
+            values=np.asarray(values, np.float32),
+            spans=np.asarray(spans, np.float64).reshape(-1, 2),
+            valid=np.asarray(valid, np.bool_),
+            feature_names=self.spec.names,
+            fingerprint=self.spec.fingerprint,
+        )
+
+
+class WordExtractor(Extractor):
+    """Reads the words of utterances."""
+
+    modality = "text"
+
+    @abstractmethod
+    def extract(self, utterances: Sequence[Utterance]) -> list[ModalitySequence]:
+        """Features of many utterances, in the same order: (words, features) each.
+
+        An utterance without words gives a sequence without steps.
+        """
+
+
+class SoundExtractor(Extractor):
+    """Listens to the sound of one utterance."""
+
+    modality = "audio"
+
+    @abstractmethod
+    def extract(self, waveform: NDArray[np.float32], start: float = 0.0) -> ModalitySequence:
+        """Features of one utterance.
+
+        Args:
+            waveform: (samples,) float32 mono at 16 kHz; there may be none.
+            start: seconds of the media at which the waveform begins.
+        """
+
+
+class FrameExtractor(Extractor):
+    """Looks at pictures."""
+
+    modality = "vision"
+
+    @abstractmethod
+    def extract(
+        self, frames: Iterable[Frame], duration: float, *, face_crops: bool = False
+    ) -> ModalitySequence:
+        """Features of the frames of one video, in order of time; frames are not kept.
+
+        Args:
+            frames: time and picture of each.
+            duration: seconds, the end of the last frame.
+            face_crops: the frames are already cut to a face.
+        """
+
+    def follow(
+        self, frames: Iterable[Frame], duration: float, *, face_crops: bool = False
+    ) -> Iterator[ModalitySequence]:
+        """What `extract` gives, in parts, one after the other; each as early as it is known.
+
+        Unless an extractor says otherwise, it is one part at the end.
+        """
+        found = self.extract(frames, duration, face_crops=face_crops)
+        if len(found):
+            yield found
+
+    @abstractmethod
+    def extract_stills(
+        self, images: Iterable[NDArray[np.uint8]], *, face_crops: bool
+    ) -> list[ModalitySequence]:
+        """Features of pictures that have nothing to do with each other, one step each.
+
+        Args:
+            images: (height, width, 3) uint8 RGB, any size; they are not kept.
+            face_crops: the pictures are already cut to a face.
+        """
 
 
 def fingerprint(name: str, settings: object, weights: Mapping[str, str]) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lddu_pipe.extractors.base import fingerprint
+from lddu_pipe.extractors.base import WordExtractor
 from lddu_pipe.types import ModalitySequence, Utterance, Word
 
 BATCH_SIZE = 32
@@ -49,13 +49,20 @@ class TextEncoder(Protocol):
         """Encode texts of which each fits one pass."""
 
 
-class TextExtractor:
+class TextExtractor(WordExtractor):
     """Turns words into one vector each: the mean of the last hidden states of its pieces."""
 
     name = "text"
+    settings: TextSettings
 
     def __init__(
-        self, encoder: TextEncoder, settings: TextSettings, weights: dict[str, str]
+        self,
+        encoder: TextEncoder,
+        settings: TextSettings,
+        weights: Mapping[str, str],
+        *,
+        space: str | None = None,
+        languages: Sequence[str] = (),
     ) -> None:
         """Use an encoder.
 
@@ -63,18 +70,23 @@ class TextExtractor:
             encoder: gives the vectors.
             settings: what decides the features; the encoder was loaded with their `max_tokens`.
             weights: sha256 by file name, the adapter's among them.
+            space: whose numbers the encoder gives; by default those of `settings.encoder`.
+            languages: codes of those that the encoder reads, where they are known.
         """
-        self.settings = settings
         self._encode = encoder
-        self.feature_dim = encoder.size
-        self.feature_names = tuple(f"token_{index:03d}" for index in range(self.feature_dim))
-        self.fingerprint = fingerprint(self.name, settings, weights)
+        super().__init__(
+            settings,
+            weights,
+            space=space or settings.encoder,
+            names=(f"token_{index:03d}" for index in range(encoder.size)),
+            languages=languages,
+        )
 
     def extract(self, utterances: Sequence[Utterance]) -> list[ModalitySequence]:
         """Extract features of many utterances at once.
 
         Returns:
-            One (words, feature_dim) sequence an utterance, in the same order. An utterance
+            One (words, features) sequence an utterance, in the same order. An utterance
             without words gives an empty one.
         """
         passes: list[tuple[int, tuple[Word, ...]]] = []
@@ -114,20 +126,12 @@ class TextExtractor:
     def _sequence(
         self, words: tuple[Word, ...], parts: list[NDArray[np.float32]]
     ) -> ModalitySequence:
-        empty = np.zeros((0, self.feature_dim), np.float32)
+        empty = np.zeros((0, self.spec.size), np.float32)
         values = np.concatenate(parts) if parts else empty
         # A word of which the tokenizer knows no piece has no vector.
         valid = np.asarray(np.isfinite(values).all(axis=1), np.bool_)
-        return ModalitySequence(
-            modality="text",
-            values=np.where(valid[:, None], values, 0.0).astype(np.float32),
-            spans=np.array(
-                [(word.span.start, word.span.end) for word in words], dtype=np.float64
-            ).reshape(-1, 2),
-            valid=valid,
-            feature_names=self.feature_names,
-            fingerprint=self.fingerprint,
-        )
+        spans = [(word.span.start, word.span.end) for word in words]
+        return self.sequence(np.where(valid[:, None], values, 0.0), spans, valid)
 
 
 def _group(pieces: Pieces, count: int) -> NDArray[np.float32]:

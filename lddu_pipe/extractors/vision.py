@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lddu_pipe.alignment import concatenate
-from lddu_pipe.extractors.base import fingerprint
+from lddu_pipe.extractors.base import FrameExtractor
 from lddu_pipe.extractors.expression import (
     EXPRESSIONS,
     FACE_SIZE,
@@ -71,7 +71,7 @@ class _Followed(NamedTuple):
     """(48, 48) uint8; None where nothing is to be seen."""
 
 
-class VisionExtractor:
+class VisionExtractor(FrameExtractor):
     """Turns frames into one row of features each.
 
     A row holds the expression network's embedding and log-probabilities of the face crop, the
@@ -79,13 +79,14 @@ class VisionExtractor:
     """
 
     name = "vision"
+    settings: VisionSettings
 
     def __init__(
         self,
         landmarker: Path,
         network: ExpressionNetwork,
         settings: VisionSettings,
-        weights: dict[str, str],
+        weights: Mapping[str, str],
         *,
         device: str = "cpu",
         threads: int = 1,
@@ -100,7 +101,17 @@ class VisionExtractor:
             device: where the network runs; the landmarker runs on the processor.
             threads: landmarkers that look at parts of one video at once. They change nothing.
         """
-        self.settings = settings
+        super().__init__(
+            settings,
+            weights,
+            space=settings.expression,
+            names=(
+                *(f"expression_{index:02d}" for index in range(network.config.embedding_size)),
+                *(f"log_probability_{name}" for name in EXPRESSIONS),
+                *BLENDSHAPE_NAMES,
+                *("yaw", "pitch", "roll", "landmarks"),
+            ),
+        )
         self.device = torch.device(device)
         self._landmarker = landmarker
         self._threads = threads
@@ -111,21 +122,6 @@ class VisionExtractor:
             memory_format=torch.channels_last,  # which torch's own types do not know
         )
         self._half = computes_bfloat16(self.device)
-        self.fingerprint = fingerprint(self.name, settings, weights)
-        self.feature_names = (
-            *(f"expression_{index:02d}" for index in range(network.config.embedding_size)),
-            *(f"log_probability_{name}" for name in EXPRESSIONS),
-            *BLENDSHAPE_NAMES,
-            "yaw",
-            "pitch",
-            "roll",
-            "landmarks",
-        )
-
-    @property
-    def feature_dim(self) -> int:
-        """Features of a frame."""
-        return len(self.feature_names)
 
     def extract(
         self, frames: Iterable[Frame], duration: float, *, face_crops: bool = False
@@ -133,7 +129,7 @@ class VisionExtractor:
         """Extract features from all frames of one video; see `follow`.
 
         Returns:
-            (frames, feature_dim); frames without a face are not valid, and zeros.
+            (frames, features); frames without a face are not valid, and zeros.
         """
         nothing = self._sequence([], self._rows([]), duration)
         return concatenate([nothing, *self.follow(frames, duration, face_crops=face_crops)])
@@ -154,7 +150,7 @@ class VisionExtractor:
             face_crops: the frames are already cut to a face; see `extract_stills`.
 
         Yields:
-            (frames, feature_dim) each, one after the other; frames without a face are not valid,
+            (frames, features) each, one after the other; frames without a face are not valid,
             and zeros.
         """
         waiting: list[_Followed] = []
@@ -209,7 +205,7 @@ class VisionExtractor:
                 enlarged copy, and where it finds nothing the expression network speaks alone.
 
         Returns:
-            (1, feature_dim) each; a picture without a face is not valid.
+            (1, features) each; a picture without a face is not valid.
         """
         found: list[_Followed] = []
         with ExitStack() as stack:
@@ -230,7 +226,7 @@ class VisionExtractor:
         ]
 
     @torch.inference_mode()
-    def describe(
+    def describe_faces(
         self,
         crops: Sequence[NDArray[np.uint8]],
         faces: Sequence[Face | None],
@@ -245,7 +241,7 @@ class VisionExtractor:
             mirrored: have the expression network look at the mirror image, too.
 
         Returns:
-            (faces, feature_dim) float32.
+            (faces, features) float32.
         """
         parts = []
         for begin in range(0, len(crops), BATCH_SIZE):
@@ -264,13 +260,13 @@ class VisionExtractor:
         )
 
     def _rows(self, items: Sequence[_Followed], *, mirrored: bool = False) -> NDArray[np.float32]:
-        """Features, (items, feature_dim); zeros where there is no face."""
-        values = np.zeros((len(items), self.feature_dim), np.float32)
+        """Features, (items, features); zeros where there is no face."""
+        values = np.zeros((len(items), self.spec.size), np.float32)
         shown = [index for index, item in enumerate(items) if item.crop is not None]
         crops = [item.crop for item in items if item.crop is not None]
         if shown:
             faces = [items[index].face for index in shown]
-            values[shown] = self.describe(crops, faces, mirrored=mirrored)
+            values[shown] = self.describe_faces(crops, faces, mirrored=mirrored)
         return values
 
     def _sequence(
@@ -279,14 +275,8 @@ class VisionExtractor:
         """Steps of frames; the last one lasts until second `end` at most."""
         starts = np.array([item.time for item in items], dtype=np.float64)
         ends = np.append(starts[1:], max(end, starts[-1] if len(starts) else 0.0))
-        return ModalitySequence(
-            modality="vision",
-            values=values,
-            spans=np.stack([starts, np.minimum(ends[: len(starts)], starts + 0.5)], axis=1),
-            valid=np.array([item.crop is not None for item in items], np.bool_),
-            feature_names=self.feature_names,
-            fingerprint=self.fingerprint,
-        )
+        spans = np.stack([starts, np.minimum(ends[: len(starts)], starts + 0.5)], axis=1)
+        return self.sequence(values, spans, [item.crop is not None for item in items])
 
 
 def describe_expression(

@@ -128,6 +128,7 @@ class EmotionPipeline:
             self.device,
             offline=self._offline,
             places=self._places,
+            own=self.settings.own_extractors,
             recogniser=self.settings.recogniser,
         )
         self.extractors.find_recogniser()
@@ -142,8 +143,8 @@ class EmotionPipeline:
     def adjusted(self, settings: PipelineSettings) -> EmotionPipeline:
         """The same networks under other settings of how media are cut and read.
 
-        Nothing is loaded again, and of the two pipelines one waits for the other. The recogniser,
-        the passes and the batch size stay as they are.
+        Nothing is loaded again, and of the two pipelines one waits for the other. The extractors,
+        the recogniser, the passes and the batch size stay as they are.
 
         Raises:
             IncompatibleModelError: the model was not trained on sequences aligned so.
@@ -152,6 +153,7 @@ class EmotionPipeline:
         other = copy(self)
         other.settings = replace(
             settings,
+            own_extractors=self.settings.own_extractors,
             recogniser=self.settings.recogniser,
             passes=self.settings.passes,
             batch_size=self.settings.batch_size,

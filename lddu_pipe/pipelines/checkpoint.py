@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,9 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from lddu_pipe.errors import IncompatibleModelError, UnusableInputError
-from lddu_pipe.extractors.expression import ExpressionNetwork
+from lddu_pipe.extractors.base import OWN, FeatureSpec
+from lddu_pipe.extractors.companions import COMPANIONS, Companions, copy_companions
+from lddu_pipe.extractors.features import FeatureSet
 from lddu_pipe.extractors.hub import EncoderSource
 from lddu_pipe.files import sha256_of_file, share, write_whole
 from lddu_pipe.models.calibration import FILE_NAME as CALIBRATION_FILE
@@ -23,15 +25,6 @@ from lddu_pipe.pipelines.folder import CONFIG_FILE, WEIGHTS_FILE, find_checkpoin
 from lddu_pipe.types import MODALITIES, Modality
 from lddu_pipe.weights import load_weights
 
-EXPRESSION_FILE = "expression.safetensors"
-ADAPTER_FOLDER = "text_adapter"
-ADAPTER_FILE = f"{ADAPTER_FOLDER}/adapter_model.safetensors"
-COMPANIONS = {
-    EXPRESSION_FILE: "expression.json",
-    ADAPTER_FILE: f"{ADAPTER_FOLDER}/adapter_config.json",
-}
-"""Parts of extractors that were trained for a model's features and go wherever it goes: their
-weights, and the configuration beside each."""
 CHECKPOINT_FILES = (
     *(CONFIG_FILE, WEIGHTS_FILE, CALIBRATION_FILE),
     *(name for pair in COMPANIONS.items() for name in pair),
@@ -41,35 +34,61 @@ CHECKPOINT_FILES = (
 
 @dataclass(frozen=True)
 class FeatureParts:
-    """What features need of a checkpoint; its model of emotion is not among it."""
+    """What a checkpoint says of features; its model of emotion is not among it."""
 
     name: str
     """Of the checkpoint."""
-    folder: Path
-    expression: ExpressionNetwork | None
-    """None where the model was trained on other features than those of our extractors."""
-    weights: Mapping[str, str]
-    """sha256 by file name of `COMPANIONS`, those that are there and used."""
+    companions: Companions
     encoders: Mapping[Modality, EncoderSource]
     """Encoders by others that took the place of the default ones."""
     fingerprints: Mapping[Modality, str | None]
     """Of the features that were trained on; of a modality that is not here, any will do."""
 
     @property
-    def adapter(self) -> Path | None:
-        """The folder of the text encoder's adapter; None where the encoder is used as it is."""
-        return self.folder / ADAPTER_FOLDER if ADAPTER_FILE in self.weights else None
+    def own(self) -> dict[Modality, str]:
+        """Names of extractors that are not part of this package, by modality."""
+        return {
+            modality: mark.removeprefix(OWN).rpartition(":")[0]
+            for modality, mark in self.fingerprints.items()
+            if mark is not None and mark.startswith(OWN)
+        }
 
-    def with_encoders(self, encoders: Mapping[Modality, EncoderSource]) -> FeatureParts:
-        """The same parts under other encoders, which give features that no model knows yet."""
-        left_out = {ADAPTER_FILE} if "text" in encoders else set()
+    def replaced(
+        self, encoders: Mapping[Modality, EncoderSource], own: Collection[Modality] = ()
+    ) -> FeatureParts:
+        """The same with other extractors of some modalities, whose features no model knows yet.
+
+        Args:
+            encoders: by others, that take the place of those that the checkpoint names.
+            own: modalities of extractors that are not part of this package.
+        """
+        new = {*encoders, *own}
+        kept = {name: source for name, source in self.encoders.items() if name not in new}
         return replace(
             self,
-            weights={name: sha for name, sha in self.weights.items() if name not in left_out},
-            encoders={**self.encoders, **encoders},
+            companions=self.companions.without(new),
+            encoders={**kept, **encoders},
             fingerprints={
-                name: mark for name, mark in self.fingerprints.items() if name not in encoders
+                name: mark for name, mark in self.fingerprints.items() if name not in new
             },
+        )
+
+    def check(self, spec: FeatureSpec) -> None:
+        """Refuse features of another recipe than the model was trained on.
+
+        Raises:
+            IncompatibleModelError: these are others.
+        """
+        modality, expected = spec.modality, self.fingerprints.get(spec.modality, spec.fingerprint)
+        if expected == spec.fingerprint:
+            return
+        which, cure = "these are", "use the extractor it was trained with"
+        if modality in self.encoders and not spec.fingerprint.startswith(OWN):
+            which = f"the encoder {spec.space} has other content now and gives"
+            cure = "put back what it was trained with"
+        raise IncompatibleModelError(
+            f"{self.name} was trained on {modality} features {expected}; {which} "
+            f"{spec.fingerprint}: {cure}, or train a model on these features"
         )
 
 
@@ -89,6 +108,14 @@ class Checkpoint:
         """The model's configuration."""
         return self.model.config
 
+    def accept(self, features: FeatureSet) -> None:
+        """Refuse features that the model was not trained on, now or when they are first made.
+
+        Raises:
+            IncompatibleModelError: an extractor that is loaded gives others.
+        """
+        features.require(self.parts.check)
+
 
 def load_checkpoint(model: str | Path, *, offline: bool = False) -> Checkpoint:
     """Read a checkpoint, safetensors and JSON only.
@@ -106,7 +133,7 @@ def load_checkpoint(model: str | Path, *, offline: bool = False) -> Checkpoint:
     with _one_line(folder):
         network = read_model(folder)
         parts = _parts(folder, network.config)
-        weights = {WEIGHTS_FILE: sha256_of_file(folder / WEIGHTS_FILE), **parts.weights}
+        weights = {WEIGHTS_FILE: sha256_of_file(folder / WEIGHTS_FILE), **parts.companions.weights}
     return Checkpoint(folder, network, calibration, parts, weights)
 
 
@@ -127,14 +154,9 @@ def load_parts(model: str | Path, *, offline: bool = False) -> FeatureParts:
 
 
 def _parts(folder: Path, config: LDDUConfig) -> FeatureParts:
-    weights = {
-        name: sha256_of_file(folder / name) for name in COMPANIONS if (folder / name).is_file()
-    }
     return FeatureParts(
         name=config.name,
-        folder=folder,
-        expression=ExpressionNetwork.load(folder) if EXPRESSION_FILE in weights else None,
-        weights=weights,
+        companions=Companions.load(folder),
         encoders={
             modality: EncoderSource.from_json(config.encoders[modality])
             for modality in MODALITIES
@@ -199,16 +221,7 @@ def copy_checkpoint(checkpoint: Checkpoint, folder: Path, calibration: Calibrati
         for name in (WEIGHTS_FILE, CONFIG_FILE):
             shutil.copyfile(checkpoint.folder / name, work / name)
         calibration.save(work)
-        copy_companions(checkpoint.folder, work, checkpoint.parts.weights)
-
-
-def copy_companions(source: Path, target: Path, names: Iterable[str]) -> None:
-    """Copy those of `COMPANIONS` that `names` lists and the folder `source` holds."""
-    for weights in names:
-        for name in (weights, COMPANIONS[weights]):
-            if (source / name).is_file():
-                (target / name).parent.mkdir(exist_ok=True)
-                shutil.copyfile(source / name, target / name)
+        copy_companions(checkpoint.folder, work, checkpoint.parts.companions.weights)
 
 
 @contextmanager

@@ -19,9 +19,9 @@ from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.datasets.store import SPLITS, Steps, StoreInfo, StoreRow, StoreWriter
 from lddu_pipe.datasets.targets import SPLIT_NAMES
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.extractors.companions import copy_companions
+from lddu_pipe.extractors.features import FeatureSet
 from lddu_pipe.labels import M3ED, MOSEI, LabelSet
-from lddu_pipe.pipelines.checkpoint import copy_companions
-from lddu_pipe.pipelines.components import Extractors
 from lddu_pipe.pipelines.parts import load_part, save_part
 from lddu_pipe.pipelines.plan import LabelledRows, check_scales, plan_training
 from lddu_pipe.pipelines.rows import samples_of_rows
@@ -41,7 +41,7 @@ Skipped = list[dict[str, str]]
 
 
 def extract_manifest(
-    extractors: Extractors,
+    features: FeatureSet,
     settings: PipelineSettings,
     rows: Sequence[ManifestRow],
     output: Path,
@@ -57,7 +57,7 @@ def extract_manifest(
     measured: what a model takes of them is the model's affair.
 
     Args:
-        extractors: of any encoders; no model of emotion is asked.
+        features: of any extractors; no model of emotion is asked.
         settings: how media are read, and whether steps are words.
         rows: of a manifest, with labels.
         output: folder of the store; it must not be there or be empty.
@@ -77,14 +77,15 @@ def extract_manifest(
     targets = [row.target(label_set) for row in rows]
     splits = [split_of(row) for row in rows]
     parts = output.with_name(f".{output.name}.parts")
-    text, audio, vision = (getattr(extractors, modality) for modality in MODALITIES)
+    extractors = {modality: features.extractor(modality) for modality in MODALITIES}
     info = StoreInfo(
         name=name,
         labels=label_set.labels,
         aligned=settings.aligned,
-        feature_sizes={item.name: item.feature_dim for item in (text, audio, vision)},
-        fingerprints={item.name: item.fingerprint for item in (text, audio, vision)},
-        encoders={name: asdict(source) for name, source in extractors.encoders.items()},
+        feature_sizes={name: item.spec.size for name, item in extractors.items()},
+        fingerprints={name: item.spec.fingerprint for name, item in extractors.items()},
+        encoders={name: asdict(source) for name, source in features.encoders.items()},
+        notes={"extractors": {name: item.describe() for name, item in extractors.items()}},
         scales=scales_of_rows(rows),
     )
     chunks = [rows[begin : begin + ROWS_AT_ONCE] for begin in range(0, len(rows), ROWS_AT_ONCE)]
@@ -94,7 +95,7 @@ def extract_manifest(
         paths = []
         for done, chunk in enumerate(chunks):
             progress("extract", done / len(chunks))
-            paths.append(_make_part(extractors, settings, chunk, info, parts))
+            paths.append(_make_part(features, settings, chunk, info, parts))
         found = chain.from_iterable(map(load_part, paths, map(len, chunks)))
         for row, target, split, item in zip(rows, targets, splits, found, strict=True):
             if isinstance(item, str):
@@ -107,7 +108,8 @@ def extract_manifest(
                 f"none of the {len(rows)} rows can be used: {skipped[0]['error']}"
             )
         writer.note("skipped", skipped)
-        copy_companions(extractors.parts.folder, writer.work_folder, extractors.parts.weights)
+        companions = features.companions
+        copy_companions(companions.folder, writer.work_folder, companions.weights)
     shutil.rmtree(parts, ignore_errors=True)
     return skipped
 
@@ -191,7 +193,7 @@ def group_of(row: ManifestRow) -> str:
 
 
 def _make_part(
-    extractors: Extractors,
+    features: FeatureSet,
     settings: PipelineSettings,
     rows: Sequence[ManifestRow],
     info: StoreInfo,
@@ -202,7 +204,7 @@ def _make_part(
     if path.is_file():
         return path
     found: list[dict[Any, Steps] | str] = []
-    for sample in samples_of_rows(extractors, settings, rows, lambda stage, share: None):
+    for sample in samples_of_rows(features, settings, rows, lambda stage, share: None):
         if isinstance(sample, str):
             found.append(sample)
         elif not sample.sequences:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from lddu_pipe.annotation import Annotation, SourceInfo
 from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.extractors.features import FeatureSet
 from lddu_pipe.files import sha256_of_file
 from lddu_pipe.media import decode_audio, decode_frames, probe
 from lddu_pipe.pipelines.annotate import EmotionPipeline
-from lddu_pipe.pipelines.components import Extractors
 from lddu_pipe.pipelines.samples import look_up, make_sample, show_throughout
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.pipelines.tracks import choose_tracks
@@ -39,7 +39,7 @@ Found = dict[Modality, Evidence]
 
 
 def samples_of_rows(
-    extractors: Extractors,
+    features: FeatureSet,
     settings: PipelineSettings,
     rows: Sequence[ManifestRow],
     progress: ProgressCallback,
@@ -49,7 +49,7 @@ def samples_of_rows(
     Only the modalities that a row names are used: nothing is transcribed.
 
     Args:
-        extractors: loaded as they are needed.
+        features: loaded as they are needed.
         settings: how media are cut and read.
         rows: of a manifest.
         progress: called with each stage and the share of it that is done.
@@ -60,13 +60,13 @@ def samples_of_rows(
         progress("look and listen", index / len(rows))
         try:
             utterance, media = _open(row, settings)
-            found.append(_heard_and_seen(extractors, settings, row, utterance, media))
+            found.append(_heard_and_seen(features, settings, row, utterance, media))
         except UnusableInputError as error:
             utterance = Utterance(row.id, TimeSpan(0.0, 0.0))
             found.append(str(error))
         utterances.append(utterance)
-    _add_stills(extractors, settings, rows, utterances, found, progress)
-    _add_texts(extractors, utterances, found, progress)
+    _add_stills(features, settings, rows, utterances, found, progress)
+    _add_texts(features, utterances, found, progress)
     for utterance, item in zip(utterances, found, strict=True):
         if isinstance(item, str):
             yield item
@@ -158,7 +158,7 @@ def _words(
 
 
 def _heard_and_seen(
-    extractors: Extractors,
+    features: FeatureSet,
     settings: PipelineSettings,
     row: ManifestRow,
     utterance: Utterance,
@@ -169,18 +169,18 @@ def _heard_and_seen(
     span = utterance.span
     sound = media.get("audio") or media.get("video")
     if sound is not None and sound.audio is not None:
-        sequence = extractors.audio.extract(decode_audio(sound, span=span), span.start)
+        sequence = features.audio.extract(decode_audio(sound, span=span), span.start)
         found["audio"] = evidence_of(sequence, Reason.SILENCE)
     video = media.get("video")
     if video is not None and video.video is not None:
         frames = decode_frames(video, settings.fps, settings.max_side, span)
-        vision = extractors.vision.extract(frames, span.end, face_crops=row.face_crop)
+        vision = features.vision.extract(frames, span.end, face_crops=row.face_crop)
         found["vision"] = look_up(vision, utterance)
     return found
 
 
 def _add_stills(
-    extractors: Extractors,
+    features: FeatureSet,
     settings: PipelineSettings,
     rows: Sequence[ManifestRow],
     utterances: Sequence[Utterance],
@@ -213,7 +213,7 @@ def _add_stills(
 
         if not chosen:
             continue
-        sequences = extractors.vision.extract_stills(images(), face_crops=face_crops)
+        sequences = features.vision.extract_stills(images(), face_crops=face_crops)
         for index, sequence in zip(readable, sequences, strict=True):
             item = found[index]
             if not isinstance(item, str):
@@ -233,7 +233,7 @@ def _read_image(path: Path | None, max_side: int) -> NDArray[np.uint8]:
 
 
 def _add_texts(
-    extractors: Extractors,
+    features: FeatureSet,
     utterances: Sequence[Utterance],
     found: list[Found | str],
     progress: ProgressCallback,
@@ -241,7 +241,7 @@ def _add_texts(
     chosen = [index for index, utterance in enumerate(utterances) if utterance.words]
     for block in _blocks(chosen, 256):
         progress("read", block[0] / len(utterances))
-        sequences = extractors.text.extract([utterances[index] for index in block])
+        sequences = features.text.extract([utterances[index] for index in block])
         for index, sequence in zip(block, sequences, strict=True):
             item = found[index]
             if not isinstance(item, str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 Speakers = Literal["unknown", "channels"]
@@ -17,7 +18,7 @@ RECOGNISER = "tiny.en"
 """The recogniser of words that comes with the packages."""
 
 _TRACK = r"^([1-9][0-9]{0,2}|[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3})$"
-_UNUSUAL = ("tiers", "audio_track", "video_track", "speakers")
+_UNUSUAL = ("tiers", "audio_track", "video_track", "speakers", "own_extractors")
 """Settings that few files need; `describe` names them only where they were chosen."""
 
 
@@ -128,6 +129,17 @@ class PipelineSettings:
             choices=get_args(Speakers),
         ),
     )
+    own_extractors: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            "An extractor of your own, in place of the model's of that modality; its code is run. "
+            "Also MODULE:CLASS, or a name of an installed package: docs/extractors.md. May be "
+            "given again.",
+            metavar="FILE.py:CLASS",
+            singular="extractor",
+            unset="those of the model",
+        ),
+    )
 
     def __post_init__(self) -> None:
         for name, setting in SETTINGS.items():
@@ -137,9 +149,12 @@ class PipelineSettings:
 
     def describe(self) -> dict[str, Any]:
         """The settings as plain values; those of unusual files only where they are chosen."""
+        values = asdict(self)
+        # The folder they lie in is nobody's business.
+        values["own_extractors"] = tuple(Path(name).name for name in self.own_extractors)
         return {
             name: value
-            for name, value in asdict(self).items()
+            for name, value in values.items()
             if name not in _UNUSUAL or value != getattr(PipelineSettings, name)
         }
 

@@ -12,15 +12,14 @@ from typing import Any
 
 from lddu_pipe.datasets.store import open_store
 from lddu_pipe.errors import LdduPipeError, MissingAssetError, UnusableInputError
+from lddu_pipe.extractors.features import default_text_fingerprint
 from lddu_pipe.extractors.hub import EncoderSource, find_encoder
 from lddu_pipe.pipelines.checkpoint import (
     CHECKPOINT_FILES,
-    EXPRESSION_FILE,
     Checkpoint,
     load_checkpoint,
     load_parts,
 )
-from lddu_pipe.pipelines.components import reads_with_the_default_encoder
 from lddu_pipe.pipelines.folder import CONFIG_FILE, check_complete
 from lddu_pipe.pipelines.hub import CARD_FILE, HubName, fetch, push, target_of
 from lddu_pipe.training.run import MODEL_FOLDER, SETTINGS_FILE
@@ -151,7 +150,8 @@ def _facts(checkpoint: Checkpoint, licence: str | None, languages: Sequence[str]
     beside = [folder.parent, folder] if folder.name == MODEL_FOLDER else [folder]
     figures = [item for place in beside for item in _figures(place)]
     written = folder / WRITTEN_CARD
-    known = ("en",) if reads_with_the_default_encoder(checkpoint.parts) else ()
+    parts = checkpoint.parts
+    english = parts.fingerprints["text"] == default_text_fingerprint(parts.companions)
     return CardFacts(
         name=config.name,
         version=config.version,
@@ -159,15 +159,18 @@ def _facts(checkpoint: Checkpoint, licence: str | None, languages: Sequence[str]
         feature_sizes=config.feature_sizes,
         alignment=config.alignment,
         parameters=sum(item.numel() for item in checkpoint.model.parameters()),
-        annotates=EXPRESSION_FILE in checkpoint.weights,
+        annotates=parts.companions.expression is not None or "vision" in parts.own,
         encoders={
-            modality: _shown_encoder(source)
-            for modality, source in checkpoint.parts.encoders.items()
+            **{modality: _shown_encoder(source) for modality, source in parts.encoders.items()},
+            **{
+                modality: f"{name}, which is no part of lddu-pipe (--extractor)"
+                for modality, name in parts.own.items()
+            },
         },
         better_than_base_rates=config.better_than_base_rates,
         training=_training(beside[0], config.labels, figures),
         figures=figures,
-        languages=tuple(languages) or known,
+        languages=tuple(languages) or (("en",) if english else ()),
         licence=licence,
         written=written.read_text(encoding="utf-8") if written.is_file() else None,
     )

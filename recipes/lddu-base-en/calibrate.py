@@ -13,6 +13,7 @@ from corpora import TEXT_CORPORA, Composer, Corpora, load_split, mosei_sets
 from lddu_pipe.assets import ASSETS
 from lddu_pipe.extractors.audio import AudioExtractor, AudioSettings
 from lddu_pipe.extractors.base import fingerprint
+from lddu_pipe.extractors.companions import ADAPTER_FILE, EXPRESSION_FILE
 from lddu_pipe.extractors.text import TextExtractor, TextSettings
 from lddu_pipe.extractors.vision import VisionExtractor, VisionSettings
 from lddu_pipe.files import sha256_of_file
@@ -24,12 +25,7 @@ from lddu_pipe.models.calibration import (
     fit_set,
     set_name,
 )
-from lddu_pipe.pipelines.checkpoint import (
-    ADAPTER_FILE,
-    EXPRESSION_FILE,
-    read_model,
-    save_checkpoint,
-)
+from lddu_pipe.pipelines.checkpoint import read_model, save_checkpoint
 from lddu_pipe.types import MODALITIES, Modality
 from train_lddu import Row, score_rows, single_rows
 

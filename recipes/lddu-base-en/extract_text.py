@@ -13,10 +13,10 @@ import pandas as pd
 
 from damage import break_text, foreign_sentences, gibberish
 from lddu_pipe.assets import resolve
+from lddu_pipe.extractors.companions import ADAPTER_FOLDER
 from lddu_pipe.extractors.minilm import MiniLM
 from lddu_pipe.extractors.text import TextExtractor, TextSettings
 from lddu_pipe.labels import MOSEI
-from lddu_pipe.pipelines.checkpoint import ADAPTER_FOLDER
 from lddu_pipe.transcripts import parse_text
 from lddu_pipe.transcripts.cues import split_words
 from lddu_pipe.types import TimeSpan, Utterance

@@ -25,10 +25,10 @@ from corpora import first_half, rarity
 from damage import break_text
 from extract_text import ASIDE, LabelledText, as_spoken, read_split
 from lddu_pipe.assets import resolve
+from lddu_pipe.extractors.companions import ADAPTER_FOLDER
 from lddu_pipe.labels import MOSEI
 from lddu_pipe.metrics import average_precision
 from lddu_pipe.models.calibration import sigmoid
-from lddu_pipe.pipelines.checkpoint import ADAPTER_FOLDER
 from lddu_pipe.transcripts.cues import split_words
 from soft_labels import FILE_NAME, name_of, write_soft_labels
 

@@ -137,7 +137,7 @@ def test_steps_spans_and_silence_of_the_extractor() -> None:
     extractor = AudioExtractor(count_frames, settings, {})
     waveform = np.concatenate([voice(120.0, 0.5), np.zeros(8000, np.float32)])
     sequence = extractor.extract(waveform, start=10.0)
-    assert sequence.values.shape == (5, extractor.feature_dim)
+    assert sequence.values.shape == (5, extractor.spec.size)
     assert sequence.feature_names[0] == "encoder_0000_mean"
     np.testing.assert_allclose(sequence.spans[:, 0], 10 + np.arange(5) * 0.2)
     assert sequence.spans[-1, 1] == pytest.approx(11.0)
@@ -159,7 +159,7 @@ def test_any_wav2vec2_like_encoder_of_the_hub_can_be_used(tmp_path: Path) -> Non
     extractor = AudioExtractor(
         encoder, AudioSettings(encoder="tiny", layers=(), encoder_size=encoder.size), {}
     )
-    assert extractor.extract(voice(120.0)).values.shape == (2, extractor.feature_dim)
+    assert extractor.extract(voice(120.0)).values.shape == (2, extractor.spec.size)
 
 
 def test_an_encoder_of_another_rate_is_refused(tmp_path: Path) -> None:

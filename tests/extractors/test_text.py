@@ -52,7 +52,7 @@ def test_a_word_is_the_mean_of_its_pieces(extractor: TextExtractor) -> None:
     assert len(rest) == 2
     np.testing.assert_allclose(sequence.values[0], hidden[first].mean(0), atol=1e-5)
     np.testing.assert_allclose(sequence.values[1], hidden[rest].mean(0), atol=1e-5)
-    assert sequence.values.shape == (2, extractor.feature_dim) == (2, 384)
+    assert sequence.values.shape == (2, extractor.spec.size) == (2, 384)
     assert sequence.valid.all()
 
 
@@ -124,5 +124,5 @@ def test_the_fingerprint_names_settings_and_weights(extractor: TextExtractor) ->
     same = made(TextSettings(), dict(ASSETS[MINILM].files))
     other = made(TextSettings(max_tokens=128), dict(ASSETS[MINILM].files))
     weights = made(TextSettings(), {"model.safetensors": "0"})
-    assert same.fingerprint == extractor.fingerprint
-    assert len({extractor.fingerprint, other.fingerprint, weights.fingerprint}) == 3
+    assert same.spec == extractor.spec
+    assert len({item.spec.fingerprint for item in (extractor, other, weights)}) == 3

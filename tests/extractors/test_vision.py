@@ -105,7 +105,7 @@ def test_a_video_of_a_face_gives_a_row_a_frame(
     extractor: VisionExtractor, sample_frames: list[Frame]
 ) -> None:
     sequence = extractor.extract(iter(sample_frames), duration=sample_frames[-1].time + 0.5)
-    assert sequence.values.shape == (len(sample_frames), extractor.feature_dim)
+    assert sequence.values.shape == (len(sample_frames), extractor.spec.size)
     assert sequence.valid.mean() > 0.9
     names = sequence.feature_names
     blendshapes = sequence.values[:, names.index("jaw_open")]
@@ -161,7 +161,7 @@ def test_half_precision_moves_features_little(
     rows = []
     for half in (False, True):
         monkeypatch.setattr(extractor, "_half", half)
-        rows.append(extractor.describe(crops, [None] * len(crops)))
+        rows.append(extractor.describe_faces(crops, [None] * len(crops)))
     assert rows[1].dtype == np.float32
     assert not np.array_equal(*rows)
     np.testing.assert_allclose(rows[1], rows[0], atol=0.03)
@@ -184,7 +184,7 @@ def test_a_still_is_looked_at_in_a_mirror_too(sample_frames: list[Frame]) -> Non
     crop = cv2.cvtColor(sample_frames[0].image, cv2.COLOR_RGB2GRAY)[40:200, 60:220]
     face = cv2.resize(crop, (48, 48), interpolation=cv2.INTER_AREA)
     turned = np.ascontiguousarray(face[:, ::-1])
-    once = extractor.describe([face, turned], [None, None])[:, :EXPRESSION_FEATURES]
+    once = extractor.describe_faces([face, turned], [None, None])[:, :EXPRESSION_FEATURES]
     assert np.abs(once[0] - once[1]).max() > 0.1
     seen, seen_turned = (
         sequence.values[0, :EXPRESSION_FEATURES]

@@ -1,0 +1,68 @@
+"""Parts of extractors that were trained for a model's features, and go wherever it goes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lddu_pipe.extractors.expression import ExpressionNetwork
+from lddu_pipe.files import sha256_of_file
+from lddu_pipe.types import Modality
+
+EXPRESSION_FILE = "expression.safetensors"
+ADAPTER_FOLDER = "text_adapter"
+"""A folder of its own: transformers would take an adapter beside a model for that model's."""
+ADAPTER_FILE = f"{ADAPTER_FOLDER}/adapter_model.safetensors"
+COMPANIONS = {
+    EXPRESSION_FILE: "expression.json",
+    ADAPTER_FILE: f"{ADAPTER_FOLDER}/adapter_config.json",
+}
+"""The weights of all such parts, and the configuration beside each."""
+SHIPPED = Path(__file__).parents[1] / "checkpoints" / "lddu-base-en"
+"""The folder of those that come with the package."""
+_OF: Mapping[Modality, str] = {"vision": EXPRESSION_FILE, "text": ADAPTER_FILE}
+
+
+@dataclass(frozen=True)
+class Companions:
+    """Such parts, in a folder that may hold more."""
+
+    folder: Path
+    weights: Mapping[str, str]
+    """sha256 by file name, of those that are there and used."""
+    expression: ExpressionNetwork | None
+    """None where faces are looked at by another extractor, or by none."""
+
+    @classmethod
+    def load(cls, folder: Path = SHIPPED) -> Companions:
+        """Read those of a folder; it may have none."""
+        weights = {
+            name: sha256_of_file(folder / name) for name in COMPANIONS if (folder / name).is_file()
+        }
+        expression = ExpressionNetwork.load(folder) if EXPRESSION_FILE in weights else None
+        return cls(folder, weights, expression)
+
+    @property
+    def adapter(self) -> Path | None:
+        """The folder of the text encoder's adapter; None where the encoder is used as it is."""
+        return self.folder / ADAPTER_FOLDER if ADAPTER_FILE in self.weights else None
+
+    def without(self, modalities: Collection[Modality]) -> Companions:
+        """Those that are left where others extract the features of some modalities."""
+        unused = {_OF[modality] for modality in modalities if modality in _OF}
+        return replace(
+            self,
+            weights={name: sha for name, sha in self.weights.items() if name not in unused},
+            expression=None if EXPRESSION_FILE in unused else self.expression,
+        )
+
+
+def copy_companions(source: Path, target: Path, names: Iterable[str]) -> None:
+    """Copy those of `COMPANIONS` that `names` lists and the folder `source` holds."""
+    for weights in names:
+        for name in (weights, COMPANIONS[weights]):
+            if (source / name).is_file():
+                (target / name).parent.mkdir(exist_ok=True)
+                shutil.copyfile(source / name, target / name)
