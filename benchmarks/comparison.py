@@ -160,16 +160,10 @@ def single_answers(pipe: EmotionPipeline, sequences: Sequence[ModalitySequence])
         for index, sequence in enumerate(sequences)
     ]
     answers = []
-    for sample, prediction in zip(samples, pipe.predictor.predict(samples), strict=True):
-        there = [
-            emotion
-            for emotion, limit in zip(
-                prediction.emotions, pipe.predictor.thresholds(sample), strict=True
-            )
-            if emotion.probability >= limit
-        ]
-        best = max(there, key=lambda emotion: emotion.probability, default=None)
-        answers.append(NONE if best is None else best.label)
+    found = pipe.predictor.calibrated(samples)
+    for probabilities, there in zip(found.probabilities, found.decisions, strict=True):
+        best = int(np.where(there, probabilities, -1).argmax())
+        answers.append(pipe.labels[best] if there.any() else NONE)
     return answers
 
 

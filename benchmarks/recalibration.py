@@ -43,7 +43,7 @@ from lddu_pipe.metrics import (
     least_calibration_error,
     negative_log_likelihood,
 )
-from lddu_pipe.models.calibration import Target, decide
+from lddu_pipe.models.calibration import Target
 from lddu_pipe.pipelines.evaluate import score_manifest
 from lddu_pipe.pipelines.recalibrate import recalibrate, scores_of_manifest
 from lddu_pipe.review.candidates import Candidate, Key, Reading
@@ -227,9 +227,8 @@ WAYS: dict[str, Callable[[Corpus, list[Key]], list[Key]]] = {
 
 def measure(pipeline: EmotionPipeline, rows: Sequence[ManifestRow]) -> Figures:
     scored = score_manifest(pipeline, rows)
-    truth, probabilities = scored.truth, scored.probabilities
-    thresholds = np.array([pipeline.predictor.thresholds(item) for item in scored.samples])
-    scores = classification_scores(truth, decide(probabilities, thresholds))
+    truth, probabilities = scored.truth, scored.calibrated.probabilities
+    scores = classification_scores(truth, scored.calibrated.decisions)
     return Figures(
         float(expected_calibration_error(truth, probabilities).mean()),
         float(least_calibration_error(probabilities).mean()),
@@ -237,7 +236,7 @@ def measure(pipeline: EmotionPipeline, rows: Sequence[ManifestRow]) -> Figures:
         float(negative_log_likelihood(truth, probabilities).mean()),
         scores.micro.f1,
         scores.macro.f1,
-        float(np.mean([item.abstained for item in scored.predictions])),
+        float(scored.calibrated.abstained.mean()),
     )
 
 

@@ -327,8 +327,6 @@ class Sample:
     """Of every modality, what was found or why nothing was."""
     aligned: bool = False
     """True where every sequence has one step a word."""
-    labels: NDArray[np.float32] | None = None
-    """(labels,) float32 in 0..1, where the truth is known."""
 
     def __post_init__(self) -> None:
         if self.evidence.keys() != set(MODALITIES):

@@ -28,7 +28,7 @@ from lddu_pipe.models.losses import (
     lddu_loss,
 )
 from lddu_pipe.pipelines import train as train_pipeline
-from lddu_pipe.training.scoring import score_rows
+from lddu_pipe.training.scoring import score_labelled
 from lddu_pipe.training.settings import read_settings
 from lddu_pipe.types import MODALITIES
 
@@ -104,9 +104,9 @@ def test_defect_1_the_test_split_is_scored_once(
 
     def counted(model, split, **options):
         scored.append(split.name)
-        return score_rows(model, split, **options)
+        return score_labelled(model, split, **options)
 
-    monkeypatch.setattr(train_pipeline, "score_rows", counted)
+    monkeypatch.setattr(train_pipeline, "score_labelled", counted)
     train_pipeline.train(settings(store, tmp_path / "run"), lambda stage, share: None)
     assert scored.count("test") == 1
 
@@ -145,7 +145,7 @@ def test_defect_4_unaligned_sequences_of_unequal_length_reach_the_model(
     assert len({len(steps.values) for steps in items[0].sequences.values()}) > 1
     store = open_store(write(tmp_path / "store", train=items))
     assert not store.info.aligned
-    assert np.isfinite(score_rows(model, store.split("train")).logits).all()
+    assert np.isfinite(score_labelled(model, store.split("train")).logits).all()
     read_settings("mosei-unaligned", ["data=a", "output=b"])
 
 

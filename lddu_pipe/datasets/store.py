@@ -9,10 +9,11 @@ knew no encoders and had one shard a split, ``SPLIT.safetensors``.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +25,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from lddu_pipe.errors import UnusableInputError
-from lddu_pipe.files import share
+from lddu_pipe.files import share, write_whole
 from lddu_pipe.types import MODALITIES, Modality
 
 STORE_FILE = "store.json"
@@ -89,28 +90,41 @@ class StoreInfo:
 class StoreWriter:
     """Writes a store that appears whole, when the context ends without an error, or not at all.
 
-    Memory does not grow with the rows: what is more than `SHARD_SIZE` goes to the disk.
+    Memory does not grow with the rows: what is more than `SHARD_SIZE` goes to the disk. While the
+    store grows, a JSON beside each shard says which rows are in it; a shard that has one is whole.
     """
 
-    def __init__(self, folder: Path, info: StoreInfo) -> None:
+    def __init__(self, folder: Path, info: StoreInfo, *, resumable: bool = False) -> None:
         """Begin a store.
+
+        Args:
+            folder: of the store.
+            info: what it will hold.
+            resumable: keep what is finished where the context ends with an error, and take up
+                what an earlier writer of this folder has kept; see `write_shard`.
 
         Raises:
             UnusableInputError: `folder` exists and is not empty, or cannot be made.
         """
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UnusableInputError(f"{folder} exists and is not empty; name another folder")
-        self._folder, self._info = folder, info
+        self._folder, self._info, self._resumable = folder, info, resumable
         self._rows: Counter[str] = Counter()
-        self._shards: Counter[str] = Counter()
+        self._shards: dict[str, list[Path]] = {}
         self._waiting: dict[str, list[StoreRow]] = {}
         self._sizes: Counter[str] = Counter()
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            made = tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part")
+            if resumable:
+                self._work = folder.with_name(f".{folder.name}.part")
+                self._work.mkdir(exist_ok=True)
+            else:
+                made = tempfile.mkdtemp(
+                    dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"
+                )
+                self._work = Path(made)
         except OSError as error:
             raise UnusableInputError(f"{folder} cannot be made: {error.strerror}") from error
-        self._work = Path(made)
 
     @property
     def work_folder(self) -> Path:
@@ -126,15 +140,52 @@ class StoreWriter:
         if split not in SPLITS:
             raise ValueError(f"split {split!r} is none of {', '.join(SPLITS)}")
         for row in rows:
-            _check(row, self._info)
             self._waiting.setdefault(split, []).append(row)
             self._sizes[split] += sum(steps.values.nbytes for steps in row.sequences.values())
             if self._sizes[split] >= SHARD_SIZE:
-                self._write_shard(split)
+                self._write_waiting(split)
 
-    def _write_shard(self, split: str) -> None:
+    def _write_waiting(self, split: str) -> None:
         rows = self._waiting.pop(split)
         del self._sizes[split]
+        self.write_shard(split, "", lambda: (rows, None))
+
+    def write_shard(
+        self, split: str, key: str, make: Callable[[], tuple[Sequence[StoreRow], Any]]
+    ) -> Any:  # noqa: ANN401 - whatever `make` gave
+        """Add rows to a split as a shard of their own, unless an interrupted writer has done so.
+
+        Args:
+            split: that grows.
+            key: says which rows these are and how they are made: a shard that was kept under
+                another is made anew.
+            make: gives the rows, none of them too, and a JSON value that is kept beside them.
+
+        Returns:
+            The JSON value.
+
+        Raises:
+            ValueError: a row does not fit the store.
+        """
+        shards = self._shards.setdefault(split, [])
+        path = self._work / _shard_name(split, len(shards))
+        about = path.with_suffix(".json")
+        kept = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
+        if kept.get("key") != key:
+            about.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+            rows, value = make()
+            for row in rows:
+                _check(row, self._info)
+            if rows:
+                self._save(path, rows)
+            kept = {"key": key, "value": value, "records": list(map(_record, rows))}
+            write_whole(about, json.dumps(kept, ensure_ascii=False))
+        shards.append(path)
+        self._rows[split] += len(kept["records"])
+        return kept["value"]
+
+    def _save(self, path: Path, rows: Sequence[StoreRow]) -> None:
         tensors: dict[str, NDArray[Any]] = {"labels": np.stack([row.labels for row in rows])}
         if self._info.scales:
             tensors["scales"] = np.stack([row.scales for row in rows])
@@ -150,16 +201,8 @@ class StoreWriter:
             tensors[f"{modality}.valid"] = np.concatenate(
                 [np.zeros(0, np.bool_), *(part.valid for part in given)]
             )
-        path = self._work / _shard_name(split, self._shards[split])
         save_file(tensors, path)
         share(path)
-        with (self._work / f"{split}.jsonl").open("a", encoding="utf-8") as file:
-            for row in rows:
-                record = {"id": row.id, "text": row.text, "speaker": row.speaker}
-                record |= {} if row.group is None else {"group": row.group}
-                file.write(json.dumps(record, ensure_ascii=False) + "\n")
-        self._rows[split] += len(rows)
-        self._shards[split] += 1
 
     def note(self, key: str, value: object) -> None:
         """Keep a JSON value in the notes of the store."""
@@ -168,8 +211,29 @@ class StoreWriter:
     def finished_info(self) -> StoreInfo:
         """What the store holds so far."""
         for split in list(self._waiting):
-            self._write_shard(split)
-        return replace(self._info, rows=_in_order(self._rows), shards=_in_order(self._shards))
+            self._write_waiting(split)
+        shards = {split: sum(map(Path.is_file, paths)) for split, paths in self._shards.items()}
+        return replace(self._info, rows=_in_order(self._rows), shards=_in_order(shards))
+
+    def _finish(self) -> None:
+        """Make a store of what is in the work folder."""
+        info = {"store_version": STORE_VERSION, **asdict(self.finished_info())}
+        if not self._info.scales:
+            del info["scales"]  # so that programs which know none read the store
+        needed: set[str] = set()
+        for split in info["rows"]:
+            with (self._work / f"{split}.jsonl").open("w", encoding="utf-8") as file:
+                for number, path in enumerate(filter(Path.is_file, self._shards[split])):
+                    about = path.with_suffix(".json")
+                    for record in json.loads(about.read_text(encoding="utf-8"))["records"]:
+                        file.write(json.dumps(record, ensure_ascii=False) + "\n")
+                    about.unlink()
+                    needed.add(path.replace(self._work / _shard_name(split, number)).name)
+        for path in self._work.iterdir():
+            if _OF_A_SHARD.fullmatch(path.name) and path.name not in needed:
+                path.unlink()  # of shards without rows, or of rows that are no longer wanted
+        text = json.dumps(info, indent=1, ensure_ascii=False) + "\n"
+        (self._work / STORE_FILE).write_text(text, encoding="utf-8")
 
     def __enter__(self) -> StoreWriter:
         return self
@@ -182,20 +246,14 @@ class StoreWriter:
     ) -> None:
         try:
             if kind is None:
-                info = {
-                    "store_version": STORE_VERSION,
-                    **asdict(self.finished_info()),
-                }
-                if not self._info.scales:
-                    del info["scales"]  # so that programs which know none read the store
-                text = json.dumps(info, indent=1, ensure_ascii=False) + "\n"
-                (self._work / STORE_FILE).write_text(text, encoding="utf-8")
+                self._finish()
                 self._work.chmod(0o755)
                 if self._folder.is_dir():
                     self._folder.rmdir()  # an empty one, as was checked
                 self._work.rename(self._folder)
         finally:
-            shutil.rmtree(self._work, ignore_errors=True)
+            if not self._resumable:
+                shutil.rmtree(self._work, ignore_errors=True)
 
 
 class _Shard:
@@ -428,8 +486,16 @@ def _shard_name(split: str, number: int) -> str:
     return f"{split}-{number:05d}.safetensors"
 
 
+_OF_A_SHARD = re.compile(r"(train|valid|test)-\d{5}\.(safetensors|json)")
+
+
+def _record(row: StoreRow) -> dict[str, str | None]:
+    record = {"id": row.id, "text": row.text, "speaker": row.speaker}
+    return record if row.group is None else {**record, "group": row.group}
+
+
 def _in_order(counts: Mapping[str, int]) -> dict[str, int]:
-    return {split: counts[split] for split in SPLITS if split in counts}
+    return {split: counts[split] for split in SPLITS if counts.get(split)}
 
 
 def _on_scale(values: NDArray[np.floating]) -> bool:

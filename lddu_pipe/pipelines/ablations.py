@@ -21,7 +21,7 @@ from lddu_pipe.pipelines.plan import plan_of_store
 from lddu_pipe.pipelines.train import REPORTED, Show, seed_folder, spread, train_seeds, write_json
 from lddu_pipe.training.progress import Log, ProgressCallback, ignore, prefixed, prefixed_log
 from lddu_pipe.training.run import is_first
-from lddu_pipe.training.scoring import RawScores, score_rows
+from lddu_pipe.training.scoring import LabelledScores, score_labelled
 from lddu_pipe.training.settings import TrainSettings
 from lddu_pipe.types import MODALITIES, Answers
 
@@ -148,15 +148,15 @@ def _late_fusion(
     return summary, answers
 
 
-def _mean_scores(models: Sequence[Checkpoint], store: FeatureStore, split: str) -> RawScores:
+def _mean_scores(models: Sequence[Checkpoint], store: FeatureStore, split: str) -> LabelledScores:
     """Means over the models whose modality a row has."""
-    parts = [score_rows(item.model, store.split(split), passes=PASSES) for item in models]
+    parts = [score_labelled(item.model, store.split(split), passes=PASSES) for item in models]
     present = np.any([part.present for part in parts], axis=0)
     own = np.stack([part.present.any(axis=1) for part in parts])[:, :, None]
 
     def mean(name: str) -> NDArray[np.float32]:
         values = np.stack([getattr(part, name) for part in parts])
-        weights = own[:, None] if values.ndim > own.ndim else own
+        weights = own[..., None] if values.ndim > own.ndim else own
         found: NDArray[np.float32] = (values * weights).sum(axis=0) / weights.sum(axis=0)
         return found
 

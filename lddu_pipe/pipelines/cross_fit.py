@@ -16,9 +16,10 @@ from safetensors.numpy import load_file, save
 
 from lddu_pipe.datasets.selection import Selection
 from lddu_pipe.files import write_whole
+from lddu_pipe.models.scores import put_together
 from lddu_pipe.training.progress import Log, ProgressCallback, prefixed, prefixed_log, shown_time
 from lddu_pipe.training.run import FOLDS, is_first, remove_checkpoints, train_model
-from lddu_pipe.training.scoring import RawScores, put_together, score_rows
+from lddu_pipe.training.scoring import LabelledScores, score_labelled
 from lddu_pipe.training.settings import TrainSettings
 
 SCORES_FILE = "scores.safetensors"
@@ -33,7 +34,7 @@ def score_by_folds(
     passes: int,
     progress: ProgressCallback,
     log: Log,
-) -> RawScores | None:
+) -> LabelledScores | None:
     """Train once a fold, on the rows of the others, and score the rows of the fold.
 
     Folds that were finished before an interruption are not trained again.
@@ -42,7 +43,7 @@ def score_by_folds(
         settings: of the run, in whose folder the folds are kept until it has ended.
         rows: all of them.
         folds: (rows,) the fold of each.
-        passes: see `score_rows`.
+        passes: see `score_labelled`.
         progress: called with each stage and the share of it that is done.
         log: given a line now and then.
 
@@ -51,7 +52,7 @@ def score_by_folds(
     """
     count = int(folds.max()) + 1
     begun, trained = time.monotonic(), 0
-    found: list[tuple[NDArray[np.bool_], RawScores]] = []
+    found: list[tuple[NDArray[np.bool_], LabelledScores]] = []
     for fold in range(count):
         folder = Path(settings.output) / FOLDS / str(fold)
         path, held = folder / SCORES_FILE, folds == fold
@@ -69,13 +70,13 @@ def score_by_folds(
             )
             if model is None:
                 continue
-            write_whole(path, save(vars(score_rows(model, rows.at(held), passes=passes))))
+            write_whole(path, save(vars(score_labelled(model, rows.at(held), passes=passes))))
             remove_checkpoints(folder)
             trained += 1
             # The model of all rows is still to come, and takes about as long as a fold.
             left = (time.monotonic() - begun) / trained * (count - fold)
             log(f"{name}: {held.sum()} rows scored, about {shown_time(left)} left")
-        found.append((held, RawScores(**load_file(path))))
+        found.append((held, LabelledScores(**load_file(path))))
     return put_together(found) if is_first() else None
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
-from itertools import product
+from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -13,12 +12,11 @@ from numpy.typing import NDArray
 from lddu_pipe.datasets.selection import Rows
 from lddu_pipe.datasets.store import FeatureStore
 from lddu_pipe.errors import IncompatibleModelError
-from lddu_pipe.models.calibration import Calibration, modalities_of, sigmoid
+from lddu_pipe.models.calibration import Calibration, apply_calibration, sigmoid
 from lddu_pipe.pipelines.checkpoint import Checkpoint
-from lddu_pipe.pipelines.evaluation import Evaluation, evaluate_answers
-from lddu_pipe.pipelines.predict import NOTHING_TO_SEE
-from lddu_pipe.training.scoring import RawScores, score_rows
-from lddu_pipe.types import MODALITIES, Answers, ScaleAnswers
+from lddu_pipe.pipelines.evaluation import Evaluation, evaluate_calibrated
+from lddu_pipe.training.scoring import LabelledScores, score_labelled
+from lddu_pipe.types import MODALITIES
 
 Protocol = Literal["validation-selected", "paper"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
@@ -84,7 +82,7 @@ def evaluate_store(
     """
     check_fit(checkpoint, store)
     rows = store.split(split)
-    raw = score_rows(checkpoint.model, rows, passes=PASSES, progress=tell)
+    raw = score_labelled(checkpoint.model, rows, passes=PASSES, progress=tell)
     return evaluate_scores(checkpoint, rows, split, raw, protocol)
 
 
@@ -92,7 +90,7 @@ def evaluate_scores(
     checkpoint: Checkpoint,
     rows: Rows,
     split: str,
-    raw: RawScores,
+    raw: LabelledScores,
     protocol: Protocol,
     *,
     by_fold: ByFold | None = None,
@@ -102,104 +100,28 @@ def evaluate_scores(
     With `by_fold`, each (rows,) of it is judged by the calibration beside it, and not by the
     checkpoint's, which was fitted on these rows.
     """
-    calibration = checkpoint.calibration
-    everywhere = np.ones(len(raw.labels), np.bool_)
-    by_fold = by_fold or [(everywhere, calibration)]
-    applied = apply_calibrations(by_fold, raw)
-    probabilities, thresholds = applied.probabilities, applied.thresholds
-    decisions, abstained, members = applied.decisions, applied.abstained, applied.label_sets
+    found = apply_calibration(raw, by_fold or checkpoint.calibration, checkpoint.config.scales)
     if protocol == "paper":
         probabilities = sigmoid(raw.logits)
-        thresholds = np.full_like(thresholds, PAPER_THRESHOLD)
-        decisions = probabilities >= thresholds
-        abstained, members = np.zeros_like(abstained), None
-    answers = Answers(
-        model=f"{checkpoint.config.name} {checkpoint.config.version}",
+        nothing = np.zeros_like(found.abstained)
+        found = replace(
+            found,
+            probabilities=probabilities,
+            thresholds=np.full_like(probabilities, PAPER_THRESHOLD),
+            decisions=probabilities >= PAPER_THRESHOLD,
+            abstained=nothing,
+            has_set=nothing,
+        )
+    return evaluate_calibrated(
+        checkpoint,
+        found,
         protocol=protocol,
-        labels=rows.info.labels,
         ids=rows.ids,
         splits=(split,) * len(rows.ids),
         speakers=rows.speakers,
         truth=raw.labels >= 0.5,
-        probabilities=probabilities,
-        decisions=decisions,
-        abstained=abstained,
-        uncertainty=applied.uncertainty,
-        present=raw.present,
-    )
-    return evaluate_answers(
-        answers,
-        thresholds=thresholds,
-        base_rates=calibration.base_rates,
-        label_sets=members,
-        scales=_scales(by_fold, checkpoint.config.scales, raw),
+        scales=raw.scales,
         data=rows.info.name,
         split=split,
         synthetic=rows.info.synthetic,
     )
-
-
-@dataclass(frozen=True)
-class Applied:
-    """What calibrations make of raw scores."""
-
-    probabilities: NDArray[np.float64]
-    thresholds: NDArray[np.float64]
-    decisions: NDArray[np.bool_]
-    label_sets: NDArray[np.bool_] | None
-    """None where label sets were not calibrated for every row's modalities."""
-    abstained: NDArray[np.bool_]
-    uncertainty: dict[str, NDArray[np.float64]]
-
-
-def apply_calibrations(calibrations: ByFold, raw: RawScores) -> Applied:
-    """Calibrate each row by its set of present modalities; each row is in one of the folds."""
-    shape = raw.logits.shape
-    probabilities, thresholds, aleatoric, epistemic = np.zeros((4, *shape))
-    decisions, label_sets = np.zeros((2, *shape), np.bool_)
-    abstained = np.zeros(len(raw.logits), np.bool_)
-    all_sets = True
-    for (fold, calibration), pattern in product(calibrations, np.unique(raw.present, axis=0)):
-        chosen = fold & (raw.present == pattern).all(axis=1)
-        if not chosen.any():
-            continue
-        if not pattern.any():
-            # As pipelines answer where nothing is known of an input.
-            probabilities[chosen], thresholds[chosen] = calibration.base_rates, 1.0
-            aleatoric[chosen], epistemic[chosen] = astuple(NOTHING_TO_SEE)
-            abstained[chosen], all_sets = True, False
-            continue
-        of_set = calibration.of(modalities_of(pattern))
-        probabilities[chosen] = of_set.probabilities(raw.logits[chosen])
-        thresholds[chosen] = of_set.threshold
-        decisions[chosen] = of_set.decide(probabilities[chosen])
-        aleatoric[chosen] = of_set.aleatoric(raw.deviation[chosen])
-        epistemic[chosen] = of_set.probabilities(raw.sampled[:, chosen]).std(axis=0)
-        abstained[chosen] = of_set.abstains(probabilities[chosen], aleatoric[chosen])
-        members = of_set.label_set(probabilities[chosen])
-        if members is None:
-            all_sets = False
-        else:
-            label_sets[chosen] = members
-    return Applied(
-        probabilities,
-        thresholds,
-        decisions,
-        label_sets if all_sets else None,
-        abstained,
-        {"aleatoric": aleatoric, "epistemic": epistemic},
-    )
-
-
-def _scales(
-    calibrations: ByFold,
-    names: list[str],
-    raw: RawScores,
-) -> ScaleAnswers:
-    """The place of each row on each scale; each row is in one of the folds."""
-    low, high = np.full((2, *raw.scales.shape), np.nan)
-    for fold, calibration in calibrations:
-        low[fold], high[fold] = calibration.intervals(
-            names, raw.scale_mean[fold], raw.scale_deviation[fold]
-        )
-    return ScaleAnswers(tuple(names), raw.scales, raw.scale_mean, low, high)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lddu_pipe import bootstrap, metrics
-from lddu_pipe.models.calibration import decide, modalities_of, set_name
+from lddu_pipe.models.calibration import CalibratedScores, decide, modalities_of, set_name
+from lddu_pipe.pipelines.checkpoint import Checkpoint
 from lddu_pipe.types import Answers, ScaleAnswers
 
 
@@ -27,6 +28,56 @@ class Evaluation:
     `answers`."""
     scales: ScaleAnswers | None = None
     """None where the model has none, or no row knows the truth of any."""
+
+
+def evaluate_calibrated(
+    checkpoint: Checkpoint,
+    found: CalibratedScores,
+    *,
+    protocol: str,
+    ids: tuple[str, ...],
+    splits: tuple[str | None, ...],
+    speakers: tuple[str | None, ...],
+    truth: NDArray[np.bool_],
+    scales: NDArray[np.floating],
+    **source: str | bool,
+) -> Evaluation:
+    """What `evaluate_answers` returns, of what a checkpoint says.
+
+    Args:
+        checkpoint: whose base rates are compared with.
+        found: of the rows.
+        protocol: how scores became `found`.
+        ids: of the rows.
+        splits: of the rows, where known.
+        speakers: of the rows, where known.
+        truth: (rows, labels).
+        scales: (rows, scales) in -1..1, the truth, NaN where unknown.
+        source: what the rows are, to stand between the model and its figures.
+    """
+    config = checkpoint.config
+    answers = Answers(
+        model=f"{config.name} {config.version}",
+        protocol=protocol,
+        labels=tuple(config.labels),
+        ids=ids,
+        splits=splits,
+        speakers=speakers,
+        truth=truth,
+        probabilities=found.probabilities,
+        decisions=found.decisions,
+        abstained=found.abstained,
+        uncertainty=found.uncertainty,
+        present=found.present,
+    )
+    return evaluate_answers(
+        answers,
+        thresholds=found.thresholds,
+        base_rates=checkpoint.calibration.base_rates,
+        label_sets=found.label_sets,
+        scales=ScaleAnswers(tuple(config.scales), scales, found.values, found.low, found.high),
+        **source,
+    )
 
 
 def evaluate_answers(

@@ -8,7 +8,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +21,10 @@ from torch import Tensor
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
 from lddu_pipe.files import write_whole
 from lddu_pipe.models.batch import Batch
-from lddu_pipe.models.calibration import Calibration, modalities_of
+from lddu_pipe.models.calibration import Calibration, apply_calibration
 from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.models.graph import INPUTS, CalibratedHead, HeadOutput
-from lddu_pipe.models.losses import deviation_size
+from lddu_pipe.models.scoring import score_batch
 from lddu_pipe.pipelines.checkpoint import Checkpoint
 from lddu_pipe.types import MODALITIES
 
@@ -206,21 +206,13 @@ def _distance(
     found: HeadOutput, batch: Batch, head: CalibratedHead, calibration: Calibration
 ) -> float:
     """How far probabilities of a graph lie from what the pipeline makes of the same rows."""
-    with torch.inference_mode():
-        output = head.model(*batch)
-    logits = output.logits.numpy()
-    expected = np.tile(np.asarray(calibration.base_rates), (len(logits), 1))
-    deviation = deviation_size(output).numpy()
-    for index, here in enumerate(output.present.numpy()):
-        modalities = modalities_of(here)
-        if modalities:
-            scaling = calibration.of(modalities)
-            # Of the graph's own logits: a steep curve would make much of a rounding in them.
-            expected[index] = scaling.probabilities(np.asarray(found.logits)[index])
+    raw = score_batch(head.model, batch, passes=0)
+    # Of the graph's own logits: a steep curve would make much of a rounding in them.
+    expected = apply_calibration(replace(raw, logits=np.asarray(found.logits)), calibration)
     distances = {
-        "logits": _largest((found.logits - logits) / (1 + np.abs(logits))),
-        "deviation": _largest(found.deviation - deviation),
-        "probabilities": _largest(found.probabilities - expected),
+        "logits": _largest((found.logits - raw.logits) / (1 + np.abs(raw.logits))),
+        "deviation": _largest(found.deviation - raw.deviation),
+        "probabilities": _largest(found.probabilities - expected.probabilities),
     }
     for name, distance in distances.items():
         if not distance <= TOLERANCE:  # NaN, too

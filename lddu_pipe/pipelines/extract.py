@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from itertools import chain
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +21,23 @@ from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.extractors.companions import copy_companions
 from lddu_pipe.extractors.features import FeatureSet
 from lddu_pipe.labels import M3ED, MOSEI, LabelSet
-from lddu_pipe.pipelines.parts import load_part, save_part
 from lddu_pipe.pipelines.plan import LabelledRows, check_scales, plan_training
 from lddu_pipe.pipelines.rows import samples_of_rows
 from lddu_pipe.pipelines.settings import PipelineSettings
-from lddu_pipe.types import MODALITIES
+from lddu_pipe.types import MODALITIES, Modality
 
 logger = logging.getLogger(__name__)
 
-ROWS_AT_ONCE = 32
-"""Rows whose features are written together: at most so many are lost by an interruption."""
-PARTS_VERSION = 2
-"""Of what waits beside a store; what another version left is made again."""
+ROWS_AT_ONCE = 64
+"""Rows of a shard: at most so many are lost by an interruption."""
+WORK_VERSION = 3
+"""Of shards that are kept; what another version left is made again."""
 SHARES = (0.70, 0.85)
 """Where rows without a split go: below the first to train, below the second to valid."""
 
 Skipped = list[dict[str, str]]
+_LeftOut = list[tuple[int, str]]
+"""Of rows that have no features, the place among those that were read, and why."""
 
 
 def extract_manifest(
@@ -52,9 +52,9 @@ def extract_manifest(
 ) -> Skipped:
     """Run the extractors over the media of labelled rows and write a feature store.
 
-    Interrupted work is taken up where it stopped: finished rows wait beside `output`, in a
-    hidden folder that goes away when the store is there. Sequences are kept as long as they were
-    measured: what a model takes of them is the model's affair.
+    Interrupted work is taken up where it stopped: the store grows in a hidden folder beside
+    `output`, and shards that are finished are not made again. Sequences are kept as
+    long as they were measured: what a model takes of them is the model's affair.
 
     Args:
         features: of any extractors; no model of emotion is asked.
@@ -76,7 +76,6 @@ def extract_manifest(
     label_set = label_set or choose_labels(rows)
     targets = [row.target(label_set) for row in rows]
     splits = [split_of(row) for row in rows]
-    parts = output.with_name(f".{output.name}.parts")
     extractors = {modality: features.extractor(modality) for modality in MODALITIES}
     info = StoreInfo(
         name=name,
@@ -88,29 +87,33 @@ def extract_manifest(
         notes={"extractors": {name: item.describe() for name, item in extractors.items()}},
         scales=scales_of_rows(rows),
     )
-    chunks = [rows[begin : begin + ROWS_AT_ONCE] for begin in range(0, len(rows), ROWS_AT_ONCE)]
-    skipped: Skipped = []
-    with StoreWriter(output, info) as writer:
-        parts.mkdir(exist_ok=True)
-        paths = []
-        for done, chunk in enumerate(chunks):
-            progress("extract", done / len(chunks))
-            paths.append(_make_part(features, settings, chunk, info, parts))
-        found = chain.from_iterable(map(load_part, paths, map(len, chunks)))
-        for row, target, split, item in zip(rows, targets, splits, found, strict=True):
-            if isinstance(item, str):
-                logger.warning("%s: left out: %s", row.origin, item)
-                skipped.append({"id": row.id, "error": item})
-            else:
-                writer.write_rows(split, [_store_row(row, target, item, info)])
+    errors: dict[int, str] = {}
+    done = 0
+    with StoreWriter(output, info, resumable=True) as writer:
+        for split in SPLITS:
+            places = [index for index, name in enumerate(splits) if name == split]
+            for begin in range(0, len(places), ROWS_AT_ONCE):
+                progress("extract", done / len(rows))
+                chosen = places[begin : begin + ROWS_AT_ONCE]
+                some = [rows[index] for index in chosen], [targets[index] for index in chosen]
+                left_out: _LeftOut = writer.write_shard(
+                    split,
+                    _key(settings, *some, info),
+                    partial(_read, features, settings, *some, info),
+                )
+                errors |= {chosen[place]: why for place, why in left_out}
+                done += len(chosen)
+        for index in sorted(errors):
+            logger.warning("%s: left out: %s", rows[index].origin, errors[index])
+        skipped = [{"id": rows[index].id, "error": errors[index]} for index in sorted(errors)]
         if len(skipped) == len(rows):
             raise UnusableInputError(
                 f"none of the {len(rows)} rows can be used: {skipped[0]['error']}"
             )
         writer.note("skipped", skipped)
-        companions = features.companions
-        copy_companions(companions.folder, writer.work_folder, companions.weights)
-    shutil.rmtree(parts, ignore_errors=True)
+        copy_companions(
+            features.companions.folder, writer.work_folder, features.companions.weights
+        )
     return skipped
 
 
@@ -192,38 +195,42 @@ def group_of(row: ManifestRow) -> str:
     return row.speaker or (str(media) if media else row.id)
 
 
-def _make_part(
+def _read(
     features: FeatureSet,
     settings: PipelineSettings,
     rows: Sequence[ManifestRow],
+    targets: Sequence[NDArray[np.float32]],
     info: StoreInfo,
-    parts: Path,
-) -> Path:
-    """Where the features of some rows are in the hidden folder; made if they are not there."""
-    path = parts / f"{_key(settings, rows, info)}.safetensors"
-    if path.is_file():
-        return path
-    found: list[dict[Any, Steps] | str] = []
-    for sample in samples_of_rows(features, settings, rows, lambda stage, share: None):
+) -> tuple[list[StoreRow], _LeftOut]:
+    """Rows with their features, and which have none."""
+    found: list[StoreRow] = []
+    left_out: _LeftOut = []
+    samples = samples_of_rows(features, settings, rows, lambda stage, share: None)
+    for place, (row, target, sample) in enumerate(zip(rows, targets, samples, strict=True)):
         if isinstance(sample, str):
-            found.append(sample)
+            left_out.append((place, sample))
         elif not sample.sequences:
-            found.append("; ".join(f"{name}: {why}" for name, why in sample.missing.items()))
+            why = "; ".join(f"{name}: {reason}" for name, reason in sample.missing.items())
+            left_out.append((place, why))
         else:
-            found.append(
-                {name: Steps(item.values, item.valid) for name, item in sample.sequences.items()}
-            )
-    save_part(path, found)
-    return path
+            steps = {
+                name: Steps(item.values, item.valid) for name, item in sample.sequences.items()
+            }
+            found.append(_store_row(row, target, steps, info))
+    return found, left_out
 
 
-def _key(settings: PipelineSettings, rows: Sequence[ManifestRow], info: StoreInfo) -> str:
-    """Names the work on some rows: other files, other settings or other extractors, other name."""
-    facts: list[Any] = [PARTS_VERSION, dict(info.fingerprints), settings.describe()]
-    for row in rows:
-        facts.append(
-            [str(value) for key, value in asdict(row).items() if key not in ("labels", "scales")]
-        )
+def _key(
+    settings: PipelineSettings,
+    rows: Sequence[ManifestRow],
+    targets: Sequence[NDArray[np.float32]],
+    info: StoreInfo,
+) -> str:
+    """Names the work on some rows: another of its files, settings or extractors, another name."""
+    facts: list[Any] = [WORK_VERSION, dict(info.fingerprints), settings.describe()]
+    facts += [info.labels, info.scales]
+    for row, target in zip(rows, targets, strict=True):
+        facts.append([target.tolist(), *map(str, asdict(row).values())])
         for path in (row.video, row.audio, row.image, row.transcript):
             if path is not None:
                 status = path.stat()
@@ -232,7 +239,10 @@ def _key(settings: PipelineSettings, rows: Sequence[ManifestRow], info: StoreInf
 
 
 def _store_row(
-    row: ManifestRow, target: NDArray[np.float32], sequences: dict[Any, Steps], info: StoreInfo
+    row: ManifestRow,
+    target: NDArray[np.float32],
+    sequences: Mapping[Modality, Steps],
+    info: StoreInfo,
 ) -> StoreRow:
     # The name of a speaker says enough; a path is nobody's business but ours, so only its digest.
     group = None if row.speaker else _digest(group_of(row)).hex()[:16]

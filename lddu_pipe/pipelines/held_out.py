@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lddu_pipe import bootstrap
-from lddu_pipe.models.calibration import Calibration, fit_intervals
+from lddu_pipe.models.calibration import Calibration, apply_calibration, fit_intervals
 from lddu_pipe.pipelines.calibration import MINIMUM_ROWS, fit_calibration
-from lddu_pipe.pipelines.evaluate_store import ByFold, apply_calibrations
-from lddu_pipe.training.scoring import RawScores
+from lddu_pipe.pipelines.evaluate_store import ByFold
+from lddu_pipe.training.scoring import LabelledScores
 
 _DIFFERENCE = (None, "brier_minus_base_rates")
 
@@ -37,7 +37,7 @@ class HeldOut:
     """As in `evaluation.with_intervals`: the whole interval lies below 0."""
 
 
-def calibrate(raw: RawScores, scales: Sequence[str] = ()) -> Calibration:
+def calibrate(raw: LabelledScores, scales: Sequence[str] = ()) -> Calibration:
     """`fit_calibration` on all rows; sets of modalities of too few rows share one.
 
     Args:
@@ -53,7 +53,7 @@ def calibrate(raw: RawScores, scales: Sequence[str] = ()) -> Calibration:
 
 
 def calibrate_by_fold(
-    raw: RawScores, folds: NDArray[np.int64], scales: Sequence[str] = ()
+    raw: LabelledScores, folds: NDArray[np.int64], scales: Sequence[str] = ()
 ) -> ByFold:
     """For each fold, a calibration that was fitted on the rows of the others.
 
@@ -67,7 +67,7 @@ def calibrate_by_fold(
 
 
 def compare_with_base_rates(
-    raw: RawScores, by_fold: ByFold, groups: Sequence[str], split: str
+    raw: LabelledScores, by_fold: ByFold, groups: Sequence[str], split: str
 ) -> HeldOut:
     """Brier scores of probabilities, each calibrated on other rows, and of base rates.
 
@@ -78,7 +78,7 @@ def compare_with_base_rates(
         split: for people.
     """
     truth = (raw.labels >= 0.5).astype(np.float64)
-    answers = (apply_calibrations(by_fold, raw).probabilities, truth.mean(axis=0))
+    answers = (apply_calibration(raw, by_fold).probabilities, truth.mean(axis=0))
     own, plain = (((answer - truth) ** 2).mean(axis=1) for answer in answers)
     drawn = bootstrap.resample(
         lambda counts: {_DIFFERENCE: counts @ (own - plain) / counts.sum(axis=1)},

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.datasets.store import FeatureStore
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import write_whole
-from lddu_pipe.labels import LabelSet
 from lddu_pipe.models.calibration import (
     UNCLEAR_SHARE,
     Calibration,
@@ -25,16 +22,16 @@ from lddu_pipe.models.calibration import (
 from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.calibration import MINIMUM_ROWS, fit_calibration
 from lddu_pipe.pipelines.checkpoint import Checkpoint, copy_checkpoint
+from lddu_pipe.pipelines.evaluate import read_labelled
 from lddu_pipe.pipelines.evaluate_store import check_fit
-from lddu_pipe.pipelines.rows import samples_of_rows
-from lddu_pipe.training.scoring import RawScores, score_rows
+from lddu_pipe.training.scoring import LabelledScores, score_labelled
 
 REPORT_FILE = "calibration_report.json"
 
 
 def scores_of_store(
     checkpoint: Checkpoint, store: FeatureStore, split: str, progress: Callable[[str, float], None]
-) -> RawScores:
+) -> LabelledScores:
     """Raw scores of a split of a feature store.
 
     Raises:
@@ -43,38 +40,25 @@ def scores_of_store(
     """
     check_fit(checkpoint, store)
     rows = store.split(split)
-    return score_rows(checkpoint.model, rows, progress=lambda share: progress("score", share))
+    return score_labelled(checkpoint.model, rows, progress=lambda share: progress("score", share))
 
 
 def scores_of_manifest(
     pipeline: EmotionPipeline, rows: Sequence[ManifestRow], progress: Callable[[str, float], None]
-) -> tuple[RawScores, list[dict[str, str]]]:
+) -> tuple[LabelledScores, list[dict[str, str]]]:
     """Raw scores of the rows of a manifest that can be used; id and reason of the others.
 
     Raises:
         UnusableInputError: a row has no labels or an unknown one, or no row can be used.
     """
-    label_set = LabelSet(pipeline.checkpoint.config.name, pipeline.labels)
-    targets = [row.target(label_set) for row in rows]
-    names = pipeline.checkpoint.config.scales
-    samples, scales, skipped = [], [], []
-    found = samples_of_rows(pipeline.extractors, pipeline.settings, rows, progress)
-    for row, target, sample in zip(rows, targets, found, strict=True):
-        if isinstance(sample, str):
-            skipped.append({"id": row.id, "error": sample})
-        else:
-            samples.append(replace(sample, labels=target))
-            scales.append(row.scale_values(names))
-    if not samples:
-        raise UnusableInputError(
-            f"none of the {len(rows)} rows can be used: {skipped[0]['error']}"
-        )
-    return pipeline.predictor.raw_scores(samples, np.stack(scales)), skipped
+    given = read_labelled(pipeline, rows, progress)
+    raw = pipeline.predictor.scores(given.samples)
+    return LabelledScores(**vars(raw), labels=given.labels, scales=given.scales), given.skipped
 
 
 def recalibrate(
     checkpoint: Checkpoint,
-    raw: RawScores,
+    raw: LabelledScores,
     output: Path,
     *,
     method: Method,

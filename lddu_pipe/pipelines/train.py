@@ -32,7 +32,7 @@ from lddu_pipe.pipelines.plan import plan_of_store, rows_to_learn_from, share_ou
 from lddu_pipe.training.progress import Log, ProgressCallback, ignore, prefixed, prefixed_log
 from lddu_pipe.training.reporting import make_reporters
 from lddu_pipe.training.run import MODEL_FOLDER, claim, is_first, remove_checkpoints, train_model
-from lddu_pipe.training.scoring import RawScores, score_rows
+from lddu_pipe.training.scoring import LabelledScores, score_labelled
 from lddu_pipe.training.settings import TrainSettings
 
 METRICS_FILE = "metrics.json"
@@ -118,7 +118,7 @@ def train(
     if "test" in store.splits:
         progress("evaluate on test", 0.0)
         test = store.split("test")
-        raw = score_rows(checkpoint.model, test, passes=PASSES)
+        raw = score_labelled(checkpoint.model, test, passes=PASSES)
         evaluations = {
             protocol: evaluate_scores(checkpoint, test, "test", raw, protocol)
             for protocol in PROTOCOLS
@@ -138,7 +138,7 @@ class _Judged:
     """Scores of rows that training had not learned from, and what was fitted on them."""
 
     rows: Rows
-    scores: RawScores
+    scores: LabelledScores
     calibration: Calibration
     held_out: HeldOut
     by_fold: ByFold
@@ -159,7 +159,7 @@ def _judged_by_valid(
     if model is None:
         return None
     progress("calibrate", 0.0)
-    scores = score_rows(model, valid, passes=PASSES)
+    scores = score_labelled(model, valid, passes=PASSES)
     scales = model.config.scales
     parts = share_out(valid.labels, valid.groups, settings.seed)
     by_fold = calibrate_by_fold(scores, parts, scales)

@@ -86,27 +86,30 @@ def doubt_figures(
     for corpus in CORPORA:
         spoilt = scored["spoilt"][corpus]
         # A text of one word cannot be spoilt: the same rows as they are, no others.
-        clean = scored["report"][corpus].only({sample.utterance.id for sample in spoilt.samples})
-        doubts = np.concatenate([clean.aleatoric, spoilt.aleatoric])[:, None]
-        is_spoilt = np.repeat([0, 1], [len(clean.samples), len(spoilt.samples)])[:, None]
+        clean = scored["report"][corpus].only(spoilt.ids)
+        doubts = np.concatenate([mean_aleatoric(clean), mean_aleatoric(spoilt)])[:, None]
+        is_spoilt = np.repeat([0, 1], [len(clean.ids), len(spoilt.ids)])[:, None]
         (notices[corpus],) = roc_auc(is_spoilt, doubts)
     faces = scored["report"]["ferplus"]
-    names = [sample.utterance.id for sample in faces.samples]
-    disagreement = vote_entropy(data / "vision" / "ferplus_valid.npz", names)
+    disagreement = vote_entropy(data / "vision" / "ferplus_valid.npz", list(faces.ids))
     random = np.random.default_rng(seed)
     senseless = [gibberish(random) for _ in range(GIBBERISH_ROWS)]
     return {
         "notices_damage": notices,
-        "follows_votes": float(spearmanr(faces.aleatoric, disagreement).statistic),
+        "follows_votes": float(spearmanr(mean_aleatoric(faces), disagreement).statistic),
         "abstained_spoilt": {
-            corpus: float(
-                np.mean([item.abstained for item in scored["spoilt"][corpus].predictions])
-            )
+            corpus: float(scored["spoilt"][corpus].calibrated.abstained.mean())
             for corpus in CORPORA
         },
         "abstained_foreign": abstained(pipeline, list(UNKNOWN_LANGUAGES)),
         "abstained_gibberish": abstained(pipeline, senseless),
     }
+
+
+def mean_aleatoric(rows: ScoredRows) -> NDArray[np.float64]:
+    """(rows,) mean of the labels' aleatoric uncertainty, 0..1."""
+    mean: NDArray[np.float64] = rows.calibrated.aleatoric.mean(axis=1)
+    return mean
 
 
 def abstained(pipeline: EmotionPipeline, texts: list[str]) -> float:
@@ -193,7 +196,7 @@ def report(checkpoint: Path, manifests: Path, data: Path, seed: int) -> None:
     }
     for half in HALVES:
         for corpus, rows in scored[half].items():
-            least = least_calibration_error(rows.probabilities)
+            least = least_calibration_error(rows.calibrated.probabilities)
             results[half][corpus]["least_ece"] = float(least.mean())
     results["doubt"] = doubt_figures(pipeline, scored, data, seed)
     (checkpoint / "evaluation.json").write_text(json.dumps(results, indent=1) + "\n")
@@ -202,7 +205,7 @@ def report(checkpoint: Path, manifests: Path, data: Path, seed: int) -> None:
         draw_reliability(
             checkpoint / f"reliability-{corpus}.png",
             rows.truth,
-            rows.probabilities,
+            rows.calibrated.probabilities,
             pipeline.labels,
             caption=f"{title}, {HALVES['report']}",
         )

@@ -224,6 +224,38 @@ def test_an_empty_folder_may_become_a_store(tmp_path):
     assert len(open_store(tmp_path / "store").split("train")) == 4
 
 
+def test_finished_shards_are_not_made_again(tmp_path):
+    made = []
+
+    def write(*shards):
+        """Shards of a key, rows and a value each; an error in place of rows interrupts."""
+        with StoreWriter(tmp_path / "store", INFO, resumable=True) as writer:
+            found = []
+            for key, rows in shards:
+
+                def make(key=key, rows=rows):
+                    made.append(key)
+                    if isinstance(rows, type):
+                        raise rows
+                    return rows, f"of {key}"
+
+                found.append(writer.write_shard("train", key, make))
+            writer.write_shard("test", "none", lambda: ([], None))
+            return found
+
+    with pytest.raises(KeyboardInterrupt):
+        write(("a", ROWS[:1]), ("b", []), ("c", ROWS[1:2]), ("d", ROWS), ("e", KeyboardInterrupt))
+    assert not (tmp_path / "store").exists()
+    # Another third, and no fourth any more.
+    assert write(("a", ROWS), ("b", ROWS), ("x", ROWS[2:])) == ["of a", "of b", "of x"]
+    assert made == ["a", "b", "c", "d", "e", "x"]
+    found = open_store(tmp_path / "store").split("train")
+    for row, written in zip(found, [ROWS[0], *ROWS[2:]], strict=True):
+        same(row, written)
+    files = ["store.json", "train-00000.safetensors", "train-00001.safetensors", "train.jsonl"]
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == files
+
+
 def test_a_folder_that_is_no_store_says_how_to_make_one(tmp_path):
     with pytest.raises(UnusableInputError, match=r"is not a feature store.*dataset import"):
         open_store(tmp_path)

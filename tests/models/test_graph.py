@@ -12,18 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lddu_pipe.errors import IncompatibleModelError
+from lddu_pipe.models.batch import Batch
 from lddu_pipe.models.calibration import (
     NEVER,
     QUANTILES,
     Calibration,
     Curve,
     SetCalibration,
+    apply_calibration,
     set_name,
 )
 from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.models.graph import CalibratedHead, HeadOutput, Ramps
 from lddu_pipe.models.lddu import LDDUModel
-from lddu_pipe.models.losses import deviation_size
+from lddu_pipe.models.scoring import score_batch
 from lddu_pipe.types import MODALITIES
 
 SIZES = {"text": 12, "audio": 7, "vision": 5}
@@ -106,17 +108,15 @@ def test_it_says_what_model_and_calibration_say(model: LDDUModel, variant: dict)
     found = HeadOutput(
         *map(torch.Tensor.numpy, CalibratedHead(model, calibration)(*arguments(values, masks)))
     )
-    output = model(values, masks)
-    np.testing.assert_allclose(found.logits, output.logits, atol=2e-6)
-    np.testing.assert_allclose(found.deviation, deviation_size(output), atol=2e-6)
-    for row, modalities in enumerate(SETS):
-        of_set = calibration.of(modalities)
-        probabilities = of_set.probabilities(found.logits[row : row + 1])
-        aleatoric = of_set.aleatoric(found.deviation[row : row + 1])
-        np.testing.assert_allclose(found.probabilities[row], probabilities[0], atol=1e-6)
-        np.testing.assert_allclose(found.aleatoric[row], aleatoric[0], atol=1e-5)
-        assert (found.decisions[row] == of_set.decide(probabilities)[0]).all()
-        assert found.abstained[row] == of_set.abstains(probabilities, aleatoric)[0]
+    raw = score_batch(model, Batch(values, masks), passes=0)
+    np.testing.assert_allclose(found.logits, raw.logits, atol=2e-6)
+    np.testing.assert_allclose(found.deviation, raw.deviation, atol=2e-6)
+    own = replace(raw, logits=found.logits, deviation=found.deviation)
+    expected = apply_calibration(own, calibration)
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-6)
+    np.testing.assert_allclose(found.aleatoric, expected.aleatoric, atol=1e-5)
+    assert (found.decisions == expected.decisions).all()
+    assert (found.abstained == expected.abstained).all()
     assert (found.probabilities[-1] == np.float32(calibration.base_rates)).all()
     assert not found.decisions[-1].any()
     assert found.abstained[-1]

@@ -54,14 +54,7 @@ def score(pipe: EmotionPipeline, folder: Path, rows: list[dict[str, object]]) ->
 
 def share_with(pipe: EmotionPipeline, scored: ScoredRows, label: str) -> float:
     index = pipe.labels.index(label)
-    return float(
-        np.mean(
-            [
-                scores.emotions[index].probability >= pipe.predictor.thresholds(sample)[index]
-                for scores, sample in zip(scored.predictions, scored.samples, strict=True)
-            ]
-        )
-    )
+    return float(scored.calibrated.decisions[:, index].mean())
 
 
 def rows_of(text: str, pictures: list[Path], voices: list[Path]) -> list[dict[str, object]]:

@@ -19,32 +19,33 @@ from lddu_pipe.pipelines.evaluate_store import (
     evaluate_scores,
 )
 from lddu_pipe.pipelines.evaluation import Evaluation
-from lddu_pipe.training.scoring import RawScores
+from lddu_pipe.training.scoring import LabelledScores
 from lddu_pipe.types import MODALITIES
 
 ROWS = 400
 
 
 @pytest.fixture(scope="module")
-def raw() -> RawScores:
+def raw() -> LabelledScores:
     random = np.random.default_rng(0)
     logits = random.normal(-1, 2, (ROWS, 6)).astype(np.float32)
     labels = (random.random((ROWS, 6)) < sigmoid(logits)).astype(np.float32)
     present = np.tile([True, False, False], (ROWS, 1))
-    sampled, no_scales = np.stack([logits, logits + 1]), np.zeros((3, ROWS, 0), np.float32)
-    return RawScores(logits, np.abs(logits), sampled, present, labels, *no_scales)
+    sampled, no_scales = np.stack([logits, logits + 1], axis=1), np.zeros((ROWS, 0), np.float32)
+    arrays = (logits, np.abs(logits), sampled, present, no_scales, no_scales)
+    return LabelledScores(*arrays, labels=labels, scales=no_scales)
 
 
 @pytest.fixture(scope="module")
-def of_set(raw: RawScores) -> SetCalibration:
+def of_set(raw: LabelledScores) -> SetCalibration:
     return fit_set(raw.logits, raw.labels, raw.deviation)
 
 
 def evaluated(
-    raw: RawScores, of_set: SetCalibration, protocol: str = "validation-selected"
+    raw: LabelledScores, of_set: SetCalibration, protocol: str = "validation-selected"
 ) -> Evaluation:
     checkpoint = SimpleNamespace(
-        config=SimpleNamespace(name="lddu", version="1", scales=[]),
+        config=SimpleNamespace(name="lddu", version="1", labels=MOSEI.labels, scales=[]),
         calibration=Calibration({"text": of_set}, (0.5,) * 6),
     )
     sizes = dict.fromkeys(MODALITIES, 1)
@@ -55,7 +56,7 @@ def evaluated(
 
 
 def test_a_label_that_is_never_to_be_decided_is_not_at_probability_1_either(
-    raw: RawScores, of_set: SetCalibration
+    raw: LabelledScores, of_set: SetCalibration
 ) -> None:
     certain = replace(raw, logits=np.full_like(raw.logits, 1e4))
     found = evaluated(certain, replace(of_set, threshold=(1.0,) * 6))
@@ -64,7 +65,7 @@ def test_a_label_that_is_never_to_be_decided_is_not_at_probability_1_either(
 
 
 def test_the_paper_protocol_knows_one_threshold_and_no_calibration(
-    raw: RawScores, of_set: SetCalibration
+    raw: LabelledScores, of_set: SetCalibration
 ) -> None:
     careful = replace(of_set, abstain_above=0.1, coverage=0.9, conformal_threshold=0.8)
     found = evaluated(raw, careful, "paper")
@@ -77,7 +78,7 @@ def test_the_paper_protocol_knows_one_threshold_and_no_calibration(
 
 
 def test_abstention_and_label_sets_are_judged_on_the_rows(
-    raw: RawScores, of_set: SetCalibration
+    raw: LabelledScores, of_set: SetCalibration
 ) -> None:
     careful = replace(of_set, abstain_above=0.1, coverage=0.9, conformal_threshold=0.8)
     found = evaluated(raw, careful)

@@ -18,11 +18,12 @@ from click.testing import CliRunner
 
 from lddu_pipe.cli import main
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
-from lddu_pipe.models.calibration import Calibration
+from lddu_pipe.models.batch import Batch
+from lddu_pipe.models.calibration import Calibration, apply_calibration
 from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.models.graph import HeadOutput
 from lddu_pipe.models.lddu import LDDUModel
-from lddu_pipe.models.losses import deviation_size
+from lddu_pipe.models.scoring import score_batch
 from lddu_pipe.pipelines import export
 from lddu_pipe.pipelines.calibration import fit_calibration
 from lddu_pipe.pipelines.checkpoint import load_checkpoint, save_checkpoint
@@ -92,23 +93,13 @@ def test_it_is_equal_to_torch(checkpoint, session, rows: int, steps: dict) -> No
         inputs[name] = values.get(name, nothing)
         inputs[f"{name}_mask"] = masks.get(name, np.zeros((rows, 0), np.bool_))
     found = HeadOutput(*session.run(None, inputs))
-    with torch.inference_mode():
-        output = checkpoint.model(
-            {name: torch.from_numpy(item) for name, item in values.items()},
-            {name: torch.from_numpy(item) for name, item in masks.items()},
-        )
-    np.testing.assert_allclose(found.logits, output.logits, atol=1e-4, rtol=1e-4)
-    np.testing.assert_allclose(found.deviation, deviation_size(output), atol=1e-4)
-    for row, here in enumerate(output.present.numpy()):
-        modalities = [name for name, known in zip(MODALITIES, here, strict=True) if known]
-        if modalities:
-            of_set = checkpoint.calibration.of(modalities)
-            expected = of_set.probabilities(output.logits[row].numpy())
-            np.testing.assert_allclose(found.probabilities[row], expected, atol=3e-5)
-        else:
-            assert found.abstained[row]
-            rates = np.float32(checkpoint.calibration.base_rates)
-            assert (found.probabilities[row] == rates).all()
+    given = ({key: torch.from_numpy(item) for key, item in x.items()} for x in (values, masks))
+    raw = score_batch(checkpoint.model, Batch(*given), passes=0)
+    np.testing.assert_allclose(found.logits, raw.logits, atol=1e-4, rtol=1e-4)
+    np.testing.assert_allclose(found.deviation, raw.deviation, atol=1e-4)
+    expected = apply_calibration(raw, checkpoint.calibration)
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=3e-5)
+    assert found.abstained[~raw.present.any(axis=1)].all()
 
 
 @pytest.mark.slow

@@ -6,29 +6,31 @@ import numpy as np
 import pytest
 
 from lddu_pipe.metrics import brier_score
-from lddu_pipe.pipelines.evaluate_store import apply_calibrations
+from lddu_pipe.models.calibration import apply_calibration
+from lddu_pipe.models.scores import put_together
 from lddu_pipe.pipelines.evaluation import evaluate_answers, with_intervals
 from lddu_pipe.pipelines.held_out import calibrate_by_fold, compare_with_base_rates
 from lddu_pipe.pipelines.plan import share_out
-from lddu_pipe.training.scoring import RawScores, put_together
+from lddu_pipe.training.scoring import LabelledScores
 
 ROWS = 60
 FOLDS = np.arange(ROWS) % 5
 GROUPS = [str(index) for index in range(ROWS)]
 
 
-def scores(signal: float, seed: int = 0, copies: int = 1) -> RawScores:
+def scores(signal: float, seed: int = 0, copies: int = 1) -> LabelledScores:
     random = np.random.default_rng(seed)
     truth = (random.random((ROWS // copies, 4)) < 0.3).astype(np.float32)
     logits = signal * (truth - 0.5) + random.normal(size=truth.shape)
     truth, logits = np.tile(truth, (copies, 1)), np.tile(logits, (copies, 1))
     present = np.tile([False, True, False], (ROWS, 1))
-    nothing = np.zeros((0, *truth.shape), np.float32)
-    arrays = (logits.astype(np.float32), np.ones_like(truth), nothing, present, truth)
-    return RawScores(*arrays, *np.zeros((3, ROWS, 0), np.float32))
+    nothing = np.zeros((ROWS, 0, 4), np.float32)
+    arrays = (logits.astype(np.float32), np.ones_like(truth), nothing, present)
+    no_scales = np.zeros((ROWS, 0), np.float32)
+    return LabelledScores(*arrays, no_scales, no_scales, labels=truth, scales=no_scales)
 
 
-def compared(raw: RawScores, groups: list[str] = GROUPS):
+def compared(raw: LabelledScores, groups: list[str] = GROUPS):
     return compare_with_base_rates(raw, calibrate_by_fold(raw, FOLDS), groups, "folds")
 
 
@@ -57,7 +59,7 @@ def test_brier_scores_are_those_of_metrics() -> None:
 
 def test_the_labels_of_a_fold_have_no_say_in_its_calibration() -> None:
     raw = scores(2.0)
-    other = RawScores(**{**vars(raw), "labels": raw.labels.copy()})
+    other = LabelledScores(**{**vars(raw), "labels": raw.labels.copy()})
     other.labels[FOLDS == 1] = 1 - other.labels[FOLDS == 1]
     own, turned = (calibrate_by_fold(item, FOLDS) for item in (raw, other))
     assert own[1][1] == turned[1][1]
@@ -76,7 +78,7 @@ def test_copies_of_rows_in_a_group_make_nothing_surer() -> None:
 def test_the_interval_and_the_rule_are_those_of_evaluations(make_answers, signal: float) -> None:
     raw = scores(signal)
     found = compared(raw, [f"speaker {index % 12}" for index in range(ROWS)])  # as `answers`
-    applied = apply_calibrations(calibrate_by_fold(raw, FOLDS), raw)
+    applied = apply_calibration(raw, calibrate_by_fold(raw, FOLDS))
     answers = make_answers(
         rows=ROWS,
         labels=("a", "b", "c", "d"),

@@ -14,18 +14,19 @@ from lddu_pipe.metrics import expected_calibration_error
 from lddu_pipe.models.calibration import Target, sigmoid
 from lddu_pipe.pipelines.checkpoint import load_checkpoint
 from lddu_pipe.pipelines.recalibrate import recalibrate
-from lddu_pipe.training.scoring import RawScores
+from lddu_pipe.training.scoring import LabelledScores
 
 
-def text_scores(rows: int, seed: int) -> RawScores:
+def text_scores(rows: int, seed: int) -> LabelledScores:
     """Logits of text alone whose probabilities are too high by a shift of 1.5."""
     random = np.random.default_rng(seed)
     logits = random.normal(-1, 1.5, (rows, 6)).astype(np.float32)
     labels = (random.random((rows, 6)) < sigmoid(logits - 1.5)).astype(np.float32)
     present = np.tile([True, False, False], (rows, 1))
-    nothing = np.zeros((0, rows, 6), np.float32)
-    no_scales = np.zeros((3, rows, 0), np.float32)
-    return RawScores(logits, np.abs(logits), nothing, present, labels, *no_scales)
+    nothing = np.zeros((rows, 0, 6), np.float32)
+    no_scales = np.zeros((rows, 0), np.float32)
+    arrays = (logits, np.abs(logits), nothing, present, no_scales, no_scales)
+    return LabelledScores(*arrays, labels=labels, scales=no_scales)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def checkpoint():
     return load_checkpoint("lddu-base-en")
 
 
-def calibrate(checkpoint, raw: RawScores, output: Path, **changes):
+def calibrate(checkpoint, raw: LabelledScores, output: Path, **changes):
     options = {"method": "platt", "target": Target(), "risk": None, "coverage": None} | changes
     return recalibrate(checkpoint, raw, output, **options)
 

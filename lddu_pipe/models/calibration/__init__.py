@@ -4,9 +4,11 @@ Calibration is kept per set of present modalities, since a model that only hears
 other places than one that also reads. `sets` holds what a checkpoint carries; `scaling`,
 `thresholds`, `abstention` and `conformal` are the choices that go into it, and `fitting` learns
 one set from its rows. `intervals` are those of continuous scales, which all sets share.
+`applying` makes of a model's scores all that is said of rows.
 """
 
 from lddu_pipe.models.calibration.abstention import Abstention, abstain_for_risk, expected_error
+from lddu_pipe.models.calibration.applying import CalibratedScores, apply_calibration
 from lddu_pipe.models.calibration.conformal import label_set, label_set_threshold
 from lddu_pipe.models.calibration.fitting import UNCLEAR_SHARE, fit_set
 from lddu_pipe.models.calibration.intervals import ScaleInterval, fit_intervals
@@ -46,6 +48,7 @@ __all__ = [
     "TARGETS",
     "UNCLEAR_SHARE",
     "Abstention",
+    "CalibratedScores",
     "Calibration",
     "Curve",
     "Method",
@@ -54,6 +57,7 @@ __all__ = [
     "SetCalibration",
     "Target",
     "abstain_for_risk",
+    "apply_calibration",
     "choose_thresholds",
     "decide",
     "expected_error",
