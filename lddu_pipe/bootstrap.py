@@ -123,7 +123,7 @@ def interval(draws: Floats) -> Interval | None:
 
 
 def lies_below_zero(draws: Floats) -> bool | None:
-    """Whether the middle 95 % of draws does, on its whole length; None where nothing is known."""
+    """Whether the middle 95 % of the draws lies below 0; None where a draw is undefined."""
     if np.isnan(draws).any():
         return None
     return bool(np.quantile(draws, (1 + LEVEL) / 2) < 0)

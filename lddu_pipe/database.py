@@ -104,7 +104,7 @@ class Database:
             yield self._connection
 
     def changes(self) -> tuple[int, int]:
-        """Others than before after anybody, here or in another process, has changed the file."""
+        """Differs from an earlier answer where anybody, in any process, changed the file since."""
         with self._lock:
             version = self._connection.execute("PRAGMA data_version").fetchone()[0]
             return int(version), self._connection.total_changes

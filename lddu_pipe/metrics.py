@@ -6,7 +6,8 @@ raise `ValueError`. A ratio 0/0 counts 0, as in the papers, unless a function sa
 is undefined (the ROC-AUC of a label that never occurs) is None and never NaN. Rows in another
 order give the same figures, also where probabilities tie.
 
-Precision, recall, F1, Jaccard, average precision and ROC-AUC are scikit-learn's.
+Precision, recall, F1, Jaccard, average precision and ROC-AUC are scikit-learn's, which takes a
+second to import: functions do so when they need it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from math import ceil
 from typing import Any
 
 import numpy as np
-import sklearn.metrics
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
@@ -103,11 +103,13 @@ class PrecisionRecallCurve:
 
 def classification_scores(truth: ArrayLike, predictions: ArrayLike) -> ClassificationScores:
     """Precision, recall and F1: micro, macro and of each label."""
+    from sklearn.metrics import precision_recall_fscore_support
+
     real, decided = _truth_and_predictions(truth, predictions)
     columns = range(real.shape[1])
     real, decided = _indicators(real), _indicators(decided)
     micro, macro, each = (
-        sklearn.metrics.precision_recall_fscore_support(
+        precision_recall_fscore_support(
             real, decided, labels=columns, average=average, zero_division=0.0
         )[:3]
         for average in ("micro", "macro", None)
@@ -131,11 +133,11 @@ def jaccard_accuracy(truth: ArrayLike, predictions: ArrayLike, *, empty: float =
         predictions: (rows, labels) bool.
         empty: What a row counts where neither side names a label: 0 as in the papers' code, or 1.
     """
+    from sklearn.metrics import jaccard_score
+
     real, decided = _truth_and_predictions(truth, predictions)
     real, decided = _indicators(real), _indicators(decided)
-    return float(
-        sklearn.metrics.jaccard_score(real, decided, average="samples", zero_division=empty)
-    )
+    return float(jaccard_score(real, decided, average="samples", zero_division=empty))
 
 
 def hamming_loss(truth: ArrayLike, predictions: ArrayLike) -> float:
@@ -293,12 +295,12 @@ def top1_macro_f1(
 
     Rows and answers as in `top1_accuracy`. A class that is neither true nor answered counts 0.
     """
+    from sklearn.metrics import f1_score
+
     wanted, answers, classes = _top1(truth, probabilities, predictions)
     if not len(wanted):
         return None
-    score = sklearn.metrics.f1_score(
-        wanted, answers, labels=range(classes), average="macro", zero_division=0.0
-    )
+    score = f1_score(wanted, answers, labels=range(classes), average="macro", zero_division=0.0)
     return float(score)
 
 
@@ -448,9 +450,11 @@ def _frequency_bins(present: Bools, score: Floats, bins: int) -> FrequencyBins:
 
 
 def _precision_recall_curve(present: Bools, score: Floats) -> PrecisionRecallCurve | None:
+    from sklearn.metrics import precision_recall_curve
+
     if not present.any():
         return None
-    precision, recall, _ = sklearn.metrics.precision_recall_curve(present, score)
+    precision, recall, _ = precision_recall_curve(present, score)
     # It begins at the lowest threshold, and ends with a point that belongs to none.
     return PrecisionRecallCurve(precision[-2::-1], recall[-2::-1])
 
@@ -461,9 +465,11 @@ def _average_precision(present: Bools, score: Floats) -> float | None:
 
 
 def _roc_auc(present: Bools, score: Floats) -> float | None:
+    from sklearn.metrics import roc_auc_score
+
     if not present.any() or present.all():
         return None
-    return float(sklearn.metrics.roc_auc_score(present, score))
+    return float(roc_auc_score(present, score))
 
 
 def _top1(

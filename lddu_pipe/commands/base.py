@@ -67,7 +67,7 @@ class Command(_Documented):
             try:
                 return super().invoke(ctx)
             except (click.ClickException, Exit, Abort, BrokenPipeError):
-                raise  # click's own, and the reader of a pipe who has seen enough
+                raise  # click's own, and a pipe whose reader has closed it
             except Exception as error:
                 # Whatever it is: a person gets one line, and the traceback only when asked for.
                 report(error, debug=debug)

@@ -191,8 +191,8 @@ def batch(
             _print_plan(chosen, len(items), as_json=as_json, quiet=quiet)
             return
         make = _engine(held, len(chosen), workers, time_limit, engine, address, gpus_per_worker)
-        with BatchProgress(quiet=quiet) as watcher:
-            result = held.run(chosen, make, watcher)
+        with BatchProgress(quiet=quiet) as callback:
+            result = held.run(chosen, make, callback)
         result.entries = held.entries(items)
         if "parquet" in plan.formats:
             held.write_dataset(result.entries)

@@ -15,7 +15,7 @@ def draw_run(folder: Path, found: Evaluation, source: str = "") -> None:
     Args:
         folder: Made if need be.
         found: What is drawn.
-        source: What the rows are, for the caption; that of a store knows.
+        source: What the rows are, for the caption; ignored for a store, whose figures name it.
     """
     from lddu_pipe.writers.figures import draw_evaluation
 

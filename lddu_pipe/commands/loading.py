@@ -1,4 +1,4 @@
-"""The one place where the command line gets its pipelines and models from."""
+"""The one place where the command line loads pipelines and models."""
 
 from __future__ import annotations
 

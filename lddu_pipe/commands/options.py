@@ -21,7 +21,7 @@ DEFAULT_MODEL = "lddu-base-en"
 
 
 class _ExistingFile(click.Path):
-    """A file of this machine; of an address it is said that it is none."""
+    """A file of this machine; an address is refused as such."""
 
     def __init__(self) -> None:
         super().__init__(exists=True, dir_okay=False, path_type=Path)

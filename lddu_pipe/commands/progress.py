@@ -61,7 +61,7 @@ class Bar:
 
 @contextmanager
 def progress(subject: str) -> Iterator[Bar]:
-    """Show a bar that is gone afterwards.
+    """Show a bar that is gone afterwards; what it gives is the progress callback that moves it.
 
     Nothing is shown where standard error is no terminal, or with ``-q``, ``-v`` or ``--debug``:
     a moving bar and a log would write over each other.

@@ -1,4 +1,4 @@
-"""The one place where the command line gets what was corrected from."""
+"""The one place where the command line opens corrections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def opened_desk(folder: Path) -> Iterator[tuple[ReviewDesk, Sequence[str]]]:
-    """The corrections in a folder, to be read, and everybody whose they are.
+    """Open the corrections in a folder for reading; gives them and their owners.
 
     Args:
         folder: the output of a batch, or the data folder of a server, which may be running.

@@ -1,4 +1,4 @@
-"""Speech recognition by faster-whisper, which invents no words where nobody speaks.
+"""Speech recognition by faster-whisper; where nobody speaks it gives no words.
 
 Whisper writes English sentences for whatever it hears: for music, for sobs, for Swedish. What it
 invents is told from what was said by how sure it is of its words and, where it is not, by reading

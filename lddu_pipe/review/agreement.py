@@ -11,22 +11,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from lddu_pipe.review.candidates import Candidate, Key
 from lddu_pipe.review.queue import sample
 from lddu_pipe.review.store import Correction
 
 LEVEL = 0.95
-"""Of intervals."""
+"""Of the confidence intervals."""
 
 
 @dataclass(frozen=True)
 class Share:
     """A part of a whole, with a Wilson interval where it was drawn at random.
 
-    The interval takes the whole for endless, and so is a little too wide where most of it was
-    looked at.
+    The interval assumes an endless whole, and so is a little too wide where most of it was looked
+    at.
     """
+
+    __pydantic_config__: ClassVar = {"use_attribute_docstrings": True}  # in the API's schema
 
     count: int
     total: int
@@ -40,6 +43,8 @@ class Share:
 class LabelAgreement:
     """Agreement on one label, over the decisions of the random sample."""
 
+    __pydantic_config__: ClassVar = {"use_attribute_docstrings": True}  # in the API's schema
+
     label: str
     agreed: Share
     expected: float | None
@@ -51,6 +56,7 @@ class LabelAgreement:
     reviewer: int
     """Where the reviewer does."""
     both: int
+    """Where both do."""
     precision: Share
     """Of what the model says is present, the part that is."""
     recall: Share
@@ -60,8 +66,10 @@ class LabelAgreement:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """The state of a review."""
+class ReviewProgress:
+    """How far a review is, and how often model and reviewer agree: see docs/review.md."""
+
+    __pydantic_config__: ClassVar = {"use_attribute_docstrings": True}  # in the API's schema
 
     utterances: int
     judged: int
@@ -98,7 +106,7 @@ class _Decision:
     confidence: float
 
 
-def measure(candidates: Sequence[Candidate], judged: Mapping[Key, Correction]) -> Progress:
+def measure(candidates: Sequence[Candidate], judged: Mapping[Key, Correction]) -> ReviewProgress:
     """Measure progress and agreement.
 
     Args:
@@ -114,7 +122,7 @@ def measure(candidates: Sequence[Candidate], judged: Mapping[Key, Correction]) -
     rows = [decision for pair in of_sample for decision in _decisions(*pair)]
     sets = [_agrees(*pair) for pair in of_sample]
     labels = dict.fromkeys(label for candidate in candidates for label in candidate.labels)
-    return Progress(
+    return ReviewProgress(
         utterances=len(by_key),
         judged=len(judged),
         unsure=len(judged) - len(told),

@@ -41,7 +41,7 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """What is kept of one annotation; each reading of it is another."""
+    """What is kept of an annotation that was read; reading it again makes another one."""
 
     media: str
     """sha256 of what was annotated, or what stands for it."""
@@ -63,7 +63,7 @@ class Reading:
     """Annotations that were read, each kept until its file changes. Threads may share it."""
 
     def __init__(self) -> None:
-        """Nothing is read yet."""
+        """Read nothing yet."""
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[tuple[int, int], Opened]] = {}
 
@@ -92,7 +92,7 @@ class Reading:
         return opened
 
     def forget(self, item_id: str) -> None:
-        """Keep an annotation no longer."""
+        """Forget an annotation."""
         with self._lock:
             self._kept.pop(item_id, None)
 
@@ -100,7 +100,7 @@ class Reading:
 def open_annotation(item_id: str, annotation: Annotation) -> Opened:
     """What is kept of an annotation."""
     media = annotation.media
-    # Data from memory have no bytes to tell them by; nobody annotates the same again.
+    # Data from memory have no sha256; each such annotation counts as media of its own.
     name = media.sha256 or f"item:{item_id}"
     labels = annotation.model.labels
     candidates = {

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
-from lddu_pipe.review.agreement import Progress, measure
+from lddu_pipe.review.agreement import ReviewProgress, measure
 from lddu_pipe.review.candidates import Opened, Reading, open_annotation
 from lddu_pipe.review.manifest import Export, label_rows
 from lddu_pipe.review.queue import Why, offers
@@ -38,6 +39,8 @@ class Corrections:
 class Offer:
     """An utterance to look at."""
 
+    __pydantic_config__: ClassVar = {"use_attribute_docstrings": True}  # in the API's schema
+
     item: str
     name: str
     """Of the item."""
@@ -47,6 +50,7 @@ class Offer:
     end: float | None
     text: str
     why: Why
+    """`random` ones make the estimate of agreement unbiased."""
     uncertainty: float
     """How many of its decisions are expected to be wrong."""
 
@@ -156,7 +160,7 @@ class ReviewDesk:
         replaces: int | None = None,
         annotated: str | None = None,
     ) -> Correction:
-        """Say what is right of an utterance.
+        """Store what a reviewer says of an utterance.
 
         Args:
             owner: whoever says so.
@@ -288,7 +292,7 @@ class ReviewDesk:
         """How many utterances of each item were looked at, by the item's id."""
         return dict(self._survey(owner).judged_of_item)
 
-    def progress(self, owner: str) -> Progress:
+    def progress(self, owner: str) -> ReviewProgress:
         """How far the review is, and how often model and reviewer agree."""
         found = self._survey(owner)
         return measure([found.candidates[key] for key in found.by_lot], found.judged)
@@ -305,8 +309,8 @@ class ReviewDesk:
         )
 
     def _survey(self, owner: str) -> Survey:
-        """What there is; made anew only after an annotation or a correction has changed."""
-        # Before anything is read: what changes meanwhile is seen the next time.
+        """What there is to review; computed again only after a change."""
+        # Asked before anything is read, so that a change meanwhile is seen the next time.
         changes = [repository.store.changes() for repository in self._repositories]
         opened = [list(self._opened(repository, owner)) for repository in self._repositories]
         state = changes, [[(item.id, item.name, each) for item, each in of] for of in opened]
@@ -329,7 +333,7 @@ class ReviewDesk:
                     yield item, self._open(repository, item)
 
     def _drop(self, repository: Repository, owner: str, item: ReviewItem, gone: set[str]) -> None:
-        """Forget what was said of media, but of those that another item has, too."""
+        """Delete the corrections of media, except of media that another item has, too."""
         others = [
             opened for other, opened in self._opened(repository, owner) if other.id != item.id
         ]

@@ -185,7 +185,7 @@ class AnnotatedFolder:
         )
 
     def _written(self, entry: Entry) -> str:
-        """When its annotation was, where a batch that was broken off left no time."""
+        """When its annotation was written, for entries of an interrupted run, without a time."""
         try:
             modified = (self.path / f"{entry.name}.json").stat().st_mtime
         except OSError:
@@ -255,7 +255,7 @@ def _source(entry: Entry, row: ManifestRow | None) -> Path | None:
 
 
 def _on_disk(place: str) -> Path:
-    """A path of the ledger, which spells out bytes that are not UTF-8."""
+    """The path behind a name of the ledger, where bytes that are not UTF-8 are escaped."""
     path = Path(place)
     return path if path.exists() else Path(named_bytes(place))
 

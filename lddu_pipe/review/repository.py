@@ -18,13 +18,13 @@ class UnknownItemError(LdduPipeError):
     """There is no such annotation for whoever asks."""
 
     def __init__(self) -> None:
-        """Say so."""
+        """The message is always the same."""
         super().__init__("there is no such annotation; it may have been deleted")
 
 
 @dataclass(frozen=True)
 class ReviewItem:
-    """One input that was annotated, or could not be."""
+    """One input that was annotated or failed."""
 
     id: str
     """UUID; stays the same when the input is annotated again."""
@@ -35,11 +35,11 @@ class ReviewItem:
     error: str | None
     """One line, where it failed."""
     created: str
-    """When that came about: ISO 8601, UTC."""
+    """When it was annotated or failed: ISO 8601, UTC."""
     statistics: Mapping[str, Any] | None
     """As `lddu_pipe.pipelines.batch.work.statistics_of` gives them; None where it failed."""
     row: ManifestRow | None = None
-    """What it was, where it came from a manifest: which files, and how they are read."""
+    """The row of the manifest that it came from, if any: which files, and how they are read."""
 
 
 class Repository(Protocol):

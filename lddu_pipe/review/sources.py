@@ -65,7 +65,7 @@ class _Texts:
         self._texts: dict[str, str] = {}
 
     def of(self, said: Said) -> str:
-        """That of the present annotation where it begins as it did; else what is kept."""
+        """The whole text where the annotation still has it, else the beginning that was stored."""
         anchor, item = said.correction.anchor, said.item
         if len(anchor.text) < LONGEST_TEXT or item is None:
             return anchor.text

@@ -188,7 +188,7 @@ class CorrectionStore:
         return _correction(row)
 
     def undo(self, number: int, owner: str) -> Correction | None:
-        """Take a correction back that is in force.
+        """Undo a correction that is in force.
 
         Returns:
             The one that was in force before, and is again; None where there is none.
@@ -209,7 +209,7 @@ class CorrectionStore:
             return _in_force(database, now.subject)
 
     def changes(self) -> tuple[int, int]:
-        """Others than before after anybody, here or in another process, has changed the store."""
+        """Differs from an earlier answer where anybody, in any process, changed it since."""
         return self._database.changes()
 
     def history(self, owner: str, media: str, item: str) -> list[Correction]:

@@ -1,4 +1,4 @@
-"""Which corrections are of one utterance: its subject, and where that stands now."""
+"""Subjects: all corrections of one utterance share one, whatever its id is by now."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _PIECE = 1 << 18
 
 
 class ArchiveResponse(StreamingResponse):
-    """A file without a name, which is gone once it was sent, or its client has left."""
+    """A temporary file that is deleted once it was sent or its client has left."""
 
     def __init__(self, file: IO[bytes], name: str, done: Callable[[], None]) -> None:
         """Send it.
@@ -81,7 +81,7 @@ class Archives:
                     429, "another export of yours is on its way", headers={"Retry-After": "30"}
                 )
             self._busy.add(owner)
-        # Without a name on the disk: whatever happens, nothing of it stays.
+        # Without a name on the disk, so that nothing of it stays even after a crash.
         file: IO[bytes] | None = None
         try:
             with storing():

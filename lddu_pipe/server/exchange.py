@@ -67,7 +67,7 @@ class Exchange:
         self.received = 0
         """Bytes of the body that came."""
         self.seconds = 0.0
-        """From the request to the end of its answer, once that is there."""
+        """From the request to the end of its answer; 0 until then."""
         headers = Headers(scope=scope)
         # Without either header a request has no body (RFC 9112, section 6.3).
         self._body_ended = not (
@@ -108,7 +108,7 @@ class Exchange:
 
     @property
     def route(self) -> str:
-        """The template of the path, never the path; "none" where no endpoint was reached."""
+        """Template of the path, as /v1/jobs/{job_id}; "none" where no endpoint was reached."""
         return getattr(self._scope.get("route"), "path", None) or "none"
 
     def _check_length(self) -> None:
@@ -121,7 +121,7 @@ class Exchange:
 
     async def _receive(self) -> Message:
         if self._body_ended:
-            # From now on this waits for the client to go away, which may take it long.
+            # From now on this waits until the client disconnects, and has no limit.
             return await self._receive_raw()
         left = self._begun + self._limits.time_to_send(self.received) - time.monotonic()
         try:
@@ -145,11 +145,11 @@ class Exchange:
                 headers.setdefault(name, value)
             origin = Headers(scope=self._scope).get("origin")
             if origin in self._origins:
-                # Problems that are found before the app, too, are for the page to read.
+                # The page may read problems, too, also those that are found before the app.
                 headers.setdefault("Access-Control-Allow-Origin", str(origin))
                 headers.add_vary_header("Origin")
             if not self._body_ended:
-                # Or the server would go on reading what nobody wants, without an end.
+                # Or the server would go on reading a body that nobody wants.
                 headers["Connection"] = "close"
         await self._send_raw(message)
 
@@ -159,7 +159,7 @@ class Exchange:
         A connection that is closed before its client has sent everything is reset, and with it
         goes the answer. What is large is cut off all the same.
         """
-        if "expect" in Headers(scope=self._scope):  # for a word from us, which does not come
+        if "expect" in Headers(scope=self._scope):  # waits for 100 Continue, which never comes
             return
         left = _DRAINED
         with contextlib.suppress(TimeoutError):

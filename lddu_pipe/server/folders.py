@@ -75,7 +75,7 @@ class DataFolder:
         _flush(self._jobs)
 
     def discard(self, job_id: str) -> None:
-        """Remove an upload that came to nothing."""
+        """Remove an upload that failed."""
         shutil.rmtree(self._arriving / job_id, ignore_errors=True)
 
     def media(self, job: Job | Upload) -> Path:
@@ -137,7 +137,7 @@ def transcript_name(suffix: str) -> str:
 def _flush(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
-        # Some file systems cannot flush a folder; they have nothing to lose then.
+        # Some file systems cannot flush a folder, and need not.
         with contextlib.suppress(OSError):
             os.fsync(handle)
     finally:

@@ -24,8 +24,8 @@ from lddu_pipe.server.signed_urls import MEDIA_FOLDER
 
 OPEN_PATHS = ("/", "/health", "/ready", "/openapi.json")
 OPEN_FOLDERS = ("/annotations/", "/assets/", MEDIA_FOLDER)
-"""What anybody may ask: nothing of anybody is there. Pages are shells without data, and who asks
-for media has a link that cannot be guessed."""
+"""Paths that need no token: there is no data of anybody. Pages are shells, and media need a signed
+URL that cannot be guessed."""
 
 
 def is_loopback(host: str) -> bool:
@@ -42,7 +42,7 @@ def is_open(path: str) -> bool:
 
 
 def fingerprint(token: str) -> str:
-    """Who has a token, without the token."""
+    """Stands for the owner of a token, and cannot be turned back into the token."""
     return hashlib.sha256(token.encode()).hexdigest()[:32]
 
 
@@ -93,7 +93,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
-        if scope["type"] == "lifespan":  # of the server itself; nobody asks
+        if scope["type"] == "lifespan":  # the server's own start and end: no client
             await self._app(scope, receive, send)
             return
         if scope["type"] == "websocket":

@@ -151,7 +151,7 @@ class JobStore:
         )
 
     def pending(self) -> list[Job]:
-        """The jobs that wait or run; right after a start, those that run lost their server."""
+        """The jobs that wait or run; right after a start, the latter are of a killed server."""
         return self._jobs(
             "SELECT * FROM jobs WHERE state IN ('waiting', 'running') ORDER BY number", ()
         )
@@ -165,7 +165,7 @@ class JobStore:
         return bool(self._database.execute("SELECT 1 FROM jobs WHERE id = ?", (job_id,)))
 
     def get(self, job_id: str, owner: str) -> Job | None:
-        """A job of an owner; one of somebody else is as one that does not exist."""
+        """A job of an owner; None for a job of somebody else, too."""
         found = self._jobs("SELECT * FROM jobs WHERE id = ? AND owner = ?", (job_id, owner))
         return found[0] if found else None
 

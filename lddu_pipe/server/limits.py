@@ -32,7 +32,7 @@ class Limits:
     body: int = 1 << 20
     """Bytes of a request that brings no files."""
     waiting: int = 100
-    """Jobs of a client that wait or run; what comes on top is refused."""
+    """Jobs of a client that wait or run; more are refused."""
     requests: int = 600
     """Requests of a client in a minute."""
     parallel: int = 64
@@ -55,5 +55,5 @@ class Limits:
     """Seconds for which uploads are kept once their job has ended."""
 
     def time_to_send(self, size: int) -> float:
-        """Return in how many seconds `size` bytes have to be there."""
+        """Return the seconds within which `size` bytes must have come."""
         return self.stall + size / self.slowest

@@ -30,8 +30,8 @@ _FAREWELL = 5  # s in which answers may end once the server is told to stop
 class StuckInterrupt(KeyboardInterrupt):
     """An interrupt while the runner is in a step that cannot be left.
 
-    Everything is put away, but the interpreter must not end in its own way: native code of a
-    thread that it takes down may abort the process.
+    All jobs and files are safe, but the interpreter must not shut down as usual: native code in a
+    thread that it stops may abort the process.
     """
 
 
@@ -54,7 +54,7 @@ class _Protocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        # What of the next request is there already is read by the call above.
+        # Bytes of the next request that are there already were read by the call above.
         if not self.transport.is_closing():
             self._await_headers()
 
@@ -136,7 +136,7 @@ def serve(
                 # uvicorn wants a class and only ever calls it.
                 http=partial(_Protocol, patience=limits.stall),  # type: ignore[arg-type]
                 ws="none",
-                # Ours say less: addresses and query strings are nobody's business.
+                # Our own lines leave out addresses and query strings.
                 access_log=False,
                 log_config=None,
                 server_header=False,
@@ -183,7 +183,7 @@ def listen(host: str, port: int) -> socket.socket:
     until its head is acknowledged, 40 ms for a client that keeps its connection.
 
     Raises:
-        UnusableInputError: the address cannot be had.
+        UnusableInputError: the address is not free, or not of this machine.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]

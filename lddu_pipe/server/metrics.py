@@ -1,4 +1,4 @@
-"""Figures about the server for Prometheus; none of them says what anybody sent."""
+"""Figures about the server for Prometheus; none depends on what a request contained."""
 
 from __future__ import annotations
 

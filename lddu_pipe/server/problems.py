@@ -39,7 +39,7 @@ class Problem(HTTPException):
         headers: Mapping[str, str] | None = None,
         **extra: Any,
     ) -> None:
-        """Say it.
+        """Describe what is wrong.
 
         Args:
             status: of HTTP.
@@ -101,14 +101,14 @@ def _methods(app: FastAPI, path: str) -> list[str]:
 
 
 def defect(error: Exception) -> Problem:
-    """Log what should not have happened; gives what a client is told of it."""
+    """Log an unexpected error, and return the answer for the client."""
     logger.error("a defect: %s", locate(error))
     logger.debug("its traceback", exc_info=error)
     return Problem(500, "a defect of the server; its log says more")
 
 
 def install(app: FastAPI) -> None:
-    """Let every error that the framework knows become a problem; the guard sees to the others."""
+    """Turn every error that the framework handles into a problem; the guard handles the others."""
 
     @app.exception_handler(Problem)
     async def _problem(request: Request, error: Problem) -> Response:
@@ -150,7 +150,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:
-        # Without what was sent: answers are logged by proxies, and may be shown as they are.
+        # Without the values that were sent: proxies log answers.
         fields = [
             {"field": ".".join(map(str, item["loc"])), "problem": str(item["msg"])}
             for item in error.errors()

@@ -137,7 +137,8 @@ def _fields(schema: Mapping[str, Any]) -> Iterator[str]:
     yield "| field | type | |\n|---|---|---|"
     for name, field in schema["properties"].items():
         mark = "" if name in required else "optional. "
-        yield f"| `{name}` | {_type(field)} | {mark}{field.get('description', '')} |"
+        about = " ".join(field.get("description", "").split())
+        yield f"| `{name}` | {_type(field)} | {mark}{about} |"
     yield ""
 
 

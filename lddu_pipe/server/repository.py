@@ -22,7 +22,7 @@ class JobRepository:
     """Jobs that are done or have failed; corrections of them are their owner's alone."""
 
     def __init__(self, jobs: JobStore, folder: DataFolder, store: CorrectionStore) -> None:
-        """Show what is there.
+        """Open nothing: the jobs and files are read when asked for.
 
         Args:
             jobs: of the server.

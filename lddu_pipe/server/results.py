@@ -23,7 +23,7 @@ MEDIA_TYPES = {
     "png": "image/png",
     "html": "text/html",
 }
-"""What each format calls itself in HTTP."""
+"""The media type of each format."""
 
 _LINKING = ("eaf", "label-studio", "html")
 """Formats that link to the media, and make absolute paths of it."""
@@ -49,7 +49,7 @@ def render(folder: DataFolder, job: Job, name: str) -> bytes:
     annotation = Annotation.from_json(content, "the result")
     folder_of_links = None
     if name in _LINKING and annotation.media.path:
-        # As if media and result lay in one folder: ours is nobody's business.
+        # As if media and result lay in one folder, so that no path of this machine is in it.
         folder_of_links = Path("/")
         annotation = annotation.of_path(f"/{annotation.media.path}")
     with _rendering:

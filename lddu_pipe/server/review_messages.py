@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
 
-from lddu_pipe.review.agreement import Progress
 from lddu_pipe.review.desk import Offer
-from lddu_pipe.review.queue import Why
 from lddu_pipe.review.repository import Origin, ReviewItem
 from lddu_pipe.review.store import Correction
 from lddu_pipe.review.verdicts import LONGEST_COMMENT, LONGEST_NAME
@@ -57,7 +54,7 @@ VERDICT_EXAMPLE: Example = {
 REVIEW_EXAMPLES: dict[str, Example] = {
     "CorrectionMessage": CORRECTION_EXAMPLE,
     "VerdictMessage": VERDICT_EXAMPLE,
-    "OfferMessage": {
+    "Offer": {
         "item": ID,
         "name": "interview.mp4",
         "utterance": "0003",
@@ -227,75 +224,7 @@ class UndoneMessage(Message):
     in_force: CorrectionMessage | None
 
 
-class OfferMessage(Message):
-    """An utterance to look at."""
-
-    item: UUID
-    name: str
-    utterance: str
-    start: float | None
-    end: float | None
-    text: str
-    why: Why = Field(description="`random` ones make the estimate of agreement unbiased.")
-    uncertainty: float = Field(description="Decisions that are expected to be wrong.")
-
-    @classmethod
-    def of(cls, offer: Offer) -> OfferMessage:
-        """The message about an offer."""
-        return cls.model_validate(asdict(offer))
-
-
 class QueueMessage(Message):
     """What to look at next, in order."""
 
-    next: list[OfferMessage]
-
-
-class ShareMessage(Message):
-    """A part of a whole; with a 95 % interval (Wilson's) where it was drawn at random."""
-
-    count: int
-    total: int
-    share: float | None
-    low: float | None
-    high: float | None
-
-
-class LabelAgreementMessage(Message):
-    """Agreement on one label."""
-
-    label: str
-    agreed: ShareMessage
-    expected: float | None = Field(description="What the model's confidence says it should be.")
-    abstained: int = Field(description="Decisions that the model left open.")
-    model: int = Field(description="Where the model says present.")
-    reviewer: int = Field(description="Where the reviewer does.")
-    both: int
-    precision: ShareMessage = Field(description="Of what the model says is present.")
-    recall: ShareMessage = Field(description="Of what the reviewer says is present.")
-    kappa: float | None = Field(description="Cohen's.")
-
-
-class AgreementMessage(Message):
-    """How far a review is, and how often model and reviewer agree: see docs/review.md."""
-
-    utterances: int
-    judged: int
-    unsure: int = Field(description="Of those judged, where the reviewer cannot tell.")
-    sample: int = Field(description="Utterances drawn at random that have a verdict.")
-    sample_unsure: int
-    sets: ShareMessage = Field(description="Of the sample, those with all labels right.")
-    sets_abstained: int = Field(
-        description="Of the sample, those with a decision left open or a label not asked for."
-    )
-    decisions: ShareMessage = Field(description="Of single decisions of the sample.")
-    expected: float | None = Field(description="The share of them that the model expects.")
-    labels: list[LabelAgreementMessage]
-    doubtful: ShareMessage = Field(
-        description="As `sets`, of what was judged beside the sample; not representative."
-    )
-
-    @classmethod
-    def of(cls, progress: Progress) -> AgreementMessage:
-        """The message about a review."""
-        return cls.model_validate(asdict(progress))
+    next: list[Offer]

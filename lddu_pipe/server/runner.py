@@ -18,14 +18,17 @@ from lddu_pipe.writers import contract
 
 logger = logging.getLogger(__name__)
 
-_NAP = 1.0  # s; how soon a job is seen of which nobody told
+_NAP = 1.0  # s between looks for jobs, in case `wake` was not called
 
 Ended = Callable[[Job, str, float], None]
-"""Told of a job, of how it ended ("done", "failed", "deleted"), and of the seconds it took."""
+"""Called with a job, how it ended ("done", "failed", "deleted"), and of the seconds it took."""
 
 
 class _GivenUp(BaseException):
-    """Ends the job that runs, from its hook; nothing on its way takes it for a failure."""
+    """Raised in the progress callback to end the job that runs.
+
+    It is no `Exception`, so that nothing on its way takes it for a failure.
+    """
 
 
 class JobRunner:
@@ -72,10 +75,10 @@ class JobRunner:
         self._settle()
 
     def _settle(self) -> None:
-        """Queue again, or note the end of, what is said to run while nothing does."""
+        """Queue again, or finish, the jobs that are stored as running while none runs."""
         for job in self._store.pending():
             if self._folder.result(job.id).exists():
-                # Results appear whole, so it was stopped between the result and the note of it.
+                # The result is whole, so the server stopped before it stored that the job is done.
                 self._store.finish(job.id)
             elif job.state == "running" and job.attempts >= self._limits.attempts:
                 self._store.fail(
@@ -104,12 +107,12 @@ class JobRunner:
         self.ready = False
         current = self._current
         if self._thread.is_alive() and current is not None:
-            # In a long step, and about to end with its process; this is nothing the job did.
+            # It is in a long step and ends with the process, through no fault of the job.
             self._store.put_back(current)
 
     @property
     def stuck(self) -> bool:
-        """Whether it was stopped and goes on all the same, in a step that cannot be left."""
+        """Whether it was told to stop and is still in a step that cannot be interrupted."""
         return self._stopping.is_set() and self._thread.is_alive()
 
     def give_up(self, job_id: str) -> bool:

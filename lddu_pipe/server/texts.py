@@ -60,7 +60,7 @@ class TextDesk:
     async def _empty(self) -> None:
         while self._waiting:
             taken = [self._waiting.popleft() for _ in range(min(MOST_AT_ONCE, len(self._waiting)))]
-            # Who has gone away, or waited too long, needs no answer.
+            # Clients that left or waited too long need no answer.
             wanted = [(text, answer) for text, answer in taken if not answer.done()]
             if not wanted:
                 continue

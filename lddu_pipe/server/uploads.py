@@ -202,7 +202,7 @@ class _Form:
                 ours = media_name(_suffix(self._part.file_name))
             else:
                 ours = transcript_name(_transcript_suffix(self._part.file_name))
-            # "x": a name of ours that is there already would be a defect.
+            # "x" fails where the file exists: our own names never do.
             self._files[name] = self._opened.enter_context((self._folder / ours).open("xb"))
 
     def _take(self, data: bytes, start: int, end: int) -> None:

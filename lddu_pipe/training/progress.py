@@ -11,7 +11,7 @@ Log = Callable[[str], None]
 
 
 def ignore(line: str) -> None:
-    """The log of a caller who does not want one."""
+    """A log that discards its lines."""
 
 
 def prefixed(progress: ProgressCallback, prefix: str) -> ProgressCallback:

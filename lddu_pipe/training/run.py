@@ -201,7 +201,7 @@ def is_first() -> bool:
 def claim(folder: Path, settings: TrainSettings, data: StoreInfo) -> None:
     """Make the run's folder, or find in it the same run begun before, on the same rows.
 
-    Settings with which nothing was learned, as where a device was wrong, give way to others.
+    Settings of a run that learned nothing yet, as with a wrong device, may be replaced.
 
     Raises:
         UnusableInputError: the folder holds something else.
@@ -209,7 +209,7 @@ def claim(folder: Path, settings: TrainSettings, data: StoreInfo) -> None:
     if not is_first():
         return
     wanted = asdict(settings)
-    # A run that was moved, or goes on with other help, is no other run.
+    # A run stays the same at another place, and with other hardware, workers or reports.
     for key in ("output", "device", "workers", "report_to"):
         del wanted[key]
     store = {name: getattr(data, name) for name in ("labels", "rows", "fingerprints")}
@@ -217,7 +217,7 @@ def claim(folder: Path, settings: TrainSettings, data: StoreInfo) -> None:
     path = folder / SETTINGS_FILE
     if path.is_file():
         found = json.loads(path.read_text(encoding="utf-8"))
-        found.setdefault("store", wanted["store"])  # of older runs nothing is known
+        found.setdefault("store", wanted["store"])  # older runs did not store it
         if found != wanted and _has_learned(folder):
             changed = _first_difference(found, wanted)
             raise UnusableInputError(

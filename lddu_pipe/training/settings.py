@@ -44,7 +44,7 @@ class ModelSettings:
     max_steps: ByModality = field(default_factory=lambda: ByModality(60, 60, 60))
     """Longer sequences are pooled to so many steps."""
     modalities: list[str] = field(default_factory=lambda: list(MODALITIES))
-    """Those that the model takes; it passes over others."""
+    """Modalities that the model takes; it ignores others."""
     dropout: float = 0.3
     fusion: str = "gated"
     statistics_pooling: bool = False
@@ -121,7 +121,7 @@ def preset_names() -> list[str]:
 
 
 _FROM_YAML = (ValueError, LookupError, AttributeError, RecursionError)
-"""What comes through PyYAML unchanged for values such as 2020-13-45, !!bool x and [[[[..."""
+"""Errors that PyYAML does not wrap, for values such as 2020-13-45, !!bool x and [[[[..."""
 
 
 def read_settings(source: str, overrides: Sequence[str]) -> TrainSettings:

@@ -32,7 +32,7 @@ class Format:
     module: str
     """Of `lddu_pipe.writers`: has a function ``render``. Imported when it is first needed."""
     binary: bool = False
-    """True where the bytes are no text, and so nothing for a terminal."""
+    """True where the bytes are not text and must not go to a terminal."""
 
     def render(self, annotation: Annotation, folder: Path | None = None) -> bytes:
         """Return the bytes of the file.

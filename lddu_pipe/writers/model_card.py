@@ -1,7 +1,7 @@
 """The card of a model: what it is, what it was trained on, how right it is, how to use it.
 
 A card is Markdown with a head of YAML, as the Hugging Face hub shows it. Nothing in it is made up:
-what is not known is called so.
+it says so where something is not known.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PLACEHOLDER = "USER/MODEL"
 """Stands for the name on the hub while there is none."""
 _TAGS = ("lddu", "emotion-recognition", "multi-label", "multimodal", "calibration", "uncertainty")
 _LINK_TO_A_FILE = re.compile(r"\[([^\]]+)\]\((?!\w+:|#)[^)]*\)")
-"""Pictures and files beside a card do not go along."""
+"""Files beside a card are not uploaded with it."""
 _OVERALL = {
     "micro_f1": "micro-F1",
     "macro_f1": "macro-F1",

@@ -58,7 +58,7 @@ def render(annotation: Annotation, folder: Path | None = None) -> bytes:
     labels = annotation.model.labels
     content = io.BytesIO()
     with shared_style(), warnings.catch_warnings():
-        # A name in a script that the font lacks is shown as boxes, and is no one's mistake.
+        # Letters that the font lacks become boxes; that is no reason for a warning.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         rows = len(labels) + 2 + len(MODALITIES)
         figure = Figure(figsize=(WIDTH, 1.75 + 0.34 * rows))

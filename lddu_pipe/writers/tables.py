@@ -194,7 +194,7 @@ def _overall(
 
 
 def _per_item(kind: str, per_item: Mapping[str, Mapping[str, Any]], console: Console) -> Group:
-    """One row a label or scale; columns without room are named below: half a number is none."""
+    """One row a label or scale; columns for which there is no room are named below the table."""
     columns = list(next(iter(per_item.values()), {}))
     left_out: list[str] = []
     while True:

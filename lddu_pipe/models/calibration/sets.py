@@ -143,7 +143,7 @@ class Calibration:
     sets: Mapping[str, SetCalibration]
     """By `set_name`."""
     base_rates: tuple[float, ...]
-    """How often each label is present in the calibration rows: all that is known of nothing."""
+    """How often each label is present in the calibration rows: the answer without any evidence."""
     scales: Mapping[str, ScaleInterval] = field(default_factory=dict)
     """By name of the scale, of a model that has any."""
 

@@ -73,7 +73,7 @@ class RayEngine:
             MissingAssetError: Ray is not installed.
             UnusableInputError: there is no cluster at the address.
         """
-        # Before the import, which reads it: a tool that looks at faces tells nobody that it ran.
+        # Before the import, which reads it: Ray sends no usage data.
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
         try:
             import ray
@@ -135,7 +135,7 @@ class RayEngine:
         self._ray.shutdown()
 
     def _start(self) -> tuple[Any, Any]:
-        """A new actor, and what is answered once it runs."""
+        """A new actor, and a future that is ready once it runs."""
         actor: Any = self._kind.remote(self._plan, self._folder)
         return actor, actor.ready.remote()
 
@@ -182,10 +182,10 @@ class RayEngine:
 
 
 def _look_for(address: str) -> None:
-    """Make sure that somebody listens there: Ray itself would go on knocking for minutes.
+    """Make sure that something listens there: Ray itself would try again for minutes.
 
     Raises:
-        UnusableInputError: nobody does.
+        UnusableInputError: nothing does.
     """
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not port.isdigit():

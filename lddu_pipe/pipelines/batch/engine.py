@@ -29,7 +29,7 @@ class Engine(Protocol):
     """Does tasks side by side, in any order."""
 
     size: int
-    """Jobs that can be worked on at once."""
+    """Tasks that can be worked on at once."""
 
     def submit(self, task: Task) -> None:
         """Begin a task."""
@@ -94,7 +94,7 @@ class LocalEngine:
         sound = [f for f in done if not isinstance(f.exception(), BrokenProcessPool)]
         found = [self._outcome(future, self._running.pop(future)) for future in sound]
         self._restarts = 0 if found else self._restarts
-        # A pool may break without a word to the task that it had just been given.
+        # A pool may break without failing the task that it had just been given.
         if len(sound) < len(done) or (self._running and not self._pool.active):
             found += self._restart()
         return found
@@ -153,7 +153,7 @@ class LocalEngine:
 
 
 def _death(exit_code: int | None) -> str:
-    """Why a worker is gone, as far as its exit code tells."""
+    """Why a worker ended, as far as its exit code tells."""
     if exit_code is not None and exit_code < 0:
         number = -exit_code
         names = {9: "killed, as a system short of memory does", 11: "a crash in a library"}

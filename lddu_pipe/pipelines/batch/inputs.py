@@ -30,7 +30,7 @@ Text, tables and JSON are not among them: in a folder they are more often notes 
 """
 MANIFEST_SUFFIXES = (".jsonl", ".ndjson", ".csv", ".tsv")
 RESERVED_NAMES = frozenset({"corrections", "failures", "index", "ledger", "summary", "utterances"})
-"""Of files that speak of the whole batch; no item's results are called so."""
+"""Names of files about the whole batch; results of an item get other names."""
 _WILD = "*?["
 
 
@@ -154,7 +154,7 @@ def _expand(
 
 
 def _walk(folder: Path, skip: Path | None) -> Iterator[Path]:
-    """Every file below a folder, links to folders not followed; hidden ones are left alone."""
+    """Every file below a folder; hidden ones are left out, links to folders not followed."""
     avoided = skip.resolve() if skip else None
     for root, folders, files in os.walk(folder):
         here = Path(root)
@@ -192,7 +192,7 @@ def _paired(
 
 
 def _belongs(transcript: str, stems: Collection[str]) -> bool:
-    """True where a transcript has the name of media, perhaps with its language behind it."""
+    """True where a transcript is named like the media, perhaps followed by its language."""
     stem = _without_suffix(transcript)
     tag = language_tag(stem)
     return stem in stems or (tag is not None and tag[0] in stems)
@@ -328,7 +328,7 @@ def _state(path: Path) -> tuple[int, str]:
     try:
         found = path.stat()
     except OSError:
-        return 0, ""  # a broken link, say: annotating it will tell
+        return 0, ""  # a broken link, say: annotating it gives the error
     return found.st_size, str(found.st_mtime_ns)
 
 

@@ -94,7 +94,7 @@ class Ledger:
         self._database.close()
 
     def changes(self) -> tuple[int, int]:
-        """Others than before after anybody has changed the ledger."""
+        """Differs from an earlier answer where anybody has changed the ledger since."""
         return self._database.changes()
 
     def entries(self) -> dict[str, Entry]:
@@ -114,7 +114,7 @@ class Ledger:
         return _entry(rows[0])
 
     def add(self, entries: Iterable[Mapping[str, Any]]) -> None:
-        """Put in new items, and what changed about known ones; all of them wait.
+        """Add new items and update known ones; all of them wait to be done.
 
         Args:
             entries: key, name, source, size, version and transcript of each.
@@ -180,14 +180,14 @@ class Ledger:
         self._change(key, "state = 'waiting', started = NULL", ())
 
     def describe(self, config: str, description: Mapping[str, Any]) -> None:
-        """Keep what a configuration is, to be able to say what changed."""
+        """Store a configuration, so that a later run can say what has changed."""
         self._database.execute(
             "INSERT OR IGNORE INTO configs VALUES (?, ?)",
             (config, json.dumps(description, sort_keys=True)),
         )
 
     def description(self, config: str) -> dict[str, Any]:
-        """What a configuration is; empty where it is not known."""
+        """A stored configuration; empty where there is none of that digest."""
         rows = self._database.execute(
             "SELECT description FROM configs WHERE config = ?", (config,)
         )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import shutil
+import signal
 import sqlite3
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +23,6 @@ from lddu_pipe.files import remove_unfinished, sha256_of_file
 from lddu_pipe.pipelines.batch.configuration import digest
 from lddu_pipe.pipelines.batch.engine import Engine
 from lddu_pipe.pipelines.batch.inputs import Item, result_names
-from lddu_pipe.pipelines.batch.interruption import interruptible
 from lddu_pipe.pipelines.batch.ledger import Entry, Ledger
 from lddu_pipe.pipelines.batch.storage import Output, is_remote, shown
 from lddu_pipe.pipelines.batch.work import Outcome, Plan, Task
@@ -32,7 +32,7 @@ from lddu_pipe.writers.formats import FORMATS
 LEDGER_FILE = "ledger.sqlite"
 DATASET_FILE = "utterances.parquet"
 LOCK_FILE = ".lddu-pipe.lock"
-_POLL = 0.2  # s between two looks at whether a person wants to stop
+_POLL = 0.2  # s between two checks whether a person wants to stop
 _SAVE_EVERY = 60.0  # s between copies of a ledger whose output is remote
 
 Reason = Literal[
@@ -50,8 +50,8 @@ class StopBatchError(LdduPipeError):
     """No other item could be annotated either; what is done stays done."""
 
 
-class Watcher(Protocol):
-    """Is told how a batch goes."""
+class BatchCallback(Protocol):
+    """Called as a batch goes on."""
 
     def begin(self, total: int, size: int) -> None:
         """Items to do, and their bytes."""
@@ -81,7 +81,7 @@ class Result:
     done: int = 0
     failed: int = 0
     seconds: float = 0.0
-    """By the clock."""
+    """Of the whole run, by the wall clock."""
     interrupted: bool = False
     left: int = 0
     """Items of this run that were not done."""
@@ -148,7 +148,7 @@ class BatchRun:
     def survey(
         self, items: Sequence[Item], *, retry_failed: bool = False
     ) -> tuple[list[Todo], list[str]]:
-        """Say what is to be done and why.
+        """Find out what is to be done, and why.
 
         Args:
             items: what the inputs name.
@@ -182,9 +182,9 @@ class BatchRun:
         return todo, notes
 
     def run(
-        self, todo: Sequence[Todo], make_engine: Callable[[], Engine], watcher: Watcher
+        self, todo: Sequence[Todo], make_engine: Callable[[], Engine], callback: BatchCallback
     ) -> Result:
-        """Do it all, or as much as a person waits for.
+        """Do it all, or until a person stops it.
 
         The first SIGINT lets what is being worked on finish, the second gives it up; SIGTERM
         gives it up at once.
@@ -192,7 +192,7 @@ class BatchRun:
         Args:
             todo: from `survey`.
             make_engine: starts what does the work.
-            watcher: is told.
+            callback: called as the batch goes on.
 
         Raises:
             StopBatchError: every other item would fail too, as with a full disk.
@@ -202,25 +202,25 @@ class BatchRun:
         self.ledger.add(_facts(item.task) for item in todo if not item.task.rewrite)
         queue = deque(item.task for item in todo)
         running: dict[str, Task] = {}
-        watcher.begin(len(queue), sum(task.item.size for task in queue))
+        callback.begin(len(queue), sum(task.item.size for task in queue))
         if not queue:
             return result
-        with interruptible() as wishes:
+        with _signals_noted() as asked:
             engine = make_engine()
             try:
                 while queue or running:
-                    if wishes and not result.interrupted:
+                    if asked and not result.interrupted:
                         result.interrupted = True
                         queue.clear()
-                        if wishes.count == 1:
-                            watcher.stopping(len(running))
-                    if wishes.count > 1:
+                        if asked == [signal.SIGINT]:
+                            callback.stopping(len(running))
+                    if len(asked) > 1 or signal.SIGTERM in asked:
                         break
-                    self._feed(engine, queue, running, watcher)
+                    self._feed(engine, queue, running, callback)
                     for outcome in engine.wait(_POLL):
                         task = running.pop(outcome.key)
                         self._record(task, outcome, result)
-                        watcher.end(task, outcome)
+                        callback.end(task, outcome)
                     if time.monotonic() - saved > _SAVE_EVERY:
                         self._keep_ledger()
                         saved = time.monotonic()
@@ -237,16 +237,16 @@ class BatchRun:
         return result
 
     def _feed(
-        self, engine: Engine, queue: deque[Task], running: dict[str, Task], watcher: Watcher
+        self, engine: Engine, queue: deque[Task], running: dict[str, Task], callback: BatchCallback
     ) -> None:
-        """Give the engine work; no more than it can do, for all of it is lost in a crash."""
+        """Give the engine as many tasks as it can work on: those begun are lost in a crash."""
         while queue and len(running) < engine.size:
             task = queue.popleft()
             if not task.rewrite:
                 self.ledger.start(task.item.key)
             running[task.item.key] = task
             engine.submit(task)
-            watcher.start(task)
+            callback.start(task)
 
     def entries(self, items: Sequence[Item]) -> list[Entry]:
         """What the ledger holds of these items, in order of name."""
@@ -390,8 +390,25 @@ def choose(todo: Sequence[Todo], *, limit: int | None = None, shuffle: bool = Fa
     return chosen[:limit]
 
 
+@contextmanager
+def _signals_noted() -> Iterator[list[int]]:
+    """Collect the signals that ask to stop, instead of raising wherever the program is."""
+    asked: list[int] = []
+    before = {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, lambda number, _: asked.append(number))
+    except ValueError:
+        pass  # not in the main thread, where signals are somebody else's
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _facts(task: Task) -> dict[str, Any]:
-    """What the ledger is told of an item before it is begun."""
+    """The columns of the ledger that are known before an item is begun."""
     return {
         "key": task.item.key,
         "name": task.name,

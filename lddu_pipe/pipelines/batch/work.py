@@ -90,7 +90,7 @@ class Worker:
         self._pipeline: EmotionPipeline | None = None
 
     def do(self, task: Task) -> Outcome:
-        """Annotate an item and put its files in place; never raises for what an item causes."""
+        """Annotate an item and write its files; never raises for what is wrong with an item."""
         begun = time.monotonic()
         try:
             found = self._do(task)
@@ -146,7 +146,7 @@ class Worker:
                         path, sidecar=transcript if item.transcript else None
                     )
             except LdduPipeError as error:
-                # A person knows the file by where it came from, not by our copy of it.
+                # Messages name the file as the user did, not our copy of it.
                 message = str(error).replace(str(path), shown(item.source))
                 raise type(error)(message) from error
             annotation = annotation.of_path(shown(item.source))
@@ -186,7 +186,7 @@ def statistics_of(annotation: Annotation) -> dict[str, Any]:
 
 
 _worker: Worker | None = None
-"""Of this process, where it is one of several."""
+"""The worker of this process, where it is one of a pool."""
 
 
 def prepare_process(plan: Plan, scratch: Path) -> None:
@@ -197,10 +197,10 @@ def prepare_process(plan: Plan, scratch: Path) -> None:
         scratch: a folder for temporary files; made here.
     """
     global _worker  # noqa: PLW0603 - a process has one worker, and a pool has no other place
-    # A Ctrl-C of the terminal goes to every process of it; what it means, the first one decides.
+    # A Ctrl-C goes to every process of the terminal; only the first one acts on it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
-        # Whatever ends the parent, kill -9 too: nobody goes on writing behind a new batch's back.
+        # Ends with its parent, also by kill -9: or it would go on writing beside the next batch.
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
     scratch.mkdir(exist_ok=True)
     tempfile.tempdir = str(scratch)
@@ -231,5 +231,5 @@ def _one_line(error: Exception) -> str:
 
 
 def order_of_formats(names: Sequence[str]) -> tuple[str, ...]:
-    """The formats of a plan: json first, since the ledger's word rests on it, then the others."""
+    """The formats of a plan: json first, for the others can be made from it later."""
     return ("json", *(name for name in names if name != "json"))

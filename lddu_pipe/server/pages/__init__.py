@@ -1,7 +1,7 @@
 """The pages of the server: shells without data, whose scripts call the API as any client does.
 
-A shell is the same for everybody, so it needs no token; what it shows, its scripts ask for with
-one.
+A shell is the same for everybody and needs no token; its scripts ask the API for what it shows,
+with the reader's token.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Asset:
 
     @cached_property
     def version(self) -> str:
-        """Another one for other content."""
+        """A digest, so that new content gets a new URL."""
         return hashlib.sha256(self.content).hexdigest()[:16]
 
 
@@ -79,7 +79,7 @@ _REVIEW = (
     *("corrections.js", "undo.js", "queue.js", "reviewer.js"),
     *("span.js", "marks.js", "card.js", "review.js"),
 )
-"""What the viewer of the server has beside."""
+"""Scripts of the server's viewer beside those of `-f html`."""
 
 _ASSETS: dict[str, Callable[[], Asset]] = {
     "icon.svg": lambda: Asset(parts_of(("icon.svg",))[0].encode(), "image/svg+xml"),
@@ -136,5 +136,5 @@ def _bounds(name: str) -> str:
 
 
 def _url(name: str) -> str:
-    """With its version, so that a browser may keep it for good."""
+    """Its URL with its version, so that a browser may cache it for ever."""
     return f"/assets/{name}?v={asset(name).version}"

@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse
 
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.review.agreement import ReviewProgress
 from lddu_pipe.review.desk import ReviewDesk
 from lddu_pipe.review.repository import ReviewItem, UnknownItemError
 from lddu_pipe.review.store import ConflictError
@@ -18,13 +19,11 @@ from lddu_pipe.review.verdicts import UnfitVerdictError
 from lddu_pipe.server.problems import Problem
 from lddu_pipe.server.review_messages import (
     VERDICT_EXAMPLE,
-    AgreementMessage,
     CorrectionMessage,
     CorrectionsMessage,
     ItemMessage,
     ItemsMessage,
     LinkMessage,
-    OfferMessage,
     QueueMessage,
     UndoneMessage,
     VerdictMessage,
@@ -240,18 +239,18 @@ def queue(
     desk: Desk, owner: Owner, limit: Annotated[int, Query(ge=1, le=100)] = 10
 ) -> QueueMessage:
     """The most uncertain first, and every fourth drawn at random: see docs/review.md."""
-    return QueueMessage(next=[OfferMessage.of(offer) for offer in desk.queue(owner, limit)])
+    return QueueMessage(next=desk.queue(owner, limit))
 
 
 @router.get(
     "/agreement",
-    response_model=AgreementMessage,
+    response_model=ReviewProgress,
     summary="See how far reviewers agree with the model",
     response_description="Progress and agreement.",
 )
-def agreement(desk: Desk, owner: Owner) -> AgreementMessage:
+def agreement(desk: Desk, owner: Owner) -> ReviewProgress:
     """Estimated from the utterances that were drawn at random, with 95 % intervals."""
-    return AgreementMessage.of(desk.progress(owner))
+    return desk.progress(owner)
 
 
 @router.get(

@@ -58,7 +58,7 @@ class HereEngine:
         pass
 
 
-class Watcher:
+class BatchCallback:
     """Remembers what it was told; `on_start` may interfere."""
 
     def __init__(self, on_start=lambda: None) -> None:
@@ -91,7 +91,7 @@ def folder(tmp_path) -> Path:
 
 @pytest.fixture
 def batch(folder, tmp_path):
-    """Runs a batch over the folder; returns reasons by name, the result and the watcher."""
+    """Runs a batch over the folder; returns reasons by name, the result and the callback."""
 
     def run(
         *,
@@ -102,13 +102,13 @@ def batch(folder, tmp_path):
         limit=None,
     ):
         plan = Plan(str(tmp_path / "out"), formats, settings=settings or PipelineSettings())
-        watcher = Watcher(on_start)
+        callback = BatchCallback(on_start)
         with BatchRun(plan, describe_configuration(plan), tmp_path / "out") as held:
             items = find_items([str(folder)], skip=tmp_path / "out")
             todo, notes = held.survey(items, retry_failed=retry_failed)
-            result = held.run(choose(todo, limit=limit), lambda: HereEngine(plan), watcher)
+            result = held.run(choose(todo, limit=limit), lambda: HereEngine(plan), callback)
             result.entries = held.entries(items)
-        return {item.task.name: item.reason for item in todo}, result, watcher, notes
+        return {item.task.name: item.reason for item in todo}, result, callback, notes
 
     return run
 
@@ -129,9 +129,9 @@ def test_everything_is_done_once(batch, tmp_path):
     assert files(tmp_path) == {"a.json", "deep/b.json"}
     (failure,) = result.failures
     assert "broken.srt" in failure.error
-    reasons, result, watcher, _ = batch()
+    reasons, result, callback, _ = batch()
     assert reasons == {}
-    assert watcher.told == [("begin", 0)]
+    assert callback.told == [("begin", 0)]
     assert [entry.attempts for entry in result.entries] == [1, 1, 1]
 
 
@@ -295,11 +295,11 @@ def test_a_signal_ends_the_batch_and_the_next_goes_on(batch, number):
         for wish in once:
             os.kill(os.getpid(), wish)
 
-    _, result, watcher, _ = batch(on_start=interrupt)
+    _, result, callback, _ = batch(on_start=interrupt)
     assert result.interrupted
     finished = 1 if number == signal.SIGINT else 0
     assert (result.done, result.left) == (finished, 3 - finished)
-    assert (("stopping", 1) in watcher.told) == (number == signal.SIGINT)
+    assert (("stopping", 1) in callback.told) == (number == signal.SIGINT)
     assert signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL)
     reasons, result, _, _ = batch()
     assert len(reasons) == 3 - finished
@@ -381,7 +381,7 @@ def test_rows_of_a_manifest_are_annotated(tmp_path, sample_video, pipe):
     with BatchRun(plan, describe_configuration(plan), tmp_path / "out") as held:
         items = find_items([str(manifest)])
         todo, _ = held.survey(items)
-        result = held.run(todo, lambda: HereEngine(plan), Watcher())
+        result = held.run(todo, lambda: HereEngine(plan), BatchCallback())
     assert (result.done, result.failed) == (4, 0)
     made = {
         row["id"]: Annotation.load(tmp_path / "out" / f"{row['id']}.json").utterances
