@@ -95,16 +95,19 @@ def test_a_voice_without_words_is_cut_in_windows_of_its_own() -> None:
     heard = Transcript(
         (cue("I see.", 1, 3),), "tiny.en", unrecognised=(unclear(4, 16), unclear(30, 31.5, "Ana"))
     )
-    utterances = segment(heard, 40.0, cut="sentences")
-    marked = [utterance for utterance in utterances if utterance.unrecognised]
+    utterances = segment(replace(heard, language="en"), 40.0, cut="sentences")
+    assert {(u.kind, u.language) for u in utterances} == {
+        *(("speech", "en"), ("sound", None), ("silence", None))
+    }
+    marked = [utterance for utterance in utterances if utterance.kind == "sound"]
     assert spans(marked) == [(4, 9), (9, 16), (30, 31.5)]
     assert [utterance.speaker for utterance in marked] == [None, None, "Ana"]
     assert all(not utterance.words and not utterance.text for utterance in marked)
     assert [u.span.start for u in utterances] == sorted(u.span.start for u in utterances)
     assert (16, 21) in spans(utterances)  # where nobody speaks
     alone = segment(Transcript((), "tiny.en", unrecognised=(unclear(0, 4),)), 4.0)
-    assert [utterance.unrecognised for utterance in alone] == [True]
-    assert segment(replace(heard, cues=()), 40.0, cut="sentences")[1].unrecognised
+    assert [utterance.kind for utterance in alone] == ["sound"]
+    assert segment(replace(heard, cues=()), 40.0, cut="sentences")[1].kind == "sound"
 
 
 # --- cues --------------------------------------------------------------------------------------

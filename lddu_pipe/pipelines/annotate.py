@@ -355,7 +355,7 @@ class EmotionPipeline:
         self, source: Source, transcript: Transcript | None, *, recognised: bool
     ) -> list[Utterance]:
         running = recognised or (transcript is not None and transcript.running)
-        return segment(
+        utterances = segment(
             transcript,
             source.info.duration,
             cut="sentences" if running else "cues",
@@ -364,6 +364,7 @@ class EmotionPipeline:
             # Between the cues of a transcript that was given alone there is nothing to go by.
             cover_silence=source.waveform is not None or source.frames is not None,
         )
+        return [replace(item, kind=source.info.kind(item.kind)) for item in utterances]
 
     def _recognised(
         self, source: Source, waveform: Heard, progress: Callable[[float], None]

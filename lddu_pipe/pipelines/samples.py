@@ -101,7 +101,7 @@ def make_sample(
 
 
 def _no_text(utterance: Utterance) -> str:
-    return NOT_RECOGNISED if utterance.unrecognised else NO_WORDS
+    return NOT_RECOGNISED if utterance.kind == "sound" else NO_WORDS
 
 
 def _audio(
@@ -109,7 +109,7 @@ def _audio(
 ) -> ModalitySequence | str:
     if waveform is None:
         return "no sound given"
-    if not (utterance.words or utterance.unrecognised):
+    if not (utterance.words or utterance.kind == "sound"):
         return NO_SPEECH
     start, end = (
         round(moment * SAMPLE_RATE) for moment in (utterance.span.start, utterance.span.end)

@@ -46,8 +46,8 @@ def segment(
     """Cut media into the utterances that get emotions.
 
     Every word lands in exactly one utterance, except those of cues beyond the end of the media.
-    An utterance has one speaker. Media without words is cut in windows, and so is speech whose
-    words were not recognised.
+    An utterance has one speaker. Media without words is cut in windows, of the kind "silence", and
+    so is speech whose words were not recognised, of the kind "sound".
 
     Args:
         transcript: What was said; None or one without words where nothing was. The spans of
@@ -80,15 +80,16 @@ def segment(
     media = TimeSpan(0.0, float(duration))
     if transcript is None or not (transcript.words or transcript.unrecognised):
         return _numbered(_windows(media, window, max_duration))
+    language = transcript.language
     if not transcript.timed:
-        return _numbered(_from_text(transcript, duration, max_duration, pause))
+        return _numbered(_from_text(transcript, duration, max_duration, pause), language)
     spoken: list[Utterance] = []
     if transcript.words:
         cues = _inside(transcript, duration)
         cutter = _from_cues if cut == "cues" else _from_sentences
-        spoken += cutter(cues, transcript.language, max_duration, pause)
+        spoken += cutter(cues, language, max_duration, pause)
     spoken += [
-        replace(unclear, speaker=cue.speaker, unrecognised=True)
+        replace(unclear, speaker=cue.speaker, kind="sound")
         for cue in transcript.unrecognised
         for unclear in _windows(cue.span, window, max_duration)
     ]
@@ -97,7 +98,7 @@ def segment(
         if cover_silence:
             gaps = [gap for gap in _gaps(spoken, media) if gap.duration > window]
             spoken += [silent for gap in gaps for silent in _windows(gap, window, max_duration)]
-    return _numbered(spoken)
+    return _numbered(spoken, language)
 
 
 def _from_cues(
@@ -193,7 +194,8 @@ def _windows(span: TimeSpan, window: float, max_duration: float) -> list[Utteran
         count = math.ceil(span.duration / max_duration - ROUNDING)
         window = span.duration / count
     edges = [span.start + window * index for index in range(count)]
-    return [Utterance("", TimeSpan(start, end)) for start, end in pairwise([*edges, span.end])]
+    spans = [TimeSpan(start, end) for start, end in pairwise([*edges, span.end])]
+    return [Utterance("", span, kind="silence") for span in spans]
 
 
 def _gaps(utterances: Iterable[Utterance], media: TimeSpan) -> list[TimeSpan]:
@@ -219,6 +221,10 @@ def _stretched(utterance: Utterance, factor: float) -> Utterance:
     return replace(utterance, span=stretch(utterance.span), words=words)
 
 
-def _numbered(utterances: Iterable[Utterance]) -> list[Utterance]:
+def _numbered(utterances: Iterable[Utterance], language: str | None = None) -> list[Utterance]:
+    """In order of start, each with its id, those with words with their language."""
     ordered = sorted(utterances, key=lambda utterance: utterance.span)
-    return [replace(utterance, id=f"{index:04d}") for index, utterance in enumerate(ordered)]
+    return [
+        replace(utterance, id=f"{index:04d}", language=language if utterance.words else None)
+        for index, utterance in enumerate(ordered)
+    ]

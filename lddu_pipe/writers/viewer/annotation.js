@@ -1,5 +1,7 @@
 /* The annotation as the page needs it, decisions under the reader's thresholds, numbers in words. */
-const { annotation, media: source, high } = input;
+/** @type {import("../../../docs/annotation.d.ts").AnnotationLayout} */
+const annotation = input.annotation;
+const { media: source, high } = input;
 const labels = annotation.model.labels;
 const duration = annotation.media.duration;
 /* Text and stills have no time: their utterances are read in order. */
