@@ -64,6 +64,21 @@ def test_every_format_goes_to_the_folder(loaded, tmp_path):
         assert path.read_bytes() == item.render(annotation("a.wav"), tmp_path)
 
 
+@pytest.mark.parametrize("name", ["json", "jsonl"])
+def test_an_earlier_schema_is_written_and_read(name, loaded, tmp_path):
+    result = run("annotate", "a.wav", "-f", name, "--schema", "1.1")
+    old = FORMATS[name].render(annotation("a.wav"), schema="1.1")
+    assert result.stdout_bytes == old
+    assert b'"kind"' not in old
+    (tmp_path / "a.json").write_text(annotation("a.wav").to_json("1.1"))
+    convert = ("convert", tmp_path / "a.json", "-o", tmp_path / "new", "-f")
+    assert run(*convert, name).exit_code == 0
+    new = (tmp_path / "new" / f"a.{name}").read_bytes()
+    assert new == FORMATS[name].render(annotation("a.wav"))
+    assert run(*convert, name, "--schema", "1.1").exit_code == 0
+    assert (tmp_path / "new" / f"a.{name}").read_bytes() == old
+
+
 def test_formats_may_be_given_one_by_one(loaded, tmp_path):
     result = run("annotate", "a.wav", "-o", tmp_path, "-f", "CSV", "-f", "textgrid,labelstudio")
     assert result.exit_code == 0

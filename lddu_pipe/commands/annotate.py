@@ -22,6 +22,7 @@ from lddu_pipe.commands.options import (
     pipeline_options,
     pipeline_settings,
     recogniser_option,
+    schema_option,
     tier_option,
     track_options,
 )
@@ -33,6 +34,7 @@ from lddu_pipe.writers.formats import FORMATS, Format
 if TYPE_CHECKING:
     from lddu_pipe.annotation import Annotation
     from lddu_pipe.pipelines.settings import Speakers
+    from lddu_pipe.schemas import SchemaVersion
 
 
 @click.command(
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
 @format_option(
     "Formats of the files in DIR, with commas between them, or the one of standard output"
 )
+@schema_option
 @json_option
 @click.option(
     "--transcript",
@@ -72,6 +75,7 @@ def annotate(
     files: Sequence[Path],
     output: Path | None,
     formats: tuple[Format, ...],
+    schema: SchemaVersion,
     as_json: bool,
     transcript: Path | None,
     model: str,
@@ -133,8 +137,8 @@ def annotate(
                 annotation = pipeline(file, transcript=transcript, hook=hook)
             content = None
             if shown is not None:
-                content = _rendered(annotation, shown, compact=len(files) > 1)
-            list(save(annotation, new, quiet=quiet))
+                content = _rendered(annotation, shown, schema, compact=len(files) > 1)
+            list(save(annotation, new, schema, quiet=quiet))
         except Exception as error:
             # Whatever is wrong with one file, the others can still be annotated.
             report(error, debug=debug, subject=str(file))
@@ -172,11 +176,13 @@ def _format_to_print(
     return chosen
 
 
-def _rendered(annotation: Annotation, chosen: Format, *, compact: bool) -> bytes:
+def _rendered(
+    annotation: Annotation, chosen: Format, schema: SchemaVersion, *, compact: bool
+) -> bytes:
     """The bytes for standard output; `compact` is one line of JSON."""
     if not compact or chosen.name != "json":
-        return chosen.render(annotation)
-    values = annotation.to_dict()
+        return chosen.render(annotation, schema=schema)
+    values = annotation.to_dict(schema)
     line = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # Undecodable bytes of a file name become \udc.., which is how JSON writes them.
     return f"{line}\n".encode("utf-8", "backslashreplace")

@@ -23,6 +23,7 @@ from lddu_pipe.commands.options import (
     pipeline_options,
     pipeline_settings,
     recogniser_option,
+    schema_option,
     tier_option,
     track_options,
 )
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from lddu_pipe.pipelines.batch.engine import Engine
     from lddu_pipe.pipelines.batch.run import Batch, Result, Todo
     from lddu_pipe.pipelines.settings import Speakers
+    from lddu_pipe.schemas import SchemaVersion
     from lddu_pipe.writers.formats import Format
 
 
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     "-o", "--output", required=True, metavar="DIR", help="Where results and the ledger go."
 )
 @format_option("Formats of the results, with commas between them", default="json")
+@schema_option
 @json_option
 @click.option(
     "--include",
@@ -127,6 +130,7 @@ def batch(
     inputs: Sequence[str],
     output: str,
     formats: tuple[Format, ...],
+    schema: SchemaVersion,
     as_json: bool,
     include: Sequence[str],
     exclude: Sequence[str],
@@ -189,7 +193,9 @@ def batch(
     names = order_of_formats([item.name for item in formats])
     with progress(f"looking for {model}"):
         # Every worker, on whatever machine, and however long it all takes, uses the same weights.
-        plan = Plan(output, names, pinned(model, offline=offline), device, offline, settings)
+        plan = Plan(
+            output, names, pinned(model, offline=offline), device, offline, settings, schema
+        )
     with progress("looking for files"):
         items = finding.find_items(
             inputs,
