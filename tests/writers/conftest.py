@@ -23,8 +23,9 @@ def make_prediction(name, start, end, text, probabilities, *, speaker=None, abst
     )
     missing = {"vision": "no face found"} if speaker else {"text": "no words", "audio": "silence"}
     span = TimeSpan(start, end)
+    kind = "speech" if text else "silence"
     return Prediction(
-        Utterance(name, span, text, (), speaker), scores, missing, abstained=abstained
+        Utterance(name, span, text, (), speaker, kind), scores, missing, abstained=abstained
     )
 
 

@@ -45,6 +45,12 @@ function clock(seconds, digits = 0) {
   return clockFace(seconds, { hours: length >= 3600, digits });
 }
 
+/* What is said in an utterance, or what it is without words. */
+function saidIn(utterance) {
+  const wordless = { sound: "a voice without words", silence: "nobody speaks", still: "a picture" };
+  return utterance.text || wordless[utterance.kind] || "no words";
+}
+
 /* When an utterance is; its place in the order where the source has no time. */
 function when(utterance) {
   if (!timed) return `${utterance.index + 1} of ${utterances.length}`;
