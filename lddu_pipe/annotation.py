@@ -8,8 +8,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lddu_pipe import layout
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import write_whole
+from lddu_pipe.layout import Face, ModelInfo, Person, Provenance, SourceInfo, UtteranceLayout
+from lddu_pipe.schemas import SCHEMA_VERSION, SchemaVersion, in_version
 from lddu_pipe.types import (
     MODALITIES,
     Absent,
@@ -17,63 +20,28 @@ from lddu_pipe.types import (
     Prediction,
     ScaleValue,
     TimeSpan,
-    Uncertainty,
     Utterance,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = "1.0"
-SCHEMA_VERSION_WITH_LABEL_SETS = "1.1"
-"""1.1 adds ``label_set`` to utterances, and is written only where the model makes such sets."""
-SCHEMA_VERSION_WITH_SCALES = "1.2"
-"""1.2 adds ``scales`` to model and utterances, and is written only where the model has scales."""
+__all__ = [
+    "COLUMNS",
+    "Annotation",
+    "Face",
+    "ModelInfo",
+    "Person",
+    "Provenance",
+    "SourceInfo",
+]
 
 COLUMNS = (
-    *("utterance", "start", "end", "speaker", "text"),
+    *("utterance", "kind", "person", "start", "end", "speaker", "language", "text"),
     *(f"has_{name}" for name in MODALITIES),
     *("label", "probability", "decision", "confidence", "aleatoric", "epistemic"),
 )
 """Of an annotation as a table, in order; times are seconds."""
-
-
-@dataclass(frozen=True)
-class SourceInfo:
-    """What was annotated."""
-
-    path: str
-    """As given by the caller; empty for data passed in memory."""
-    sha256: str
-    """Of the file's bytes; empty for data passed in memory."""
-    duration: float
-    """Seconds; 0 for text and stills."""
-    has_audio: bool
-    has_video: bool
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """Which model spoke."""
-
-    name: str
-    version: str
-    labels: tuple[str, ...]
-    aligned: bool
-    scales: tuple[str, ...] = ()
-    """Names of the continuous scales that it gives values of."""
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """What is needed to get the same annotation again."""
-
-    created: str
-    """ISO 8601, UTC."""
-    versions: Mapping[str, str]
-    weights: Mapping[str, str]
-    """sha256 by the name of the weights."""
-    config: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -84,79 +52,80 @@ class Annotation:
     model: ModelInfo
     utterances: Sequence[Prediction]
     provenance: Provenance
+    people: Sequence[Person] = ()
+    """Who is seen or heard, as far as that was found out."""
+    faces: Sequence[Face] = ()
+    """Where the faces of these people are in the pictures."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """The annotation as plain values, in the layout of the JSON contract."""
+    def to_dict(self, schema: SchemaVersion = SCHEMA_VERSION) -> dict[str, Any]:
+        """The annotation as plain values, in the layout of the JSON contract.
+
+        Args:
+            schema: its version; an earlier one leaves out what it has no place for.
+
+        Raises:
+            ValueError: there is no such version.
+        """
         model = {**asdict(self.model), "labels": list(self.model.labels)}
         scales = list(model.pop("scales"))
-        return {
-            "schema_version": self.schema_version,
+        values = {
+            "schema_version": SCHEMA_VERSION,
             "media": asdict(self.media),
             "model": {**model, **({"scales": scales} if scales else {})},
+            "people": [_person(person) for person in self.people],
+            "faces": [_face(face) for face in self.faces],
             "utterances": [_utterance(prediction) for prediction in self.utterances],
             "provenance": asdict(self.provenance),
         }
-
-    @property
-    def schema_version(self) -> str:
-        """The earliest version of the JSON contract that has all that is said here."""
-        if self.model.scales:
-            return SCHEMA_VERSION_WITH_SCALES
-        sets = any(prediction.label_set is not None for prediction in self.utterances)
-        return SCHEMA_VERSION_WITH_LABEL_SETS if sets else SCHEMA_VERSION
+        return in_version(values, schema)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Of the annotation as a table: `COLUMNS`, and for each scale its value and interval."""
         return (*COLUMNS, *(name for scale in self.model.scales for name in _columns(scale)))
 
-    def to_json(self) -> str:
+    def to_json(self, schema: SchemaVersion = SCHEMA_VERSION) -> str:
         """`to_dict` as indented JSON text; never NaN or Infinity.
 
         Raises:
-            ValueError: a number is not finite, which would be a defect of the model.
+            ValueError: a number is not finite, which would be a defect of the model, or there is
+                no such version.
         """
-        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        values = self.to_dict(schema)
+        return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     def of_path(self, path: str) -> Annotation:
         """The same annotation, with its media called by another path."""
         return replace(self, media=replace(self.media, path=path))
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, schema: SchemaVersion = SCHEMA_VERSION) -> Path:
         """Write the JSON; the file appears whole or not at all.
 
         Raises:
             OSError: the folder does not exist or cannot be written.
         """
         target = Path(path)
-        write_whole(target, self.to_json())
+        write_whole(target, self.to_json(schema))
         return target
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Annotation:
-        """The annotation that `to_dict` made `values` from; its words' own times are not in it.
+        """The annotation that `to_dict` made `values` from, in any version of the contract.
+
+        The words' own times are not in it.
 
         Raises:
             UnusableInputError: `values` are not laid out as the JSON contract says.
         """
-        known = (SCHEMA_VERSION, SCHEMA_VERSION_WITH_LABEL_SETS, SCHEMA_VERSION_WITH_SCALES)
-        version = values.get("schema_version")
-        if version not in known:
-            raise UnusableInputError(
-                f"not an annotation of schema {', '.join(known[:-1])} or {known[-1]}"
-                + ("" if version is None else f", but of {version!r}")
-            )
-        try:
-            return cls(
-                media=SourceInfo(**values["media"]),
-                model=_model(values["model"]),
-                utterances=[_prediction(item) for item in values["utterances"]],
-                provenance=Provenance(**values["provenance"]),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            # The parts check themselves; whatever they miss or refuse, the layout is not ours.
-            cause = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-            raise UnusableInputError(f"a damaged annotation: {cause}") from None
+        found = layout.read(values)
+        return cls(
+            found.media,
+            found.model,
+            [_prediction(item) for item in found.utterances],
+            found.provenance,
+            found.people,
+            found.faces,
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> Annotation:
@@ -200,9 +169,12 @@ class Annotation:
         return [
             {
                 "utterance": prediction.id,
+                "kind": prediction.kind,
+                "person": prediction.person,
                 "start": prediction.start,
                 "end": prediction.end,
                 "speaker": prediction.speaker,
+                "language": prediction.language,
                 "text": prediction.text,
                 **{f"has_{name}": name not in prediction.missing for name in MODALITIES},
                 **_emotion(score, flat=True),
@@ -240,9 +212,12 @@ def _utterance(prediction: Prediction) -> dict[str, Any]:
     scales = {name: _scale(place) for name, place in prediction.scales.items()}
     return {
         "id": prediction.id,
+        "kind": prediction.kind,
+        "person": prediction.person,
         "start": round(prediction.start, 3),
         "end": round(prediction.end, 3),
         "text": prediction.text,
+        "language": prediction.language,
         "speaker": prediction.speaker,
         "modalities": {
             name: {"present": False, "reason": str(prediction.missing[name])}
@@ -271,31 +246,30 @@ def _emotion(score: EmotionScore, flat: bool = False) -> dict[str, Any]:
     }
 
 
-def _model(values: Mapping[str, Any]) -> ModelInfo:
-    names = {"labels": tuple(values["labels"]), "scales": tuple(values.get("scales", ()))}
-    return ModelInfo(**{**values, **names})
+def _person(person: Person) -> dict[str, Any]:
+    seconds = {
+        "seconds_visible": round(person.seconds_visible, 3),
+        "seconds_speaking": round(person.seconds_speaking, 3),
+    }
+    return {**asdict(person), **seconds}
 
 
-def _prediction(values: Mapping[str, Any]) -> Prediction:
+def _face(face: Face) -> dict[str, Any]:
+    boxes = [
+        None if box is None else [round(float(edge), 4) for edge in box] for box in face.boxes
+    ]
+    return {**asdict(face), "start": round(face.start, 3), "boxes": boxes}
+
+
+def _prediction(item: UtteranceLayout) -> Prediction:
     """The opposite of `_utterance`."""
-    sets = values.get("label_set")
+    said = (item.text, (), item.speaker, item.kind, item.language, item.person)
+    reasons = {name: getattr(item.modalities, name).reason for name in MODALITIES}
     return Prediction(
-        Utterance(
-            str(values["id"]),
-            TimeSpan(float(values["start"]), float(values["end"])),
-            str(values["text"]),
-            speaker=values["speaker"],
-        ),
-        tuple(
-            EmotionScore(**{**score, "uncertainty": Uncertainty(**score["uncertainty"])})
-            for score in values["emotions"]
-        ),
-        {
-            name: Absent.read(str(values["modalities"][name]["reason"]))
-            for name in MODALITIES
-            if not values["modalities"][name]["present"]
-        },
-        bool(values["abstained"]),
-        None if sets is None else tuple(sets),
-        {name: ScaleValue(**place) for name, place in values.get("scales", {}).items()},
+        Utterance(item.id, TimeSpan(item.start, item.end), *said),
+        tuple(item.emotions),
+        {name: Absent.read(reason) for name, reason in reasons.items() if reason},
+        item.abstained,
+        None if item.label_set is None else tuple(item.label_set),
+        item.scales,
     )

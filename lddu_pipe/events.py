@@ -39,6 +39,8 @@ class WordsHeard:
     """Where a voice is heard between words, however briefly."""
     until: float = 0.0
     """Seconds of the media up to which everything that was said has been told."""
+    language: str | None = None
+    """Of the words, ISO 639-1, where known."""
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 Modality = Literal["text", "audio", "vision"]
 MODALITIES: tuple[Modality, ...] = ("text", "audio", "vision")
 """Every modality, in the order in which models concatenate them (paper, section 3.4)."""
 
 Decision = Literal["present", "absent", "abstain"]
+
+Kind = Literal["speech", "sound", "silence", "still", "text"]
+"""Of an utterance: words, a voice without words, nobody's voice, a picture, text alone."""
+
+# What stands in files is checked against these: JSON knows numbers from texts.
+Flag: TypeAlias = Annotated[bool, Field(strict=True)]
+Number: TypeAlias = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Seconds: TypeAlias = Annotated[Number, Field(ge=0)]
+Share: TypeAlias = Annotated[Number, Field(ge=0, le=1)]
+Place: TypeAlias = Annotated[Number, Field(ge=-1, le=1)]
 
 
 @dataclass(frozen=True, order=True)
@@ -206,8 +217,12 @@ class Utterance:
     text: str = ""
     words: tuple[Word, ...] = ()
     speaker: str | None = None
-    unrecognised: bool = False
-    """Somebody speaks, and the words could not be recognised."""
+    kind: Kind = "speech"
+    """A "sound" is somebody's who speaks, and the words could not be recognised."""
+    language: str | None = None
+    """Of the text, ISO 639-1, where known."""
+    person: str | None = None
+    """The id of who is seen or heard, one of the annotation's people, where known."""
 
 
 @dataclass(frozen=True)
@@ -351,10 +366,10 @@ class Sample:
 class Uncertainty:
     """How unsure a score is, in two parts."""
 
-    aleatoric: float
+    aleatoric: Share
     """0..1: doubt that lies in the data, the error to be expected at this sigma; see
     docs/uncertainty.md."""
-    epistemic: float
+    epistemic: Share
     """0..1: doubt of the model itself (spread over passes of the head)."""
 
     def __post_init__(self) -> None:
@@ -368,10 +383,10 @@ class EmotionScore:
     """What the model says of one label in one utterance."""
 
     label: str
-    probability: float
+    probability: Share
     """Calibrated probability that the emotion is present, 0..1."""
     decision: Decision
-    confidence: float
+    confidence: Share
     """Calibrated probability that the decision is right, 0..1.
 
     With decision "abstain": of the better of the two decisions that were not made.
@@ -388,14 +403,14 @@ class EmotionScore:
 class ScaleValue:
     """Where an utterance lies on a continuous scale, such as valence or arousal."""
 
-    value: float
+    value: Place
     """-1..1."""
-    low: float | None
+    low: Place | None
     """-1..1; with `high`, what holds the truth of 90 % of utterances (conformal prediction).
 
     None where the model was calibrated on too few rows with a value on this scale.
     """
-    high: float | None
+    high: Place | None
 
     def __post_init__(self) -> None:
         if (self.low is None) != (self.high is None):
@@ -450,6 +465,21 @@ class Prediction:
     def speaker(self) -> str | None:
         """Who said it, where the transcript tells."""
         return self.utterance.speaker
+
+    @property
+    def kind(self) -> Kind:
+        """What there is to hear or see in it."""
+        return self.utterance.kind
+
+    @property
+    def person(self) -> str | None:
+        """The id of who is seen or heard, where known."""
+        return self.utterance.person
+
+    @property
+    def language(self) -> str | None:
+        """Of the text, ISO 639-1, where known."""
+        return self.utterance.language
 
     @property
     def present(self) -> tuple[EmotionScore, ...]:

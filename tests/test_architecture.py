@@ -40,6 +40,7 @@ HEAVY = {
     "plotly",
     "praatio",
     "pyarrow",
+    "pydantic",
     "pympi",
     "pysubs2",
     "scipy",

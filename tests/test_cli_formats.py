@@ -74,6 +74,21 @@ def test_every_format_goes_to_the_folder(loaded, tmp_path):
         assert path.read_bytes() == item.render(annotation("a.wav"), tmp_path)
 
 
+@pytest.mark.parametrize("name", ["json", "jsonl"])
+def test_an_earlier_schema_is_written_and_read(name, loaded, tmp_path):
+    result = run("annotate", "a.wav", "-f", name, "--schema", "1.1")
+    old = FORMATS[name].render(annotation("a.wav"), schema="1.1")
+    assert result.stdout_bytes == old
+    assert b'"kind"' not in old
+    (tmp_path / "a.json").write_text(annotation("a.wav").to_json("1.1"))
+    convert = ("convert", tmp_path / "a.json", "-o", tmp_path / "new", "-f")
+    assert run(*convert, name).exit_code == 0
+    new = (tmp_path / "new" / f"a.{name}").read_bytes()
+    assert new == FORMATS[name].render(annotation("a.wav"))
+    assert run(*convert, name, "--schema", "1.1").exit_code == 0
+    assert (tmp_path / "new" / f"a.{name}").read_bytes() == old
+
+
 def test_formats_may_be_given_one_by_one(loaded, tmp_path):
     result = run("annotate", "a.wav", "-o", tmp_path, "-f", "CSV", "-f", "textgrid,labelstudio")
     assert result.exit_code == 0
@@ -232,7 +247,7 @@ def test_convert_goes_on_after_a_bad_file(tmp_path):
     result = run("convert", bad, lost, good, "-f", "srt", "--json")
     assert result.exit_code == 1
     assert [line for line in result.stderr.splitlines() if "error" in line] == [
-        f"lddu-pipe: error: {bad} is not an annotation of schema 1.0, 1.1 or 1.2, but of '9'",
+        f"lddu-pipe: error: {bad} is not an annotation of schema 1.0, 1.1, 1.2 or 2.0, but of '9'",
         f"lddu-pipe: error: {lost}: No such file or directory",
     ]
     assert json.loads(result.stdout) == {"files": [str(tmp_path / "a.srt")]}

@@ -100,16 +100,19 @@ def test_a_voice_without_words_is_cut_in_windows_of_its_own() -> None:
     heard = Transcript(
         (cue("I see.", 1, 3),), "tiny.en", unrecognised=(unclear(4, 16), unclear(30, 31.5, "Ana"))
     )
-    utterances = segment(heard, 40.0, cut="sentences")
-    marked = [utterance for utterance in utterances if utterance.unrecognised]
+    utterances = segment(replace(heard, language="en"), 40.0, cut="sentences")
+    assert {(u.kind, u.language) for u in utterances} == {
+        *(("speech", "en"), ("sound", None), ("silence", None))
+    }
+    marked = [utterance for utterance in utterances if utterance.kind == "sound"]
     assert spans(marked) == [(4, 9), (9, 16), (30, 31.5)]
     assert [utterance.speaker for utterance in marked] == [None, None, "Ana"]
     assert all(not utterance.words and not utterance.text for utterance in marked)
     assert [u.span.start for u in utterances] == sorted(u.span.start for u in utterances)
     assert (16, 21) in spans(utterances)  # where nobody speaks
     alone = segment(Transcript((), "tiny.en", unrecognised=(unclear(0, 4),)), 4.0)
-    assert [utterance.unrecognised for utterance in alone] == [True]
-    assert segment(replace(heard, cues=()), 40.0, cut="sentences")[1].unrecognised
+    assert [utterance.kind for utterance in alone] == ["sound"]
+    assert segment(replace(heard, cues=()), 40.0, cut="sentences")[1].kind == "sound"
 
 
 # --- cues --------------------------------------------------------------------------------------
@@ -387,7 +390,7 @@ def test_a_gap_joins_the_utterance_before_it_or_is_one_of_its_own() -> None:
         segmenter.see([TimeSpan(4.5, 4.6)], 20.0)
         segmenter.hear(WordsHeard(voices=(TimeSpan(8.5, 9.0),), until=math.inf))
         segmenter.end()
-        return [(u.span.start, u.span.end, u.unrecognised) for u in segmenter.closed()]
+        return [(u.span.start, u.span.end, u.kind == "sound") for u in segmenter.closed()]
 
     def spoken(start: float, end: float) -> Utterance:
         return Utterance("", TimeSpan(start, end), "Yes", said("Yes", start, end))

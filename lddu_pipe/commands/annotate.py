@@ -20,6 +20,7 @@ from lddu_pipe.commands.options import (
     message_options,
     output_option,
     pipeline_options,
+    schema_option,
 )
 from lddu_pipe.commands.progress import Bar, progress
 from lddu_pipe.commands.saving import make_folder, output_names, save, spare_inputs, targets
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from lddu_pipe.annotation import Annotation
     from lddu_pipe.events import Event
     from lddu_pipe.pipelines.settings import PipelineSettings
+    from lddu_pipe.schemas import SchemaVersion
     from lddu_pipe.writers.terminal import Timeline
 
 
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
 @format_option(
     "Formats of the files in DIR, with commas between them, or the one of standard output"
 )
+@schema_option
 @json_option
 @click.option(
     "--transcript",
@@ -67,6 +70,7 @@ def annotate(
     files: Sequence[Path],
     output: Path | None,
     formats: tuple[Format, ...],
+    schema: SchemaVersion,
     as_json: bool,
     transcript: Path | None,
     model: str,
@@ -120,8 +124,8 @@ def annotate(
                 annotation = annotation_of(events)
             content = None
             if shown is not None:
-                content = _rendered(annotation, shown, compact=len(files) > 1)
-            list(save(annotation, new, quiet=quiet))
+                content = _rendered(annotation, shown, schema, compact=len(files) > 1)
+            list(save(annotation, new, schema, quiet=quiet))
             if content is not None:
                 click.echo(content, nl=False)
         except Exception as error:
@@ -159,11 +163,13 @@ def _format_to_print(
     return chosen
 
 
-def _rendered(annotation: Annotation, chosen: Format, *, compact: bool) -> bytes:
+def _rendered(
+    annotation: Annotation, chosen: Format, schema: SchemaVersion, *, compact: bool
+) -> bytes:
     """The bytes for standard output; `compact` is one line of JSON."""
     if not compact or chosen.name != "json":
-        return chosen.render(annotation)
-    values = annotation.to_dict()
+        return chosen.render(annotation, schema=schema)
+    values = annotation.to_dict(schema)
     line = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # Undecodable bytes of a file name become \udc.., which is how JSON writes them.
     return f"{line}\n".encode("utf-8", "backslashreplace")

@@ -21,6 +21,7 @@ from lddu_pipe.commands.options import (
     json_option,
     message_options,
     pipeline_options,
+    schema_option,
 )
 from lddu_pipe.commands.progress import BatchProgress, progress
 from lddu_pipe.errors import UnusableInputError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from lddu_pipe.pipelines.batch.engine import Engine
     from lddu_pipe.pipelines.batch.run import BatchRun, Result, Todo
     from lddu_pipe.pipelines.settings import PipelineSettings
+    from lddu_pipe.schemas import SchemaVersion
     from lddu_pipe.writers.formats import Format
 
 
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     "-o", "--output", required=True, metavar="DIR", help="Where results and the ledger go."
 )
 @format_option("Formats of the results, with commas between them", default="json")
+@schema_option
 @json_option
 @click.option(
     "--include",
@@ -120,6 +123,7 @@ def batch(
     inputs: Sequence[str],
     output: str,
     formats: tuple[Format, ...],
+    schema: SchemaVersion,
     as_json: bool,
     include: Sequence[str],
     exclude: Sequence[str],
@@ -165,7 +169,9 @@ def batch(
     names = order_of_formats([item.name for item in formats])
     with progress(f"looking for {model}"):
         # Every worker, on whatever machine, and however long it all takes, uses the same weights.
-        plan = Plan(output, names, pinned(model, offline=offline), device, offline, settings)
+        plan = Plan(
+            output, names, pinned(model, offline=offline), device, offline, settings, schema
+        )
     with progress("looking for files"):
         items = finding.find_items(
             inputs,

@@ -10,8 +10,15 @@ from pathlib import Path
 import click
 
 from lddu_pipe.commands.base import Command, finish, report
-from lddu_pipe.commands.options import format_option, json_option, message_options, output_option
+from lddu_pipe.commands.options import (
+    format_option,
+    json_option,
+    message_options,
+    output_option,
+    schema_option,
+)
 from lddu_pipe.commands.saving import make_folder, output_names, save, spare_inputs, targets
+from lddu_pipe.schemas import SchemaVersion
 from lddu_pipe.writers.formats import Format
 
 
@@ -20,17 +27,20 @@ from lddu_pipe.writers.formats import Format
     examples=[
         "lddu-pipe convert interview.json -f eaf",
         "lddu-pipe convert annotations/*.json -f csv,srt -o tables",
+        "lddu-pipe convert annotations/*.json -f json --schema 1.1 -o old",
     ],
     exit_codes={0: "done", 1: "some files failed", 2: "all files failed, or wrong use"},
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @format_option("Formats to write, with commas between them", required=True)
+@schema_option
 @output_option("Write to DIR, and not beside each of FILES; DIR is made if need be.")
 @json_option
 @message_options
 def convert(
     files: Sequence[Path],
     formats: tuple[Format, ...],
+    schema: SchemaVersion,
     output: Path | None,
     as_json: bool,
     verbose: int,
@@ -39,9 +49,9 @@ def convert(
 ) -> None:
     """Write the annotations in FILES in other formats.
 
-    FILES are what annotate wrote as json; talk.json becomes talk.eaf, and so on. Links to the
-    media in the new files start at the folder in which they stand. With --json the list of the
-    files that were written goes to standard output.
+    FILES are what annotate wrote as json, with any --schema; talk.json becomes talk.eaf, and so
+    on. Links to the media in the new files start at the folder in which they stand. With --json
+    the list of the files that were written goes to standard output.
     """
     from lddu_pipe.annotation import Annotation  # not needed for the help
 
@@ -54,7 +64,7 @@ def convert(
             new = targets(folder, name, formats)
             spare_inputs(new, files)
             annotation = Annotation.load(file)
-            for path in save(annotation, new, quiet=quiet):
+            for path in save(annotation, new, schema, quiet=quiet):
                 written.append(str(path))
         except Exception as error:
             # Whatever is wrong with one file, the others can still be converted.

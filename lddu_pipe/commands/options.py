@@ -13,6 +13,7 @@ import click
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import why_absent
 from lddu_pipe.pipelines.settings import SETTINGS, PipelineSettings
+from lddu_pipe.schemas import SCHEMA_VERSION, SCHEMA_VERSIONS
 from lddu_pipe.writers.formats import FORMATS, Format, choose_formats
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -90,6 +91,15 @@ def format_option(
         metavar="NAME,...",
         help=f"{text}: {', '.join(FORMATS)}.",
     )
+
+
+schema_option = click.option(
+    "--schema",
+    type=click.Choice(SCHEMA_VERSIONS),
+    default=SCHEMA_VERSION,
+    show_default=True,
+    help="Version of the layout of json and jsonl; an earlier one leaves out what it lacks.",
+)
 
 
 def _chosen(

@@ -15,6 +15,7 @@ from lddu_pipe.writers.formats import Format
 
 if TYPE_CHECKING:
     from lddu_pipe.annotation import Annotation
+    from lddu_pipe.schemas import SchemaVersion
 
 
 def output_names(files: Sequence[Path]) -> list[str]:
@@ -55,7 +56,9 @@ def spare_inputs(results: Iterable[Path], inputs: Iterable[Path]) -> None:
             raise UnusableInputError(f"{path} is to be read and written; give another -o DIR")
 
 
-def save(annotation: Annotation, files: dict[Path, Format], *, quiet: bool) -> Iterator[Path]:
+def save(
+    annotation: Annotation, files: dict[Path, Format], schema: SchemaVersion, *, quiet: bool
+) -> Iterator[Path]:
     """Write the files one after the other, say so, and give the path of each that is there.
 
     Raises:
@@ -63,7 +66,7 @@ def save(annotation: Annotation, files: dict[Path, Format], *, quiet: bool) -> I
     """
     for path, item in files.items():
         try:
-            item.save(annotation, path)
+            item.save(annotation, path, schema)
         except OSError as error:
             reason = error.strerror or str(error)
             raise UnusableInputError(f"{path}: cannot write the annotation: {reason}") from None

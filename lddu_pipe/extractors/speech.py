@@ -177,6 +177,7 @@ class _Block:
             tuple(Cue("", span, ()) for span in unrecognised),
             tuple(brief),
             until=self._settled,
+            language=LANGUAGE,
         )
 
     def _voices(self, span: TimeSpan, shortest: float) -> list[TimeSpan]:

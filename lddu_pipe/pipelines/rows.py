@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from lddu_pipe.types import (
     MODALITIES,
     Absent,
     Evidence,
+    Kind,
     Media,
     Modality,
     Reason,
@@ -103,16 +105,21 @@ def annotate_row(pipeline: EmotionPipeline, row: ManifestRow) -> Annotation:
     if isinstance(sample, str):
         raise UnusableInputError(sample)
     media = [choose_tracks(path, pipeline.settings) for path in given]
+    info = SourceInfo(
+        str(given[0]),
+        sha256_of_file(given[0]),
+        media[0].duration,
+        has_audio=any(item.audio is not None for item in media),
+        has_video=any(item.video is not None for item in media),
+    )
+    heard: Kind = "sound" if "audio" in sample.sequences else "silence"
+    kind = info.kind("speech" if sample.utterance.words else heard)
     return Annotation(
-        media=SourceInfo(
-            str(given[0]),
-            sha256_of_file(given[0]),
-            media[0].duration,
-            has_audio=any(item.audio is not None for item in media),
-            has_video=any(item.video is not None for item in media),
-        ),
+        media=info,
         model=pipeline.model_info,
-        utterances=pipeline.predictor.predict([sample]),
+        utterances=pipeline.predictor.predict(
+            [replace(sample, utterance=replace(sample.utterance, kind=kind))]
+        ),
         provenance=pipeline.provenance(None, media=media[0]),
     )
 

@@ -129,7 +129,7 @@ def make_sample(
 
 
 def _text(utterance: Utterance, steps: ModalitySequence | None, without_words: Reason) -> Evidence:
-    nothing = Reason.NOT_RECOGNISED if utterance.unrecognised else without_words
+    nothing = Reason.NOT_RECOGNISED if utterance.kind == "sound" else without_words
     return Absent(nothing) if steps is None else evidence_of(steps, nothing)
 
 
@@ -138,7 +138,7 @@ def _audio(
 ) -> Evidence:
     if waveform is None:
         return Absent(Reason.SOUND_NOT_GIVEN)
-    if not (utterance.words or utterance.unrecognised):
+    if not (utterance.words or utterance.kind == "sound"):
         return Absent(Reason.NO_SPEECH)
     start, end = (
         round(moment * SAMPLE_RATE) for moment in (utterance.span.start, utterance.span.end)

@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 
 from lddu_pipe.events import Event, FacesSeen, UnitClosed, UnitJudged, WordsHeard
 from lddu_pipe.pipelines.components import Extractors
@@ -103,7 +104,8 @@ class Stream:
 
     def _advance(self, waiting: deque[Utterance]) -> Iterator[Event]:
         """Judge the utterances of which everything is known."""
-        for utterance in self._segmenter.closed():
+        for closed in self._segmenter.closed():
+            utterance = replace(closed, kind=self._source.info.kind(closed.kind))
             waiting.append(utterance)
             yield UnitClosed(utterance)
         # Texts alone are all there at once. What else is known together depends on how quick the

@@ -41,8 +41,8 @@ def segment(
     """Cut media into the utterances that get emotions.
 
     Every word lands in exactly one utterance, except those of cues beyond the end of the media.
-    An utterance has one speaker. Media without words is cut in windows, and so is speech whose
-    words were not recognised.
+    An utterance has one speaker. Media without words is cut in windows, of the kind "silence", and
+    so is speech whose words were not recognised, of the kind "sound".
 
     Args:
         transcript: What was said; None or one without words where nothing was. The spans of

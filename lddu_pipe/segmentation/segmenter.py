@@ -85,6 +85,7 @@ class Segmenter:
         """Take in words that were recognised, and voices without words."""
         self._add(voices_without_words(heard.unrecognised, self._window, self._max_duration))
         self._voices += heard.voices
+        self._language = heard.language or self._language
         # Of several speakers, one may be told of earlier than another who began before.
         self._pending += [(cue.span, word) for cue in heard.cues for word in spoken_words(cue)]
         self._pending.sort(key=lambda item: item[0])
@@ -233,11 +234,12 @@ class Segmenter:
         self._covered = end
         heard = any(voice.overlap(span) > 0 for voice in self._voices)
         self._voices = [voice for voice in self._voices if voice.end > end]
-        return self._numbered(Utterance("", span, unrecognised=heard))
+        return self._numbered(Utterance("", span, kind="sound" if heard else "silence"))
 
     def _numbered(self, utterance: Utterance) -> Utterance:
         self._count += 1
-        return replace(utterance, id=f"{self._count - 1:04d}")
+        language = self._language if utterance.words else None
+        return replace(utterance, id=f"{self._count - 1:04d}", language=language)
 
 
 def voices_without_words(
@@ -245,7 +247,7 @@ def voices_without_words(
 ) -> list[Utterance]:
     """Utterances of voices whose words were not recognised, in windows where they are long."""
     return [
-        Utterance("", span, speaker=cue.speaker, unrecognised=True)
+        Utterance("", span, speaker=cue.speaker, kind="sound")
         for cue in cues
         for span in windows(cue.span, window, max_duration)
     ]

@@ -16,6 +16,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Lifespan
 
+from lddu_pipe.layout import AnnotationLayout
 from lddu_pipe.review.desk import ReviewDesk
 from lddu_pipe.review.repository import Repository
 from lddu_pipe.review.store import CorrectionStore
@@ -26,7 +27,7 @@ from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.guard import Guard, is_open
 from lddu_pipe.server.jobs import JobStore
 from lddu_pipe.server.limits import Limits
-from lddu_pipe.server.messages import EXAMPLES, AnnotationMessage, ProblemMessage
+from lddu_pipe.server.messages import EXAMPLES, ProblemMessage
 from lddu_pipe.server.metrics import Metrics
 from lddu_pipe.server.problems import locate
 from lddu_pipe.server.repository import JobRepository
@@ -183,7 +184,7 @@ def _describe(app: FastAPI, *, with_token: bool) -> None:
             return app.openapi_schema
         schema = make()
         parts = schema["components"]["schemas"]
-        for message in (ProblemMessage, AnnotationMessage):
+        for message in (ProblemMessage, AnnotationLayout):
             made = message.model_json_schema(ref_template="#/components/schemas/{model}")
             parts |= made.pop("$defs", {})
             parts[message.__name__] = made

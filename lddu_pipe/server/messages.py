@@ -1,15 +1,16 @@
-"""What goes over the wire: jobs, texts, problems, and the contract of annotations."""
+"""What goes over the wire beside annotations: jobs, texts, problems; and an example of each."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lddu_pipe.schemas import SCHEMA_VERSION, SCHEMA_VERSIONS
 from lddu_pipe.server.jobs import Job, JobState
 from lddu_pipe.server.options import JobOptions
-from lddu_pipe.types import Decision
 
 Example: TypeAlias = dict[str, Any]
 
@@ -41,37 +42,26 @@ JOB_EXAMPLE: Example = {
     "finished": None,
 }
 TEXT_EXAMPLE: Example = {"text": "What wonderful news!"}
-_SCORES = (
-    ("happy", 0.9088, "present", 0.9088, 0.354, 0.0268),
-    ("sad", 0.0426, "absent", 0.9574, 0.2426, 0.0197),
-    ("anger", 0.0268, "absent", 0.9732, 0.1808, 0.0104),
-    ("surprise", 0.0662, "absent", 0.9338, 0.2992, 0.0151),
-    ("disgust", 0.0038, "absent", 0.9962, 0.0993, 0.0013),
-    ("fear", 0.0078, "absent", 0.9922, 0.1173, 0.0046),
-)
-"""What `lddu-base-en` says of `TEXT_EXAMPLE`, in the order of `EmotionMessage`."""
-
 ANNOTATION_EXAMPLE: Example = {
-    "schema_version": "1.0",
-    "media": {
-        "path": "",
-        "sha256": "",
-        "duration": 0.0,
-        "has_audio": False,
-        "has_video": False,
-    },
+    "schema_version": SCHEMA_VERSION,
+    "media": {"path": "", "sha256": "", "duration": 0.0, "has_audio": False, "has_video": False},
     "model": {
-        "name": "lddu-base-en",
-        "version": "0.6.0",
-        "labels": [label for label, *_ in _SCORES],
+        "name": "an-example",
+        "version": "1.0",
+        "labels": ["glad", "gloomy"],
         "aligned": False,
     },
+    "people": [],
+    "faces": [],
     "utterances": [
         {
             "id": "0000",
+            "kind": "text",
+            "person": None,
             "start": 0.0,
             "end": 1.2,
             "text": "What wonderful news!",
+            "language": "en",
             "speaker": None,
             "modalities": {
                 "text": {"present": True},
@@ -83,23 +73,40 @@ ANNOTATION_EXAMPLE: Example = {
                     "label": label,
                     "probability": probability,
                     "decision": decision,
-                    "confidence": confidence,
-                    "uncertainty": {"aleatoric": aleatoric, "epistemic": epistemic},
+                    "confidence": 0.9,
+                    "uncertainty": {"aleatoric": 0.3, "epistemic": 0.02},
                 }
-                for label, probability, decision, confidence, aleatoric, epistemic in _SCORES
+                for label, probability, decision in (
+                    ("glad", 0.9, "present"),
+                    ("gloomy", 0.1, "absent"),
+                )
             ],
             "abstained": False,
         }
     ],
     "provenance": {
         "created": "2026-01-01T12:00:00+00:00",
-        "versions": {"lddu-pipe": "0.1.0", "torch": "2.13.0"},
-        "weights": {
-            "model.safetensors": "23d055fc0bd3833b75286776216bd5bef1c3d7f24e97589f56ffcd854d4af698"
-        },
+        "versions": {"lddu-pipe": "1.0"},
+        "weights": {"model.safetensors": "0" * 64},
         "config": {"fps": 10.0, "aligned": False, "passes": 16, "transcript": "text"},
     },
 }
+"""Invented: it shows the layout, and says nothing of any model."""
+
+EARLIER_ANNOTATION: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {"schema_version": {"enum": list(SCHEMA_VERSIONS[1:])}},
+    "required": ["schema_version"],
+}
+"""JSON Schema of what is sent where an earlier version of the contract is asked for."""
+ANNOTATION_CONTENT: Mapping[str, Any] = {
+    "application/json": {
+        "schema": {
+            "anyOf": [{"$ref": "#/components/schemas/AnnotationLayout"}, EARLIER_ANNOTATION]
+        }
+    }
+}
+
 PROBLEM_EXAMPLE: Example = {
     "type": "about:blank",
     "title": "Not Found",
@@ -107,7 +114,7 @@ PROBLEM_EXAMPLE: Example = {
     "detail": "there is no such job; it may have been deleted",
 }
 EXAMPLES: dict[str, Example] = {
-    "AnnotationMessage": ANNOTATION_EXAMPLE,
+    "AnnotationLayout": ANNOTATION_EXAMPLE,
     "JobMessage": JOB_EXAMPLE,
     "JobsMessage": {"jobs": [JOB_EXAMPLE], "next": None},
     "ProblemMessage": PROBLEM_EXAMPLE,
@@ -205,99 +212,3 @@ class ProblemMessage(BaseModel):
     status: int
     detail: str = Field(description="One sentence for a person: what is wrong, what to do.")
     fields: list[FieldMessage] | None = Field(None, description="Of a request, one by one.")
-
-
-class MediaMessage(Message):
-    """What was annotated."""
-
-    path: str = Field(description="The name its sender gave; empty for a text.")
-    sha256: str
-    duration: float = Field(ge=0, description="Seconds; 0 for text and stills.")
-    has_audio: bool
-    has_video: bool
-
-
-class ModelMessage(Message):
-    """Which model spoke."""
-
-    name: str
-    version: str
-    labels: list[str]
-    aligned: bool
-    scales: Annotated[list[str], Field(description="Schema 1.2 only.")] = []
-
-
-class ModalityMessage(Message):
-    """Whether a modality was there, and why not."""
-
-    present: bool
-    reason: Annotated[str, Field(description="Only where it is absent.")] = ""
-
-
-class ModalitiesMessage(Message):
-    """Each modality of an utterance."""
-
-    text: ModalityMessage
-    audio: ModalityMessage
-    vision: ModalityMessage
-
-
-class UncertaintyMessage(Message):
-    """Two kinds of doubt; see docs/uncertainty.md."""
-
-    aleatoric: float
-    epistemic: float
-
-
-class EmotionMessage(Message):
-    """One label of an utterance."""
-
-    label: str
-    probability: float = Field(ge=0, le=1, description="Calibrated: that the emotion is there.")
-    decision: Decision
-    confidence: float = Field(ge=0, le=1, description="Calibrated: that the decision is right.")
-    uncertainty: UncertaintyMessage
-
-
-class ScaleMessage(Message):
-    """A place on a continuous scale."""
-
-    value: float = Field(ge=-1, le=1)
-    low: float | None = Field(
-        ge=-1, le=1, description="With `high`, the interval, if there is one."
-    )
-    high: float | None = Field(ge=-1, le=1)
-
-
-class UtteranceMessage(Message):
-    """One utterance with all labels, in label order."""
-
-    id: str
-    start: float
-    end: float
-    text: str
-    speaker: str | None
-    modalities: ModalitiesMessage
-    emotions: list[EmotionMessage]
-    abstained: bool
-    label_set: Annotated[list[str], Field(description="From schema 1.1 on.")] = []
-    scales: Annotated[dict[str, ScaleMessage], Field(description="Schema 1.2 only.")] = {}
-
-
-class ProvenanceMessage(Message):
-    """What is needed to get the same annotation again."""
-
-    created: str
-    versions: dict[str, str]
-    weights: dict[str, str]
-    config: dict[str, str | float | bool | None]
-
-
-class AnnotationMessage(Message):
-    """The annotation; docs/annotation.md is the contract."""
-
-    schema_version: Literal["1.0", "1.1", "1.2"]
-    media: MediaMessage
-    model: ModelMessage
-    utterances: list[UtteranceMessage]
-    provenance: ProvenanceMessage

@@ -125,7 +125,7 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Iterator
 
 def _message(name: str, message: Mapping[str, Any]) -> Iterator[str]:
     yield f"### {name}\n"
-    yield f"{message['description']}\n"
+    yield f"{_line(message['description'])}\n"
     yield from _fields(message)
     for example in message.get("examples", []):
         text = json.dumps(example, indent=1, ensure_ascii=False)
@@ -137,13 +137,16 @@ def _fields(schema: Mapping[str, Any]) -> Iterator[str]:
     yield "| field | type | |\n|---|---|---|"
     for name, field in schema["properties"].items():
         mark = "" if name in required else "optional. "
-        about = " ".join(field.get("description", "").split())
-        yield f"| `{name}` | {_type(field)} | {mark}{about} |"
+        yield f"| `{name}` | {_type(field)} | {mark}{_line(field.get('description', ''))} |"
     yield ""
 
 
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
 def _named(body: Mapping[str, Any]) -> bool:
-    return "$ref" in body.get("schema", {})
+    return bool({"$ref", "anyOf"} & body.get("schema", {}).keys())
 
 
 def _type(schema: Mapping[str, Any]) -> str:
@@ -158,6 +161,8 @@ def _type(schema: Mapping[str, Any]) -> str:
     if "const" in schema:
         return f"`{schema['const']}`"
     kind = str(schema.get("type", "anything"))
+    if "prefixItems" in schema:
+        return f"{len(schema['prefixItems'])} x {_type(schema['prefixItems'][0])}"
     if kind == "array":
         return f"list of {_type(schema['items'])}"
     if isinstance(schema.get("additionalProperties"), Mapping):

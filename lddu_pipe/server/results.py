@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 from lddu_pipe.annotation import Annotation
+from lddu_pipe.schemas import SchemaVersion
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.jobs import Job
 from lddu_pipe.writers.formats import FORMATS
@@ -32,25 +33,24 @@ _rendering = threading.Lock()
 """One at a time: a picture of hours takes memory, and its library is not made for threads."""
 
 
-def render(folder: DataFolder, job: Job, name: str) -> bytes:
+def render(folder: DataFolder, job: Job, name: str, schema: SchemaVersion) -> bytes:
     """Return the result of a job that is done.
 
     Args:
         folder: of the jobs.
         job: whose.
         name: of `FORMATS`.
+        schema: version of the JSON contract, for json and jsonl.
 
     Raises:
         OSError: it is not there any more.
     """
-    content = folder.result(job.id).read_bytes()
-    if name == "json":
-        return content
-    annotation = Annotation.from_json(content, "the result")
+    # An earlier release may have written it, in the layout of its time.
+    annotation = Annotation.from_json(folder.result(job.id).read_bytes(), "the result")
     folder_of_links = None
     if name in _LINKING and annotation.media.path:
         # As if media and result lay in one folder, so that no path of this machine is in it.
         folder_of_links = Path("/")
         annotation = annotation.of_path(f"/{annotation.media.path}")
     with _rendering:
-        return FORMATS[name].render(annotation, folder_of_links)
+        return FORMATS[name].render(annotation, folder_of_links, schema)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 
 from lddu_pipe.review.desk import ReviewDesk
+from lddu_pipe.schemas import SchemaVersion
 from lddu_pipe.server.archives import Archives
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.jobs import Job, JobStore
@@ -51,6 +52,10 @@ def _owner(request: Request) -> str:
 
 Services = Annotated[Service, Depends(_service)]
 Owner = Annotated[str, Depends(_owner)]
+Schema = Annotated[
+    SchemaVersion,
+    Query(alias="schema", description="Version of the layout of json and jsonl."),
+]
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import write_whole
+from lddu_pipe.schemas import SCHEMA_VERSION, SchemaVersion
 
 if TYPE_CHECKING:
     from lddu_pipe.annotation import Annotation  # brings numpy, which the help can do without
 
-Render: TypeAlias = "Callable[[Annotation, Path | None], bytes]"
-"""Gives the bytes of a file; the second argument is the folder it will stand in, if any, from
-which links to the media are made."""
+Render: TypeAlias = "Callable[..., bytes]"
+"""Gives the bytes of a file. Arguments: an `Annotation`; the folder the file will stand in, or
+None, from which links to the media are made; where the format is `versioned`, the schema."""
 
 
 @dataclass(frozen=True)
@@ -33,33 +34,44 @@ class Format:
     """Of `lddu_pipe.writers`: has a function ``render``. Imported when it is first needed."""
     binary: bool = False
     """True where the bytes are not text and must not go to a terminal."""
+    versioned: bool = False
+    """True where it is laid out as the JSON contract, of which there are several versions."""
 
-    def render(self, annotation: Annotation, folder: Path | None = None) -> bytes:
+    def render(
+        self,
+        annotation: Annotation,
+        folder: Path | None = None,
+        schema: SchemaVersion = SCHEMA_VERSION,
+    ) -> bytes:
         """Return the bytes of the file.
 
         Args:
             annotation: what to write.
             folder: where the file will stand; links to the media are relative to it. Without it
                 they are as the annotation names the media.
+            schema: version of the JSON contract, for formats that are `versioned`.
         """
         module = importlib.import_module(f"lddu_pipe.writers.{self.module}")
-        return cast(Render, module.render)(annotation, folder)
+        versions = (schema,) if self.versioned else ()
+        return cast(Render, module.render)(annotation, folder, *versions)
 
-    def save(self, annotation: Annotation, path: Path) -> Path:
+    def save(
+        self, annotation: Annotation, path: Path, schema: SchemaVersion = SCHEMA_VERSION
+    ) -> Path:
         """Write the file, whole or not at all.
 
         Raises:
             OSError: the folder does not exist or cannot be written.
         """
-        write_whole(path, self.render(annotation, path.parent))
+        write_whole(path, self.render(annotation, path.parent, schema))
         return path
 
 
 FORMATS: dict[str, Format] = {
     item.name: item
     for item in (
-        Format("json", ".json", "anything; the contract", "contract"),
-        Format("jsonl", ".jsonl", "anything, a line an utterance", "lines"),
+        Format("json", ".json", "anything; the contract", "contract", versioned=True),
+        Format("jsonl", ".jsonl", "anything, a line an utterance", "lines", versioned=True),
         Format("csv", ".csv", "spreadsheets, pandas, R", "csv"),
         Format("parquet", ".parquet", "pandas, Polars, DuckDB, Spark", "parquet", binary=True),
         Format("srt", ".srt", "video players", "subrip"),

@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 
 from lddu_pipe.annotation import Annotation
+from lddu_pipe.schemas import SCHEMA_VERSION, SchemaVersion
 
 
-def render(annotation: Annotation, folder: Path | None = None) -> bytes:
+def render(
+    annotation: Annotation, folder: Path | None = None, schema: SchemaVersion = SCHEMA_VERSION
+) -> bytes:
     """Return a line an utterance: ``media`` and ``model``, then the utterance of the contract."""
-    values = annotation.to_dict()
+    values = annotation.to_dict(schema)
     common = {
         "media": values["media"]["path"],
         "model": f"{annotation.model.name} {annotation.model.version}",

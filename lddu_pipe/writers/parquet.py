@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from lddu_pipe.annotation import COLUMNS, Annotation
+from lddu_pipe.schemas import SCHEMA_VERSION
 from lddu_pipe.types import MODALITIES
 from lddu_pipe.writers.escaping import encodable
 
@@ -20,9 +21,12 @@ _TYPES = {
 }
 """Of the columns that are no text."""
 
+_NULLABLE = ("kind", "person", "language", "speaker")
+"""Columns that may be empty; ``kind`` only in rows of files that had no such column."""
+
 SCHEMA = pa.schema(
     [
-        pa.field(name, _TYPES.get(name, pa.string()), nullable=name == "speaker")
+        pa.field(name, _TYPES.get(name, pa.string()), nullable=name in _NULLABLE)
         for name in ("media", *COLUMNS)
     ]
 )
@@ -53,7 +57,7 @@ def to_table(annotation: Annotation) -> pa.Table:
     return table.replace_schema_metadata(
         {
             "model": f"{annotation.model.name} {annotation.model.version}",
-            "schema_version": annotation.schema_version,
+            "schema_version": SCHEMA_VERSION,
         }
     )
 
@@ -70,7 +74,7 @@ def join(files: Iterable[bytes], target: Path) -> None:
     """Write one file with the rows of several, a row group each, holding one of them in memory.
 
     Args:
-        files: from `render`, of one model.
+        files: from `render`, of one model; what older ones have no column for is null.
         target: written in place: put it where readers look when it is whole.
     """
     tables = (
@@ -78,7 +82,11 @@ def join(files: Iterable[bytes], target: Path) -> None:
         for content in files
     )
     first = next(tables, SCHEMA.empty_table())
-    with parquet.ParquetWriter(target, first.schema) as writer:
+    schema = pa.schema(
+        [*SCHEMA, *(field for field in first.schema if field.name not in SCHEMA.names)]
+    )
+    with parquet.ParquetWriter(target, schema) as writer:
         for table in chain([first], tables):
             if table.num_rows:
-                writer.write_table(table)
+                whole = pa.concat_tables([schema.empty_table(), table], promote_options="default")
+                writer.write_table(whole.cast(schema))

@@ -18,6 +18,7 @@ import pytest
 from lddu_pipe import Annotation, EmotionPipeline, PipelineSettings
 from lddu_pipe.assets import resolve
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
+from lddu_pipe.layout import AnnotationLayout
 from lddu_pipe.media import decode_audio, decode_frames, probe
 from lddu_pipe.pipelines.components import Extractors
 from lddu_pipe.pipelines.folder import find_checkpoint
@@ -58,8 +59,8 @@ def test_the_json_keeps_its_contract(sample: Annotation, tmp_path: Path) -> None
     content = json.loads(sample.save(tmp_path / "a.json").read_text())
     assert content == sample.to_dict()
     assert no_nan(content)
-    assert content["schema_version"] == "1.0"
-    assert set(content) == {"schema_version", "media", "model", "utterances", "provenance"}
+    assert content["schema_version"] == "2.0"
+    AnnotationLayout.model_validate(content)
     assert set(content["media"]) == {"path", "sha256", "duration", "has_audio", "has_video"}
     assert content["model"]["labels"] == LABELS
     assert len(content["media"]["sha256"]) == 64

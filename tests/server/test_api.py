@@ -154,7 +154,15 @@ def test_media_are_deleted_after_a_set_time_and_results_stay(serve, tmp_path, wa
     folder = tmp_path / "data" / "jobs" / job["id"]
     wait_for(lambda: not client.get(f"/v1/jobs/{job['id']}").json()["media"])
     assert [path.name for path in folder.iterdir()] == ["result.json"]
-    assert client.get(f"/v1/jobs/{job['id']}/result").status_code == 200
+    path = f"/v1/jobs/{job['id']}/result"
+    made = client.get(path)
+    assert made.status_code == 200
+    old = client.get(f"{path}?schema=1.1")
+    assert old.json()["schema_version"] == "1.1"
+    # A release of that time has left its result in the folder.
+    (folder / "result.json").write_bytes(old.content)
+    assert client.get(path).json() == made.json()
+    assert client.get(f"{path}?format=jsonl&schema=1.1").text.count('"kind"') == 0
 
 
 def test_text_at_once(serve, said):
@@ -163,6 +171,9 @@ def test_text_at_once(serve, said):
     answer = client.post("/v1/text", json={"text": "What wonderful news!"})
     assert answer.status_code == 200
     assert answer.json() == said("What wonderful news!").to_dict()
+    old = client.post("/v1/text?schema=1.1", json={"text": "What wonderful news!"})
+    assert old.json() == said("What wonderful news!").to_dict("1.1")
+    assert client.post("/v1/text?schema=3", json={"text": "Well."}).status_code == 422
     assert client.post("/v1/text", json={"text": "  "}).status_code == 422
     assert client.post("/v1/text", json={"text": ""}).status_code == 422
     assert client.post("/v1/text", json={}).status_code == 422

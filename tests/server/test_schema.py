@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
+from lddu_pipe import layout
 from lddu_pipe.server import messages, review_messages
 from lddu_pipe.server.reference import reference
 
@@ -58,7 +59,7 @@ def test_every_operation_and_field_has_an_example(serve):
             for body in operation.get("requestBody", {}).get("content", {}).values():
                 assert "example" in body, (method, path)
     parts = schema["components"]["schemas"]
-    for name in ("JobMessage", "JobsMessage", "AnnotationMessage", "ProblemMessage"):
+    for name in ("JobMessage", "JobsMessage", "AnnotationLayout", "ProblemMessage"):
         assert parts[name]["examples"]
     assert not set(parts) & {"HTTPValidationError", "ValidationError"}
 
@@ -69,4 +70,5 @@ def test_examples_fit_their_own_schema():
         (review_messages, review_messages.REVIEW_EXAMPLES),
     ):
         for name, example in examples.items():
-            TypeAdapter(getattr(module, name)).validate_python(example)
+            where = layout if name.endswith("Layout") else module
+            TypeAdapter(getattr(where, name)).validate_python(example)

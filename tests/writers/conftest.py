@@ -35,8 +35,9 @@ def make_prediction(name, start, end, text, probabilities, *, speaker=None, abst
         else {"text": Absent(Reason.NO_WORDS), "audio": Absent(Reason.SILENCE)}
     )
     span = TimeSpan(start, end)
+    kind = "speech" if text else "silence"
     return Prediction(
-        Utterance(name, span, text, (), speaker), scores, missing, abstained=abstained
+        Utterance(name, span, text, (), speaker, kind), scores, missing, abstained=abstained
     )
 
 

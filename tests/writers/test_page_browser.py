@@ -105,14 +105,14 @@ def test_space_plays_and_the_page_follows(open_page):
 def test_arrows_move_through_utterances(open_page):
     page = open_page()
     is_loaded(page)
-    for text, start in (("わかりました", 2.5), ("no words", 5.0), ("Well…", 10.001)):
+    for text, start in (("わかりました", 2.5), ("nobody speaks", 5.0), ("Well…", 10.001)):
         page.keyboard.press("ArrowRight")
         assert text in current(page)
         assert moment(page) == pytest.approx(start, abs=0.05)
     page.keyboard.press("ArrowRight")
     assert "Well…" in current(page)
     page.keyboard.press("ArrowLeft")
-    assert "no words" in current(page)
+    assert "nobody speaks" in current(page)
     page.locator("#timeline").focus()
     page.keyboard.press("ArrowUp")  # past the one without an emotion to the one that has some
     assert "わかりました" in current(page)
@@ -143,7 +143,7 @@ def test_a_click_on_the_timeline_or_the_list_seeks(open_page):
     box = page.locator("#timeline").bounding_box()
     page.mouse.click(box["x"] + 92 + (box["width"] - 92 - 44) * 7 / 12.5, box["y"] + 150)
     until(page, "Math.abs(document.querySelector('video').currentTime - 7) < 0.1")
-    assert "no words" in current(page)
+    assert "nobody speaks" in current(page)
     page.locator("#utterances button").nth(3).click()
     assert moment(page) == pytest.approx(10.001, abs=0.05)
 

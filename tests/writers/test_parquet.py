@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from pyarrow import dataset, parquet
 
 from lddu_pipe.annotation import COLUMNS
 from lddu_pipe.writers.formats import FORMATS
-from lddu_pipe.writers.parquet import SCHEMA, to_table
+from lddu_pipe.writers.parquet import SCHEMA, join, to_table
 
 WRITER = FORMATS["parquet"]
 
@@ -19,10 +20,13 @@ def test_pyarrow_reads_the_table_of_the_annotation(make_annotation):
     annotation = make_annotation()
     table = parquet.read_table(io.BytesIO(WRITER.render(annotation)))
     assert table.schema.equals(SCHEMA)
-    assert table.schema.metadata == {b"model": b"lddu-base-en 0.2.0", b"schema_version": b"1.0"}
+    assert table.schema.metadata == {b"model": b"lddu-base-en 0.2.0", b"schema_version": b"2.0"}
     read = table.to_pandas()
     assert set(read.pop("media")) == {annotation.media.path}
-    pd.testing.assert_frame_equal(read, annotation.to_dataframe(), check_dtype=False)
+    expected = annotation.to_dataframe().dropna(axis="columns", how="all")
+    assert set(COLUMNS) - set(expected) == {"person", "language"}  # of nobody known
+    pd.testing.assert_frame_equal(read[list(expected)], expected, check_dtype=False)
+    assert read[["person", "language"]].isna().all(axis=None)
 
 
 def test_the_columns_are_those_of_every_table():
@@ -33,6 +37,18 @@ def test_without_utterances_the_types_are_the_same(make_annotation):
     table = to_table(make_annotation(utterances=()))
     assert table.schema.equals(SCHEMA)
     assert table.num_rows == 0
+
+
+def test_a_file_of_an_earlier_release_is_joined(make_annotation, tmp_path):
+    made = to_table(make_annotation())
+    old = pa.BufferOutputStream()
+    parquet.write_table(made.drop_columns(["kind", "person", "language"]), old)
+    new = WRITER.render(make_annotation())
+    join([old.getvalue().to_pybytes(), new], tmp_path / "all.parquet")
+    joined = parquet.read_table(tmp_path / "all.parquet")
+    assert joined["text"].to_pylist() == 2 * made["text"].to_pylist()
+    kinds = made["kind"].to_pylist()
+    assert joined["kind"].to_pylist() == [*[None] * len(kinds), *kinds]
 
 
 def test_a_folder_of_files_is_one_data_set(make_annotation, predict, tmp_path):

@@ -13,6 +13,7 @@ from lddu_pipe.files import sha256_of_file
 from lddu_pipe.pipelines.batch.work import Plan
 from lddu_pipe.pipelines.folder import find_checkpoint, hub_name
 from lddu_pipe.pipelines.settings import RECOGNISER
+from lddu_pipe.schemas import SCHEMA_VERSION
 
 
 def describe_configuration(plan: Plan) -> dict[str, str | float]:
@@ -38,6 +39,8 @@ def describe_configuration(plan: Plan) -> dict[str, str | float]:
         "model": f"{shared.repo_id if shared else folder.name} {digest(weights)[:12]}",
         "extractors": digest(assets)[:12],
         "lddu-pipe": version("lddu-pipe"),
+        # What an earlier release has written is read as well as what this one writes.
+        **({} if plan.schema == SCHEMA_VERSION else {"schema": plan.schema}),
     }
 
 

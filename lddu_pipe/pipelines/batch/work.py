@@ -20,6 +20,7 @@ from lddu_pipe.files import sha256_of_file
 from lddu_pipe.pipelines.batch.inputs import Item
 from lddu_pipe.pipelines.batch.storage import Output, fetched, shown
 from lddu_pipe.pipelines.settings import PipelineSettings
+from lddu_pipe.schemas import SCHEMA_VERSION, SchemaVersion
 from lddu_pipe.types import MODALITIES
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Plan:
     device: str = "auto"
     offline: bool = False
     settings: PipelineSettings = field(default_factory=PipelineSettings)
+    schema: SchemaVersion = SCHEMA_VERSION
+    """Of json and jsonl."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,8 @@ class Worker:
         for item in formats:
             name = task.name + item.suffix
             folder = self._output.folder
-            self._output.write(name, item.render(annotation, folder and (folder / name).parent))
+            content = item.render(annotation, folder and (folder / name).parent, self.plan.schema)
+            self._output.write(name, content)
             written.append(name)
         return Outcome(
             task.item.key,

@@ -12,11 +12,12 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import AfterValidator
 
+from lddu_pipe.schemas import SCHEMA_VERSION
 from lddu_pipe.server.jobs import Job, JobState
-from lddu_pipe.server.messages import ID, JobMessage, JobsMessage
+from lddu_pipe.server.messages import ANNOTATION_CONTENT, ID, JobMessage, JobsMessage
 from lddu_pipe.server.problems import Problem, storing
 from lddu_pipe.server.results import MEDIA_TYPES, render
-from lddu_pipe.server.service import GUARDED, Owner, Services, problems
+from lddu_pipe.server.service import GUARDED, Owner, Schema, Services, problems
 from lddu_pipe.server.uploads import FORM_SCHEMA, receive
 from lddu_pipe.writers.formats import FORMATS
 
@@ -204,11 +205,10 @@ async def watch(job: Found, service: Services) -> AsyncIterator[ServerSentEvent]
         200: {
             "description": "The annotation, as a file to save.",
             "content": {
-                kind: {"schema": {"$ref": "#/components/schemas/AnnotationMessage"}}
-                if name == "json"
-                else {"schema": {"type": "array" if name == "label-studio" else "string"}}
+                kind: {"schema": {"type": "array" if name == "label-studio" else "string"}}
                 for name, kind in MEDIA_TYPES.items()
-            },
+            }
+            | dict(ANNOTATION_CONTENT),
         },
         **problems(404, 409, 422),
     },
@@ -217,6 +217,7 @@ def get_result(
     job: Found,
     service: Services,
     name: FormatName = "json",
+    schema: Schema = SCHEMA_VERSION,
 ) -> Response:
     """In any format. It is always a file to save: none of them is shown by the server's origin."""
     if job.state == "failed":
@@ -224,7 +225,7 @@ def get_result(
     if job.state != "done":
         raise Problem(409, "the job is not done yet; watch its events")
     try:
-        content = render(service.folder, job, name)
+        content = render(service.folder, job, name, schema)
     except FileNotFoundError:
         raise Problem(404, "there is no such job; it may have been deleted") from None
     suffix = FORMATS[name].suffix

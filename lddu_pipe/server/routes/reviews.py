@@ -91,7 +91,7 @@ def list_items(desk: Desk, owner: Owner) -> ItemsMessage:
         200: {
             "description": "The annotation as it was made; corrections are apart.",
             "content": {
-                "application/json": {"schema": {"$ref": "#/components/schemas/AnnotationMessage"}}
+                "application/json": {"schema": {"$ref": "#/components/schemas/AnnotationLayout"}}
             },
         },
         **problems(404, 409, 422),
@@ -103,10 +103,11 @@ def get_annotation(item: Found, desk: Desk, owner: Owner) -> Response:
         content = desk.annotation(owner, item.id).read_bytes()
     except FileNotFoundError:
         raise UnknownItemError from None
+    annotation = Annotation.from_json(content, item.name)
     if item.source == "folder":
         # Where it lies on this machine is nobody's business.
-        content = contract.render(Annotation.from_json(content, item.name).of_path(item.name))
-    return Response(content, media_type="application/json")
+        annotation = annotation.of_path(item.name)
+    return Response(contract.render(annotation), media_type="application/json")
 
 
 @router.post(

@@ -5,22 +5,27 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from lddu_pipe.errors import LdduPipeError
-from lddu_pipe.server.messages import TEXT_EXAMPLE, AnnotationMessage, TextMessage
+from lddu_pipe.schemas import SCHEMA_VERSION
+from lddu_pipe.server.messages import ANNOTATION_CONTENT, TEXT_EXAMPLE, TextMessage
 from lddu_pipe.server.problems import Problem
-from lddu_pipe.server.service import GUARDED, Services, not_ready, problems
+from lddu_pipe.server.service import GUARDED, Schema, Services, not_ready, problems
 
 router = APIRouter(prefix="/v1", tags=["texts"], responses=GUARDED)
 
 
 @router.post(
     "/text",
-    response_model=AnnotationMessage,
+    response_class=Response,
     summary="Annotate a text at once",
-    response_description="The annotation.",
-    responses=problems(422),
+    responses={
+        200: {"description": "The annotation.", "content": ANNOTATION_CONTENT},
+        **problems(422),
+    },
     openapi_extra={"requestBody": {"content": {"application/json": {"example": TEXT_EXAMPLE}}}},
 )
-async def annotate_text(message: TextMessage, service: Services) -> Response:
+async def annotate_text(
+    message: TextMessage, service: Services, schema: Schema = SCHEMA_VERSION
+) -> Response:
     """For a few sentences; the answer is the annotation. Texts of several clients share a pass."""
     if len(message.text) > service.limits.text:
         raise Problem(
@@ -32,4 +37,4 @@ async def annotate_text(message: TextMessage, service: Services) -> Response:
         found = await service.texts.annotate(message.text)
     except LdduPipeError as error:
         raise Problem(422, str(error)) from None
-    return Response(found.to_json(), media_type="application/json")
+    return Response(found.to_json(schema), media_type="application/json")

@@ -1,5 +1,7 @@
 /* The annotation as the page needs it, decisions under the reader's thresholds, numbers in words. */
-const { annotation, media: source, high } = input;
+/** @type {import("../../../docs/annotation.d.ts").AnnotationLayout} */
+const annotation = input.annotation;
+const { media: source, high } = input;
 const labels = annotation.model.labels;
 const duration = annotation.media.duration;
 /* Text and stills have no time: their utterances are read in order. */
@@ -41,6 +43,12 @@ function presentScores(utterance) {
 /* Seconds as m:ss, or h:mm:ss in long media. */
 function clock(seconds, digits = 0) {
   return clockFace(seconds, { hours: length >= 3600, digits });
+}
+
+/* What is said in an utterance, or what it is without words. */
+function saidIn(utterance) {
+  const wordless = { sound: "a voice without words", silence: "nobody speaks", still: "a picture" };
+  return utterance.text || wordless[utterance.kind] || "no words";
 }
 
 /* When an utterance is; its place in the order where the source has no time. */

@@ -57,7 +57,7 @@ class UtterancePanel {
       document.getElementById(id).textContent = text;
     };
     put("now-time", utterance ? nowLine(utterance) : "no utterances");
-    put("now-text", utterance?.text || (utterance ? "no words" : ""));
+    put("now-text", utterance ? saidIn(utterance) : "");
     document.getElementById("now-text").classList.toggle("quiet", !utterance?.text);
     put("now-notes", utterance ? nowNotes(utterance) : "");
   }
@@ -119,7 +119,7 @@ class UtteranceList {
           "span",
           { class: "said", dir: "auto" },
           utterance.speaker ? make("b", { class: "speaker" }, `${utterance.speaker}: `) : null,
-          utterance.text || make("span", { class: "quiet" }, "no words"),
+          utterance.text || make("span", { class: "quiet" }, saidIn(utterance)),
         ),
         chips,
       );

@@ -539,7 +539,7 @@ class Timeline {
       const gone = utterance.missing.includes(name);
       lines.push(make("span", {}, gone ? reason(utterance, name) : `${name} was used`));
     } else {
-      lines.push(make("span", { dir: "auto", class: "tip-words" }, utterance.text || "no words"));
+      lines.push(make("span", { dir: "auto", class: "tip-words" }, saidIn(utterance)));
     }
     this.tip.replaceChildren(...lines);
     const width = this.tip.offsetWidth;

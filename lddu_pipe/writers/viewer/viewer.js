@@ -180,7 +180,7 @@ function spoken(utterance) {
   const found = presentScores(utterance).map(
     ({ label, probability }) => `${label} ${percent(probability)}`,
   );
-  return [utterance.speaker, utterance.text || "no words", ...found, verdict(utterance)]
+  return [utterance.speaker, saidIn(utterance), ...found, verdict(utterance)]
     .filter(Boolean)
     .join(", ");
 }

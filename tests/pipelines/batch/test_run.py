@@ -100,8 +100,10 @@ def batch(folder, tmp_path):
         retry_failed=False,
         on_start=lambda: None,
         limit=None,
+        schema="2.0",
     ):
-        plan = Plan(str(tmp_path / "out"), formats, settings=settings or PipelineSettings())
+        given = settings or PipelineSettings()
+        plan = Plan(str(tmp_path / "out"), formats, settings=given, schema=schema)
         callback = BatchCallback(on_start)
         with BatchRun(plan, describe_configuration(plan), tmp_path / "out") as held:
             items = find_items([str(folder)], skip=tmp_path / "out")
@@ -120,6 +122,20 @@ def files(tmp_path) -> set[str]:
         for path in out.rglob("*")
         if path.is_file() and path.suffix not in (".sqlite", ".lock")
     }
+
+
+def test_results_of_an_earlier_schema_are_kept_and_read(batch, tmp_path):
+    batch(schema="1.1")
+    path = tmp_path / "out" / "a.json"
+    old = path.read_bytes()
+    assert json.loads(old)["schema_version"] == "1.1"
+    reasons, *_ = batch(schema="1.1", formats=("json", "html"))
+    assert reasons == {"a": "new format", "deep/b": "new format"}
+    assert path.read_bytes() == old
+    assert b'"schema_version":"2.0"' in path.with_suffix(".html").read_bytes()
+    reasons, *_ = batch()
+    assert reasons["a"] == "another configuration"
+    assert json.loads(path.read_bytes())["schema_version"] == "2.0"
 
 
 def test_everything_is_done_once(batch, tmp_path):
