@@ -46,7 +46,6 @@ class AudioExtractor(SoundExtractor):
     """
 
     name = "audio"
-
     settings: AudioSettings
 
     def __init__(

@@ -175,6 +175,9 @@ def test_one_a_modality_and_what_fails_when_made_is_one_line(example: Path) -> N
     done = run(f"extract --manifest rows.jsonl -o both {both} -q")
     assert done.exit_code == 2
     assert "--extractor and --audio-encoder both say" in done.stderr
+    done = run("batch rows.jsonl -o out --extractor band_levels.py:Bands -q")
+    assert done.exit_code == 2
+    assert "band_levels.py has no Bands" in done.stderr
     needy = EXAMPLE.replace('device="cpu"', "").replace("BandLevels", "Needy")
     (example / "needy.py").write_text(needy)
     with pytest.raises(IncompatibleModelError, match="band_levels is no audio extractor of use"):

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from lddu_pipe.assets import resolve
+from lddu_pipe.extractors.companions import Companions
 from lddu_pipe.extractors.expression import (
     ExpressionConfig,
     ExpressionNetwork,
@@ -20,7 +21,6 @@ from lddu_pipe.extractors.expression import (
 from lddu_pipe.extractors.faces import Face, FaceLandmarker, crop_face, follow_face
 from lddu_pipe.extractors.vision import LOG_PROBABILITY_FLOOR, VisionExtractor, VisionSettings
 from lddu_pipe.media import Frame, decode_frames, probe
-from lddu_pipe.pipelines.checkpoint import load_checkpoint
 
 
 def face(left: float, top: float, size: float) -> Face:
@@ -178,7 +178,7 @@ def test_a_crop_is_the_same_alone_and_among_others(extractor: VisionExtractor) -
 
 
 def test_a_still_is_looked_at_in_a_mirror_too(sample_frames: list[Frame]) -> None:
-    network = load_checkpoint("lddu-base-en").parts.expression
+    network = Companions.load().expression
     assert network is not None
     extractor = VisionExtractor(resolve("face-landmarker"), network, VisionSettings(), {})
     crop = cv2.cvtColor(sample_frames[0].image, cv2.COLOR_RGB2GRAY)[40:200, 60:220]

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from lddu_pipe.assets import ASSETS
+from lddu_pipe.extractors.own import find_extractors
 from lddu_pipe.files import sha256_of_file
 from lddu_pipe.pipelines.batch.work import Plan
 from lddu_pipe.pipelines.folder import find_checkpoint, hub_name
@@ -22,7 +23,9 @@ def describe_configuration(plan: Plan) -> dict[str, str | float]:
     Raises:
         MissingAssetError: there is no such model or recogniser, or it cannot be downloaded.
         IncompatibleModelError: the recogniser is none of faster-whisper's.
+        UnusableInputError: an extractor of one's own is not there, or is none.
     """
+    find_extractors(plan.settings.own_extractors)
     folder = find_checkpoint(plan.model, offline=plan.offline)
     shared = hub_name(plan.model)
     weights = {
