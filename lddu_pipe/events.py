@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
+from lddu_pipe.annotation import Annotation, Face, ModelInfo, Person, Provenance, SourceInfo
 from lddu_pipe.types import (
     Absent,
     Cue,
@@ -51,6 +51,9 @@ class FacesSeen:
     """In order of time, not valid where no face was found; None where all has been seen."""
     until: float
     """Seconds of the media up to which everything that was seen has been told."""
+    boxes: tuple[tuple[float, float, float, float] | None, ...] = ()
+    """Left, top, right and bottom of the face at each step, 0..1 shares of the picture, None where
+    it was lost; empty where nobody tells."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ class StreamEnded:
     """Everything has been judged; always the last event."""
 
     provenance: Provenance
+    people: tuple[Person, ...] = ()
+    faces: tuple[Face, ...] = ()
 
 
 Event = StreamOpened | WordsHeard | FacesSeen | UnitClosed | UnitJudged | StreamEnded
@@ -91,4 +96,6 @@ def annotation_of(events: Iterable[Event]) -> Annotation:
             ended = event
     if opened is None or ended is None:
         raise ValueError("the events are of no whole stream")
-    return Annotation(opened.media, opened.model, predictions, ended.provenance)
+    return Annotation(
+        *(opened.media, opened.model, predictions, ended.provenance, ended.people, ended.faces)
+    )

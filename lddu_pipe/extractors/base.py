@@ -7,7 +7,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,6 +40,19 @@ class FeatureSpec:
     def size(self) -> int:
         """Features of a step."""
         return len(self.names)
+
+
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom, 0..1 shares of a picture's width and height."""
+
+
+class FollowedFrames(NamedTuple):
+    """Some frames of a video, and the face that was followed in them."""
+
+    steps: ModalitySequence
+    boxes: tuple[Box | None, ...]
+    """Where the face is in the frame of each step, None where there is none; empty where an
+    extractor does not tell."""
 
 
 class Extractor(ABC):
@@ -154,14 +167,14 @@ class FrameExtractor(Extractor):
 
     def follow(
         self, frames: Iterable[Frame], duration: float, *, face_crops: bool = False
-    ) -> Iterator[ModalitySequence]:
+    ) -> Iterator[FollowedFrames]:
         """What `extract` gives, in parts, one after the other; each as early as it is known.
 
         Unless an extractor says otherwise, it is one part at the end.
         """
         found = self.extract(frames, duration, face_crops=face_crops)
         if len(found):
-            yield found
+            yield FollowedFrames(found, ())
 
     @abstractmethod
     def extract_stills(

@@ -19,6 +19,7 @@ import numpy as np
 from mediapipe.tasks.python import BaseOptions, vision
 from numpy.typing import NDArray
 
+from lddu_pipe.extractors.base import Box
 from lddu_pipe.extractors.faces import quiet_native_log
 
 PROBES = 3  # pictures of a stretch that are asked where the first one alone does not settle it
@@ -108,6 +109,19 @@ class Orientation:
             if abs(degrees(roll)) < 45:
                 scores.append(face.categories[0].score)
         return max(scores)
+
+
+def turned_back(box: Box, turns: int) -> Box:
+    """Where a box of a picture that `turned` gave lies in the picture as it was.
+
+    Args:
+        box: shares of the picture after the turns.
+        turns: quarter turns against the clock that were made.
+    """
+    for _ in range(turns):
+        left, top, right, bottom = box
+        box = 1 - bottom, left, 1 - top, right
+    return box
 
 
 def turned(image: NDArray[np.uint8], turns: int) -> NDArray[np.uint8]:

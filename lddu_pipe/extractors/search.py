@@ -36,6 +36,8 @@ class Seen(NamedTuple):
     faces: tuple[Face, ...]
     crops: tuple[NDArray[np.uint8], ...]
     """Of each face; of a frame without any, the one that `Cut` makes of no face."""
+    size: tuple[int, int]
+    """Height and width of the picture in which they were looked for, in pixels."""
     turns: int | None
     """Quarter turns against the clock that were made before looking; None: it was looked at as it
     is, since nothing had told yet which way is up."""
@@ -110,4 +112,4 @@ def _look(
     image = turned(frame.image, turns or 0)
     faces = tuple(landmarker.detect(show(image), frame.time))
     crops = tuple(cut(image, face) for face in faces or (None,))
-    return Seen(frame.time, faces, crops, turns)
+    return Seen(frame.time, faces, crops, image.shape[:2], turns)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lddu_pipe.alignment import concatenate
-from lddu_pipe.extractors.base import FrameExtractor
+from lddu_pipe.extractors.base import Box, FollowedFrames, FrameExtractor
 from lddu_pipe.extractors.expression import (
     EXPRESSIONS,
     FACE_SIZE,
@@ -31,7 +31,7 @@ from lddu_pipe.extractors.faces import (
     crop_face,
     follow_face,
 )
-from lddu_pipe.extractors.orientation import Orientation, turned
+from lddu_pipe.extractors.orientation import Orientation, turned, turned_back
 from lddu_pipe.extractors.search import find_faces
 from lddu_pipe.media import Frame
 from lddu_pipe.types import ModalitySequence
@@ -69,6 +69,8 @@ class _Followed(NamedTuple):
     """As the landmarker sees it."""
     crop: NDArray[np.uint8] | None
     """(48, 48) uint8; None where nothing is to be seen."""
+    box: Box | None = None
+    """Of the face in the frame as it is."""
 
 
 class VisionExtractor(FrameExtractor):
@@ -132,11 +134,12 @@ class VisionExtractor(FrameExtractor):
             (frames, features); frames without a face are not valid, and zeros.
         """
         nothing = self._sequence([], self._rows([]), duration)
-        return concatenate([nothing, *self.follow(frames, duration, face_crops=face_crops)])
+        parts = self.follow(frames, duration, face_crops=face_crops)
+        return concatenate([nothing, *(part.steps for part in parts)])
 
     def follow(
         self, frames: Iterable[Frame], duration: float, *, face_crops: bool = False
-    ) -> Generator[ModalitySequence]:
+    ) -> Generator[FollowedFrames]:
         """Extract features from the frames of one video, in order of time, as they come.
 
         A step lasts from its frame to the next one, at most half a second, so that a gap in the
@@ -158,11 +161,15 @@ class VisionExtractor(FrameExtractor):
             for item in followed:
                 full = sum(other.crop is not None for other in waiting) >= BATCH_SIZE
                 if full or len(waiting) == MOST_WAITING:
-                    yield self._sequence(waiting, self._rows(waiting), item.time)
+                    yield self._part(waiting, item.time)
                     waiting = []
                 waiting.append(item)
         if waiting:
-            yield self._sequence(waiting, self._rows(waiting), duration)
+            yield self._part(waiting, duration)
+
+    def _part(self, items: Sequence[_Followed], end: float) -> FollowedFrames:
+        steps = self._sequence(items, self._rows(items), end)
+        return FollowedFrames(steps, tuple(item.box for item in items))
 
     def _follow(self, frames: Iterable[Frame], *, face_crops: bool) -> Generator[_Followed]:
         """The face that is followed in each frame, once it is known which way is up."""
@@ -186,7 +193,10 @@ class VisionExtractor(FrameExtractor):
                 if not known and seen.turns:
                     # What was read in faces before it was known that they are turned is wrong.
                     doubtful = [_Followed(item.time, None, None) for item in doubtful]
-                doubtful.append(_Followed(seen.time, face, crop))
+                box = None
+                if face is not None and not face_crops:
+                    box = turned_back(share_of(face.box, seen.size), seen.turns or 0)
+                doubtful.append(_Followed(seen.time, face, crop, box))
                 known = known or seen.turns is not None
                 if known or seen.time - doubtful[0].time >= LONGEST_DOUBT:
                     yield from doubtful
@@ -300,6 +310,19 @@ def describe_expression(
     log_probabilities = output.logits.float().log_softmax(dim=1)
     log_probabilities = log_probabilities.clamp_min(LOG_PROBABILITY_FLOOR)
     return torch.cat([output.embedding.float(), log_probabilities], dim=1)
+
+
+def share_of(box: Box, size: tuple[int, int]) -> Box:
+    """What of a box lies in a picture, as shares of it.
+
+    Args:
+        box: left, top, right, bottom in pixels; it may reach outside.
+        size: height and width of the picture in pixels.
+    """
+    height, width = size
+    left, right = (min(1.0, max(0.0, edge / width)) for edge in (box[0], box[2]))
+    top, bottom = (min(1.0, max(0.0, edge / height)) for edge in (box[1], box[3]))
+    return left, top, right, bottom
 
 
 def _as_it_is(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

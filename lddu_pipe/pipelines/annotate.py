@@ -242,7 +242,8 @@ class EmotionPipeline:
             said = opened.transcript
             if said is None and opened.waveform is not None:
                 said = Transcript((), self.extractors.speech.name, self.extractors.speech.language)
-            yield StreamEnded(self.provenance(said, media=opened.media, notes=notes))
+            provenance = self.provenance(said, media=opened.media, notes=notes)
+            yield StreamEnded(provenance, stream.followed.people, stream.followed.faces)
 
     def _stream(self, source: Source, hook: Hook) -> Stream:
         missing: dict[Modality, Absent] = dict(source.missing)

@@ -64,6 +64,8 @@ class Source:
     """The sound of each speaker, by name, where each has a channel."""
     media: Media | None = None
     """The file, where there is one that is no transcript."""
+    fps: float = PipelineSettings.fps
+    """Frames a second, at most."""
 
 
 def open_file(
@@ -118,6 +120,7 @@ def open_file(
         missing=missing,
         voices=_voices(media) if settings.speakers == "channels" else {},
         media=media,
+        fps=min(settings.fps, (media.video.fps if media.video else None) or settings.fps),
     )
 
 
@@ -190,6 +193,7 @@ def open_memory(
         still=False,
         transcript=transcript,
         missing=missing,
+        fps=settings.fps if frames is None else min(settings.fps, frames[1]),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from lddu_pipe.events import Event, FacesSeen, UnitClosed, UnitJudged, WordsHeard
 from lddu_pipe.pipelines.components import Extractors
 from lddu_pipe.pipelines.concurrency import interleave
+from lddu_pipe.pipelines.people import FollowedFace
 from lddu_pipe.pipelines.predict import Predictor
 from lddu_pipe.pipelines.samples import FaceSteps, make_sample, read_and_listen
 from lddu_pipe.pipelines.settings import Hook, PipelineSettings
@@ -56,6 +57,7 @@ class Stream:
         self._settings = settings
         self._hook = hook
         self._faces = FaceSteps(still=source.still)
+        self.followed = FollowedFace(source.fps)
         self._without_words = Reason.NO_WORDS if source.transcript else Reason.NO_SPEECH
         said = source.transcript
         listens = said is None and source.waveform is not None
@@ -97,6 +99,7 @@ class Stream:
         else:
             if item.steps is not None:
                 self._faces.add(item.steps)
+            self.followed.add(item)
             faces = () if item.steps is None else _shown(item)
             self._segmenter.see(faces, item.until)
             self._seen_until = item.until
@@ -115,7 +118,14 @@ class Stream:
             chosen = [waiting.popleft() for _ in range(min(together, len(waiting)))]
             for prediction in self._judge(chosen):
                 self._tell(JUDGE, prediction)
-                yield UnitJudged(prediction)
+                yield UnitJudged(self._with_person(prediction))
+
+    def _with_person(self, prediction: Prediction) -> Prediction:
+        """Whose an utterance is, where that is known: of somebody who is only seen."""
+        utterance = prediction.utterance
+        if utterance.kind not in ("silence", "still") or "vision" in prediction.missing:
+            return prediction
+        return replace(prediction, utterance=replace(utterance, person=self.followed.person))
 
     def _judge(self, utterances: Sequence[Utterance]) -> list[Prediction]:
         sound = self._source.waveform if "audio" not in self.missing else None
@@ -160,8 +170,8 @@ class Stream:
                 (steps,) = vision.extract_stills(images, face_crops=False)
                 yield FacesSeen(steps, math.inf)
                 return
-            for steps in vision.follow(frames, self._source.info.duration):
-                yield FacesSeen(steps, float(steps.spans[-1, 1]))
+            for steps, boxes in vision.follow(frames, self._source.info.duration):
+                yield FacesSeen(steps, float(steps.spans[-1, 1]), boxes)
             yield FacesSeen(None, math.inf)
         finally:
             close = getattr(frames, "close", None)
