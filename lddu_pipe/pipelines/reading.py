@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 
 from lddu_pipe.annotation import Annotation
@@ -36,13 +37,16 @@ def read_texts(
     good = [item for item in sources if isinstance(item, Source)]
     extractors = pipeline.extractors.beside()
     cut = [
-        segment(
-            source.transcript,
-            0.0,
-            window=pipeline.settings.window,
-            max_duration=pipeline.settings.max_duration,
-            cover_silence=False,
-        )
+        [
+            replace(utterance, kind=source.info.kind(utterance.kind))
+            for utterance in segment(
+                source.transcript,
+                0.0,
+                window=pipeline.settings.window,
+                max_duration=pipeline.settings.max_duration,
+                cover_silence=False,
+            )
+        ]
         for source in good
     ]
     found = iter(read_and_listen(extractors, list(chain.from_iterable(cut)), None))

@@ -82,6 +82,7 @@ def segment(
     gaps = not said or (cover_silence and timed and duration > 0)
     segmenter = Segmenter(
         TimeSpan(0.0, float(duration)) if gaps else None,
+        language=None if transcript is None else transcript.language,
         max_duration=max_duration,
         window=window,
         join=cut == "sentences",

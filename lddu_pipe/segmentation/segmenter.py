@@ -157,7 +157,8 @@ class Segmenter:
             yield self._numbered(self._held.pop(0))
         if self._count == 0:
             self._covered = media.start
-            yield self._of_gap(media.end)
+            for span in windows(media, self._window, self._max_duration):
+                yield self._of_gap(span.end)
 
     def _following(self) -> Utterance | None:
         if self._spoken and self._spoken[0].span.start < self._spoken_until:

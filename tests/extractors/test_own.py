@@ -22,7 +22,7 @@ from lddu_pipe.extractors.companions import SHIPPED
 from lddu_pipe.extractors.features import default_text_fingerprint
 from lddu_pipe.extractors.own import find_extractors
 from lddu_pipe.media import decode_audio, probe
-from lddu_pipe.server.jobs import Options
+from lddu_pipe.server.options import JobOptions
 from lddu_pipe.types import TimeSpan
 
 PAGE = (Path(__file__).parents[2] / "docs" / "extractors.md").read_text(encoding="utf-8")
@@ -133,7 +133,7 @@ def test_no_file_makes_code_run(tmp_path: Path) -> None:
     with pytest.raises(IncompatibleModelError, match="features of evil, which is no part of lddu"):
         _ = stranger.extractors.audio
     assert not Path("evil").exists()
-    assert not {"extractor", "extractors", "own_extractors"} & set(Options.__annotations__)
+    assert not {"extractor", "extractors", "own_extractors"} & set(JobOptions.__annotations__)
 
 
 HEAD = "from lddu_pipe.extractors.base import Extractor, SoundExtractor\n"
