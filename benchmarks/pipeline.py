@@ -47,12 +47,10 @@ gc.disable()  # as the command does, or this would take a quarter longer
 import torch
 from faster_whisper import WhisperModel
 from mediapipe.tasks.python import BaseOptions, vision
-from transformers import AutoModel, AutoTokenizer
 from lddu_pipe.assets import resolve
+from lddu_pipe.extractors.minilm import MiniLM
 from lddu_pipe.pipelines.checkpoint import load_checkpoint
-minilm = resolve("all-MiniLM-L6-v2", offline=True)
-AutoTokenizer.from_pretrained(minilm)
-AutoModel.from_pretrained(minilm)
+MiniLM(resolve("all-MiniLM-L6-v2", offline=True), 256)
 WhisperModel(str(resolve("whisper-tiny.en", offline=True)), device="cpu", compute_type="int8")
 vision.FaceLandmarker.create_from_options(vision.FaceLandmarkerOptions(
     base_options=BaseOptions(model_asset_path=str(resolve("face-landmarker", offline=True)))

@@ -7,18 +7,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
 Network = TypeVar("Network", bound=nn.Module)
-
-
-def tensor_shapes(path: Path) -> dict[str, list[int]]:
-    """Shapes of the tensors in a safetensors file, by name, without reading the tensors."""
-    with safe_open(path, framework="pt") as file:
-        return {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
 
 
 class _Undrawn(TorchFunctionMode):
@@ -57,14 +50,13 @@ def load_weights(path: Path, build: Callable[[], Network]) -> Network:
     with torch.device("meta"), _Undrawn():
         network = build()
     wanted = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
-    found = tensor_shapes(path)
+    tensors = load_file(path)
+    found = {name: list(tensor.shape) for name, tensor in tensors.items()}
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name) != found.get(name):
             has, wants = (shapes.get(name, "absent") for shapes in (found, wanted))
             raise ValueError(f"{name} is {has} in {path.name} and {wants} by its configuration")
-    tensors = {
-        name: tensor.float() if tensor.is_floating_point() else tensor
-        for name, tensor in load_file(path).items()
-    }
+    for name, tensor in tensors.items():
+        tensors[name] = tensor.float() if tensor.is_floating_point() else tensor
     network.load_state_dict(tensors, assign=True)
     return network.eval()

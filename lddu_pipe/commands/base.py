@@ -22,8 +22,8 @@ SOME_FAILED = 1
 UNUSABLE = 2
 INTERRUPTED = 130
 COLLECT_RARELY = (50_000, 20, 20)
-"""Objects to be made before Python looks for garbage. What torch and transformers make when they
-are imported stays; at Python's own rate, looking through it takes a quarter of a short command."""
+"""Objects to be made before Python looks for garbage. What torch makes when it is imported
+stays; at Python's own rate, looking through it takes a quarter of a short command."""
 
 _LIBRARY = re.compile(r"(?:.*/)?(lib[\w.+-]+\.so[\w.]*): ")
 """How the system's loader begins its complaint about a library."""
