@@ -167,7 +167,7 @@ def _type(schema: Mapping[str, Any]) -> str:
         return f"list of {_type(schema['items'])}"
     if isinstance(schema.get("additionalProperties"), Mapping):
         return f"object of {_type(schema['additionalProperties'])}"
-    kind = str(schema.get("format", kind))
+    kind = "bytes" if "contentMediaType" in schema else str(schema.get("format", kind))
     low = schema.get("minimum", schema.get("minLength"))
     high = schema.get("maximum", schema.get("maxLength"))
     if low is None and high is None:

@@ -32,12 +32,12 @@ FORM_SCHEMA = {
     "properties": {
         "media": {
             "type": "string",
-            "format": "binary",
+            "contentMediaType": "application/octet-stream",
             "description": "A video, sound, a picture, or a transcript alone.",
         },
         "transcript": {
             "type": "string",
-            "format": "binary",
+            "contentMediaType": "application/octet-stream",
             "description": "What is said in the media, in place of speech recognition; its name "
             f"ends in {', '.join(TRANSCRIPT_SUFFIXES)}, or has no ending and is plain text.",
         },
