@@ -16,7 +16,7 @@ from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.evaluation import Evaluation, evaluate_calibrated
 from lddu_pipe.pipelines.rows import samples_of_rows
 from lddu_pipe.pipelines.settings import Hook
-from lddu_pipe.types import Sample
+from lddu_pipe.types import Example
 
 PRESENT = 0.5
 """Share of a label from which a row counts as having it, where labels are shares."""
@@ -26,7 +26,7 @@ PRESENT = 0.5
 class LabelledSamples:
     """The rows of a manifest that could be used, in its order."""
 
-    samples: list[Sample]
+    samples: list[Example]
     labels: NDArray[np.float32]
     """(rows, labels) in 0..1."""
     scales: NDArray[np.float32]

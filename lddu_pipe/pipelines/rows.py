@@ -23,10 +23,10 @@ from lddu_pipe.types import (
     MODALITIES,
     Absent,
     Evidence,
+    Example,
     Media,
     Modality,
     Reason,
-    Sample,
     TimeSpan,
     Transcript,
     Utterance,
@@ -39,7 +39,7 @@ Found = dict[Modality, Evidence]
 
 def samples_of_rows(
     extractors: Extractors, settings: PipelineSettings, rows: Sequence[ManifestRow], tell: Hook
-) -> Iterator[Sample | str]:
+) -> Iterator[Example | str]:
     """One sample a row, or why there is none; each extractor sees many rows at once.
 
     Only the modalities that a row names are used: nothing is transcribed.

@@ -19,12 +19,12 @@ IMAGE = np.zeros((2, 2, 3), np.uint8)
 def features(frames: Iterator[Frame]) -> ModalitySequence:
     times = [frame.time for frame in frames]
     return ModalitySequence(
-        "vision",
-        np.zeros((len(times), 1), np.float32),
-        np.array([(time, time + 1) for time in times]).reshape(-1, 2),
-        np.ones(len(times), np.bool_),
-        ("nothing",),
-        "none",
+        modality="vision",
+        values=np.zeros((len(times), 1), np.float32),
+        spans=np.array([(time, time + 1) for time in times]).reshape(-1, 2),
+        valid=np.ones(len(times), np.bool_),
+        feature_names=("nothing",),
+        fingerprint="none",
     )
 
 
