@@ -84,7 +84,8 @@ class StoreWriter:
             raise UnusableInputError(f"{folder} exists and is not empty; name another folder")
         self._folder, self._info, self._resumable = folder, info, resumable
         self._rows: Counter[str] = Counter()
-        self._shards: dict[str, list[Path]] = {}
+        self._made: Counter[str] = Counter()
+        self._shards: dict[str, list[Path]] = {}  # those with rows, of all that were made
         self._waiting: dict[str, list[Example]] = {}
         self._sizes: Counter[str] = Counter()
         try:
@@ -141,8 +142,7 @@ class StoreWriter:
         Raises:
             ValueError: a row does not fit the store.
         """
-        shards = self._shards.setdefault(split, [])
-        path = self._work / _shard_name(split, len(shards))
+        path = self._work / _shard_name(split, self._made[split])
         about = path.with_suffix(".json")
         kept = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
         if kept.get("key") != key:
@@ -155,8 +155,10 @@ class StoreWriter:
                 self._save(path, rows)
             kept = {"key": key, "value": value, "records": list(map(_record, rows))}
             write_whole(about, json.dumps(kept, ensure_ascii=False))
-        shards.append(path)
-        self._rows[split] += len(kept["records"])
+        self._made[split] += 1
+        if kept["records"]:
+            self._shards.setdefault(split, []).append(path)
+            self._rows[split] += len(kept["records"])
         return kept["value"]
 
     def _save(self, path: Path, rows: Sequence[Example]) -> None:
@@ -186,7 +188,7 @@ class StoreWriter:
         """What the store holds so far."""
         for split in list(self._waiting):
             self._write_waiting(split)
-        shards = {split: sum(map(Path.is_file, paths)) for split, paths in self._shards.items()}
+        shards = {split: len(paths) for split, paths in self._shards.items()}
         return replace(self._info, rows=_in_order(self._rows), shards=_in_order(shards))
 
     def _finish(self) -> None:
@@ -195,9 +197,9 @@ class StoreWriter:
         if not self._info.scales:
             del info["scales"]  # so that programs which know none read the store
         needed: set[str] = set()
-        for split in info["rows"]:
+        for split, paths in self._shards.items():
             with (self._work / f"{split}.jsonl").open("w", encoding="utf-8") as file:
-                for number, path in enumerate(filter(Path.is_file, self._shards[split])):
+                for number, path in enumerate(paths):
                     about = path.with_suffix(".json")
                     for record in json.loads(about.read_text(encoding="utf-8"))["records"]:
                         file.write(json.dumps(record, ensure_ascii=False) + "\n")
@@ -470,7 +472,7 @@ def _record(row: Example) -> dict[str, str | None]:
 
 
 def _in_order(counts: Mapping[str, int]) -> dict[str, int]:
-    return {split: counts[split] for split in SPLITS if counts.get(split)}
+    return {split: counts[split] for split in SPLITS if split in counts}
 
 
 def _on_scale(values: NDArray[np.floating]) -> bool:
