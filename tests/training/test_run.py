@@ -303,7 +303,11 @@ def test_few_rows_are_cross_fitted_and_a_killed_run_goes_on_where_it_was(
     toy: Path, tmp_path: Path
 ) -> None:
     rows = [
-        replace(row, speaker=f"speaker {index % 12}", scales=places(row, index))
+        replace(
+            row,
+            utterance=replace(row.utterance, speaker=f"speaker {index % 12}"),
+            scales=places(row, index),
+        )
         for index, row in enumerate(open_store(toy).split("train"))
         if index < 60
     ]
