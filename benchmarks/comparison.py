@@ -57,10 +57,10 @@ from lddu_pipe.pipelines.components import WHISPER
 from lddu_pipe.types import (
     MODALITIES,
     Absent,
+    Example,
     ModalitySequence,
     Present,
     Reason,
-    Sample,
     TimeSpan,
     Utterance,
 )
@@ -150,7 +150,7 @@ def score(truth: Sequence[str], found: Sequence[str]) -> str:
 def single_answers(pipe: EmotionPipeline, sequences: Sequence[ModalitySequence]) -> list[str]:
     """The most probable of the labels decided present, or none; abstention is not asked."""
     samples = [
-        Sample(
+        Example(
             Utterance(str(index), TimeSpan(0, 1)),
             {
                 **dict.fromkeys(MODALITIES, Absent(Reason.NOT_IN_ROW)),

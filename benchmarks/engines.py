@@ -42,7 +42,7 @@ import torch
 from numpy.typing import NDArray
 
 from lddu_pipe.datasets.collate import RowCollator
-from lddu_pipe.datasets.store import StoreRow, open_store
+from lddu_pipe.datasets.store import open_store
 from lddu_pipe.metrics import classification_scores
 from lddu_pipe.models.batch import Batch
 from lddu_pipe.models.calibration import set_name
@@ -52,7 +52,7 @@ from lddu_pipe.pipelines.checkpoint import Checkpoint, load_checkpoint
 from lddu_pipe.pipelines.evaluate_store import check_fit
 from lddu_pipe.pipelines.export import export_onnx
 from lddu_pipe.pipelines.settings import PipelineSettings
-from lddu_pipe.types import MODALITIES
+from lddu_pipe.types import MODALITIES, Example
 from report import write_section
 
 Engine = Callable[[Batch], tuple[NDArray[np.floating], NDArray[np.bool_]]]
@@ -175,14 +175,14 @@ def make_engines(
     }
 
 
-def by_modalities(rows: Sequence[StoreRow]) -> dict[str, list[StoreRow]]:
-    found: dict[str, list[StoreRow]] = {}
+def by_modalities(rows: Sequence[Example]) -> dict[str, list[Example]]:
+    found: dict[str, list[Example]] = {}
     for row in rows:
         found.setdefault(set_name(row.sequences), []).append(row)
     return found
 
 
-def in_batches(rows: Sequence[StoreRow], collator: RowCollator, size: int) -> list[Batch]:
+def in_batches(rows: Sequence[Example], collator: RowCollator, size: int) -> list[Batch]:
     batches = []
     for begin in range(0, len(rows), size):
         found = collator(rows[begin : begin + size])
@@ -191,7 +191,7 @@ def in_batches(rows: Sequence[StoreRow], collator: RowCollator, size: int) -> li
 
 
 def measure_quality(
-    engines: dict[str, Engine], groups: dict[str, list[StoreRow]], collator: RowCollator
+    engines: dict[str, Engine], groups: dict[str, list[Example]], collator: RowCollator
 ) -> dict[str, Quality]:
     truth = np.concatenate([[row.labels for row in rows] for rows in groups.values()]) >= 0.5
     batches = [
@@ -215,7 +215,7 @@ def measure_quality(
 
 def measure_speed(
     engines: dict[str, Engine],
-    rows: Sequence[StoreRow],
+    rows: Sequence[Example],
     collator: RowCollator,
     size: int,
     turns: int,

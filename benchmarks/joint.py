@@ -39,7 +39,7 @@ from sklearn.preprocessing import StandardScaler
 
 from lddu_pipe import EmotionPipeline
 from lddu_pipe.datasets.manifest import ManifestRow
-from lddu_pipe.datasets.store import FeatureStore, Steps, StoreRow, StoreWriter, open_store
+from lddu_pipe.datasets.store import FeatureStore, StoreWriter, open_store
 from lddu_pipe.files import write_whole
 from lddu_pipe.labels import LabelSet
 from lddu_pipe.pipelines.checkpoint import load_checkpoint
@@ -47,7 +47,7 @@ from lddu_pipe.pipelines.evaluate_store import evaluate_store
 from lddu_pipe.pipelines.extract import extract_manifest
 from lddu_pipe.pipelines.train import train
 from lddu_pipe.training.settings import read_settings
-from lddu_pipe.types import Modality
+from lddu_pipe.types import MODALITIES, Absent, Evidence, Example, Modality, Present, Reason, Steps
 from ravdess import SENTENCES, list_clips
 from report import machine, table, write_section
 
@@ -93,7 +93,7 @@ class Takes(NamedTuple):
 
     store: FeatureStore
     """Voice and words of each."""
-    rows: list[StoreRow]
+    rows: list[Example]
     actors: NDArray[np.int64]
     truth: NDArray[np.int64]
     units: Values
@@ -154,7 +154,7 @@ def read_takes(data: Path, output: Path, tell: Callable[[str, float], None]) -> 
     return Takes(store, takes, actors, numbers[:, 2] - 1, centre(faces, actors))
 
 
-def pooled(rows: Sequence[StoreRow]) -> Values:
+def pooled(rows: Sequence[Example]) -> Values:
     """Mean and standard deviation of the voice over a take's steps, (takes, 2 * features)."""
     heard = [row.sequences["audio"] for row in rows]
     steps = [item.values[item.valid].astype(np.float64) for item in heard]
@@ -185,19 +185,20 @@ def write_store(folder: Path, takes: Takes, fold: Fold, view: tuple[Modality, ..
         notes={},
     )
 
-    def sequences(index: int) -> dict[Modality, Steps]:
-        given = dict(takes.rows[index].sequences)
+    def evidence(index: int) -> dict[Modality, Evidence]:
+        given = takes.rows[index].sequences
         scaled = voice.transform(given["audio"].values).astype(np.float32)
         given["audio"] = Steps(scaled, given["audio"].valid)
         given["vision"] = Steps(units[index : index + 1], np.ones(1, np.bool_))
-        return {name: given[name] for name in view}
+        absent = Absent(Reason.NOT_IN_ROW)
+        return {name: Present(given[name]) if name in view else absent for name in MODALITIES}
 
     with StoreWriter(folder, info) as writer:
         for split, actors in fold._asdict().items():
             writer.write_rows(
                 split,
                 [
-                    replace(takes.rows[index], sequences=sequences(index))
+                    replace(takes.rows[index], evidence=evidence(index))
                     for index in np.flatnonzero(takes.of(actors))
                 ],
             )

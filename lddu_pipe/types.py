@@ -226,16 +226,30 @@ class Utterance:
 
 
 @dataclass(frozen=True)
-class ModalitySequence:
+class Steps:
     """Features of one modality of one utterance, one row a step in time."""
 
-    modality: Modality
     values: NDArray[np.float32]
     """(time, feature) float32, finite everywhere; rows that are not valid hold no meaning."""
-    spans: NDArray[np.float64]
-    """(time, 2) float64: start and end of each step in seconds of the media."""
     valid: NDArray[np.bool_]
     """(time,) bool: False where the step shows nothing (no face, no speech)."""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def present(self) -> bool:
+        """True where at least one step shows something."""
+        return bool(self.valid.any())
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModalitySequence(Steps):
+    """Steps as an extractor made them, checked."""
+
+    modality: Modality
+    spans: NDArray[np.float64]
+    """(time, 2) float64: start and end of each step in seconds of the media."""
     feature_names: tuple[str, ...]
     fingerprint: str
     """Names the extractor, its settings and the sha256 of its weights."""
@@ -262,14 +276,6 @@ class ModalitySequence:
             raise ValueError(f"{self.modality} holds NaN or infinity")
         if (self.spans[:, 1] < self.spans[:, 0]).any():
             raise ValueError(f"{self.modality} has a step that ends before it starts")
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    @property
-    def present(self) -> bool:
-        """True where at least one step shows something."""
-        return bool(self.valid.any())
 
 
 class Reason(Enum):
@@ -300,12 +306,12 @@ class Reason(Enum):
 class Present:
     """What was found of one modality of an utterance."""
 
-    steps: ModalitySequence
+    steps: Steps
     """At least one is valid."""
 
     def __post_init__(self) -> None:
         if not self.steps.present:
-            raise ValueError(f"{self.steps.modality} has no valid step; say why it is absent")
+            raise ValueError("there is no valid step; say why the modality is absent")
 
 
 @dataclass(frozen=True)
@@ -328,29 +334,74 @@ class Absent:
 Evidence = Present | Absent
 
 
-def evidence_of(steps: ModalitySequence, otherwise: Reason) -> Evidence:
+def evidence_of(steps: Steps, otherwise: Reason) -> Evidence:
     """Present where a step shows something, else absent for the reason `otherwise`."""
     return Present(steps) if steps.present else Absent(otherwise)
 
 
 @dataclass(frozen=True)
-class Sample:
-    """One utterance as a model sees it."""
+class Example:
+    """One utterance, or one dialogue, as a model sees it: in use, in a store and in training."""
 
     utterance: Utterance
     evidence: Mapping[Modality, Evidence]
     """Of every modality, what was found or why nothing was."""
     aligned: bool = False
     """True where every sequence has one step a word."""
+    labels: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    """(labels,) float32 in 0..1, the truth; empty where nothing is known."""
+    scales: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    """(scales,) float32 in -1..1, the truth, NaN where unknown."""
+    group: str | None = None
+    """What it has in common with others, as cuts of one recording; the speaker where None."""
 
     def __post_init__(self) -> None:
         if self.evidence.keys() != set(MODALITIES):
             raise ValueError(f"evidence is of {', '.join(MODALITIES)}, got {list(self.evidence)}")
-        if self.aligned and len({len(sequence) for sequence in self.sequences.values()}) > 1:
-            raise ValueError("aligned sequences need the same number of steps")
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        labels: NDArray[np.float32],
+        sequences: Mapping[Modality, Steps],
+        text: str = "",
+        speaker: str | None = None,
+        group: str | None = None,
+        scales: NDArray[np.float32] | None = None,
+        *,
+        aligned: bool = False,
+    ) -> Example:
+        """An example of a data set, whose place in time is unknown.
+
+        Args:
+            name: its id.
+            labels: as the field.
+            sequences: what is present.
+            text: what is said.
+            speaker: who says it.
+            group: as the field.
+            scales: as the field.
+            aligned: as the field.
+        """
+        found: dict[Modality, Evidence] = dict.fromkeys(MODALITIES, Absent(Reason.NOT_IN_ROW))
+        found |= {modality: Present(steps) for modality, steps in sequences.items()}
+        return cls(
+            Utterance(name, TimeSpan(0.0, 0.0), text, speaker=speaker),
+            found,
+            aligned=aligned,
+            labels=labels,
+            scales=np.zeros(0, np.float32) if scales is None else scales,
+            group=group,
+        )
 
     @property
-    def sequences(self) -> dict[Modality, ModalitySequence]:
+    def id(self) -> str:
+        """The utterance's id."""
+        return self.utterance.id
+
+    @property
+    def sequences(self) -> dict[Modality, Steps]:
         """The steps of the modalities that are present, in the order of `MODALITIES`."""
         found = ((name, self.evidence[name]) for name in MODALITIES)
         return {name: item.steps for name, item in found if isinstance(item, Present)}

@@ -20,12 +20,12 @@ def sequence(
 ) -> ModalitySequence:
     array = np.asarray(values, dtype=np.float32)
     return ModalitySequence(
-        modality,
-        array,
-        np.asarray(spans, dtype=np.float64).reshape(-1, 2),
-        np.ones(len(array), bool) if valid is None else np.asarray(valid, dtype=bool),
-        tuple(f"f{index}" for index in range(array.shape[1])),
-        "test",
+        modality=modality,
+        values=array,
+        spans=np.asarray(spans, dtype=np.float64).reshape(-1, 2),
+        valid=np.ones(len(array), bool) if valid is None else np.asarray(valid, dtype=bool),
+        feature_names=tuple(f"f{index}" for index in range(array.shape[1])),
+        fingerprint="test",
     )
 
 

@@ -13,7 +13,7 @@ import torch
 from sklearn import metrics as sklearn_metrics
 
 from lddu_pipe.datasets.collate import RowCollator
-from lddu_pipe.datasets.store import Steps, StoreInfo, StoreRow, StoreWriter, open_store
+from lddu_pipe.datasets.store import StoreInfo, StoreWriter, open_store
 from lddu_pipe.labels import MOSEI
 from lddu_pipe.metrics import classification_scores
 from lddu_pipe.models import losses
@@ -30,12 +30,12 @@ from lddu_pipe.models.losses import (
 from lddu_pipe.pipelines import train as train_pipeline
 from lddu_pipe.training.scoring import score_labelled
 from lddu_pipe.training.settings import read_settings
-from lddu_pipe.types import MODALITIES
+from lddu_pipe.types import MODALITIES, Example, Steps
 
 SIZES = {"text": 6, "audio": 5, "vision": 4}
 
 
-def rows(count: int, seed: int, *, equal_lengths: bool = False) -> list[StoreRow]:
+def rows(count: int, seed: int, *, equal_lengths: bool = False) -> list[Example]:
     random = np.random.default_rng(seed)
     found = []
     for index in range(count):
@@ -46,11 +46,11 @@ def rows(count: int, seed: int, *, equal_lengths: bool = False) -> list[StoreRow
             values = random.normal(size=(steps, size)).astype(np.float32)
             sequences[name] = Steps(values, np.ones(steps, np.bool_))
         labels = (random.random(6) < 0.4).astype(np.float32)
-        found.append(StoreRow(str(index), labels, sequences))
+        found.append(Example.of(str(index), labels, sequences))
     return found
 
 
-def write(folder: Path, *, aligned: bool = False, **splits: list[StoreRow]) -> Path:
+def write(folder: Path, *, aligned: bool = False, **splits: list[Example]) -> Path:
     fingerprints = {name: f"test:{name}" for name in SIZES}
     info = StoreInfo("test", MOSEI.labels, aligned, SIZES, fingerprints)
     with StoreWriter(folder, info) as writer:

@@ -11,10 +11,10 @@ import pytest
 from lddu_pipe.types import (
     MODALITIES,
     Absent,
-    ModalitySequence,
+    Example,
     Present,
     Reason,
-    Sample,
+    Steps,
     TimeSpan,
     Utterance,
 )
@@ -45,15 +45,13 @@ def test_a_reason_of_another_version_keeps_its_words():
 
 
 def test_what_shows_nothing_is_not_present():
-    values, spans = np.zeros((2, 1), np.float32), np.zeros((2, 2))
-    steps = ModalitySequence("audio", values, spans, np.zeros(2, np.bool_), ("f0",), "test")
-    with pytest.raises(ValueError, match="say why it is absent"):
-        Present(steps)
+    with pytest.raises(ValueError, match="say why the modality is absent"):
+        Present(Steps(np.zeros((2, 1), np.float32), np.zeros(2, np.bool_)))
 
 
-def test_a_sample_has_evidence_of_every_modality():
+def test_an_example_has_evidence_of_every_modality():
     utterance = Utterance("0000", TimeSpan(0.0, 1.0))
     nothing = dict.fromkeys(reversed(MODALITIES), Absent(Reason.NO_WORDS))
-    assert tuple(Sample(utterance, nothing).missing) == MODALITIES
+    assert tuple(Example(utterance, nothing).missing) == MODALITIES
     with pytest.raises(ValueError, match="evidence is of text, audio, vision"):
-        Sample(utterance, {"text": Absent(Reason.NO_WORDS)})
+        Example(utterance, {"text": Absent(Reason.NO_WORDS)})

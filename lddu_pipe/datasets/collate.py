@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lddu_pipe.datasets.store import StoreRow
 from lddu_pipe.models.batch import collate_rows
+from lddu_pipe.types import Example
 
 
 class LabelledBatch(TypedDict):
@@ -35,7 +35,7 @@ class RowCollator:
     """Of the model, by modality; longer sequences are pooled."""
     aligned: bool
 
-    def __call__(self, rows: Sequence[StoreRow]) -> LabelledBatch:
+    def __call__(self, rows: Sequence[Example]) -> LabelledBatch:
         """Put rows together; a modality that none of them has is left out."""
         batch = collate_rows([row.sequences for row in rows], self.max_steps, aligned=self.aligned)
         labels, scales = (

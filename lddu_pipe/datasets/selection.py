@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lddu_pipe.datasets.store import StoreRow, StoreSplit
-from lddu_pipe.types import Modality
+from lddu_pipe.datasets.store import StoreSplit
+from lddu_pipe.types import Example, Modality
 
 
 class Selection:
@@ -42,7 +42,7 @@ class Selection:
     def __len__(self) -> int:
         return len(self._places)
 
-    def __getitem__(self, index: int) -> StoreRow:
+    def __getitem__(self, index: int) -> Example:
         """Read one row; see `StoreSplit`."""
         place = int(self._places[index])
         part = int(np.searchsorted(self._begins, place, side="right")) - 1

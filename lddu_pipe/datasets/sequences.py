@@ -20,10 +20,9 @@ from lddu_pipe.datasets.padding import (
     shown_steps,
 )
 from lddu_pipe.datasets.segments import name_of
-from lddu_pipe.datasets.store import Steps, StoreRow
 from lddu_pipe.datasets.targets import text_of
 from lddu_pipe.errors import UnusableInputError
-from lddu_pipe.types import MODALITIES, Modality
+from lddu_pipe.types import MODALITIES, Example, Modality, Steps
 
 
 class Rows:
@@ -57,7 +56,7 @@ class Rows:
             )
         return found.astype(np.int64)
 
-    def read(self, targets: NDArray[np.float32]) -> tuple[list[StoreRow], dict[str, Any]]:
+    def read(self, targets: NDArray[np.float32]) -> tuple[list[Example], dict[str, Any]]:
         """All rows that show something, and what was cleaned, by modality."""
         ids = ids_of(self._part, self._count, self._origin) or range(self._count)
         texts: Sequence[Any] = [""] * self._count
@@ -68,7 +67,7 @@ class Rows:
         beyond: Counter[Modality] = Counter()
         kept: Counter[Modality] = Counter()
         sides = self._sides()
-        rows: list[StoreRow] = []
+        rows: list[Example] = []
         for index in range(self._count):
             values: dict[Modality, NDArray[np.float32]] = {}
             for name, of_modality in self._features.items():
@@ -86,7 +85,7 @@ class Rows:
             absent.update(name for name in MODALITIES if name not in present)
             if present:
                 identifier, text = name_of(ids[index]), _text(texts[index])
-                rows.append(StoreRow(identifier, targets[index], present, text))
+                rows.append(Example.of(identifier, targets[index], present, text))
         self._tell(sides, beyond, kept)
         return rows, {
             "rows": len(rows),

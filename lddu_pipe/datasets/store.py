@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,39 +26,13 @@ from safetensors.numpy import save_file
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import share, write_whole
-from lddu_pipe.types import MODALITIES, Modality
+from lddu_pipe.types import MODALITIES, Example, Modality, Steps
 
 STORE_FILE = "store.json"
 STORE_VERSION = 2
 SHARD_SIZE = 32_000_000
 """Bytes of features from which a shard is written; so much of each split waits in memory."""
 SPLITS = ("train", "valid", "test")
-
-
-class Steps(NamedTuple):
-    """One modality of one row."""
-
-    values: NDArray[np.float32]
-    """(time, features) float32, finite, `time` at least 1."""
-    valid: NDArray[np.bool_]
-    """(time,) bool, False where a step shows nothing; True somewhere."""
-
-
-@dataclass(frozen=True)
-class StoreRow:
-    """One utterance, or one dialogue, with its labels."""
-
-    id: str
-    labels: NDArray[np.float32]
-    """(labels,) float32 in 0..1."""
-    sequences: Mapping[Modality, Steps]
-    """The modalities that are present, at least one."""
-    text: str = ""
-    speaker: str | None = None
-    group: str | None = None
-    """What the row has in common with others, as cuts of one recording; the speaker where None."""
-    scales: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
-    """(scales,) float32 in -1..1, NaN where unknown."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +84,9 @@ class StoreWriter:
             raise UnusableInputError(f"{folder} exists and is not empty; name another folder")
         self._folder, self._info, self._resumable = folder, info, resumable
         self._rows: Counter[str] = Counter()
-        self._shards: dict[str, list[Path]] = {}
-        self._waiting: dict[str, list[StoreRow]] = {}
+        self._made: Counter[str] = Counter()
+        self._shards: dict[str, list[Path]] = {}  # those with rows, of all that were made
+        self._waiting: dict[str, list[Example]] = {}
         self._sizes: Counter[str] = Counter()
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +106,7 @@ class StoreWriter:
         """Where the store grows: further files put here become part of it."""
         return self._work
 
-    def write_rows(self, split: str, rows: Iterable[StoreRow]) -> None:
+    def write_rows(self, split: str, rows: Iterable[Example]) -> None:
         """Add rows to a split, in this order; splits may grow side by side.
 
         Raises:
@@ -151,7 +126,7 @@ class StoreWriter:
         self.write_shard(split, "", lambda: (rows, None))
 
     def write_shard(
-        self, split: str, key: str, make: Callable[[], tuple[Sequence[StoreRow], Any]]
+        self, split: str, key: str, make: Callable[[], tuple[Sequence[Example], Any]]
     ) -> Any:  # noqa: ANN401 - whatever `make` gave
         """Add rows to a split as a shard of their own, unless an interrupted writer has done so.
 
@@ -167,8 +142,7 @@ class StoreWriter:
         Raises:
             ValueError: a row does not fit the store.
         """
-        shards = self._shards.setdefault(split, [])
-        path = self._work / _shard_name(split, len(shards))
+        path = self._work / _shard_name(split, self._made[split])
         about = path.with_suffix(".json")
         kept = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
         if kept.get("key") != key:
@@ -181,11 +155,13 @@ class StoreWriter:
                 self._save(path, rows)
             kept = {"key": key, "value": value, "records": list(map(_record, rows))}
             write_whole(about, json.dumps(kept, ensure_ascii=False))
-        shards.append(path)
-        self._rows[split] += len(kept["records"])
+        self._made[split] += 1
+        if kept["records"]:
+            self._shards.setdefault(split, []).append(path)
+            self._rows[split] += len(kept["records"])
         return kept["value"]
 
-    def _save(self, path: Path, rows: Sequence[StoreRow]) -> None:
+    def _save(self, path: Path, rows: Sequence[Example]) -> None:
         tensors: dict[str, NDArray[Any]] = {"labels": np.stack([row.labels for row in rows])}
         if self._info.scales:
             tensors["scales"] = np.stack([row.scales for row in rows])
@@ -212,7 +188,7 @@ class StoreWriter:
         """What the store holds so far."""
         for split in list(self._waiting):
             self._write_waiting(split)
-        shards = {split: sum(map(Path.is_file, paths)) for split, paths in self._shards.items()}
+        shards = {split: len(paths) for split, paths in self._shards.items()}
         return replace(self._info, rows=_in_order(self._rows), shards=_in_order(shards))
 
     def _finish(self) -> None:
@@ -221,9 +197,9 @@ class StoreWriter:
         if not self._info.scales:
             del info["scales"]  # so that programs which know none read the store
         needed: set[str] = set()
-        for split in info["rows"]:
+        for split, paths in self._shards.items():
             with (self._work / f"{split}.jsonl").open("w", encoding="utf-8") as file:
-                for number, path in enumerate(filter(Path.is_file, self._shards[split])):
+                for number, path in enumerate(paths):
                     about = path.with_suffix(".json")
                     for record in json.loads(about.read_text(encoding="utf-8"))["records"]:
                         file.write(json.dumps(record, ensure_ascii=False) + "\n")
@@ -280,7 +256,7 @@ class _Shard:
         found: dict[Modality, Steps] = {}
         for name in MODALITIES:
             begin, end = (int(offset) for offset in self.offsets[name][index : index + 2])
-            if end > begin:
+            if self._valid[name][begin:end].any():
                 found[name] = Steps(self._values[name][begin:end], self._valid[name][begin:end])
         return found
 
@@ -322,7 +298,7 @@ class StoreSplit:
     def __len__(self) -> int:
         return len(self._records)
 
-    def __getitem__(self, index: int) -> StoreRow:
+    def __getitem__(self, index: int) -> Example:
         """Read one row; the index counts from 0.
 
         Raises:
@@ -341,7 +317,7 @@ class StoreSplit:
                     "infinity; make the store again"
                 )
         record = self._records[index]
-        return StoreRow(
+        return Example.of(
             record["id"],
             self.labels[index],
             sequences,
@@ -349,9 +325,10 @@ class StoreSplit:
             record["speaker"],
             record.get("group"),
             self.scales[index],
+            aligned=self.info.aligned,
         )
 
-    def __iter__(self) -> Iterator[StoreRow]:
+    def __iter__(self) -> Iterator[Example]:
         return (self[index] for index in range(len(self)))
 
     def id_of(self, index: int) -> str:
@@ -489,20 +466,20 @@ def _shard_name(split: str, number: int) -> str:
 _OF_A_SHARD = re.compile(r"(train|valid|test)-\d{5}\.(safetensors|json)")
 
 
-def _record(row: StoreRow) -> dict[str, str | None]:
-    record = {"id": row.id, "text": row.text, "speaker": row.speaker}
+def _record(row: Example) -> dict[str, str | None]:
+    record = {"id": row.id, "text": row.utterance.text, "speaker": row.utterance.speaker}
     return record if row.group is None else {**record, "group": row.group}
 
 
 def _in_order(counts: Mapping[str, int]) -> dict[str, int]:
-    return {split: counts[split] for split in SPLITS if counts.get(split)}
+    return {split: counts[split] for split in SPLITS if split in counts}
 
 
 def _on_scale(values: NDArray[np.floating]) -> bool:
     return bool(((np.abs(values) <= 1) | np.isnan(values)).all())
 
 
-def _check(row: StoreRow, info: StoreInfo) -> None:
+def _check(row: Example, info: StoreInfo) -> None:
     if (
         row.labels.shape != (len(info.labels),)
         or not ((row.labels >= 0) & (row.labels <= 1)).all()
@@ -512,11 +489,12 @@ def _check(row: StoreRow, info: StoreInfo) -> None:
         raise ValueError(f"row {row.id}: scales are {len(info.scales)} numbers in -1..1 or NaN")
     if not row.sequences:
         raise ValueError(f"row {row.id}: every modality is absent")
-    for name, (values, valid) in row.sequences.items():
+    for name, steps in row.sequences.items():
+        values, valid = steps.values, steps.valid
         if values.dtype != np.float32 or values.shape != (len(valid), info.feature_sizes[name]):
             raise ValueError(f"row {row.id}: {name} is {values.shape} {values.dtype}")
-        if not valid.any() or not np.isfinite(values).all():
-            raise ValueError(f"row {row.id}: {name} has no valid step, or holds NaN or infinity")
+        if not np.isfinite(values).all():
+            raise ValueError(f"row {row.id}: {name} holds NaN or infinity")
     if info.aligned and len({len(steps.valid) for steps in row.sequences.values()}) > 1:
         raise ValueError(f"row {row.id}: aligned modalities need the same number of steps")
 

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lddu_pipe.datasets.official import LABEL_SETS
-from lddu_pipe.datasets.store import Steps, StoreInfo, StoreRow, StoreWriter
+from lddu_pipe.datasets.store import StoreInfo, StoreWriter
 from lddu_pipe.datasets.targets import END, FIRST_LABEL, START
 from lddu_pipe.errors import UnusableInputError
-from lddu_pipe.types import MODALITIES, Modality
+from lddu_pipe.types import MODALITIES, Example, Modality, Steps
 
 FEATURE_SIZES: dict[str, dict[Modality, int]] = {
     "mosei": {"text": 768, "audio": 74, "vision": 35},
@@ -119,7 +119,7 @@ def _world(kind: str, random: np.random.Generator, *, aligned: bool) -> _World:
     return _World(kind, aligned, events, trends)
 
 
-def _row(world: _World, random: np.random.Generator, identifier: str) -> StoreRow:
+def _row(world: _World, random: np.random.Generator, identifier: str) -> Example:
     label_set = LABEL_SETS[world.kind]
     labels = _labels(world.kind, random)
     longest = STEPS["m3ed"] if world.kind == "m3ed" else STEPS["aligned"]
@@ -140,7 +140,7 @@ def _row(world: _World, random: np.random.Generator, identifier: str) -> StoreRo
         sequences[name] = Steps(values.astype(np.float32), np.ones(steps, np.bool_))
     flipped = random.random(len(label_set)) < FLIPPED
     target = np.where(flipped, 1 - labels, labels).astype(np.float32)
-    return StoreRow(identifier, target, sequences, f"synthetic row {identifier}")
+    return Example.of(identifier, target, sequences, f"synthetic row {identifier}")
 
 
 def _labels(kind: str, random: np.random.Generator) -> NDArray[np.float64]:
@@ -153,7 +153,7 @@ def _labels(kind: str, random: np.random.Generator) -> NDArray[np.float64]:
 
 
 def _write_official(
-    world: _World, rows: Mapping[str, list[StoreRow]], output: Path, random: np.random.Generator
+    world: _World, rows: Mapping[str, list[Example]], output: Path, random: np.random.Generator
 ) -> None:
     longest = STEPS["m3ed"] if world.kind == "m3ed" else STEPS["aligned"]
     content: dict[str, dict[str, Any]] = {}
@@ -172,7 +172,7 @@ def _write_official(
         sound = part["audio"]
         sound[random.random(sound.shape) < 1e-5] = -np.inf  # as in the published file
         part["id"] = [row.id for row in items]
-        part["raw_text"] = [row.text for row in items]
+        part["raw_text"] = [row.utterance.text for row in items]
         part["tgt"] = [
             [START, *(FIRST_LABEL + np.flatnonzero(row.labels >= 0.5)).tolist(), END]
             for row in items

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lddu_pipe.alignment import pool_neighbours
-from lddu_pipe.types import MODALITIES, Modality, Sample
+from lddu_pipe.types import MODALITIES, Modality, Steps
 
 
 class Batch(NamedTuple):
@@ -47,23 +47,8 @@ def limits_of(max_steps: Mapping[str, int], *, aligned: bool) -> Mapping[str, in
     return dict.fromkeys(max_steps, min(max_steps.values())) if aligned else max_steps
 
 
-def collate(samples: Sequence[Sample], max_steps: Mapping[str, int]) -> Batch:
-    """Make a batch of samples, as `collate_rows` does of rows.
-
-    Raises:
-        ValueError: `samples` is empty.
-    """
-    if not samples:
-        raise ValueError("a batch needs at least one sample")
-    rows = [
-        {name: (item.values, item.valid) for name, item in sample.sequences.items()}
-        for sample in samples
-    ]
-    return collate_rows(rows, max_steps, aligned=samples[0].aligned)
-
-
 def collate_rows(
-    rows: Sequence[Mapping[Modality, tuple[NDArray[np.float32], NDArray[np.bool_]]]],
+    rows: Sequence[Mapping[Modality, Steps]],
     max_steps: Mapping[str, int],
     *,
     aligned: bool,
@@ -75,7 +60,7 @@ def collate_rows(
     Aligned ones keep every step, since a step is a word, and mask those that show nothing.
 
     Args:
-        rows: by modality, values (time, features) float32 and valid (time,) bool, of any length.
+        rows: by modality, of any length.
         max_steps: of the model, by modality.
         aligned: whether a step is a word.
     """
@@ -84,7 +69,7 @@ def collate_rows(
     masks: dict[str, Tensor] = {}
     for modality in MODALITIES:
         found = [
-            None if item is None else pool_neighbours(*item, limits[modality])
+            None if item is None else pool_neighbours(item.values, item.valid, limits[modality])
             for item in (row.get(modality) for row in rows)
         ]
         if not aligned:

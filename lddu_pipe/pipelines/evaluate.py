@@ -16,29 +16,36 @@ from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.evaluation import Evaluation, evaluate_calibrated
 from lddu_pipe.pipelines.rows import samples_of_rows
 from lddu_pipe.training.progress import ProgressCallback
-from lddu_pipe.types import Sample
+from lddu_pipe.types import Example
 
 PRESENT = 0.5
 """Share of a label from which a row counts as having it, where labels are shares."""
 
 
 @dataclass(frozen=True)
-class LabelledSamples:
+class LabelledExamples:
     """The rows of a manifest that could be used, in its order."""
 
-    samples: list[Sample]
-    labels: NDArray[np.float32]
-    """(rows, labels) in 0..1."""
-    scales: NDArray[np.float32]
-    """(rows, scales) in -1..1, of the model's scales, NaN where unknown."""
+    examples: list[Example]
+    """With labels, and with scales as the model's."""
     splits: tuple[str | None, ...]
     skipped: list[dict[str, str]]
     """Id and error of each row that was left out."""
 
+    @property
+    def labels(self) -> NDArray[np.float32]:
+        """(rows, labels) in 0..1."""
+        return np.stack([example.labels for example in self.examples])
+
+    @property
+    def scales(self) -> NDArray[np.float32]:
+        """(rows, scales) in -1..1, NaN where unknown."""
+        return np.stack([example.scales for example in self.examples])
+
 
 def read_labelled(
     pipeline: EmotionPipeline, rows: Sequence[ManifestRow], progress: ProgressCallback
-) -> LabelledSamples:
+) -> LabelledExamples:
     """Extract labelled rows, each as one utterance.
 
     Only the modalities a row names are used: nothing is transcribed, so a row with sound alone
@@ -55,31 +62,29 @@ def read_labelled(
     config = pipeline.checkpoint.config
     label_set = LabelSet(config.name, pipeline.labels)
     targets = [row.target(label_set) for row in rows]
-    found = list(samples_of_rows(pipeline.extractors, pipeline.settings, rows, progress))
-    skipped = [
-        {"id": row.id, "error": item}
-        for row, item in zip(rows, found, strict=True)
-        if isinstance(item, str)
-    ]
-    if len(skipped) == len(rows):
+    examples: list[Example] = []
+    splits: list[str | None] = []
+    skipped: list[dict[str, str]] = []
+    found = samples_of_rows(pipeline.extractors, pipeline.settings, rows, progress)
+    for row, labels, item in zip(rows, targets, found, strict=True):
+        if isinstance(item, str):
+            skipped.append({"id": row.id, "error": item})
+        else:
+            scales = row.scale_values(config.scales)
+            examples.append(replace(item, labels=labels, scales=scales))
+            splits.append(row.split)
+    if not examples:
         raise UnusableInputError(
             f"none of the {len(rows)} rows can be used: {skipped[0]['error']}"
         )
-    kept = [index for index, item in enumerate(found) if not isinstance(item, str)]
-    return LabelledSamples(
-        [item for item in found if not isinstance(item, str)],
-        np.stack([targets[index] for index in kept]),
-        np.stack([rows[index].scale_values(config.scales) for index in kept]),
-        tuple(rows[index].split for index in kept),
-        skipped,
-    )
+    return LabelledExamples(examples, tuple(splits), skipped)
 
 
 @dataclass(frozen=True)
 class ScoredRows:
     """Labelled rows with what the model says of them."""
 
-    given: LabelledSamples
+    given: LabelledExamples
     calibrated: CalibratedScores
 
     @property
@@ -90,15 +95,13 @@ class ScoredRows:
     @property
     def ids(self) -> tuple[str, ...]:
         """Of the rows."""
-        return tuple(sample.utterance.id for sample in self.given.samples)
+        return tuple(example.id for example in self.given.examples)
 
     def only(self, ids: Collection[str]) -> ScoredRows:
         """Those of the rows, in the same order, that `ids` names."""
         kept = [index for index, name in enumerate(self.ids) if name in ids]
-        given = LabelledSamples(
-            [self.given.samples[index] for index in kept],
-            self.given.labels[kept],
-            self.given.scales[kept],
+        given = LabelledExamples(
+            [self.given.examples[index] for index in kept],
             tuple(self.given.splits[index] for index in kept),
             [row for row in self.given.skipped if row["id"] in ids],
         )
@@ -112,7 +115,7 @@ def score_manifest(
 ) -> ScoredRows:
     """Read labelled rows as `read_labelled` does, and score them."""
     given = read_labelled(pipeline, rows, progress or _ignore)
-    found = pipeline.predictor.calibrated(given.samples)
+    found = pipeline.predictor.calibrated(given.examples)
     if progress:
         progress("score", 1.0)
     return ScoredRows(given, found)
@@ -150,7 +153,7 @@ def evaluate_scored(pipeline: EmotionPipeline, scored: ScoredRows) -> Evaluation
         protocol="validation-selected",
         ids=scored.ids,
         splits=given.splits,
-        speakers=tuple(sample.utterance.speaker for sample in given.samples),
+        speakers=tuple(example.utterance.speaker for example in given.examples),
         truth=scored.truth,
         scales=given.scales,
     )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lddu_pipe.datasets.manifest import ManifestRow
-from lddu_pipe.datasets.store import SPLITS, Steps, StoreInfo, StoreRow, StoreWriter
+from lddu_pipe.datasets.store import SPLITS, StoreInfo, StoreWriter
 from lddu_pipe.datasets.targets import SPLIT_NAMES
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.extractors.companions import copy_companions
@@ -24,7 +24,7 @@ from lddu_pipe.labels import M3ED, MOSEI, LabelSet
 from lddu_pipe.pipelines.plan import LabelledRows, check_scales, plan_training
 from lddu_pipe.pipelines.rows import samples_of_rows
 from lddu_pipe.pipelines.settings import PipelineSettings
-from lddu_pipe.types import MODALITIES, Modality
+from lddu_pipe.types import MODALITIES, Example, Modality, Steps
 
 logger = logging.getLogger(__name__)
 
@@ -201,9 +201,9 @@ def _read(
     rows: Sequence[ManifestRow],
     targets: Sequence[NDArray[np.float32]],
     info: StoreInfo,
-) -> tuple[list[StoreRow], _LeftOut]:
+) -> tuple[list[Example], _LeftOut]:
     """Rows with their features, and which have none."""
-    found: list[StoreRow] = []
+    found: list[Example] = []
     left_out: _LeftOut = []
     samples = samples_of_rows(features, settings, rows, lambda stage, share: None)
     for place, (row, target, sample) in enumerate(zip(rows, targets, samples, strict=True)):
@@ -213,10 +213,7 @@ def _read(
             why = "; ".join(f"{name}: {reason}" for name, reason in sample.missing.items())
             left_out.append((place, why))
         else:
-            steps = {
-                name: Steps(item.values, item.valid) for name, item in sample.sequences.items()
-            }
-            found.append(_store_row(row, target, steps, info))
+            found.append(_store_row(row, target, sample.sequences, info))
     return found, left_out
 
 
@@ -243,11 +240,14 @@ def _store_row(
     target: NDArray[np.float32],
     sequences: Mapping[Modality, Steps],
     info: StoreInfo,
-) -> StoreRow:
+) -> Example:
     # The name of a speaker says enough; a path is nobody's business but ours, so only its digest.
     group = None if row.speaker else _digest(group_of(row)).hex()[:16]
     scales = row.scale_values(info.scales)
-    return StoreRow(row.id, target, sequences, row.text or "", row.speaker, group, scales)
+    return Example.of(
+        *(row.id, target, sequences, row.text or "", row.speaker, group, scales),
+        aligned=info.aligned,
+    )
 
 
 def _digest(text: str) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lddu_pipe.models.batch import Batch, collate
+from lddu_pipe.models.batch import Batch, collate_rows
 from lddu_pipe.models.calibration import CalibratedScores, apply_calibration
 from lddu_pipe.models.scores import RawScores
 from lddu_pipe.models.scoring import score_rows
@@ -20,10 +20,10 @@ from lddu_pipe.types import (
     Absent,
     Decision,
     EmotionScore,
+    Example,
     Modality,
     Prediction,
     Reason,
-    Sample,
     ScaleValue,
     Uncertainty,
 )
@@ -42,33 +42,35 @@ class Predictor:
         self._alone = threading.Lock()
         self._model = checkpoint.model.to(device)
 
-    def predict(self, samples: Sequence[Sample]) -> list[Prediction]:
+    def predict(self, samples: Sequence[Example]) -> list[Prediction]:
         """Score samples, in the order given."""
         found = self.calibrated(samples)
         return [self._prediction(sample, found, row) for row, sample in enumerate(samples)]
 
-    def calibrated(self, samples: Sequence[Sample]) -> CalibratedScores:
+    def calibrated(self, samples: Sequence[Example]) -> CalibratedScores:
         """What `predict` says of samples, as arrays."""
         config, calibration = self._checkpoint.config, self._checkpoint.calibration
         return apply_calibration(self.scores(samples, self._passes), calibration, config.scales)
 
-    def scores(self, samples: Sequence[Sample], passes: int = 0) -> RawScores:
+    def scores(self, samples: Sequence[Example], passes: int = 0) -> RawScores:
         """Scores before any calibration, of samples in the order given; see `score_rows`."""
+        found = [sample.sequences for sample in samples]
+        aligned = any(sample.aligned for sample in samples)
 
         def read(places: NDArray[np.int64]) -> Batch:
-            return collate([samples[place] for place in places], self._checkpoint.config.max_steps)
+            limits = self._checkpoint.config.max_steps
+            return collate_rows([found[place] for place in places], limits, aligned=aligned)
 
-        found = [sample.sequences for sample in samples]
         lengths = [[len(item.get(name, ())) for name in MODALITIES] for item in found]
         return score_rows(
             *(self._model, np.reshape(lengths, (-1, len(MODALITIES))), read),
-            aligned=any(sample.aligned for sample in samples),
+            aligned=aligned,
             passes=passes,
             batch_size=self._batch_size,
             alone=self._alone,
         )
 
-    def _prediction(self, sample: Sample, found: CalibratedScores, row: int) -> Prediction:
+    def _prediction(self, sample: Example, found: CalibratedScores, row: int) -> Prediction:
         config, abstained = self._checkpoint.config, bool(found.abstained[row])
         emotions = []
         for index, label in enumerate(config.labels):
@@ -96,7 +98,7 @@ class Predictor:
             },
         )
 
-    def _missing(self, sample: Sample) -> dict[Modality, Absent]:
+    def _missing(self, sample: Example) -> dict[Modality, Absent]:
         """Why modalities are absent; those that the model does not take are, too."""
         taken = self._checkpoint.config.modalities
         unused = [name for name in sample.sequences if name not in taken]

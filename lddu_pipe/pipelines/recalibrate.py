@@ -52,7 +52,7 @@ def scores_of_manifest(
         UnusableInputError: a row has no labels or an unknown one, or no row can be used.
     """
     given = read_labelled(pipeline, rows, progress)
-    raw = pipeline.predictor.scores(given.samples)
+    raw = pipeline.predictor.scores(given.examples)
     return LabelledScores(**vars(raw), labels=given.labels, scales=given.scales), given.skipped
 
 

@@ -25,11 +25,11 @@ from lddu_pipe.types import (
     MODALITIES,
     Absent,
     Evidence,
+    Example,
     Kind,
     Media,
     Modality,
     Reason,
-    Sample,
     TimeSpan,
     Transcript,
     Utterance,
@@ -45,7 +45,7 @@ def samples_of_rows(
     settings: PipelineSettings,
     rows: Sequence[ManifestRow],
     progress: ProgressCallback,
-) -> Iterator[Sample | str]:
+) -> Iterator[Example | str]:
     """One sample a row, or why there is none; each extractor sees many rows at once.
 
     Only the modalities that a row names are used: nothing is transcribed.

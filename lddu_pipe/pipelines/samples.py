@@ -14,11 +14,11 @@ from lddu_pipe.pipelines.components import Extractors
 from lddu_pipe.types import (
     Absent,
     Evidence,
+    Example,
     Modality,
     ModalitySequence,
     Present,
     Reason,
-    Sample,
     Utterance,
     evidence_of,
 )
@@ -104,7 +104,7 @@ def make_sample(
     missing: Mapping[Modality, Absent],
     *,
     aligned: bool = False,
-) -> Sample:
+) -> Example:
     """Put one utterance's modalities together, as long as they were measured.
 
     Args:
@@ -118,14 +118,18 @@ def make_sample(
         for name, item in found.items()
     }
     if aligned:
-        steps = {name: item.steps for name, item in evidence.items() if isinstance(item, Present)}
+        steps = {
+            name: item.steps
+            for name, item in evidence.items()
+            if isinstance(item, Present) and isinstance(item.steps, ModalitySequence)
+        }
         if utterance.words:
             steps = align_to_words(steps, utterance.words)
         else:
             steps = {name: limit_steps(sequence, 1) for name, sequence in steps.items()}
         for name, sequence in steps.items():
             evidence[name] = evidence_of(sequence, Reason.NOTHING_AT_WORDS)
-    return Sample(utterance, evidence, aligned=aligned)
+    return Example(utterance, evidence, aligned=aligned)
 
 
 def _text(utterance: Utterance, steps: ModalitySequence | None, without_words: Reason) -> Evidence:

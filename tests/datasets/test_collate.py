@@ -9,10 +9,17 @@ import pytest
 import torch
 
 from lddu_pipe.datasets.collate import RowCollator
-from lddu_pipe.datasets.store import Steps, StoreRow
-from lddu_pipe.models.batch import collate
+from lddu_pipe.models.batch import collate_rows
 from lddu_pipe.pipelines.samples import make_sample
-from lddu_pipe.types import MODALITIES, ModalitySequence, Present, TimeSpan, Utterance, Word
+from lddu_pipe.types import (
+    MODALITIES,
+    Example,
+    ModalitySequence,
+    Present,
+    TimeSpan,
+    Utterance,
+    Word,
+)
 
 LIMITS = {"text": 256, "audio": 160, "vision": 160}
 TIMES = np.arange(301) / 10
@@ -37,9 +44,8 @@ def test_sequences_stay_as_measured_until_a_model_takes_them(aligned):
     utterance = Utterance("0", TimeSpan(0.0, 30.0), words=WORDS)
     sample = make_sample(utterance, found, {}, aligned=aligned)
     assert [len(item) for item in sample.sequences.values()] == [300] * 3
-    steps = {name: Steps(item.values, item.valid) for name, item in sample.sequences.items()}
-    used = collate([sample], LIMITS)
-    row = StoreRow("0", np.zeros(6, np.float32), steps)
+    used = collate_rows([sample.sequences], LIMITS, aligned=aligned)
+    row = Example.of("0", np.zeros(6, np.float32), sample.sequences)
     trained = RowCollator(LIMITS, aligned=aligned)([row])
     for name in MODALITIES:
         # A step of all words is one of all modalities, so the shortest limit holds for them.

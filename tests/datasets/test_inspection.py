@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from lddu_pipe.datasets.inspection import inspect_store
-from lddu_pipe.datasets.store import Steps, StoreInfo, StoreRow, StoreWriter, open_store
+from lddu_pipe.datasets.store import StoreInfo, StoreWriter, open_store
+from lddu_pipe.types import Example, Steps
 
 SIZES = {"text": 2, "audio": 2, "vision": 2}
 
@@ -16,7 +17,7 @@ def row(index, labels, **steps):
         name: Steps(np.ones((count, 2), np.float32), np.ones(count, np.bool_))
         for name, count in steps.items()
     }
-    return StoreRow(str(index), np.array(labels, np.float32), sequences)
+    return Example.of(str(index), np.array(labels, np.float32), sequences)
 
 
 @pytest.fixture

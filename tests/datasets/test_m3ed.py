@@ -133,7 +133,7 @@ def test_the_list_of_ten_is_read_whole(tmp_path):
     assert store.info.aligned
     assert store.info.feature_sizes == {"text": 4, "audio": 3, "vision": 2}
     row = store.split("valid")[0]
-    assert (row.id, row.text, len(row.sequences["audio"].values)) == (
+    assert (row.id, row.utterance.text, len(row.sequences["audio"].values)) == (
         "scene_1",
         "你好 " * 4 + "你好",
         5,

@@ -64,7 +64,7 @@ def test_values_labels_names_and_words_arrive(bring):
     for split, values in given.items():
         for index, row in enumerate(store.split(split)):
             assert row.labels.tolist() == TARGETS[index]
-            assert (row.id, row.text) == (values["id"][index], values["raw_text"][index])
+            assert (row.id, row.utterance.text) == (values["id"][index], values["raw_text"][index])
             for name in SIZES:
                 np.testing.assert_array_equal(row.sequences[name].values, values[name][index])
 
@@ -308,7 +308,7 @@ def test_bytes_are_texts_and_words_are_joined(bring):
     )
     rows = list(store.split("train"))
     assert [row.id for row in rows] == ["v0", "v1", "v_1.5_2"]
-    assert [row.text for row in rows] == ["é", "two words", ""]
+    assert [row.utterance.text for row in rows] == ["é", "two words", ""]
 
 
 def test_tokens_mean_what_the_file_says_and_it_is_told(bring):

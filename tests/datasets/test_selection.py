@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from lddu_pipe.datasets.selection import Selection
-from lddu_pipe.datasets.store import Steps, StoreInfo, StoreRow, StoreWriter, open_store
+from lddu_pipe.datasets.store import StoreInfo, StoreWriter, open_store
+from lddu_pipe.types import Example, Steps
 
 SIZES = {"text": 3, "audio": 2, "vision": 2}
 
 
-def row(index: int, **more: str) -> StoreRow:
+def row(index: int, **more: str) -> Example:
     steps = Steps(np.full((1 + index, 3), index, np.float32), np.ones(1 + index, np.bool_))
     labels = np.array([index % 2, 1], np.float32)
-    return StoreRow(f"r{index}", labels, {"text": steps}, **more)
+    return Example.of(f"r{index}", labels, {"text": steps}, **more)
 
 
 def test_rows_are_those_of_the_splits_one_after_the_other(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_the_published_layout_is_imported_like_the_real_one(tmp_path, aligned):
         for split in SMALL:
             np.testing.assert_array_equal(found.split(split).labels, store.split(split).labels)
             for row, direct in zip(found.split(split), store.split(split), strict=True):
-                assert (row.id, row.text) == (direct.id, direct.text)
+                assert (row.id, row.utterance.text) == (direct.id, direct.utterance.text)
                 for modality, steps in direct.sequences.items():
                     same = row.sequences[modality].values == steps.values
                     # Only the infinite values that the published file has, too, are gone.

@@ -12,7 +12,7 @@ from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.models.scores import RawScores
 from lddu_pipe.models.scoring import score_rows
-from lddu_pipe.types import MODALITIES
+from lddu_pipe.types import MODALITIES, Steps
 
 SIZES = {"text": 4, "audio": 3, "vision": 2}
 LENGTHS = np.array([[5, 0, 2], [0, 3, 0], [1, 1, 1], [0, 0, 0], [2, 0, 9], [0, 0, 4]])
@@ -39,7 +39,7 @@ def scored(model: LDDUModel, batch_size: int) -> tuple[RawScores, list[list[int]
     random = np.random.default_rng(0)
     rows = [
         {
-            name: (random.normal(size=(n, SIZES[name])).astype(np.float32), np.ones(n, np.bool_))
+            name: Steps(random.normal(size=(n, SIZES[name])).astype(np.float32), np.ones(n) > 0)
             for name, n in zip(MODALITIES, lengths, strict=True)
             if n
         }

@@ -142,7 +142,7 @@ def test_a_face_that_can_hardly_be_seen_is_doubted_more(
         {"id": str(path.stem), "image": str(path), "face_crop": True}
         for path in (*pictures, *blurred)
     ]
-    aleatoric = score(pipe, tmp_path, rows).aleatoric
+    aleatoric = score(pipe, tmp_path, rows).calibrated.aleatoric
     assert aleatoric[MANY:].mean() > 2 * aleatoric[:MANY].mean()
 
 

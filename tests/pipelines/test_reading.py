@@ -57,7 +57,7 @@ def test_beside_media_and_each_other(pipe: EmotionPipeline, sample_video: Path) 
     alone = pipe(sample_video)
     began, ended = threading.Event(), threading.Event()
 
-    def hook(stage: str, share: float) -> None:
+    def hook(*_: object) -> None:
         began.set()
 
     def annotate() -> Annotation:
@@ -68,7 +68,7 @@ def test_beside_media_and_each_other(pipe: EmotionPipeline, sample_video: Path) 
 
     with ThreadPoolExecutor(3) as pool:
         media = pool.submit(annotate)
-        began.wait()
+        assert began.wait(60)
         rounds = 0
         while not ended.is_set():
             answers = pool.map(lambda text: read_texts(pipe, [text])[0], TEXTS)

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lddu_pipe.datasets.store import Steps, StoreInfo, StoreRow, StoreWriter
+from lddu_pipe.datasets.store import StoreInfo, StoreWriter
 from lddu_pipe.labels import MOSEI
-from lddu_pipe.types import MODALITIES
+from lddu_pipe.types import MODALITIES, Example, Steps
 
 SIZES = {"text": 16, "audio": 8, "vision": 6}
 
 
 def toy_rows(
     count: int, seed: int, *, absent: float = 0.15, steps: tuple[int, int] = (3, 12)
-) -> list[StoreRow]:
+) -> list[Example]:
     """Rows in which each label shows as an event of its own direction in every modality."""
     directions = {
         name: np.random.default_rng(9).normal(size=(6, size)) for name, size in SIZES.items()
@@ -33,7 +33,7 @@ def toy_rows(
             for label in np.flatnonzero(labels):
                 values[random.integers(len(values))] += 3 * directions[name][label]
             sequences[name] = Steps(values.astype(np.float32), np.ones(len(values), np.bool_))
-        rows.append(StoreRow(f"{seed}-{index}", labels, sequences))
+        rows.append(Example.of(f"{seed}-{index}", labels, sequences))
     return rows
 
 

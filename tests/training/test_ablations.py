@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from lddu_pipe.datasets.store import Steps, open_store
+from lddu_pipe.datasets.store import open_store
 from lddu_pipe.errors import IncompatibleModelError
 from lddu_pipe.pipelines import ablations
 from lddu_pipe.pipelines.ablations import ABLATIONS, FULL, LATE_FUSION, ablate, differences
@@ -24,11 +24,12 @@ from lddu_pipe.types import (
     MODALITIES,
     Absent,
     Answers,
+    Example,
     Modality,
     ModalitySequence,
     Present,
     Reason,
-    Sample,
+    Steps,
     TimeSpan,
     Utterance,
 )
@@ -132,7 +133,14 @@ def sequence(modality: Modality, steps: Steps) -> ModalitySequence:
     moments = np.arange(len(steps.values), dtype=np.float64)
     spans = np.stack([moments, moments + 1], axis=1)
     names = tuple(map(str, range(steps.values.shape[1])))
-    return ModalitySequence(modality, steps.values, spans, steps.valid, names, "toy")
+    return ModalitySequence(
+        modality=modality,
+        values=steps.values,
+        spans=spans,
+        valid=steps.valid,
+        feature_names=names,
+        fingerprint="toy",
+    )
 
 
 @pytest.mark.slow
@@ -155,7 +163,7 @@ def test_a_model_of_one_modality_passes_over_the_others(toy: Path, tmp_path: Pat
     predictor = Predictor(checkpoint, torch.device("cpu"), passes=2, batch_size=4)
     row = next(row for row in rows if len(row.sequences) == 3)
     both, alone = (
-        Sample(
+        Example(
             Utterance("0", TimeSpan(0.0, 1.0)),
             {
                 name: Present(sequence(name, row.sequences[name]))

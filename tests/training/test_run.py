@@ -18,7 +18,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lddu_pipe.datasets.store import Steps, StoreRow, StoreWriter, open_store
+from lddu_pipe.datasets.store import StoreWriter, open_store
 from lddu_pipe.errors import IncompatibleModelError, UnusableInputError
 from lddu_pipe.pipelines.checkpoint import load_checkpoint
 from lddu_pipe.pipelines.evaluate_store import PROTOCOLS, evaluate_store
@@ -26,6 +26,7 @@ from lddu_pipe.pipelines.evaluation import Evaluation
 from lddu_pipe.pipelines.train import train, train_seeds
 from lddu_pipe.training.run import claim, model_config, train_model
 from lddu_pipe.training.settings import read_settings
+from lddu_pipe.types import Example, Steps
 
 SMALL = [
     "batch_size=32",
@@ -103,12 +104,12 @@ def test_a_run_learns_and_leaves_a_model_that_can_be_evaluated(toy: Path, tmp_pa
 @pytest.mark.slow
 def test_shuffled_labels_teach_nothing(toy: Path, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    shuffled: dict[str, list[StoreRow]] = {}
+    shuffled: dict[str, list[Example]] = {}
     for name in ("train", "valid", "test"):
         rows = list(open_store(toy).split(name))
         labels = random.permutation([row.labels for row in rows])
         shuffled[name] = [
-            StoreRow(row.id, target, row.sequences)
+            Example.of(row.id, target, row.sequences)
             for row, target in zip(rows, labels, strict=True)
         ]
     store = rewritten(toy, tmp_path / "store", shuffled)
@@ -274,7 +275,7 @@ def test_a_run_does_not_go_on_with_other_rows(toy: Path, tmp_path: Path) -> None
 
 
 def rewritten(
-    toy: Path, folder: Path, splits: dict[str, list[StoreRow]], scales: tuple[str, ...] = ()
+    toy: Path, folder: Path, splits: dict[str, list[Example]], scales: tuple[str, ...] = ()
 ) -> Path:
     with StoreWriter(folder, replace(open_store(toy).info, scales=scales)) as writer:
         for split, rows in splits.items():
@@ -284,14 +285,14 @@ def rewritten(
 
 def test_a_label_that_is_never_present_is_named(toy: Path, tmp_path: Path) -> None:
     rows = list(open_store(toy).split("train"))[:60]
-    dull = [StoreRow(row.id, row.labels * [1, 1, 0, 1, 1, 1], row.sequences) for row in rows]
-    dull = [StoreRow(r.id, r.labels.astype(np.float32), r.sequences) for r in dull]
+    dull = [Example.of(row.id, row.labels * [1, 1, 0, 1, 1, 1], row.sequences) for row in rows]
+    dull = [Example.of(r.id, r.labels.astype(np.float32), r.sequences) for r in dull]
     store = rewritten(toy, tmp_path / "store", {"train": dull, "valid": rows})
     with pytest.raises(UnusableInputError, match="'anger' is never present in train"):
         train(settings(store, tmp_path / "run"), ignore)
 
 
-def places(row: StoreRow, index: int) -> np.ndarray:
+def places(row: Example, index: int) -> np.ndarray:
     """On one scale that follows the first label, and on one of which a third is known."""
     arousal = row.labels[0] - 0.5
     return np.array([arousal, np.nan if index % 3 else -arousal], np.float32)
@@ -302,7 +303,11 @@ def test_few_rows_are_cross_fitted_and_a_killed_run_goes_on_where_it_was(
     toy: Path, tmp_path: Path
 ) -> None:
     rows = [
-        replace(row, speaker=f"speaker {index % 12}", scales=places(row, index))
+        replace(
+            row,
+            utterance=replace(row.utterance, speaker=f"speaker {index % 12}"),
+            scales=places(row, index),
+        )
         for index, row in enumerate(open_store(toy).split("train"))
         if index < 60
     ]
@@ -383,9 +388,9 @@ def test_nan_and_empty_rows_cannot_enter_a_store(toy: Path, tmp_path: Path) -> N
     labels = np.ones(6, np.float32)
     broken = Steps(np.full((3, 16), np.nan, np.float32), np.ones(3, np.bool_))
     with pytest.raises(ValueError, match=r"row a: text .* NaN"):
-        rewritten(toy, tmp_path / "a", {"train": [StoreRow("a", labels, {"text": broken})]})
+        rewritten(toy, tmp_path / "a", {"train": [Example.of("a", labels, {"text": broken})]})
     with pytest.raises(ValueError, match=r"row b: every modality"):
-        rewritten(toy, tmp_path / "b", {"train": [StoreRow("b", labels, {})]})
+        rewritten(toy, tmp_path / "b", {"train": [Example.of("b", labels, {})]})
     assert not list(tmp_path.iterdir())
 
 
