@@ -13,8 +13,10 @@ from lddu_pipe.annotation import Annotation, Face, ModelInfo, Person, Provenance
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.schemas import SCHEMA_VERSIONS
 from lddu_pipe.types import (
+    Absent,
     EmotionScore,
     Prediction,
+    Reason,
     ScaleValue,
     TimeSpan,
     Uncertainty,
@@ -26,7 +28,11 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 def prediction(name: str, text: str, kind: str, **more) -> Prediction:
     score = EmotionScore("calm", 0.75, "present", 0.75, Uncertainty(0.25, 0.125))
-    missing = {"text": "words not recognised", "audio": "silence", "vision": "no face found"}
+    missing = {
+        "text": Absent(Reason.NOT_RECOGNISED),
+        "audio": Absent(Reason.SILENCE),
+        "vision": Absent(Reason.NO_FACE),
+    }
     present = {"speech": "text", "sound": "audio", "text": "text"}.get(kind, "vision")
     del missing[present]
     utterance = Utterance(name, TimeSpan(float(name), float(name) + 1), text, kind=kind, **more)

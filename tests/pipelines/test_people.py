@@ -20,7 +20,14 @@ def seen(times: list[float], boxes: list[Box | None], length: float = 0.1) -> Fa
     spans = np.array([[time, time + length] for time in times])
     valid = np.array([box is not None for box in boxes])
     values = np.zeros((len(times), 1), np.float32)
-    steps = ModalitySequence("vision", values, spans, valid, ("x",), "vision:0")
+    steps = ModalitySequence(
+        modality="vision",
+        values=values,
+        spans=spans,
+        valid=valid,
+        feature_names=("x",),
+        fingerprint="vision:0",
+    )
     return FacesSeen(steps, times[-1], tuple(boxes))
 
 
