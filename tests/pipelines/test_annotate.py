@@ -18,6 +18,7 @@ import pytest
 from lddu_pipe import Annotation, EmotionPipeline, PipelineSettings
 from lddu_pipe.assets import resolve
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
+from lddu_pipe.extractors.features import FeatureSet
 from lddu_pipe.layout import AnnotationLayout
 from lddu_pipe.media import decode_audio, decode_frames, probe
 from lddu_pipe.pipelines.components import Extractors
@@ -158,7 +159,7 @@ def test_what_the_model_does_not_take_is_not_looked_at(
 ) -> None:
     monkeypatch.setattr(pipe.checkpoint.config, "modalities", ["text"])
     for modality in ("audio", "vision"):
-        monkeypatch.delattr(type(pipe.extractors), modality)
+        monkeypatch.delattr(FeatureSet, modality)
     found = pipe(sample_video)
     reason = "the model does not take it"
     assert missing(found) == {"audio": reason, "vision": reason}
