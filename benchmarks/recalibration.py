@@ -44,7 +44,7 @@ from lddu_pipe.metrics import (
     negative_log_likelihood,
 )
 from lddu_pipe.models.calibration import Target
-from lddu_pipe.pipelines.evaluate import score_manifest
+from lddu_pipe.pipelines.evaluate_manifest import score_manifest
 from lddu_pipe.pipelines.recalibrate import recalibrate, scores_of_manifest
 from lddu_pipe.review.candidates import Candidate, Key, Reading
 from lddu_pipe.review.desk import ReviewDesk

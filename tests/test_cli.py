@@ -513,7 +513,7 @@ def evaluation(pipeline, monkeypatch, tmp_path, make_answers):
             lost = [{"id": id_, "error": "gone"} for id_ in skipped]
             return replace(found, figures=found.figures | {"skipped": lost})
 
-        monkeypatch.setattr("lddu_pipe.pipelines.evaluate.evaluate_manifest", figures)
+        monkeypatch.setattr("lddu_pipe.pipelines.evaluate_manifest.evaluate_manifest", figures)
         return run("evaluate", "--manifest", manifest, *options)
 
     return evaluate

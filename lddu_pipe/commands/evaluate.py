@@ -146,7 +146,7 @@ def _evaluate_manifest(
     rows = read_manifest(manifest)
     with progress(f"loading {model}"):
         pipeline = loading.load_pipeline(model, device=device, offline=offline, settings=settings)
-    from lddu_pipe.pipelines.evaluate import evaluate_manifest
+    from lddu_pipe.pipelines.evaluate_manifest import evaluate_manifest
 
     with progress(manifest.name) as hook:
         return evaluate_manifest(pipeline, rows, hook)

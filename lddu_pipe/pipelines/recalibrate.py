@@ -22,7 +22,7 @@ from lddu_pipe.models.calibration import (
 from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.calibration import MINIMUM_ROWS, fit_calibration
 from lddu_pipe.pipelines.checkpoint import Checkpoint, copy_checkpoint
-from lddu_pipe.pipelines.evaluate import read_labelled
+from lddu_pipe.pipelines.evaluate_manifest import read_labelled
 from lddu_pipe.pipelines.evaluate_store import check_fit
 from lddu_pipe.training.scoring import LabelledScores, score_labelled
 

@@ -16,7 +16,7 @@ from ferplus import load_faces
 from lddu_pipe.datasets.manifest import read_manifest
 from lddu_pipe.metrics import least_calibration_error, roc_auc
 from lddu_pipe.pipelines.annotate import EmotionPipeline
-from lddu_pipe.pipelines.evaluate import ScoredRows, evaluate_scored, score_manifest
+from lddu_pipe.pipelines.evaluate_manifest import ScoredRows, evaluate_scored, score_manifest
 from lddu_pipe.writers.figures import draw_reliability
 
 CORPORA = {

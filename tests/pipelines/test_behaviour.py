@@ -14,7 +14,7 @@ import pytest
 
 from lddu_pipe import EmotionPipeline
 from lddu_pipe.datasets.manifest import ManifestRow, read_manifest
-from lddu_pipe.pipelines.evaluate import ScoredRows, score_manifest
+from lddu_pipe.pipelines.evaluate_manifest import ScoredRows, score_manifest
 
 SHARED_FACES = Path("vision", "ferplus_valid.npz")
 MANY = 16

@@ -13,7 +13,7 @@ import pytest
 
 from lddu_pipe import EmotionPipeline, PipelineSettings
 from lddu_pipe.datasets.manifest import ManifestRow, read_manifest
-from lddu_pipe.pipelines.evaluate import evaluate_manifest
+from lddu_pipe.pipelines.evaluate_manifest import evaluate_manifest
 from lddu_pipe.pipelines.rows import samples_of_rows
 
 HAPPY = "I am so happy to see you, this is wonderful news"
