@@ -107,7 +107,7 @@ export interface Uncertainty {
 export interface UtteranceLayout {
   /** Unique in the annotation. */
   id: string;
-  /** Speech has words, sound is a voice without words, silence is only seen; a still is a picture. */
+  /** Speech has words, sound is a voice without words, silence is only seen; a still is a picture, a text nothing but words. */
   kind: "speech" | "sound" | "silence" | "still" | "text";
   /** The id of one of `people`, where it is known who is seen or heard. */
   person: string | null;

@@ -139,7 +139,7 @@ class UtteranceLayout(Layout):
     """Unique in the annotation."""
     kind: Kind
     """Speech has words, sound is a voice without words, silence is only seen; a still is a
-    picture."""
+    picture, a text nothing but words."""
     person: str | None
     """The id of one of `people`, where it is known who is seen or heard."""
     start: Number
