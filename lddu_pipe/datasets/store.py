@@ -467,9 +467,10 @@ def _check_split(folder: Path, split: StoreSplit) -> None:
             f"{origin}: scales are not {len(split.info.scales)} numbers in -1..1 a row; make the "
             "store again"
         )
-    weights, damage = split.weights, split.damage
-    within = np.isfinite(weights) & (weights >= 0) & (damage >= 0) & (damage <= 1)
-    if not weights.shape == damage.shape == (len(labels),) or not within.all():
+    shapes = {split.weights.shape, split.damage.shape}
+    within = [np.isfinite(split.weights) & (split.weights >= 0)]
+    within.append((split.damage >= 0) & (split.damage <= 1))
+    if shapes != {(len(labels),)} or not all(part.all() for part in within):
         raise UnusableInputError(
             f"{origin}: weights are not at least 0, or damage not in 0..1; make the store again"
         )
