@@ -46,7 +46,6 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from corpora import first_half
 from ferplus import load_faces
 from lddu_pipe import EmotionPipeline
 from lddu_pipe.assets import resolve
@@ -64,7 +63,7 @@ from lddu_pipe.types import (
     TimeSpan,
     Utterance,
 )
-from manifests import REPORT_ACTORS
+from manifests import REPORT_ACTORS, first_half
 from ravdess import SENTENCES, VALID_ACTORS, list_clips, read_waveform
 from report import machine, write_section
 

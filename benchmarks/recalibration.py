@@ -32,8 +32,6 @@ from typing import NamedTuple
 import numpy as np
 import pysubs2
 
-from corpora import first_half
-from extract_text import LabelledText, read_goemotions, read_meld, read_semeval
 from lddu_pipe import EmotionPipeline
 from lddu_pipe.datasets.manifest import ManifestRow, read_manifest
 from lddu_pipe.metrics import (
@@ -52,7 +50,9 @@ from lddu_pipe.review.folder import AnnotatedFolder
 from lddu_pipe.review.manifest import write_manifest
 from lddu_pipe.review.queue import offers, sample
 from lddu_pipe.review.store import STORE_FILE
+from manifests import first_half
 from report import machine, table, write_section
+from texts import LabelledText, read_goemotions, read_meld, read_semeval
 
 POOL = 400
 """Of the utterances that may be corrected, drawn anew each time: they are the corpus then, or the

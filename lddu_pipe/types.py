@@ -354,8 +354,16 @@ class Example:
     """(scales,) float32 in -1..1, the truth, NaN where unknown."""
     group: str | None = None
     """What it has in common with others, as cuts of one recording; the speaker where None."""
+    weight: float = 1.0
+    """How much it counts in training beside other rows, finite and at least 0."""
+    damage: float = 0.0
+    """How much of it was spoilt on purpose, 0..1: noise on a voice, words left out."""
 
     def __post_init__(self) -> None:
+        if not (np.isfinite(self.weight) and self.weight >= 0 and 0 <= self.damage <= 1):
+            raise ValueError(
+                f"weight is at least 0 and damage in 0..1, got {self.weight} and {self.damage}"
+            )
         if self.evidence.keys() != set(MODALITIES):
             raise ValueError(f"evidence is of {', '.join(MODALITIES)}, got {list(self.evidence)}")
 
@@ -371,6 +379,8 @@ class Example:
         scales: NDArray[np.float32] | None = None,
         *,
         aligned: bool = False,
+        weight: float = 1.0,
+        damage: float = 0.0,
     ) -> Example:
         """An example of a data set, whose place in time is unknown.
 
@@ -383,6 +393,8 @@ class Example:
             group: as the field.
             scales: as the field.
             aligned: as the field.
+            weight: as the field.
+            damage: as the field.
         """
         found: dict[Modality, Evidence] = dict.fromkeys(MODALITIES, Absent(Reason.NOT_IN_ROW))
         found |= {modality: Present(steps) for modality, steps in sequences.items()}
@@ -393,6 +405,8 @@ class Example:
             labels=labels,
             scales=np.zeros(0, np.float32) if scales is None else scales,
             group=group,
+            weight=weight,
+            damage=damage,
         )
 
     @property

@@ -25,6 +25,10 @@ class LabelledBatch(TypedDict):
     """(batch, labels) float32 in 0..1."""
     scales: Tensor
     """(batch, scales) float32 in -1..1, NaN where unknown."""
+    weights: Tensor
+    """(batch,) float32, how much each row counts."""
+    damage: Tensor
+    """(batch,) float32 in 0..1."""
 
 
 @dataclass(frozen=True)
@@ -42,4 +46,11 @@ class RowCollator:
             torch.from_numpy(np.stack([getattr(row, name) for row in rows]))
             for name in ("labels", "scales")
         )
-        return {"values": batch.values, "masks": batch.masks, "labels": labels, "scales": scales}
+        return {
+            "values": batch.values,
+            "masks": batch.masks,
+            "labels": labels,
+            "scales": scales,
+            "weights": torch.tensor([row.weight for row in rows]),
+            "damage": torch.tensor([row.damage for row in rows]),
+        }

@@ -2,8 +2,9 @@
 
 One row is one utterance and any modality may be absent. Columns: ``id``, ``video``, ``audio``,
 ``image``, ``text``, ``transcript``, ``start``, ``end``, ``speaker``, ``split``, ``face_crop``,
-``labels``, ``scales``. A column that is left out, null, or blank in a CSV means "not given"; so a
-blank ``labels`` cell is an unlabelled row, and ``none`` or ``[]`` says that no emotion is present.
+``labels``, ``scales``, ``weight``, ``damage``. A column that is left out, null, or blank in a CSV
+means "not given"; so a blank ``labels`` cell is an unlabelled row, and ``none`` or ``[]`` says
+that no emotion is present.
 """
 
 from __future__ import annotations
@@ -61,6 +62,10 @@ class ManifestRow:
 
     scales: Mapping[str, float] | None = None
     """Value of each named scale, such as valence or arousal, -1..1; unnamed ones are unknown."""
+    weight: float = 1.0
+    """How much the row counts in training beside others, 0..1e6."""
+    damage: float = 0.0
+    """How much of what it names was spoilt on purpose, 0..1, as by noise."""
 
     def target(self, label_set: LabelSet) -> NDArray[np.float32]:
         """Return the labels as (labels,) float32 in 0..1, in the order of `label_set`.
@@ -173,6 +178,8 @@ def _row(values: dict[str, Any], origin: str, *, folder: Path, number: int) -> M
         "face_crop": _flag,
         "labels": _labels,
         "scales": _scales,
+        "weight": lambda value: _within(value, 1e6),
+        "damage": lambda value: _within(value, 1.0),
     }
     for key in values:
         if key not in read:
@@ -261,6 +268,13 @@ def _seconds(value: object) -> float:
     if seconds < 0:
         raise ValueError(f"is in seconds and not negative, got {seconds:g}")
     return seconds
+
+
+def _within(value: object, most: float) -> float:
+    number = _number(value)
+    if not 0 <= number <= most:
+        raise ValueError(f"lies in 0..{most:g}, got {number:g}")
+    return number
 
 
 def _flag(value: object) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lddu_pipe.datasets.store import StoreSplit
+from lddu_pipe.datasets.store import StoreInfo, StoreSplit
 from lddu_pipe.types import Example, Modality
 
 
@@ -32,6 +32,11 @@ class Selection:
         """(rows, labels) float32 in 0..1."""
         self.scales = np.concatenate([part.scales for part in parts])[self._places]
         """(rows, scales) float32 in -1..1, NaN where unknown."""
+        self.weights, self.damage = (
+            np.concatenate([getattr(part, name) for part in parts])[self._places]
+            for name in ("weights", "damage")
+        )
+        """(rows,) float32 each, see `Example`."""
         self.groups: list[str] = _at(self._places, [part.groups for part in parts])
         """See `StoreSplit.groups`."""
         self.ids: tuple[str, ...] = tuple(_at(self._places, [part.ids for part in parts]))
@@ -63,3 +68,21 @@ def _at(places: NDArray[np.int64], parts: Sequence[Sequence[Any]]) -> list[Any]:
 
 
 Rows = StoreSplit | Selection
+
+
+class TrainingRows(Protocol):
+    """What a training learns from: `Rows`, or rows drawn and changed as they are asked for.
+
+    Where it has a method ``set_epoch(epoch)``, that is called before each epoch, so that each may
+    have rows of its own.
+    """
+
+    @property
+    def info(self) -> StoreInfo:
+        """Labels and features of the rows."""
+
+    def __len__(self) -> int:
+        """Rows of an epoch."""
+
+    def __getitem__(self, index: int) -> Example:
+        """One row; asked for twice, as after an interruption, it is the same."""

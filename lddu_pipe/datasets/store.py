@@ -1,9 +1,9 @@
 """Features on disk: a folder that training and evaluation read through memory maps.
 
 A store holds ``store.json`` (what it is), and for each split shards, ``SPLIT-NNNNN.safetensors``
-(features, labels and scales, rows one after another without padding), and ``SPLIT.jsonl`` (id,
-text, speaker and group of each row). Nothing in it can run code. Version 1, which is still read,
-knew no encoders and had one shard a split, ``SPLIT.safetensors``.
+(features, labels, scales, weight and damage, rows one after another without padding), and
+``SPLIT.jsonl`` (id, text, speaker and group of each row). Nothing in it can run code. Version 1,
+which is still read, knew no encoders and had one shard a split, ``SPLIT.safetensors``.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ STORE_VERSION = 2
 SHARD_SIZE = 32_000_000
 """Bytes of features from which a shard is written; so much of each split waits in memory."""
 SPLITS = ("train", "valid", "test")
+_USUAL = {"weight": 1.0, "damage": 0.0}
+"""Of most rows; a shard in which all rows have it does not hold it."""
 
 
 @dataclass(frozen=True)
@@ -165,17 +167,21 @@ class StoreWriter:
         tensors: dict[str, NDArray[Any]] = {"labels": np.stack([row.labels for row in rows])}
         if self._info.scales:
             tensors["scales"] = np.stack([row.scales for row in rows])
+        for name, usual in _USUAL.items():
+            given = np.array([getattr(row, name) for row in rows], np.float32)
+            if (given != usual).any():
+                tensors[name] = given
         for modality in MODALITIES:
             size = self._info.feature_sizes[modality]
             parts = [row.sequences.get(modality) for row in rows]
-            given = [part for part in parts if part is not None]
+            found = [part for part in parts if part is not None]
             lengths = [0 if part is None else len(part.values) for part in parts]
             tensors[f"{modality}.offsets"] = np.cumsum([0, *lengths], dtype=np.int64)
             tensors[f"{modality}.values"] = np.concatenate(
-                [np.zeros((0, size), np.float32), *(part.values for part in given)]
+                [np.zeros((0, size), np.float32), *(part.values for part in found)]
             )
             tensors[f"{modality}.valid"] = np.concatenate(
-                [np.zeros(0, np.bool_), *(part.valid for part in given)]
+                [np.zeros(0, np.bool_), *(part.valid for part in found)]
             )
         save_file(tensors, path)
         share(path)
@@ -243,6 +249,12 @@ class _Shard:
             if info.scales
             else np.zeros((len(self.labels), 0), np.float32)
         )
+        self.usual: dict[str, NDArray[np.float32]] = {
+            name: file.get_tensor(name)
+            if name in file.keys()  # noqa: SIM118 - it is no mapping
+            else np.full(len(self.labels), usual, np.float32)
+            for name, usual in _USUAL.items()
+        }
         self.offsets: dict[Modality, NDArray[np.int64]] = {
             name: file.get_tensor(f"{name}.offsets") for name in MODALITIES
         }
@@ -294,6 +306,10 @@ class StoreSplit:
         """(rows, labels) float32 in 0..1."""
         self.scales: NDArray[np.float32] = np.concatenate([item.scales for item in self._shards])
         """(rows, scales) float32 in -1..1, NaN where unknown."""
+        self.weights, self.damage = (
+            np.concatenate([item.usual[name] for item in self._shards]) for name in _USUAL
+        )
+        """(rows,) float32 each, see `Example`."""
 
     def __len__(self) -> int:
         return len(self._records)
@@ -326,6 +342,8 @@ class StoreSplit:
             record.get("group"),
             self.scales[index],
             aligned=self.info.aligned,
+            weight=float(self.weights[index]),
+            damage=float(self.damage[index]),
         )
 
     def __iter__(self) -> Iterator[Example]:
@@ -359,7 +377,7 @@ class StoreSplit:
 
     def __getstate__(self) -> dict[str, Any]:
         # Memory maps do not travel to the workers of a data loader; each opens its own.
-        left = ("_shards", "_ends", "labels", "scales")
+        left = ("_shards", "_ends", "labels", "scales", "weights", "damage")
         return {key: value for key, value in vars(self).items() if key not in left}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -448,6 +466,13 @@ def _check_split(folder: Path, split: StoreSplit) -> None:
         raise UnusableInputError(
             f"{origin}: scales are not {len(split.info.scales)} numbers in -1..1 a row; make the "
             "store again"
+        )
+    shapes = {split.weights.shape, split.damage.shape}
+    within = [np.isfinite(split.weights) & (split.weights >= 0)]
+    within.append((split.damage >= 0) & (split.damage <= 1))
+    if shapes != {(len(labels),)} or not all(part.all() for part in within):
+        raise UnusableInputError(
+            f"{origin}: weights are not at least 0, or damage not in 0..1; make the store again"
         )
     steps = sum(split.lengths(name) for name in MODALITIES)
     empty = np.flatnonzero(steps == 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -214,6 +215,7 @@ def lddu_loss(
     calibration: CalibrationLoss = "divergence",
     damage: Tensor | None = None,
     scales: Tensor | None = None,
+    row_weights: Tensor | None = None,
 ) -> LossTerms:
     """L = BCE(y) + w_dir BCE(y_dir) + w_scl L_scl + w_crl L_crl + w L_scales; fills the queue.
 
@@ -226,9 +228,14 @@ def lddu_loss(
         damage: for "ranking", (batch,) how much of each row was spoilt on purpose, 0..1; |sigma|
             should show it even where the guess that is left happens to be right.
         scales: (batch, scales) in -1..1, NaN where unknown; None for a model that has none.
+        row_weights: (batch,) at least 0, how much each row counts beside the others in BCE(y) and
+            BCE(y_dir); the other terms compare rows, or are of scales. None: all alike.
     """
-    classification = functional.binary_cross_entropy_with_logits(output.logits, labels)
-    direct = functional.binary_cross_entropy_with_logits(output.direct_logits, labels)
+    shares = None
+    if row_weights is not None:
+        shares = (row_weights / row_weights.mean().clamp_min(1e-9))[:, None]
+    entropy = partial(functional.binary_cross_entropy_with_logits, target=labels, weight=shares)
+    classification, direct = entropy(output.logits), entropy(output.direct_logits)
     contrast = order = values = torch.zeros_like(classification)
     if weights.contrastive:
         vectors, classes = latent_vectors(output, labels)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lddu_pipe.models.batch import Batch, limits_of
+from lddu_pipe.models.batch import Batch, collate_rows, limits_of
 from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.models.losses import deviation_size
 from lddu_pipe.models.scores import RawScores
-from lddu_pipe.types import MODALITIES
+from lddu_pipe.types import MODALITIES, Example
 
 
 def score_rows(
@@ -66,6 +66,32 @@ def score_rows(
         if progress is not None:
             progress(done / rows)
     return found
+
+
+def score_examples(
+    model: LDDUModel,
+    examples: Sequence[Example],
+    *,
+    passes: int = 0,
+    batch_size: int = 64,
+    alone: AbstractContextManager[object] | None = None,
+) -> RawScores:
+    """Score examples in memory, in the order given; see `score_rows`."""
+    found = [example.sequences for example in examples]
+    aligned = any(example.aligned for example in examples)
+
+    def read(places: NDArray[np.int64]) -> Batch:
+        limits = model.config.max_steps
+        return collate_rows([found[place] for place in places], limits, aligned=aligned)
+
+    lengths = [[len(item.get(name, ())) for name in MODALITIES] for item in found]
+    return score_rows(
+        *(model, np.reshape(lengths, (-1, len(MODALITIES))), read),
+        aligned=aligned,
+        passes=passes,
+        batch_size=batch_size,
+        alone=alone,
+    )
 
 
 @torch.inference_mode()

@@ -247,6 +247,8 @@ def _store_row(
     return Example.of(
         *(row.id, target, sequences, row.text or "", row.speaker, group, scales),
         aligned=info.aligned,
+        weight=row.weight,
+        damage=row.damage,
     )
 
 

@@ -8,15 +8,12 @@ from math import isnan
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from lddu_pipe.models.batch import Batch, collate_rows
 from lddu_pipe.models.calibration import CalibratedScores, apply_calibration
 from lddu_pipe.models.scores import RawScores
-from lddu_pipe.models.scoring import score_rows
+from lddu_pipe.models.scoring import score_examples
 from lddu_pipe.pipelines.checkpoint import Checkpoint
 from lddu_pipe.types import (
-    MODALITIES,
     Absent,
     Decision,
     EmotionScore,
@@ -53,21 +50,9 @@ class Predictor:
         return apply_calibration(self.scores(samples, self._passes), calibration, config.scales)
 
     def scores(self, samples: Sequence[Example], passes: int = 0) -> RawScores:
-        """Scores before any calibration, of samples in the order given; see `score_rows`."""
-        found = [sample.sequences for sample in samples]
-        aligned = any(sample.aligned for sample in samples)
-
-        def read(places: NDArray[np.int64]) -> Batch:
-            limits = self._checkpoint.config.max_steps
-            return collate_rows([found[place] for place in places], limits, aligned=aligned)
-
-        lengths = [[len(item.get(name, ())) for name in MODALITIES] for item in found]
-        return score_rows(
-            *(self._model, np.reshape(lengths, (-1, len(MODALITIES))), read),
-            aligned=aligned,
-            passes=passes,
-            batch_size=self._batch_size,
-            alone=self._alone,
+        """Scores before any calibration, of samples in the order given; see `score_examples`."""
+        return score_examples(
+            *(self._model, samples), passes=passes, batch_size=self._batch_size, alone=self._alone
         )
 
     def _prediction(self, sample: Example, found: CalibratedScores, row: int) -> Prediction:

@@ -28,7 +28,7 @@ from transformers.utils import logging as transformers_logging
 from transformers.utils.import_utils import is_torch_bf16_gpu_available
 
 from lddu_pipe.datasets.collate import RowCollator
-from lddu_pipe.datasets.selection import Rows
+from lddu_pipe.datasets.selection import Rows, TrainingRows
 from lddu_pipe.datasets.store import StoreInfo
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import write_whole
@@ -58,12 +58,14 @@ VERSIONED = ("lddu-pipe", "torch", "transformers", "accelerate", "numpy", "safet
 
 def train_model(
     settings: TrainSettings,
-    train: Rows,
+    train: TrainingRows,
     valid: Rows | None,
     folder: Path,
     progress: ProgressCallback,
     log: Log,
     *,
+    model: LDDUModel | None = None,
+    in_order: bool = False,
     reporters: Sequence[TrainerCallback] = (),
 ) -> LDDUModel | None:
     """Train on some rows and choose the epoch on others.
@@ -79,7 +81,12 @@ def train_model(
         folder: of the run; it exists.
         progress: called with each stage and the share of it that is done.
         log: given a line an epoch, in the first process alone.
-        reporters: told of everything that is logged.
+        model: what training begins with, such as a trained one; a new one by the settings where
+            None.
+        in_order: take the rows of an epoch as they come, and do not shuffle them: they were drawn
+            already, or lie together by length.
+        reporters: told of everything that is logged, and asked to save before a checkpoint is
+            marked as whole.
 
     Returns:
         The model, on the device it was trained on; None in a process that only helped (rank
@@ -90,8 +97,8 @@ def train_model(
     """
     transformers_logging.disable_progress_bar()
     set_seed(settings.seed)
-    model = LDDUModel(model_config(settings, train.info))
-    queue = ContrastiveQueue(settings.loss.queue_size, settings.model.latent_size)
+    model = model or LDDUModel(model_config(settings, train.info))
+    queue = ContrastiveQueue(settings.loss.queue_size, model.config.latent_size)
     keeper = QueueKeeper(queue)
     stopper = [] if valid is None else [EarlyStoppingCallback(settings.patience)]
     trainer = LDDUTrainer(
@@ -102,7 +109,7 @@ def train_model(
         train_dataset=cast(Any, train),
         eval_dataset=cast(Any, valid),
         compute_metrics=validation_figures,
-        callbacks=[*stopper, keeper, ProgressForwarder(progress, log), *reporters],
+        callbacks=[*stopper, *reporters, keeper, ProgressForwarder(progress, log)],
         queue=queue,
         weights=LossWeights(
             direct=settings.loss.direct_weight,
@@ -111,6 +118,7 @@ def train_model(
             scales=settings.loss.scales_weight,
         ),
         calibration=cast(CalibrationLoss, settings.loss.calibration),
+        in_order=in_order,
     )
     trainer.remove_callback(PrinterCallback)
     begun = last_checkpoint(folder / CHECKPOINTS)

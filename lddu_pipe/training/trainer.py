@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, distributed, nn
 from torch.nn import functional
+from torch.utils.data import SequentialSampler
 from transformers import (
     EvalPrediction,
     Trainer,
@@ -47,8 +48,10 @@ class LDDUTrainer(Trainer):
         queue: ContrastiveQueue,
         weights: LossWeights,
         calibration: CalibrationLoss,
+        in_order: bool = False,
         **kwargs: Any,
     ) -> None:
+        self._in_order = in_order
         super().__init__(*args, **kwargs)
         self.queue = queue.to(self.args.device)
         self._weights, self._calibration = weights, calibration
@@ -62,15 +65,26 @@ class LDDUTrainer(Trainer):
     ) -> Any:  # noqa: ANN401 - as transformers has it
         """Loss of a batch; also fills the queue."""
         output: LDDUOutput = model(inputs["values"], inputs["masks"]).float()
-        labels, scales = inputs["labels"], inputs["scales"]
+        rows = [inputs[name] for name in ("labels", "scales", "weights", "damage")]
         if self.args.world_size > 1:
-            output, labels, scales = _gathered(output, labels, scales)
+            output, *rows = _gathered(output, *rows)
+        labels, scales, weights, damage = rows
         # Differences of similarities over a temperature of 0.07 need single precision.
         with torch.autocast(labels.device.type, enabled=False):
             loss = lddu_loss(
-                *(output, labels, self.queue, self._weights, self._calibration), scales=scales
+                *(output, labels, self.queue, self._weights, self._calibration),
+                damage=damage,
+                scales=scales,
+                row_weights=weights,
             )
         return (loss.total, {"logits": output.logits}) if return_outputs else loss.total
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:  # noqa: ANN401
+        # The option of transformers for this came with 5.2.
+        if self._in_order:
+            rows: Any = self.train_dataset
+            return SequentialSampler(rows)
+        return super()._get_train_sampler(train_dataset)
 
     def floating_point_ops(self, inputs: Mapping[str, Any]) -> int:
         """Not counted: the base class expects one tensor of input."""
@@ -108,9 +122,7 @@ class _AllRows(torch.autograd.Function):
         return whole.chunk(distributed.get_world_size())[distributed.get_rank()]
 
 
-def _gathered(
-    output: LDDUOutput, labels: Tensor, scales: Tensor
-) -> tuple[LDDUOutput, Tensor, Tensor]:
+def _gathered(output: LDDUOutput, *of_rows: Tensor) -> tuple[Any, ...]:
     """The rows of all processes, in the order of their ranks, gradients included."""
 
     def whole(local: Tensor) -> Tensor:
@@ -130,8 +142,7 @@ def _gathered(
             present=whole(output.present.to(torch.uint8)).bool(),
             attention={},
         ),
-        whole(labels),
-        whole(scales),
+        *map(whole, of_rows),
     )
 
 

@@ -1,33 +1,24 @@
-"""The features of all corpora in memory, and how training utterances are drawn from them."""
+"""How training utterances are drawn from the rows of one modality, varied and put together."""
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lddu_pipe.datasets.selection import Selection
+from lddu_pipe.datasets.store import StoreInfo, open_store
 from lddu_pipe.labels import MOSEI
-from lddu_pipe.types import MODALITIES, Modality
-from soft_labels import name_of, soften
-from store import FeatureTable, read_table
+from lddu_pipe.types import MODALITIES, Example, Modality, Steps
+from texts import SHORT
 
 MAX_STEPS = 150  # of sound and pictures: fifteen seconds of video at ten frames a second
-TEXT_CORPORA = ("semeval", "goemotions", "meld")
-CORPUS_SHARE = {"semeval": 0.3, "goemotions": 0.41, "meld": 0.2, "nonsense": 0.07, "short": 0.02}
-"""How often each text corpus is drawn: not by size, or Reddit would drown the others."""
-
-RARITY = 0.25
-"""How strongly texts of rare labels are drawn more often: by this power of how rare they are."""
-
-BROKEN_TEXTS = 7.0
-"""How many times as often as a whole text one with half of its words missing is drawn: sigma does
-not learn to see that from one text in ten."""
-
 STATISTICS_STRIDE = 7  # of the rows, every seventh tells means and spreads well enough
 
 HIDDEN_FEATURES, FEATURE_NOISE = 0.5, 0.3
@@ -38,118 +29,95 @@ SPOILT_FACES = 0.15
 SHORT_SHARE = 0.4
 """Of the neutral texts of composed utterances, how many are a short answer."""
 
+SINGLE: Mapping[Modality, float] = {"text": 0.32, "audio": 0.22, "vision": 0.16}
+"""Shares of a batch that are real rows of one modality; the rest is composed."""
+SETS: tuple[tuple[Modality, ...], ...] = (
+    ("text", "audio"),
+    ("text", "vision"),
+    ("audio", "vision"),
+    ("text", "audio", "vision"),
+)
+
 
 class Drawn(NamedTuple):
     """One modality of a training utterance."""
 
     values: NDArray[np.float32]
     """(time, features)."""
-    labels: NDArray[np.float32]
-    """(6,) in 0..1."""
-    damage: float = 0.0
+    damage: float
     """How much of it was spoilt on purpose, 0..1."""
 
 
-class Corpus(Protocol):
-    """Rows of one modality."""
+class Corpus:
+    """Rows of one modality, as they are."""
 
-    labels: NDArray[np.float32]
-    damage: NDArray[np.float32]
-    """(rows,) of rows that are spoilt whenever they are drawn."""
+    modality: Modality
 
-    def draw(
-        self, row: int, random: np.random.Generator, *, vary: bool, longest: int = MAX_STEPS
-    ) -> Drawn:
-        """One row, changed at random if `vary`; frames and long sound are cut to `longest`."""
-        ...
+    def __init__(self, rows: Selection) -> None:
+        self.rows, self.labels, self.damage = rows, rows.labels, rows.damage
+        weights = rows.weights.astype(np.float64)
+        self.cumulative = np.cumsum(weights / weights.sum())
 
-    def weights(self) -> NDArray[np.float64]:
-        """(rows,) how often each row is drawn; sums to 1."""
-        ...
+    def values(self, row: int) -> NDArray[np.float32]:
+        """(time, features) of a row, of the steps that show something."""
+        steps = self.rows[row].sequences[self.modality]
+        return steps.values[steps.valid]
 
+    def draw(self, row: int) -> Drawn:
+        """A row as it is."""
+        return Drawn(self.values(row)[:MAX_STEPS], float(self.damage[row]))
 
-def first_half(names: list[str]) -> NDArray[np.bool_]:
-    """Which rows calibrate and choose; the others are only reported on. Fixed by name."""
-    return np.array([hashlib.sha256(name.encode()).digest()[0] < 128 for name in names])
-
-
-def rarity(labels: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """How often to draw each text of a corpus, by the rarest of its labels; sums to 1.
-
-    Args:
-        labels: (texts, labels); a text with none of them counts as of one more.
-    """
-    present = np.concatenate([labels, ~labels.any(axis=1, keepdims=True)], axis=1)
-    counts = np.maximum(present.sum(axis=0), 1)
-    weights = np.where(present, counts**-RARITY, 0.0).max(axis=1)
-    return np.asarray(weights / weights.sum(), dtype=np.float64)
+    def vary(self, row: int, random: np.random.Generator, longest: int) -> Drawn:
+        """A row changed at random; frames and long sound are cut to `longest`."""
+        raise NotImplementedError
 
 
-class TextCorpus:
+class TextCorpus(Corpus):
     """Words of SemEval, GoEmotions and MELD."""
 
-    def __init__(self, table: FeatureTable, rows: NDArray[np.int64]) -> None:
-        self._table, self._rows = table, rows
-        self.labels, self.damage = table.labels[rows], table.damage[rows]
-        self.groups = table.groups[rows]
+    modality = "text"
 
-    def draw(
-        self, row: int, random: np.random.Generator, *, vary: bool, longest: int = MAX_STEPS
-    ) -> Drawn:
-        values = self._table.row(int(self._rows[row]))
-        if vary and len(values) > 4 and random.random() < 0.3:
+    def vary(self, row: int, random: np.random.Generator, longest: int) -> Drawn:
+        values, damage = self.draw(row)
+        if len(values) > 4 and random.random() < 0.3:
             # Words that the recogniser missed.
-            values = values[random.random(len(values)) > 0.1]
-        return Drawn(values[:MAX_STEPS], self.labels[row], float(self.damage[row]))
-
-    def weights(self) -> NDArray[np.float64]:
-        weights = np.zeros(len(self._rows))
-        for corpus, share in CORPUS_SHARE.items():
-            chosen = self.groups == corpus
-            if chosen.any():
-                drawn = rarity(self.labels[chosen] >= 0.5)
-                drawn[self.damage[chosen] > 0] *= BROKEN_TEXTS
-                weights[chosen] = share * drawn / drawn.sum()
-        return weights / weights.sum()
+            kept = values[random.random(len(values)) > 0.1]
+            values = kept if len(kept) else values
+        return Drawn(values, damage)
 
 
-class AudioCorpus:
+class AudioCorpus(Corpus):
     """Steps of RAVDESS clips."""
 
-    def __init__(self, table: FeatureTable, rows: NDArray[np.int64]) -> None:
-        self._table, self._rows = table, rows
-        self.labels, self.damage = table.labels[rows], table.damage[rows]
-        self.groups = table.groups[rows]
-        keys = [
-            f"{group}:{label.argmax() if label.any() else -1}:{damage > 0}"
-            for group, label, damage in zip(self.groups, self.labels, self.damage, strict=True)
+    modality = "audio"
+
+    def __init__(self, rows: Selection) -> None:
+        super().__init__(rows)
+        self._keys = [
+            (speaker, label.argmax() if label.any() else -1, damage > 0)
+            for speaker, label, damage in zip(rows.speakers, self.labels, self.damage, strict=True)
         ]
-        self._alike: dict[str, list[int]] = {}
-        for row, key in enumerate(keys):
+        self._alike: dict[object, list[int]] = {}
+        for row, key in enumerate(self._keys):
             self._alike.setdefault(key, []).append(row)
-        self._keys = keys
-        steps = np.concatenate([table.row(int(row)) for row in rows[::STATISTICS_STRIDE]])
+        steps = np.concatenate([self.values(i) for i in range(0, len(rows), STATISTICS_STRIDE)])
         self._mean, self._spread = steps.mean(axis=0), steps.std(axis=0)
 
-    def draw(
-        self, row: int, random: np.random.Generator, *, vary: bool, longest: int = MAX_STEPS
-    ) -> Drawn:
-        pieces = [self._table.row(int(self._rows[row]))]
-        if vary and random.random() < 0.3:
+    def vary(self, row: int, random: np.random.Generator, longest: int) -> Drawn:
+        pieces = [self.values(row)]
+        if random.random() < 0.3:
             # Longer speech: other clips of the same voice and emotion follow.
             alike = self._alike[self._keys[row]]
-            for other in random.choice(alike, size=random.integers(1, 4)):
-                pieces.append(self._table.row(int(self._rows[other])))
+            pieces += map(self.values, random.choice(alike, size=random.integers(1, 4)).tolist())
         values = np.concatenate(pieces)
-        if vary and len(values) > 6 and random.random() < 0.5:
+        if len(values) > 6 and random.random() < 0.5:
             start = random.integers(0, len(values) // 3 + 1)
             stop = len(values) - random.integers(0, len(values) // 3 + 1)
             values = values[start:stop]
-        if vary and random.random() < 0.3:
+        if random.random() < 0.3:
             values = _pool(values, random.uniform(1, 4))
-        if vary:
-            values = self._obscure(values, random)
-        return Drawn(values[: max(longest, 25)], self.labels[row], float(self.damage[row]))
+        values = self._obscure(values, random)
+        return Drawn(values[: max(longest, 25)], float(self.damage[row]))
 
     def _obscure(
         self, values: NDArray[np.float32], random: np.random.Generator
@@ -160,74 +128,53 @@ class AudioCorpus:
         noise = FEATURE_NOISE * self._spread * random.standard_normal(size)
         return np.asarray(np.where(hidden, self._mean, values) + noise, dtype=np.float32)
 
-    def weights(self) -> NDArray[np.float64]:
-        classes = np.where(self.labels.any(axis=1), self.labels.argmax(axis=1), -1)
-        weights = np.zeros(len(classes))
-        for label in np.unique(classes):
-            chosen = classes == label
-            weights[chosen] = 1 / chosen.sum()
-        return weights / weights.sum()
 
+class VisionCorpus(Corpus):
+    """FER+ faces, made into sequences that look like video.
 
-class VisionCorpus:
-    """FER+ faces, made into sequences that look like video."""
+    Of a training face the steps are variants, the first as a picture, the others as frames; a row
+    of the same id shows it so that it can hardly be seen.
+    """
 
-    def __init__(self, path: Path, rows: NDArray[np.int64] | None = None) -> None:
-        with np.load(path) as archive:
-            chosen = slice(None) if rows is None else rows
-            self.names = [str(name) for name in archive["names"][chosen]]
-            self._faces = archive["faces"][chosen]
-            self._spoilt = archive["spoilt"][chosen]
-            self._landmarks = archive["landmarks"][chosen]
-            self.labels = archive["labels"][chosen]
-            self.majority = archive["majority"][chosen]
-        self.damage = np.zeros(len(self.labels), np.float32)
-        self._neutral = np.flatnonzero(self.majority == 0)
+    modality = "vision"
 
-    def draw(
-        self, row: int, random: np.random.Generator, *, vary: bool, longest: int = MAX_STEPS
-    ) -> Drawn:
-        if not vary:
-            return Drawn(self._frames(row, np.zeros(1, int)), self.labels[row])
+    def __init__(self, rows: Selection) -> None:
+        self._all = rows
+        self._spoilt = {rows.ids[row]: int(row) for row in np.flatnonzero(rows.damage > 0)}
+        super().__init__(rows.at(rows.damage == 0))
+        neutral = 1 - self.labels.sum(axis=1) >= self.labels.max(axis=1)
+        self._neutral = np.flatnonzero(neutral)
+
+    def vary(self, row: int, random: np.random.Generator, longest: int) -> Drawn:
         # Stills, and clips of every length up to the longest, short ones more often.
         steps = 1
         if longest > 1 and random.random() < 0.75:
             steps = int(np.exp(random.uniform(np.log(2), np.log(longest))))
         if random.random() < SPOILT_FACES:
             return self._draw_spoilt(row, steps, random)
-        values = self._frames(row, random.integers(0, self._faces.shape[1], steps))
-        if self._landmarks[row, -1]:
+        variants = self.values(row)
+        values = variants[random.integers(0, len(variants), steps)]
+        if values[0, -1]:
             values[:, -4:-1] += random.normal(0, 0.05, 3)  # head pose, radians
             values[:, -56:-4] += random.normal(0, 0.015, (steps, 52))
         if steps > 2 and random.random() < 0.25:
             # An expression that comes out of a neutral face: another person's, for want of video.
             other = int(random.choice(self._neutral))
-            before = random.integers(1, steps // 2 + 1)
-            values[:before] = self._frames(other, np.zeros(before, int))
+            values[: random.integers(1, steps // 2 + 1)] = self.values(other)[0]
         if random.random() < 0.3:
             values[:, -56:] = 0.0
         if steps > 1 and random.random() < 0.3:
             values = _pool(values, random.uniform(1, 6))
-        return Drawn(values.astype(np.float32), self.labels[row])
+        return Drawn(values, 0.0)
 
     def _draw_spoilt(self, row: int, steps: int, random: np.random.Generator) -> Drawn:
         """A clip in which the face can hardly be seen, and perhaps no landmarks be found."""
-        values = self._frames(row, np.zeros(steps, int))
-        chosen = random.integers(0, self._spoilt.shape[1], steps if random.random() < 0.5 else 1)
-        values[:, : self._spoilt.shape[2]] = self._spoilt[row][chosen]
+        spoilt = self._all[self._spoilt[self.rows.ids[row]]].sequences["vision"].values
+        chosen = random.integers(0, len(spoilt), steps if random.random() < 0.5 else 1)
+        values = np.resize(spoilt[chosen], (steps, spoilt.shape[1]))
         if random.random() < 0.5:
             values[:, -56:] = 0.0
-        return Drawn(values, self.labels[row], damage=1.0)
-
-    def _frames(self, row: int, variants: NDArray[np.int64]) -> NDArray[np.float32]:
-        landmarks = np.broadcast_to(self._landmarks[row], (len(variants), 56))
-        return np.concatenate([self._faces[row][variants], landmarks], axis=1).astype(np.float32)
-
-    def weights(self) -> NDArray[np.float64]:
-        # Rare expressions are seen more often, by the square root of how rare they are.
-        counts = np.bincount(self.majority, minlength=7)
-        weights = 1 / np.sqrt(counts[self.majority])
-        return np.asarray(weights / weights.sum(), dtype=np.float64)
+        return Drawn(values, 1.0)
 
 
 def _pool(values: NDArray[np.float32], ratio: float) -> NDArray[np.float32]:
@@ -238,16 +185,8 @@ def _pool(values: NDArray[np.float32], ratio: float) -> NDArray[np.float32]:
     return np.asarray(np.add.reduceat(values, firsts, axis=0) / counts, dtype=np.float32)
 
 
-class Corpora(NamedTuple):
-    """One split of every modality."""
-
-    text: TextCorpus
-    audio: AudioCorpus
-    vision: VisionCorpus
-
-    def of(self, modality: Modality) -> Corpus:
-        """The corpus of a modality."""
-        return (self.text, self.audio, self.vision)[MODALITIES.index(modality)]
+CORPUS_OF = {"text": TextCorpus, "audio": AudioCorpus, "vision": VisionCorpus}
+Corpora = Mapping[Modality, Corpus]
 
 
 def mosei_sets(data: Path) -> NDArray[np.bool_]:
@@ -261,39 +200,22 @@ def mosei_sets(data: Path) -> NDArray[np.bool_]:
     return np.asarray(rows[list(MOSEI)] > 0, dtype=np.bool_)
 
 
-def load_split(features: Path, split: str, soft_labels: Path | None = None) -> Corpora:
-    """Load "train", or the "calibrate" or "report" half of the validation data.
+def load_split(folder: Path, split: str) -> tuple[StoreInfo, Corpora]:
+    """The rows of "train" or of "valid" by modality, and what they have in common.
 
     Args:
-        features: the folder of all features.
+        folder: with the stores of extract.py, "spoken", and extract_faces.py, "faces".
         split: which part.
-        soft_labels: those of the training texts, if they are to have a say.
     """
-    if split == "train":
-        text, audio = (
-            read_table(features / "text_train.npz"),
-            read_table(features / "audio_train.npz"),
-        )
-        if soft_labels is not None:
-            names = [name_of(*place) for place in zip(text.groups, text.names, strict=True)]
-            softened = soften(text.labels, names, soft_labels)
-            text = FeatureTable(**(text._asdict() | {"labels": softened}))
-        return Corpora(
-            TextCorpus(text, np.arange(len(text))),
-            AudioCorpus(audio, np.arange(len(audio))),
-            VisionCorpus(features / "vision_train.npz"),
-        )
-    wanted = split == "calibrate"
-    text, audio = read_table(features / "text_dev.npz"), read_table(features / "audio_valid.npz")
-    with np.load(features / "vision_valid.npz") as archive:
-        faces = [str(name) for name in archive["names"]]
-    # Speakers are kept whole: actors 17 and 18 calibrate, 19 and 20 are reported on.
-    actors = np.isin(audio.groups, ("actor-17", "actor-18"))
-    return Corpora(
-        TextCorpus(text, np.flatnonzero(first_half(text.names) == wanted)),
-        AudioCorpus(audio, np.flatnonzero(actors == wanted)),
-        VisionCorpus(features / "vision_valid.npz", np.flatnonzero(first_half(faces) == wanted)),
-    )
+    store = open_store(folder / "spoken")
+    rows = Selection([store.split(split)])
+    found: dict[Modality, Corpus] = {}
+    for name in MODALITIES:
+        chosen = rows.at(rows.lengths(name) > 0)
+        if name == "vision" and split == "train":
+            chosen = Selection([open_store(folder / "faces").split("train")])
+        found[name] = CORPUS_OF[name](chosen)
+    return replace(store.info, notes={}), found
 
 
 class Composer:
@@ -304,86 +226,110 @@ class Composer:
     meet is drawn from CMU-MOSEI.
     """
 
-    def __init__(
-        self,
-        corpora: Corpora,
-        sets: NDArray[np.bool_],
-        random: np.random.Generator,
-        *,
-        vary: bool,
-    ) -> None:
-        self._corpora, self._sets, self._random, self._vary = corpora, sets, random, vary
-        self._longest = MAX_STEPS
-        self._cumulative = {name: np.cumsum(corpora.of(name).weights()) for name in MODALITIES}
+    def __init__(self, corpora: Corpora, sets: NDArray[np.bool_], *, vary: bool) -> None:
+        self._corpora, self._sets, self._vary = corpora, sets, vary
         self._by_label = {
             name: [
-                np.flatnonzero(
-                    (corpora.of(name).labels[:, label] >= 0.5) & (corpora.of(name).damage == 0)
-                )
-                for label in range(corpora.of(name).labels.shape[1])
+                np.flatnonzero((corpus.labels[:, label] >= 0.5) & (corpus.damage == 0))
+                for label in range(corpus.labels.shape[1])
             ]
-            for name in MODALITIES
+            for name, corpus in corpora.items()
         }
         self._empty = {
-            name: np.flatnonzero(
-                (corpora.of(name).labels.max(axis=1) < 0.3) & (corpora.of(name).damage == 0)
-            )
-            for name in MODALITIES
+            name: np.flatnonzero((corpus.labels.max(axis=1) < 0.3) & (corpus.damage == 0))
+            for name, corpus in corpora.items()
         }
-        self._short = np.flatnonzero(corpora.text.groups == "short")
+        self._short = np.flatnonzero([name.startswith(SHORT) for name in corpora["text"].rows.ids])
 
-    def begin_batch(self) -> None:
-        """Choose the longest sequence of a batch: in most, short ones, which cost little."""
-        self._longest = int(self._random.choice([12, 25, 50, MAX_STEPS], p=[0.3, 0.4, 0.2, 0.1]))
-
-    def single(self, modality: Modality) -> tuple[dict[Modality, Drawn], NDArray[np.float32]]:
-        """One real row of one modality."""
-        drawn = self._draw(modality, self._any(modality))
-        return {modality: drawn}, drawn.labels
+    def draw(self, random: np.random.Generator, longest: int) -> Example:
+        """A training utterance: a real row of one modality, or a composed one."""
+        pick, names = random.random(), list(SINGLE)
+        kind = int(np.searchsorted(np.cumsum(list(SINGLE.values())), pick))
+        if kind == len(names):
+            return self.composed(SETS[random.integers(len(SETS))], random, longest)
+        return self._example({names[kind]: self._any(names[kind], random)}, random, longest)
 
     def composed(
-        self, modalities: tuple[Modality, ...]
-    ) -> tuple[dict[Modality, Drawn], NDArray[np.float32]]:
-        """Rows of several modalities.
+        self,
+        modalities: tuple[Modality, ...],
+        random: np.random.Generator,
+        longest: int = MAX_STEPS,
+    ) -> Example:
+        """An utterance of several modalities.
 
         A set of labels is drawn. Modalities in random order show one of them each, until all
         were shown; of those that are left half agree, most others are neutral, some disagree.
         """
-        wanted = np.flatnonzero(self._sets[self._random.integers(len(self._sets))])
-        waiting = [int(label) for label in self._random.permutation(wanted)]
-        parts: dict[Modality, Drawn] = {}
-        for index in self._random.permutation(len(modalities)):
+        wanted = np.flatnonzero(self._sets[random.integers(len(self._sets))])
+        waiting = random.permutation(wanted).tolist()
+        rows: dict[Modality, int] = {}
+        for index in random.permutation(len(modalities)):
             modality = modalities[index]
-            kind = self._random.random()
+            kind = random.random()
             if waiting:
-                row = int(self._random.choice(self._by_label[modality][waiting.pop()]))
+                rows[modality] = int(random.choice(self._by_label[modality][waiting.pop()]))
             elif kind < 0.5:
-                row = self._agreeing(modality, wanted)
+                rows[modality] = self._agreeing(modality, wanted, random)
             elif kind < 0.85:
-                row = self._saying_nothing(modality)
+                rows[modality] = self._saying_nothing(modality, random)
             else:
-                row = self._any(modality)
-            parts[modality] = self._draw(modality, row)
-        merged = np.max([part.labels for part in parts.values()], axis=0)
-        return parts, merged.astype(np.float32)
+                rows[modality] = self._any(modality, random)
+        return self._example(rows, random, longest)
 
-    def _any(self, modality: Modality) -> int:
-        cumulative = self._cumulative[modality]
-        return int(min(np.searchsorted(cumulative, self._random.random()), len(cumulative) - 1))
+    def _example(
+        self, rows: Mapping[Modality, int], random: np.random.Generator, longest: int
+    ) -> Example:
+        parts, labels = {}, []
+        for name, row in rows.items():
+            corpus = self._corpora[name]
+            parts[name] = corpus.vary(row, random, longest) if self._vary else corpus.draw(row)
+            labels.append(corpus.labels[row])
+        steps = {
+            name: Steps(part.values, np.ones(len(part.values), np.bool_))
+            for name, part in parts.items()
+        }
+        damage = float(np.mean([part.damage for part in parts.values()]))
+        return Example.of("composed", np.max(labels, axis=0), steps, damage=damage)
 
-    def _saying_nothing(self, modality: Modality) -> int:
-        short = modality == "text" and len(self._short) and self._random.random() < SHORT_SHARE
-        return int(self._random.choice(self._short if short else self._empty[modality]))
+    def _any(self, modality: Modality, random: np.random.Generator) -> int:
+        cumulative = self._corpora[modality].cumulative
+        return int(min(np.searchsorted(cumulative, random.random()), len(cumulative) - 1))
 
-    def _agreeing(self, modality: Modality, wanted: NDArray[np.int64]) -> int:
+    def _saying_nothing(self, modality: Modality, random: np.random.Generator) -> int:
+        short = modality == "text" and len(self._short) and random.random() < SHORT_SHARE
+        return int(random.choice(self._short if short else self._empty[modality]))
+
+    def _agreeing(
+        self, modality: Modality, wanted: NDArray[np.int64], random: np.random.Generator
+    ) -> int:
         rows = (
-            self._by_label[modality][int(self._random.choice(wanted))]
+            self._by_label[modality][int(random.choice(wanted))]
             if len(wanted)
             else self._empty[modality]
         )
-        return int(self._random.choice(rows))
+        return int(random.choice(rows))
 
-    def _draw(self, modality: Modality, row: int) -> Drawn:
-        return self._corpora.of(modality).draw(
-            row, self._random, vary=self._vary, longest=self._longest
+
+class ComposedRows:
+    """What the package's loop learns from: utterances that a composer draws, others each epoch."""
+
+    def __init__(
+        self, composer: Composer, info: StoreInfo, batches: int, batch_size: int, seed: int
+    ) -> None:
+        self.info = replace(info, rows={"train": batches * batch_size})
+        self._composer, self._batch_size, self._seed, self._epoch = composer, batch_size, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw others from now on."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return self.info.rows["train"]
+
+    def __getitem__(self, index: int) -> Example:
+        # Most batches have short sequences alone, which cost little.
+        of_batch = np.random.default_rng([self._seed, self._epoch, index // self._batch_size])
+        longest = int(of_batch.choice([12, 25, 50, MAX_STEPS], p=[0.3, 0.4, 0.2, 0.1]))
+        return self._composer.draw(
+            np.random.default_rng([self._seed, self._epoch, 0, index]), longest
         )

@@ -6,6 +6,7 @@ Of the reporting halves there are spoilt copies too, on which the model should b
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,17 +15,23 @@ from typing import Any
 import cv2
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
-from corpora import TEXT_CORPORA, first_half
 from damage import add_noise, drop_words, spoil_face
-from extract_text import read_split
 from ferplus import load_faces
 from lddu_pipe.extractors.expression import EXPRESSIONS
 from ravdess import SAMPLE_RATE, VALID_ACTORS, list_clips, read_waveform
+from texts import TEXT_CORPORA, read_split
 
+CORPORA = (*TEXT_CORPORA, "ravdess", "ferplus")
 REPORT_ACTORS = frozenset({19, 20})
 SPOILT_NOISE = 0.0  # dB, signal to noise
 SPOILT_WORDS = 0.5  # share of the words that is left out
+
+
+def first_half(names: list[str]) -> NDArray[np.bool_]:
+    """Which rows calibrate and choose; the others are only reported on. Fixed by name."""
+    return np.array([hashlib.sha256(name.encode()).digest()[0] < 128 for name in names])
 
 
 def write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
@@ -33,11 +40,14 @@ def write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
-def write_both(folder: Path, name: str, rows: list[dict[str, Any]], reported: list[bool]) -> None:
-    """Write ``{name}_all.jsonl`` and, of the reporting half, ``{name}_report.jsonl``."""
+def write_halves(
+    folder: Path, name: str, rows: list[dict[str, Any]], reported: list[bool]
+) -> None:
+    """Write ``{name}_all.jsonl`` and its halves, ``_report`` and ``_calibrate``."""
     write(folder / f"{name}_all.jsonl", rows)
-    kept = [row for row, keep in zip(rows, reported, strict=True) if keep]
-    write(folder / f"{name}_report.jsonl", kept)
+    for half, wanted in (("report", True), ("calibrate", False)):
+        kept = [row for row, keep in zip(rows, reported, strict=True) if keep == wanted]
+        write(folder / f"{name}_{half}.jsonl", kept)
 
 
 def write_manifests(data: Path, output: Path, seed: int) -> None:
@@ -51,7 +61,7 @@ def write_manifests(data: Path, output: Path, seed: int) -> None:
             for index, text in enumerate(chosen)
         ]
         halves = first_half([text.name for text in chosen])
-        write_both(output, corpus, rows, [not half for half in halves])
+        write_halves(output, corpus, rows, [not half for half in halves])
         spoilt = [
             row | {"text": " ".join(drop_words(row["text"].split(), SPOILT_WORDS, random))}
             for row, half in zip(rows, halves, strict=True)
@@ -68,7 +78,7 @@ def write_manifests(data: Path, output: Path, seed: int) -> None:
         }
         for clip in clips
     ]
-    write_both(output, "ravdess", rows, [clip.actor in REPORT_ACTORS for clip in clips])
+    write_halves(output, "ravdess", rows, [clip.actor in REPORT_ACTORS for clip in clips])
     noisy = output / "ravdess"
     noisy.mkdir(parents=True, exist_ok=True)
     spoilt = []
@@ -94,7 +104,7 @@ def write_manifests(data: Path, output: Path, seed: int) -> None:
         if not half:
             cv2.imwrite(str(output / "ferplus_spoilt" / name), spoil_face(image, random))
             spoilt.append(rows[-1] | {"image": f"ferplus_spoilt/{name}"})
-    write_both(output, "ferplus", rows, [not half for half in halves])
+    write_halves(output, "ferplus", rows, [not half for half in halves])
     write(output / "ferplus_spoilt.jsonl", spoilt)
 
 

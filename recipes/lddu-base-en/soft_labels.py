@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lddu_pipe.labels import MOSEI
+
 FILE_NAME = "soft_labels.npz"
 HARD_SHARE = 0.5  # of the annotators; the rest is the adapters'
 
@@ -28,15 +30,23 @@ def write_soft_labels(
     np.savez(path, names=np.array(names), probabilities=np.asarray(probabilities, np.float32))
 
 
-def soften(labels: NDArray[np.float32], names: Sequence[str], path: Path) -> NDArray[np.float32]:
-    """Labels, (rows, 6), with what the adapters made of the texts that they have read.
+class SoftLabels:
+    """What `write_soft_labels` wrote."""
 
-    A label that an annotator gave stays at 0.5 or above, one that none gave below. Variants of a
-    text have its name and so its soft labels.
-    """
-    with np.load(path) as archive:
-        row_of = {str(name): row for row, name in enumerate(archive["names"])}
-        probabilities = archive["probabilities"]
-    rows = np.array([row_of.get(name, -1) for name in names])
-    mixed = HARD_SHARE * labels + (1 - HARD_SHARE) * probabilities[rows]
-    return np.where((rows >= 0)[:, None], mixed, labels)
+    def __init__(self, path: Path) -> None:
+        with np.load(path) as archive:
+            self._of = dict(zip(archive["names"].tolist(), archive["probabilities"], strict=True))
+
+    def mixed(self, corpus: str, name: str, labels: Sequence[str]) -> dict[str, float]:
+        """Labels of a text with what the adapters made of it, if they have read it.
+
+        A label that an annotator gave stays at 0.5 or above, one that none gave below.
+        """
+        hard = {label: float(label in labels) for label in MOSEI}
+        soft = self._of.get(name_of(corpus, name))
+        if soft is None:
+            return hard
+        shares = zip(hard.items(), soft.tolist(), strict=True)
+        return {
+            label: HARD_SHARE * one + (1 - HARD_SHARE) * other for (label, one), other in shares
+        }

@@ -21,16 +21,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModel, AutoTokenizer
 
-from corpora import first_half, rarity
 from damage import break_text
-from extract_text import ASIDE, LabelledText, as_spoken, read_split
 from lddu_pipe.assets import resolve
 from lddu_pipe.extractors.companions import ADAPTER_FOLDER
 from lddu_pipe.labels import MOSEI
 from lddu_pipe.metrics import average_precision
 from lddu_pipe.models.calibration import sigmoid
 from lddu_pipe.transcripts.cues import split_words
+from manifests import first_half
 from soft_labels import FILE_NAME, name_of, write_soft_labels
+from texts import ASIDE, LabelledText, as_spoken, rarity, read_split
 
 logger = logging.getLogger("train_adapter")
 
@@ -257,11 +257,11 @@ def train(data: Path, output: Path, steps: int, batch_size: int, lr: float, seed
             losses.clear()
             history.append(row)
             logger.info("%s", json.dumps(row))
-            (output / "history.json").write_text(json.dumps(history, indent=1) + "\n")
+            (output / "adapter_history.json").write_text(json.dumps(history, indent=1) + "\n")
     names = [name_of(text.corpus, text.name) for text in texts]
     write_soft_labels(output / FILE_NAME, names, read(encoder, head, reader, words))
     write_adapter(encoder, output)
-    (output / "done").touch()  # an interrupted run must not be taken for a finished one
+    (output / "adapter.done").touch()  # an interrupted run must not be taken for a finished one
 
 
 if __name__ == "__main__":

@@ -166,8 +166,8 @@ def train(data: Path, output: Path, epochs: int, batch_size: int, seed: int) -> 
         )
         logger.info("%s", json.dumps(history[-1]))
         averaged.save(output)
-        (output / "history.json").write_text(json.dumps(history, indent=2) + "\n")
-    (output / "done").touch()  # an interrupted run must not be taken for a finished one
+        (output / "expression_history.json").write_text(json.dumps(history, indent=2) + "\n")
+    (output / "expression.done").touch()  # an interrupted run must not be taken for a finished one
 
 
 if __name__ == "__main__":

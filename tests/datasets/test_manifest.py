@@ -47,6 +47,7 @@ def test_every_column_of_a_jsonl_row(tmp_path: Path) -> None:
             "transcript": "media/a.srt", "start": 1, "end": 2.5, "speaker": "Ann",
             "split": "valid", "face_crop": True, "labels": {"happy": 0.8, "fear": 0}, "text": None,
             "scales": {"valence": -1, "arousal": 0.25, "dominance": None},
+            "weight": 2, "damage": 0.5,
         },
         {"text": "hello", "labels": ["sad", "anger"]},
         {"text": "well", "labels": []},
@@ -57,7 +58,7 @@ def test_every_column_of_a_jsonl_row(tmp_path: Path) -> None:
         id="7", origin=f"{path}, line 1", video=tmp_path / "media/a.mp4",
         audio=tmp_path / "media/a.wav", transcript=tmp_path / "media/a.srt", start=1.0, end=2.5,
         speaker="Ann", split="valid", face_crop=True, labels={"happy": 0.8, "fear": 0.0},
-        scales={"valence": -1.0, "arousal": 0.25},
+        scales={"valence": -1.0, "arousal": 0.25}, weight=2.0, damage=0.5,
     )  # fmt: skip
     assert (second.id, second.labels) == ("2", {"sad": 1.0, "anger": 1.0})
     assert third.labels == {}
@@ -164,6 +165,8 @@ def test_target_follows_the_order_of_the_label_set(tmp_path: Path) -> None:
         ({"video": "a\0b\n"}, "is not a file"),
         ({"video": "rows.jsonl", "image": "rows.jsonl"}, "video and image are both given"),
         ({"text": "hi", "transcript": "rows.jsonl"}, "text and transcript are both given"),
+        ({"text": "hi", "weight": -1}, "weight lies in 0..1e+06, got -1"),
+        ({"text": "hi", "damage": 1.5}, "damage lies in 0..1, got 1.5"),
         (["text"], "a row is a JSON object"),
     ],
 )

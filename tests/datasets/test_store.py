@@ -100,6 +100,21 @@ def test_a_store_of_version_1_is_still_read(folder):
         same(found, written)
 
 
+def test_weight_and_damage_come_back_and_are_not_written_where_all_are_usual(folder, tmp_path):
+    rows = [ROWS[0], replace(ROWS[1], weight=0.5, damage=0.25)]
+    with StoreWriter(tmp_path / "spoilt", INFO) as writer:
+        writer.write_rows("train", rows)
+    split = pickle.loads(pickle.dumps(open_store(tmp_path / "spoilt").split("train")))
+    assert [(item.weight, item.damage) for item in split] == [(1.0, 0.0), (0.5, 0.25)]
+    assert split.weights.tolist() == [1.0, 0.5]
+    usual = load_file(folder / "train-00000.safetensors")
+    assert not {"weight", "damage"} & usual.keys()  # older programs read it
+    path = tmp_path / "spoilt" / "train-00000.safetensors"
+    save_file({**load_file(path), "damage": np.float32([0, 2])}, path)
+    with pytest.raises(UnusableInputError, match=r"damage not in 0\.\.1"):
+        open_store(tmp_path / "spoilt")
+
+
 def test_scales_come_back_and_a_store_without_any_does_not_name_them(folder, tmp_path):
     values = np.array([[0.5, np.nan], [-1, 0.25]], np.float32)
     rows = [replace(item, scales=of_row) for item, of_row in zip(ROWS[:2], values, strict=True)]

@@ -178,6 +178,22 @@ def test_ranking_knows_how_far_votes_disagree_and_what_was_spoilt() -> None:
     assert log_var.grad[0].sum() < 0 < log_var.grad[1].sum()
 
 
+def test_rows_count_by_their_weight_beside_the_others() -> None:
+    output, labels = make_output(), torch.zeros(5, 3, dtype=torch.float64)
+
+    def terms(given: LDDUOutput, truth: torch.Tensor, row_weights: torch.Tensor | None):
+        none = LossWeights(0.5, 0.0, 0.0)
+        return lddu_loss(given, truth, ContrastiveQueue(9, 4), none, row_weights=row_weights)
+
+    alike = terms(output, labels, torch.full((5,), 3.0, dtype=torch.float64))
+    torch.testing.assert_close(alike.total, terms(output, labels, None).total)
+    first = dataclasses.replace(
+        output, logits=output.logits[:2], direct_logits=output.direct_logits[:2]
+    )
+    without = terms(output, labels, torch.tensor([1.0, 1, 0, 0, 0], dtype=torch.float64))
+    torch.testing.assert_close(without.total, terms(first, labels[:2], None).total)
+
+
 def test_total_is_the_weighted_sum_and_the_batch_enters_the_queue() -> None:
     output, labels = make_output(), torch.zeros(5, 3, dtype=torch.float64)
     queue = ContrastiveQueue(1000, 4)

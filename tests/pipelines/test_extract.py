@@ -160,7 +160,9 @@ def test_rows_that_cannot_be_used_are_left_out_and_named(
     rows = [
         {"id": "broken", "audio": "broken.wav", "labels": ["fear"]},
         {"id": "silent", "audio": "silence.wav", "labels": ["sad"]},
-        *texts(2, "train"),
+        *texts(1, "train"),
+        {"id": "few", "text": "so happy", "labels": ["happy"], "split": "train", "damage": 0.5},
+        {"id": "rare", "text": "so sad", "labels": ["sad"], "split": "train", "weight": 3},
     ]
     manifest = write_manifest(tmp_path / "rows.jsonl", rows)
     skipped = extract_manifest(
@@ -168,7 +170,10 @@ def test_rows_that_cannot_be_used_are_left_out_and_named(
     )
     assert [row["id"] for row in skipped] == ["broken", "silent"]
     assert "audio: silence" in skipped[1]["error"]
-    assert open_store(tmp_path / "store").info.notes["skipped"] == skipped
+    store = open_store(tmp_path / "store")
+    assert store.info.notes["skipped"] == skipped
+    found = [(row.weight, row.damage) for row in store.split("train")]
+    assert found == [(1.0, 0.0), (1.0, 0.5), (3.0, 0.0)]
     only = write_manifest(tmp_path / "only.jsonl", rows[:1])
     with pytest.raises(UnusableInputError, match="none of the 1 rows"):
         extract_manifest(

@@ -18,8 +18,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lddu_pipe.datasets.store import StoreWriter, open_store
+from lddu_pipe.datasets.store import StoreInfo, StoreWriter, open_store
 from lddu_pipe.errors import IncompatibleModelError, UnusableInputError
+from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.pipelines.checkpoint import load_checkpoint
 from lddu_pipe.pipelines.evaluate_store import PROTOCOLS, evaluate_store
 from lddu_pipe.pipelines.evaluation import Evaluation
@@ -120,6 +121,39 @@ def test_shuffled_labels_teach_nothing(toy: Path, tmp_path: Path) -> None:
     prevalence = (open_store(store).split("test").labels >= 0.5).mean()
     gap = run.metrics["test"]["validation-selected"]["gap"]
     assert gap == pytest.approx(prevalence, abs=0.1)
+
+
+class Drawn:
+    """Rows that are drawn as they are asked for, and notes of what was asked for."""
+
+    def __init__(self, rows: Sequence[Example], info: StoreInfo) -> None:
+        self.info, self._rows = info, rows
+        self.epoch, self.asked = -1, []
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, index: int) -> Example:
+        self.asked.append((self.epoch, index))
+        return replace(self._rows[8 * self.epoch + index], weight=float(index % 2), damage=0.5)
+
+
+def test_rows_that_are_drawn_teach_a_model_that_is_given(toy: Path, tmp_path: Path) -> None:
+    store = open_store(toy)
+    rows = Drawn(list(store.split("train")), store.info)
+    chosen = settings(toy, tmp_path, "epochs=2", "batch_size=4", "loss.calibration=ranking")
+    begun = LDDUModel(replace(model_config(chosen, store.info), alignment="both"))
+    before = begun.label_embedding.detach().clone()
+    model = train_model(
+        *(chosen, rows, None, tmp_path, ignore, lambda line: None), model=begun, in_order=True
+    )
+    assert model is begun
+    assert model.config.alignment == "both"
+    assert not torch.equal(model.label_embedding, before)
+    assert rows.asked == [(epoch, index) for epoch in (0, 1) for index in range(8)]
 
 
 @pytest.mark.slow

@@ -1,26 +1,33 @@
-"""Extract text features of SemEval-2018 E-c, GoEmotions and MELD, whole and spoilt."""
+"""SemEval-2018 E-c, GoEmotions and MELD: whole, as if spoken, spoilt; and texts without sense."""
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from damage import break_text, foreign_sentences, gibberish
-from lddu_pipe.assets import resolve
-from lddu_pipe.extractors.companions import ADAPTER_FOLDER
-from lddu_pipe.extractors.minilm import MiniLM
-from lddu_pipe.extractors.text import TextExtractor, TextSettings
+from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.labels import MOSEI
-from lddu_pipe.transcripts import parse_text
 from lddu_pipe.transcripts.cues import split_words
-from lddu_pipe.types import TimeSpan, Utterance
-from store import FeatureRow, write_rows
+from soft_labels import SoftLabels
+
+TEXT_CORPORA = ("semeval", "goemotions", "meld")
+CORPUS_SHARE = {"semeval": 0.3, "goemotions": 0.41, "meld": 0.2, "nonsense": 0.07, "short": 0.02}
+"""How often each text corpus is drawn: not by size, or Reddit would drown the others."""
+
+RARITY = 0.25
+"""How strongly texts of rare labels are drawn more often: by this power of how rare they are."""
+
+BROKEN_TEXTS = 7.0
+"""How many times as often as a whole text one with half of its words missing is drawn: sigma does
+not learn to see that from one text in ten."""
 
 SPOKEN_SHARE = 0.35
 SPOILT_SHARE = 0.2
@@ -35,6 +42,8 @@ SHORT_ANSWERS = (
     *("see you tomorrow", "in a minute", "on the table", "he said so", "at ten", "next week"),
 )
 """Ours."""
+SHORT = "short-"
+"""How the ids of their rows begin."""
 
 LABEL_OF = {
     "joy": "happy",
@@ -113,92 +122,79 @@ def as_spoken(text: str) -> str:
     return " ".join(re.sub(r"[^\w\s']|_", " ", text).lower().split())
 
 
-class TrainingText(NamedTuple):
-    """A text as training sees it."""
+def rarity(labels: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """How often to draw each text of a corpus, by the rarest of its labels; sums to 1.
 
-    name: str
-    corpus: str
-    text: str
-    labels: dict[str, float]
-    damage: float = 0.0
+    Args:
+        labels: (texts, labels); a text with none of them counts as of one more.
+    """
+    present = np.concatenate([labels, ~labels.any(axis=1, keepdims=True)], axis=1)
+    counts = np.maximum(present.sum(axis=0), 1)
+    weights = np.where(present, counts**-RARITY, 0.0).max(axis=1)
+    return np.asarray(weights / weights.sum(), dtype=np.float64)
 
 
-def as_rows(texts: list[LabelledText]) -> list[TrainingText]:
-    """Texts as they are."""
+def training_rows(
+    folder: Path, soft_labels: SoftLabels, random: np.random.Generator
+) -> list[ManifestRow]:
+    """All texts that training sees, each with how often it is drawn and how far it was spoilt."""
+    by_corpus: dict[str, list[ManifestRow]] = {name: [] for name in TEXT_CORPORA}
+    for text in read_split(folder, "train"):
+        labels = soft_labels.mixed(text.corpus, text.name, text.labels)
+        row = ManifestRow(text.name, text.corpus, text=text.text, split="train", labels=labels)
+        by_corpus[text.corpus].append(row)
+    whole = [row for rows in by_corpus.values() for row in rows]
+    for row in variants(whole, random):
+        by_corpus[row.origin].append(row)
+    by_corpus |= {"nonsense": nonsense(whole, random), "short": short_answers()}
     return [
-        TrainingText(text.name, text.corpus, text.text, dict.fromkeys(text.labels, 1.0))
-        for text in texts
+        row for corpus, rows in by_corpus.items() for row in weighted(rows, CORPUS_SHARE[corpus])
     ]
 
 
-def variants(rows: list[TrainingText], random: np.random.Generator) -> list[TrainingText]:
+def variants(rows: list[ManifestRow], random: np.random.Generator) -> Iterator[ManifestRow]:
     """Some texts as if spoken, and some with so many words missing that it should show."""
-    found = []
     for row in rows:
+        text = row.text or ""
         if random.random() < SPOKEN_SHARE:
-            found.append(row._replace(text=as_spoken(row.text)))
-        words = row.text.split()
+            yield replace(row, text=as_spoken(text))
+        words = text.split()
         if len(words) > 3 and random.random() < SPOILT_SHARE:
             left, damage = break_text(words, random)
-            found.append(row._replace(text=" ".join(left), damage=damage))
-    return found
+            yield replace(row, text=" ".join(left), damage=damage)
 
 
-def nonsense(rows: list[TrainingText], random: np.random.Generator) -> list[TrainingText]:
+def nonsense(rows: list[ManifestRow], random: np.random.Generator) -> list[ManifestRow]:
     """Texts that say nothing in English: all that is known is how frequent each emotion is."""
-    rates = {
-        label: float(np.mean([row.labels.get(label, 0.0) for row in rows])) for label in MOSEI
-    }
+    rates = np.mean([row.target(MOSEI) >= 0.5 for row in rows], axis=0)
+    labels = dict(zip(MOSEI.labels, rates.tolist(), strict=True))
     texts = foreign_sentences(NONSENSE_ROWS, int(random.integers(1 << 30)))
     texts += [gibberish(random) for _ in range(NONSENSE_ROWS)]
     return [
-        TrainingText(f"nonsense-{index}", "nonsense", text, rates, damage=1.0)
-        for index, text in enumerate(texts)
+        ManifestRow(
+            f"nonsense-{i}", "nonsense", text=text, split="train", labels=labels, damage=1.0
+        )
+        for i, text in enumerate(texts)
     ]
 
 
-def short_answers() -> list[TrainingText]:
+def short_answers() -> list[ManifestRow]:
     """What people say to say that they listen, written and spoken: it carries no emotion."""
     texts = [
         form
         for answer in SHORT_ANSWERS
         for form in (answer, answer.capitalize() + ".", f"{answer} {answer}", f"well {answer}")
     ]
-    return [TrainingText(f"short-{index}", "short", text, {}) for index, text in enumerate(texts)]
+    return [
+        ManifestRow(f"{SHORT}{index}", "short", text=text, split="train", labels={})
+        for index, text in enumerate(texts)
+    ]
 
 
-def extract(data: Path, output: Path, adapter: Path, seed: int) -> None:
-    """Write ``text_train``, with spoken, spoilt and senseless texts, and plain ``text_dev``."""
-    settings = TextSettings()
-    encoder = MiniLM(
-        resolve("all-MiniLM-L6-v2"), settings.max_tokens, adapter=adapter / ADAPTER_FOLDER
-    )
-    extractor = TextExtractor(encoder, settings, {})
-    random = np.random.default_rng(seed)
-    for split in ("dev", "train"):
-        rows = as_rows(read_split(data / "text", split))
-        if split == "train":
-            rows += variants(rows, random) + nonsense(rows, random) + short_answers()
-        rows = [row for row in rows if split_words(row.text)]
-        utterances = [
-            Utterance(row.name, TimeSpan(0, 0), row.text, parse_text(row.text).words)
-            for row in rows
-        ]
-        sequences = extractor.extract(utterances)
-        write_rows(
-            output / f"text_{split}.npz",
-            [
-                FeatureRow(row.name, row.corpus, sequence.values, row.labels, row.damage)
-                for row, sequence in zip(rows, sequences, strict=True)
-            ],
-        )
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--adapter", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=7)
-    arguments = parser.parse_args()
-    extract(arguments.data, arguments.output, arguments.adapter, arguments.seed)
+def weighted(rows: list[ManifestRow], share: float) -> list[ManifestRow]:
+    """Rows of a corpus that have words, their weights adding up to its share."""
+    rows = [row for row in rows if split_words(row.text or "")]
+    weights = rarity(np.array([row.target(MOSEI) >= 0.5 for row in rows]))
+    weights[[row.damage > 0 for row in rows]] *= BROKEN_TEXTS
+    weights *= share / weights.sum()
+    return [replace(row, weight=float(w)) for row, w in zip(rows, weights, strict=True)]
