@@ -24,7 +24,7 @@ from lddu_pipe import assets, diagnostics
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
 from lddu_pipe.assets import Asset
 from lddu_pipe.cli import main
-from lddu_pipe.commands import inventory, loading
+from lddu_pipe.commands import base, inventory, loading
 from lddu_pipe.commands.base import Group
 from lddu_pipe.commands.noise import only_our_messages
 from lddu_pipe.commands.saving import output_names
@@ -402,6 +402,16 @@ def test_interruption_keeps_what_was_finished(pipeline, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
     assert result.stderr.splitlines()[-1] == "lddu-pipe: interrupted"
     assert "Traceback" not in result.stderr
+
+
+def test_interruption_of_the_program_waits_for_no_thread(pipeline, monkeypatch):
+    def leave():
+        raise SystemExit("at once")
+
+    monkeypatch.setattr(base, "leave_interrupted", leave)
+    monkeypatch.setattr(sys, "argv", ["lddu-pipe", "annotate", "stop.mp4"])
+    with pytest.raises(SystemExit, match="at once"):
+        main()
 
 
 @pytest.mark.parametrize(

@@ -405,6 +405,17 @@ def test_a_gap_joins_the_utterance_before_it_or_is_one_of_its_own() -> None:
     ]
 
 
+def test_a_voice_in_a_short_pause_is_of_the_utterance_around_it() -> None:
+    segmenter = Segmenter(TimeSpan(0.0, 3.0), language="en")
+    segmenter.hear(WordsHeard((cue("I am", 0, 1),), until=1.0))
+    between = unclear(1.0, 1.5)
+    segmenter.hear(WordsHeard((cue("glad.", 1.5, 2.2),), (between,), (between.span,), 2.2))
+    segmenter.end()
+    utterances = list(segmenter.closed())
+    assert spans(utterances) == [(0.0, 3.0)]
+    assert texts(utterances) == ["I am glad."]
+
+
 def test_an_utterance_is_closed_long_before_the_media_ends() -> None:
     segmenter = Segmenter(TimeSpan(0.0, 3600.0), language="en")
     segmenter.hear(WordsHeard((cue("Well. I think so, yes.", 1, 3),), until=3.0))

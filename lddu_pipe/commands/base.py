@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, NoReturn
 
@@ -104,6 +105,9 @@ class Group(_Documented, click.Group):
             print_error(_wrong_use(error, sys.argv[1:] if args is None else args))
             code = UNUSABLE
         except Abort:
+            # As the program: threads that are at work would not survive the interpreter's end.
+            if args is None:
+                leave_interrupted()
             _tell_interrupted()
             code = INTERRUPTED
         sys.exit(code)
@@ -171,8 +175,9 @@ def finish(*, failed: int, total: int) -> NoReturn:
 def leave_interrupted() -> NoReturn:
     """Leave as after Ctrl-C, but at once: without the interpreter's farewell to its threads."""
     _tell_interrupted()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):  # nobody may read it any more
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(INTERRUPTED)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Full, Queue
 from typing import TypeVar
@@ -22,11 +23,12 @@ class _End:
     error: BaseException | None = None
 
 
-def interleave(producers: Sequence[Callable[[], Iterator[T]]]) -> Generator[T]:
-    """Yield what several iterators give, as it comes.
+@contextmanager
+def interleave(producers: Sequence[Callable[[], Iterator[T]]]) -> Generator[Iterator[T]]:
+    """Give what several iterators give, as it comes.
 
-    What one raises is raised here, at once. Where the generator is closed, the producers stop at
-    their next item, and are closed.
+    What one raises is raised at once. At the end of the context the producers stop at their next
+    item, and are closed. That is waited for, but after Ctrl-C: an item may take many seconds.
 
     Args:
         producers: each makes an iterator, in the thread that will run it.
@@ -39,20 +41,26 @@ def interleave(producers: Sequence[Callable[[], Iterator[T]]]) -> Generator[T]:
     ]
     for thread in threads:
         thread.start()
-    running = len(threads)
     try:
-        while running:
-            item = items.get()
-            if not isinstance(item, _End):
-                yield item
-                continue
-            if item.error is not None:
-                raise item.error
-            running -= 1
+        yield _taken(items, len(threads))
+    except KeyboardInterrupt:
+        threads.clear()
+        raise
     finally:
         stopped.set()
         for thread in threads:
             thread.join()
+
+
+def _taken(items: Queue[T | _End], running: int) -> Iterator[T]:
+    while running:
+        item = items.get()
+        if not isinstance(item, _End):
+            yield item
+            continue
+        if item.error is not None:
+            raise item.error
+        running -= 1
 
 
 def _produce(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import replace
 
 from lddu_pipe.events import Event, FacesSeen, UnitClosed, UnitJudged, WordsHeard
@@ -82,7 +81,7 @@ class Stream:
     def __iter__(self) -> Generator[Event]:
         """Listen, look and judge."""
         waiting: deque[Utterance] = deque()
-        with closing(interleave(self._producers)) as news:
+        with interleave(self._producers) as news:
             for item in news:
                 self._take(item)
                 yield item

@@ -91,7 +91,18 @@ class Segmenter:
         self._pending.sort(key=lambda item: item[0])
         words = [word for span, word in self._pending if span.start < heard.until]
         ready, pieces = self._ready(words, heard.until)
-        self._add(map(utterance_of, pieces))
+        spoken = [utterance_of(piece) for piece in pieces]
+        # A voice in a pause that was too short to end an utterance is of that utterance.
+        self._spoken = [
+            item
+            for item in self._spoken
+            if item.words
+            or not any(
+                item.speaker == other.speaker and item.span.overlap(other.span) > 0
+                for other in spoken
+            )
+        ]
+        self._add(spoken)
         del self._pending[:ready]
         self._spoken_until = min([heard.until, *(word.span.start for _, word in self._pending)])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -33,25 +34,48 @@ class Source:
 
 def test_all_is_given_each_in_its_order() -> None:
     sources = [Source(50), Source(70)]
-    found = list(interleave(sources))
+    with interleave(sources) as items:
+        found = list(items)
     for source in sources:
         own = [number for given_by, number in found if given_by is source]
         assert own == list(range(source.count))
         assert source.thread not in (None, threading.get_ident())
-    assert list(interleave([])) == []
+    with interleave([]) as items:
+        assert list(items) == []
 
 
 def test_what_one_raises_ends_the_others() -> None:
     endless = Source(10**9)
-    with pytest.raises(RuntimeError, match="it broke"):
-        list(interleave([endless, Source(3, fails=True)]))
+    with (
+        pytest.raises(RuntimeError, match="it broke"),
+        interleave([endless, Source(3, fails=True)]) as items,
+    ):
+        list(items)
     assert endless.closed.is_set()
 
 
 def test_producers_wait_for_the_consumer_and_end_when_it_does() -> None:
     source = Source(10**9)
-    items = interleave([source])
-    next(items)
-    items.close()
+    with interleave([source]) as items:
+        next(items)
     assert source.closed.is_set()
     assert source.given <= AHEAD + 3
+
+
+def test_after_ctrl_c_no_producer_is_waited_for() -> None:
+    wanted, closed = threading.Event(), threading.Event()
+
+    def slow() -> Iterator[int]:
+        try:
+            yield 1
+            wanted.wait(30)
+            yield 2
+        finally:
+            closed.set()
+
+    with suppress(KeyboardInterrupt), interleave([slow]) as items:
+        next(items)
+        raise KeyboardInterrupt
+    assert not closed.is_set()
+    wanted.set()
+    assert closed.wait(30)

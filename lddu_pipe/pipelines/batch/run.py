@@ -432,4 +432,5 @@ def _state_of_transcript(item: Item) -> str | None:
 
 
 def _short(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    return "unknown" if value is None else f"{value}"
+    # Settings of unusual files stand in a configuration only where they are chosen.
+    return "the default" if value is None else f"{value}"

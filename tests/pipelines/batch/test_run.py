@@ -235,6 +235,8 @@ def test_another_configuration_is_said_and_done(batch):
         "3 were made with another configuration and are done again: "
         "max_duration 15.0 before, 9.0 now"
     ]
+    *_, notes = batch(settings=PipelineSettings(max_duration=9.0, speakers="channels"))
+    assert notes[0].endswith(": speakers the default before, channels now")
 
 
 def test_results_that_were_deleted_are_made_again(batch, tmp_path):
