@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Full, Queue
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 AHEAD = 64
 """Items that wait for the consumer, at most, before the producers wait, too."""
@@ -41,6 +43,7 @@ def interleave(producers: Sequence[Callable[[], Iterator[T]]]) -> Generator[Iter
     ]
     for thread in threads:
         thread.start()
+        _running[thread] = stopped
     try:
         yield _taken(items, len(threads))
     except KeyboardInterrupt:
@@ -50,6 +53,20 @@ def interleave(producers: Sequence[Callable[[], Iterator[T]]]) -> Generator[Iter
         stopped.set()
         for thread in threads:
             thread.join()
+
+
+_running: WeakKeyDictionary[threading.Thread, threading.Event] = WeakKeyDictionary()
+"""Threads that may still be at work, and what stops each."""
+
+
+@atexit.register
+def _end_all() -> None:
+    """Wait for streams that were left open: native code does not survive the interpreter."""
+    threads = dict(_running)
+    for stopped in threads.values():
+        stopped.set()
+    for thread in threads:
+        thread.join()
 
 
 def _taken(items: Queue[T | _End], running: int) -> Iterator[T]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -79,3 +81,25 @@ def test_after_ctrl_c_no_producer_is_waited_for() -> None:
     assert not closed.is_set()
     wanted.set()
     assert closed.wait(30)
+
+
+def test_a_program_that_leaves_a_stream_open_ends_when_its_threads_have() -> None:
+    program = """
+import time
+from lddu_pipe.pipelines.concurrency import interleave
+
+def endless():
+    try:
+        while True:
+            time.sleep(0.01)
+            yield 1
+    finally:
+        print("closed")
+
+stream = interleave([endless])
+next(stream.__enter__())
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "closed\n", "")
