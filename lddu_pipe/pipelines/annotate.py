@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -70,6 +71,8 @@ class EmotionPipeline:
         given: dict[Modality, str | Path | None] = {"text": text_encoder, "audio": audio_encoder}
         self._places = {name: place for name, place in given.items() if place is not None}
         self._busy = threading.Lock()
+        self._user: int | None = None
+        """The thread that goes on with a stream, while one is open."""
         self.to(device)
 
     @classmethod
@@ -201,7 +204,8 @@ class EmotionPipeline:
     ) -> Generator[Event]:
         """Annotate a file, or data in memory, and tell of each utterance when it is judged.
 
-        Other threads that use the pipeline wait until the iterator is at its end or closed.
+        Other threads that use the pipeline wait until the iterator is at its end or closed; the
+        same thread, which would wait for itself, gets an error.
 
         Args:
             source: a video, sound, picture or transcript file.
@@ -223,8 +227,9 @@ class EmotionPipeline:
             UnusableInputError: the input cannot be used; the message says why.
             MissingAssetError: weights that the input needs are not on this machine.
             IncompatibleModelError: the model was trained on other features.
+            RuntimeError: this thread has left another stream of the pipeline open.
         """
-        with self._busy:
+        with self._alone():
             opened = self._open(source, transcript, sidecar, text, audio, frames)
             # What an annotation says it was made with must not depend on what came before.
             self.extractors.used_weights.clear()
@@ -238,12 +243,28 @@ class EmotionPipeline:
                 opened = replace(opened, transcript=None)
                 stream = self._stream(opened, hook or ignore)
             yield StreamOpened(opened.info, self.model_info, stream.missing)
-            yield from stream
+            for event in stream:
+                self._user = threading.get_ident()
+                yield event
             said = opened.transcript
             if said is None and opened.waveform is not None:
                 said = Transcript((), self.extractors.speech.name, self.extractors.speech.language)
             provenance = self.provenance(said, media=opened.media, notes=notes)
             yield StreamEnded(provenance, stream.followed.people, stream.followed.faces)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the pipeline for one source."""
+        if self._busy.locked() and self._user == threading.get_ident():
+            raise RuntimeError(
+                "a stream of this pipeline is open in this thread: go to its end, or close it"
+            )
+        with self._busy:
+            self._user = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._user = None
 
     def _stream(self, source: Source, hook: Hook) -> Stream:
         missing: dict[Modality, Absent] = dict(source.missing)

@@ -75,6 +75,8 @@ def test_texts_come_in_order_without_a_thread(pipe: EmotionPipeline) -> None:
 def test_a_stream_that_is_left_leaves_the_pipeline_to_others(pipe: EmotionPipeline) -> None:
     events = pipe.stream(audio=(np.zeros(16_000 * 60, np.float32), 16_000))
     next(events)
+    with pytest.raises(RuntimeError, match="open in this thread"):
+        pipe(text="Well.")
     events.close()
     assert pipe(text="Well.").utterances
     with pytest.raises(UnusableInputError, match="nothing to annotate"):
