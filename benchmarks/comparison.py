@@ -49,20 +49,12 @@ from sklearn.preprocessing import StandardScaler
 from ferplus import load_faces
 from lddu_pipe import EmotionPipeline
 from lddu_pipe.assets import resolve
+from lddu_pipe.evidence import Absent, Example, ModalitySequence, Present, Reason
 from lddu_pipe.extractors.expression import EXPRESSIONS
 from lddu_pipe.extractors.prosody import SAMPLE_RATE, prosody
 from lddu_pipe.media import decode_audio, decode_frames, probe
 from lddu_pipe.pipelines.components import WHISPER
-from lddu_pipe.types import (
-    MODALITIES,
-    Absent,
-    Example,
-    ModalitySequence,
-    Present,
-    Reason,
-    TimeSpan,
-    Utterance,
-)
+from lddu_pipe.types import MODALITIES, TimeSpan, Utterance
 from manifests import REPORT_ACTORS, first_half
 from ravdess import SENTENCES, VALID_ACTORS, list_clips, read_waveform
 from report import machine, write_section

@@ -43,6 +43,7 @@ from numpy.typing import NDArray
 
 from lddu_pipe.datasets.collate import RowCollator
 from lddu_pipe.datasets.store import open_store
+from lddu_pipe.evidence import Example
 from lddu_pipe.metrics import classification_scores
 from lddu_pipe.models.batch import Batch
 from lddu_pipe.models.calibration import set_name
@@ -52,7 +53,7 @@ from lddu_pipe.pipelines.checkpoint import Checkpoint, load_checkpoint
 from lddu_pipe.pipelines.evaluate_store import check_fit
 from lddu_pipe.pipelines.export import export_onnx
 from lddu_pipe.pipelines.settings import PipelineSettings
-from lddu_pipe.types import MODALITIES, Example
+from lddu_pipe.types import MODALITIES
 from report import write_section
 
 Engine = Callable[[Batch], tuple[NDArray[np.floating], NDArray[np.bool_]]]

@@ -40,6 +40,7 @@ from sklearn.preprocessing import StandardScaler
 from lddu_pipe import EmotionPipeline
 from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.datasets.store import FeatureStore, StoreWriter, open_store
+from lddu_pipe.evidence import Absent, Evidence, Example, Present, Reason, Steps
 from lddu_pipe.files import write_whole
 from lddu_pipe.labels import LabelSet
 from lddu_pipe.pipelines.checkpoint import load_checkpoint
@@ -47,7 +48,7 @@ from lddu_pipe.pipelines.evaluate_store import evaluate_store
 from lddu_pipe.pipelines.extract import extract_manifest
 from lddu_pipe.pipelines.train import train
 from lddu_pipe.training.settings import read_settings
-from lddu_pipe.types import MODALITIES, Absent, Evidence, Example, Modality, Present, Reason, Steps
+from lddu_pipe.types import MODALITIES, Modality
 from ravdess import SENTENCES, list_clips
 from report import machine, table, write_section
 

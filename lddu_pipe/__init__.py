@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lddu_pipe.extractors.features import FeatureSet
     from lddu_pipe.pipelines.annotate import EmotionPipeline
     from lddu_pipe.pipelines.settings import PipelineSettings
-    from lddu_pipe.types import EmotionScore, Prediction
+    from lddu_pipe.predictions import EmotionScore, Prediction
 
 __all__ = [
     "Annotation",
@@ -31,11 +31,11 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 _HOMES = {
     "Annotation": "lddu_pipe.annotation",
     "EmotionPipeline": "lddu_pipe.pipelines.annotate",
-    "EmotionScore": "lddu_pipe.types",
+    "EmotionScore": "lddu_pipe.predictions",
     "FeatureSet": "lddu_pipe.extractors.features",
     "LdduPipeError": "lddu_pipe.errors",
     "PipelineSettings": "lddu_pipe.pipelines.settings",
-    "Prediction": "lddu_pipe.types",
+    "Prediction": "lddu_pipe.predictions",
 }
 
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lddu_pipe.types import Modality, ModalitySequence, Word
+from lddu_pipe.evidence import ModalitySequence
+from lddu_pipe.types import Modality, Word
 
 RESOLUTION = 1e-6
 """Seconds: less shared time is the rounding of two spans that only touch."""

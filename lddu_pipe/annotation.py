@@ -10,18 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from lddu_pipe import layout
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.evidence import Absent
 from lddu_pipe.files import write_whole
 from lddu_pipe.layout import Face, ModelInfo, Person, Provenance, SourceInfo, UtteranceLayout
+from lddu_pipe.predictions import EmotionScore, Prediction, ScaleValue
 from lddu_pipe.schemas import SCHEMA_VERSION, SchemaVersion, in_version
-from lddu_pipe.types import (
-    MODALITIES,
-    Absent,
-    EmotionScore,
-    Prediction,
-    ScaleValue,
-    TimeSpan,
-    Utterance,
-)
+from lddu_pipe.types import MODALITIES, TimeSpan, Utterance
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,15 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from lddu_pipe.annotation import Annotation, Face, ModelInfo, Person, Provenance, SourceInfo
-from lddu_pipe.types import (
-    Absent,
-    Cue,
-    Modality,
-    ModalitySequence,
-    Prediction,
-    TimeSpan,
-    Utterance,
-)
+from lddu_pipe.evidence import Absent, ModalitySequence
+from lddu_pipe.predictions import Prediction
+from lddu_pipe.types import Cue, Modality, TimeSpan, Utterance
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.predictions import EmotionScore, ScaleValue
 from lddu_pipe.schemas import SCHEMA_VERSION, SCHEMA_VERSIONS
-from lddu_pipe.types import (
-    EmotionScore,
-    Flag,
-    Kind,
-    Number,
-    ScaleValue,
-    Seconds,
-    Share,
-    TimeSpan,
-)
+from lddu_pipe.types import Flag, Kind, Number, Seconds, Share, TimeSpan
 
 
 @dataclass(frozen=True)

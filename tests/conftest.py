@@ -35,7 +35,7 @@ from scipy.io import wavfile
 
 if TYPE_CHECKING:
     from lddu_pipe import Annotation, EmotionPipeline
-    from lddu_pipe.types import Answers
+    from lddu_pipe.predictions import Answers
 
 # The processes of the tests share the cores, so each, and what it starts, computes on one. Read as
 # torch is imported, so it stands before anything imports that. Tests of threads set their own.
@@ -121,7 +121,7 @@ def sample(pipe: EmotionPipeline, sample_video: Path) -> Annotation:
 @pytest.fixture(scope="session")
 def make_answers() -> Callable[..., Answers]:
     """Answers of a model that is the better the larger `skill` is, to the same rows."""
-    from lddu_pipe.types import Answers
+    from lddu_pipe.predictions import Answers
 
     def make(
         rows: int = 120, skill: float = 0.4, speakers: int | None = 12, **changes: Any

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lddu_pipe.alignment import align_to_words, limit_steps, pool_to_spans, pooling_weights
-from lddu_pipe.types import Modality, ModalitySequence, TimeSpan, Word
+from lddu_pipe.evidence import ModalitySequence
+from lddu_pipe.types import Modality, TimeSpan, Word
 
 
 def sequence(

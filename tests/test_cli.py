@@ -30,18 +30,12 @@ from lddu_pipe.commands.noise import only_our_messages
 from lddu_pipe.commands.saving import output_names
 from lddu_pipe.diagnostics import DEFAULT_CHECKPOINT, Check
 from lddu_pipe.errors import MissingAssetError, UnusableInputError
+from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.files import sha256_of_file
 from lddu_pipe.pipelines.evaluation import evaluate_answers
 from lddu_pipe.pipelines.settings import PipelineSettings
-from lddu_pipe.types import (
-    Absent,
-    EmotionScore,
-    Prediction,
-    Reason,
-    TimeSpan,
-    Uncertainty,
-    Utterance,
-)
+from lddu_pipe.predictions import EmotionScore, Prediction, Uncertainty
+from lddu_pipe.types import TimeSpan, Utterance
 from lddu_pipe.writers import formats
 from tests.streams import events_of
 

@@ -17,15 +17,9 @@ from click.testing import CliRunner
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
 from lddu_pipe.cli import main
 from lddu_pipe.commands import loading
-from lddu_pipe.types import (
-    Absent,
-    EmotionScore,
-    Prediction,
-    Reason,
-    TimeSpan,
-    Uncertainty,
-    Utterance,
-)
+from lddu_pipe.evidence import Absent, Reason
+from lddu_pipe.predictions import EmotionScore, Prediction, Uncertainty
+from lddu_pipe.types import TimeSpan, Utterance
 from lddu_pipe.writers.formats import FORMATS
 from tests.streams import events_of
 

@@ -14,6 +14,7 @@ from sklearn import metrics as sklearn_metrics
 
 from lddu_pipe.datasets.collate import RowCollator
 from lddu_pipe.datasets.store import StoreInfo, StoreWriter, open_store
+from lddu_pipe.evidence import Example, Steps
 from lddu_pipe.labels import MOSEI
 from lddu_pipe.metrics import classification_scores
 from lddu_pipe.models import losses
@@ -30,7 +31,7 @@ from lddu_pipe.models.losses import (
 from lddu_pipe.pipelines import train as train_pipeline
 from lddu_pipe.training.scoring import score_labelled
 from lddu_pipe.training.settings import read_settings
-from lddu_pipe.types import MODALITIES, Example, Steps
+from lddu_pipe.types import MODALITIES
 
 SIZES = {"text": 6, "audio": 5, "vision": 4}
 

@@ -11,17 +11,10 @@ import pytest
 
 from lddu_pipe.annotation import Annotation, Face, ModelInfo, Person, Provenance, SourceInfo
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.evidence import Absent, Reason
+from lddu_pipe.predictions import EmotionScore, Prediction, ScaleValue, Uncertainty
 from lddu_pipe.schemas import SCHEMA_VERSIONS
-from lddu_pipe.types import (
-    Absent,
-    EmotionScore,
-    Prediction,
-    Reason,
-    ScaleValue,
-    TimeSpan,
-    Uncertainty,
-    Utterance,
-)
+from lddu_pipe.types import TimeSpan, Utterance
 
 DOCS = Path(__file__).parents[1] / "docs"
 

@@ -8,16 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lddu_pipe.types import (
-    MODALITIES,
-    Absent,
-    Example,
-    Present,
-    Reason,
-    Steps,
-    TimeSpan,
-    Utterance,
-)
+from lddu_pipe.evidence import Absent, Example, Present, Reason, Steps
+from lddu_pipe.types import MODALITIES, TimeSpan, Utterance
 
 DOCS = Path(__file__).parents[1] / "docs"
 

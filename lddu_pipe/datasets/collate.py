@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lddu_pipe.evidence import Example
 from lddu_pipe.models.batch import collate_rows
-from lddu_pipe.types import Example
 
 
 class LabelledBatch(TypedDict):

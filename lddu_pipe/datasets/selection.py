@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lddu_pipe.datasets.store import StoreInfo, StoreSplit
-from lddu_pipe.types import Example, Modality
+from lddu_pipe.evidence import Example
+from lddu_pipe.types import Modality
 
 
 class Selection:

@@ -22,7 +22,8 @@ from lddu_pipe.datasets.padding import (
 from lddu_pipe.datasets.segments import name_of
 from lddu_pipe.datasets.targets import text_of
 from lddu_pipe.errors import UnusableInputError
-from lddu_pipe.types import MODALITIES, Example, Modality, Steps
+from lddu_pipe.evidence import Example, Steps
+from lddu_pipe.types import MODALITIES, Modality
 
 
 class Rows:

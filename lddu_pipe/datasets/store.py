@@ -25,8 +25,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.evidence import Example, Steps
 from lddu_pipe.files import share, write_whole
-from lddu_pipe.types import MODALITIES, Example, Modality, Steps
+from lddu_pipe.types import MODALITIES, Modality
 
 STORE_FILE = "store.json"
 STORE_VERSION = 2

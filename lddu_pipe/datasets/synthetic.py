@@ -21,7 +21,8 @@ from lddu_pipe.datasets.official import LABEL_SETS
 from lddu_pipe.datasets.store import StoreInfo, StoreWriter
 from lddu_pipe.datasets.targets import END, FIRST_LABEL, START
 from lddu_pipe.errors import UnusableInputError
-from lddu_pipe.types import MODALITIES, Example, Modality, Steps
+from lddu_pipe.evidence import Example, Steps
+from lddu_pipe.types import MODALITIES, Modality
 
 FEATURE_SIZES: dict[str, dict[Modality, int]] = {
     "mosei": {"text": 768, "audio": 74, "vision": 35},

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lddu_pipe.evidence import ModalitySequence
 from lddu_pipe.extractors.base import SoundExtractor, pool_frames
 from lddu_pipe.extractors.prosody import (
     HOP_LENGTH,
@@ -17,7 +18,6 @@ from lddu_pipe.extractors.prosody import (
     loudness_db,
     prosody,
 )
-from lddu_pipe.types import ModalitySequence
 
 Encoder = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """From (samples,) float32 mono at 16 kHz to (frames, features) float32, 50 frames a second."""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lddu_pipe.types import Modality, ModalitySequence, Utterance
+from lddu_pipe.evidence import ModalitySequence
+from lddu_pipe.types import Modality, Utterance
 
 if TYPE_CHECKING:
     from lddu_pipe.media import Frame

@@ -9,8 +9,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lddu_pipe.evidence import ModalitySequence
 from lddu_pipe.extractors.base import WordExtractor
-from lddu_pipe.types import ModalitySequence, Utterance, Word
+from lddu_pipe.types import Utterance, Word
 
 BATCH_SIZE = 32
 

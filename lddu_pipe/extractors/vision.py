@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lddu_pipe.alignment import concatenate
+from lddu_pipe.evidence import ModalitySequence
 from lddu_pipe.extractors.base import Box, FollowedFrames, FrameExtractor
 from lddu_pipe.extractors.expression import (
     EXPRESSIONS,
@@ -34,7 +35,6 @@ from lddu_pipe.extractors.faces import (
 from lddu_pipe.extractors.orientation import Orientation, turned, turned_back
 from lddu_pipe.extractors.search import find_faces
 from lddu_pipe.media import Frame
-from lddu_pipe.types import ModalitySequence
 
 BATCH_SIZE = 64
 LOG_PROBABILITY_FLOOR = -6.0

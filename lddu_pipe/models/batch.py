@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lddu_pipe.alignment import pool_neighbours
-from lddu_pipe.types import MODALITIES, Modality, Steps
+from lddu_pipe.evidence import Steps
+from lddu_pipe.types import MODALITIES, Modality
 
 
 class Batch(NamedTuple):

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lddu_pipe.evidence import Example
 from lddu_pipe.models.batch import Batch, collate_rows, limits_of
 from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.models.losses import deviation_size
 from lddu_pipe.models.scores import RawScores
-from lddu_pipe.types import MODALITIES, Example
+from lddu_pipe.types import MODALITIES
 
 
 def score_rows(

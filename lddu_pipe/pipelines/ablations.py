@@ -19,11 +19,12 @@ from lddu_pipe.pipelines.evaluation import figures_of_draws, resampled
 from lddu_pipe.pipelines.held_out import calibrate
 from lddu_pipe.pipelines.plan import plan_of_store
 from lddu_pipe.pipelines.train import REPORTED, Show, seed_folder, spread, train_seeds, write_json
+from lddu_pipe.predictions import Answers
 from lddu_pipe.training.progress import Log, ProgressCallback, ignore, prefixed, prefixed_log
 from lddu_pipe.training.run import is_first
 from lddu_pipe.training.scoring import LabelledScores, score_labelled
 from lddu_pipe.training.settings import TrainSettings
-from lddu_pipe.types import MODALITIES, Answers
+from lddu_pipe.types import MODALITIES
 
 FULL = "full"
 LATE_FUSION = "late fusion"

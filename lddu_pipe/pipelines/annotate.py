@@ -16,6 +16,7 @@ from typing import Any
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
 from lddu_pipe.events import Event, StreamEnded, StreamOpened, annotation_of
+from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.media import find_ffmpeg, version_of
 from lddu_pipe.pipelines.checkpoint import Checkpoint, load_checkpoint
 from lddu_pipe.pipelines.components import Extractors, choose_device
@@ -24,14 +25,7 @@ from lddu_pipe.pipelines.settings import Hook, PipelineSettings, ignore
 from lddu_pipe.pipelines.sources import Pictures, Sound, Source, open_file, open_memory
 from lddu_pipe.pipelines.stream import Stream
 from lddu_pipe.transcripts import read_transcript
-from lddu_pipe.types import (
-    MODALITIES,
-    Absent,
-    Media,
-    Modality,
-    Reason,
-    Transcript,
-)
+from lddu_pipe.types import MODALITIES, Media, Modality, Transcript
 
 logger = logging.getLogger(__name__)
 

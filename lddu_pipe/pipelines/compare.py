@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lddu_pipe import bootstrap
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.pipelines.evaluation import figures_of_draws, plain_figures, resampled
-from lddu_pipe.types import Answers
+from lddu_pipe.predictions import Answers
 
 _NO_FIGURES = ("n", "per_label", "support", "threshold")
 

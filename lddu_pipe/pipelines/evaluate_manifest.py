@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.evidence import Example
 from lddu_pipe.labels import LabelSet
 from lddu_pipe.models.calibration import CalibratedScores
 from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.evaluation import Evaluation, evaluate_calibrated
 from lddu_pipe.pipelines.rows import samples_of_rows
 from lddu_pipe.training.progress import ProgressCallback
-from lddu_pipe.types import Example
 
 PRESENT = 0.5
 """Share of a label from which a row counts as having it, where labels are shares."""

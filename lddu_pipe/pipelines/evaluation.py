@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from lddu_pipe import bootstrap, metrics
 from lddu_pipe.models.calibration import CalibratedScores, decide, modalities_of, set_name
 from lddu_pipe.pipelines.checkpoint import Checkpoint
-from lddu_pipe.types import Answers, ScaleAnswers
+from lddu_pipe.predictions import Answers, ScaleAnswers
 
 
 @dataclass(frozen=True)

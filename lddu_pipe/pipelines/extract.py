@@ -18,13 +18,14 @@ from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.datasets.store import SPLITS, StoreInfo, StoreWriter
 from lddu_pipe.datasets.targets import SPLIT_NAMES
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.evidence import Example, Steps
 from lddu_pipe.extractors.companions import copy_companions
 from lddu_pipe.extractors.features import FeatureSet
 from lddu_pipe.labels import M3ED, MOSEI, LabelSet
 from lddu_pipe.pipelines.plan import LabelledRows, check_scales, plan_training
 from lddu_pipe.pipelines.rows import samples_of_rows
 from lddu_pipe.pipelines.settings import PipelineSettings
-from lddu_pipe.types import MODALITIES, Example, Modality, Steps
+from lddu_pipe.types import MODALITIES, Modality
 
 logger = logging.getLogger(__name__)
 

@@ -9,21 +9,13 @@ from math import isnan
 import numpy as np
 import torch
 
+from lddu_pipe.evidence import Absent, Example, Reason
 from lddu_pipe.models.calibration import CalibratedScores, apply_calibration
 from lddu_pipe.models.scores import RawScores
 from lddu_pipe.models.scoring import score_examples
 from lddu_pipe.pipelines.checkpoint import Checkpoint
-from lddu_pipe.types import (
-    Absent,
-    Decision,
-    EmotionScore,
-    Example,
-    Modality,
-    Prediction,
-    Reason,
-    ScaleValue,
-    Uncertainty,
-)
+from lddu_pipe.predictions import Decision, EmotionScore, Prediction, ScaleValue, Uncertainty
+from lddu_pipe.types import Modality
 
 
 class Predictor:

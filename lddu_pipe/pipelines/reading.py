@@ -11,8 +11,8 @@ from lddu_pipe.errors import LdduPipeError, UnusableInputError
 from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.samples import look_up, make_sample, read_and_listen
 from lddu_pipe.pipelines.sources import Source, open_memory
+from lddu_pipe.predictions import Prediction
 from lddu_pipe.segmentation import segment
-from lddu_pipe.types import Prediction
 
 
 def read_texts(

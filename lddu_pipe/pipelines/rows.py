@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lddu_pipe.annotation import Annotation, SourceInfo
 from lddu_pipe.datasets.manifest import ManifestRow
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.evidence import Absent, Evidence, Example, Reason, evidence_of
 from lddu_pipe.extractors.features import FeatureSet
 from lddu_pipe.files import sha256_of_file
 from lddu_pipe.media import decode_audio, decode_frames, probe
@@ -23,18 +24,13 @@ from lddu_pipe.training.progress import ProgressCallback
 from lddu_pipe.transcripts import parse_text, read_transcript
 from lddu_pipe.types import (
     MODALITIES,
-    Absent,
-    Evidence,
-    Example,
     Kind,
     Media,
     Modality,
-    Reason,
     TimeSpan,
     Transcript,
     Utterance,
     Word,
-    evidence_of,
 )
 
 Found = dict[Modality, Evidence]

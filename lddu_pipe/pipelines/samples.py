@@ -8,20 +8,19 @@ from dataclasses import replace
 import numpy as np
 
 from lddu_pipe.alignment import align_to_words, concatenate, limit_steps
-from lddu_pipe.extractors.prosody import SAMPLE_RATE
-from lddu_pipe.media import WaveformLike
-from lddu_pipe.pipelines.components import Extractors
-from lddu_pipe.types import (
+from lddu_pipe.evidence import (
     Absent,
     Evidence,
     Example,
-    Modality,
     ModalitySequence,
     Present,
     Reason,
-    Utterance,
     evidence_of,
 )
+from lddu_pipe.extractors.prosody import SAMPLE_RATE
+from lddu_pipe.media import WaveformLike
+from lddu_pipe.pipelines.components import Extractors
+from lddu_pipe.types import Modality, Utterance
 
 
 def read_and_listen(

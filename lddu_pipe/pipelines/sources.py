@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lddu_pipe.annotation import SourceInfo
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.extractors.prosody import SAMPLE_RATE
 from lddu_pipe.files import sha256_of_file
 from lddu_pipe.media import Frame, Waveform, decode_frames, decode_waveform
@@ -29,7 +30,7 @@ from lddu_pipe.transcripts import (
     parse_text,
     read_transcript,
 )
-from lddu_pipe.types import Absent, Media, Modality, Reason, Transcript
+from lddu_pipe.types import Media, Modality, Transcript
 
 logger = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from lddu_pipe.events import Event, FacesSeen, UnitClosed, UnitJudged, WordsHeard
+from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.pipelines.components import Extractors
 from lddu_pipe.pipelines.concurrency import interleave
 from lddu_pipe.pipelines.people import FollowedFace
@@ -16,8 +17,9 @@ from lddu_pipe.pipelines.samples import FaceSteps, make_sample, read_and_listen
 from lddu_pipe.pipelines.settings import Hook, PipelineSettings
 from lddu_pipe.pipelines.sources import Source
 from lddu_pipe.pipelines.voices import listen_to_all
+from lddu_pipe.predictions import Prediction
 from lddu_pipe.segmentation import Segmenter, cut_transcript
-from lddu_pipe.types import Absent, Modality, Prediction, Reason, TimeSpan, Transcript, Utterance
+from lddu_pipe.types import Modality, TimeSpan, Transcript, Utterance
 
 TRANSCRIBE = "transcribe"
 LOOK = "look at faces"

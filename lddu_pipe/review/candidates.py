@@ -9,10 +9,10 @@ from pathlib import Path
 
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.predictions import Decision
 from lddu_pipe.review.matching import Anchor, anchors_of
 from lddu_pipe.review.queue import Doubt, lot
 from lddu_pipe.review.repository import ReviewItem
-from lddu_pipe.types import Decision
 from lddu_pipe.writers.page import kind_of
 from lddu_pipe.writers.viewer import MediaKind
 

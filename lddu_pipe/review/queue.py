@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal, TypeVar
 
+from lddu_pipe.predictions import Prediction
 from lddu_pipe.review.matching import Anchor
-from lddu_pipe.types import MODALITIES, Prediction
+from lddu_pipe.types import MODALITIES
 
 Key = TypeVar("Key", bound=Hashable)
 Why = Literal["uncertain", "random"]

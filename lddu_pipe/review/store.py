@@ -11,8 +11,8 @@ from typing import Any
 
 from lddu_pipe.database import Database, Schema, moment
 from lddu_pipe.errors import LdduPipeError
+from lddu_pipe.predictions import Decision, Prediction
 from lddu_pipe.review.matching import Anchor
-from lddu_pipe.types import Decision, Prediction
 
 STORE_FILE = "corrections.sqlite"
 _SCHEMA = Schema(

@@ -7,12 +7,12 @@ from uuid import UUID
 
 from pydantic import Field
 
+from lddu_pipe.predictions import Decision
 from lddu_pipe.review.desk import Offer
 from lddu_pipe.review.repository import Origin, ReviewItem
 from lddu_pipe.review.store import Correction
 from lddu_pipe.review.verdicts import LONGEST_COMMENT, LONGEST_NAME
 from lddu_pipe.server.messages import ID, Example, Message
-from lddu_pipe.types import Decision
 from lddu_pipe.writers.viewer import MediaKind
 
 CORRECTION_EXAMPLE: Example = {

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lddu_pipe.annotation import Annotation, SourceInfo
-from lddu_pipe.types import Prediction
+from lddu_pipe.predictions import Prediction
 from lddu_pipe.writers.wording import absence, least_confidence
 
 FRAME_RATE = 25

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lddu_pipe.types import Prediction
+from lddu_pipe.predictions import Prediction
 from lddu_pipe.writers.escaping import printable
 
 

@@ -18,7 +18,8 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from lddu_pipe.annotation import Annotation
-from lddu_pipe.types import MODALITIES, EmotionScore, Prediction
+from lddu_pipe.predictions import EmotionScore, Prediction
+from lddu_pipe.types import MODALITIES
 from lddu_pipe.writers.charts import (
     AMBER,
     BLUE,

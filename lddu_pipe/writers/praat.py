@@ -14,7 +14,7 @@ from praatio.data_classes.interval_tier import IntervalTier
 from praatio.data_classes.textgrid import Textgrid
 
 from lddu_pipe.annotation import Annotation
-from lddu_pipe.types import Prediction
+from lddu_pipe.predictions import Prediction
 from lddu_pipe.writers.escaping import xml_text
 from lddu_pipe.writers.lanes import Lane, Placed, lanes
 from lddu_pipe.writers.wording import confidence, emotion

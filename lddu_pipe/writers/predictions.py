@@ -14,7 +14,8 @@ from pyarrow import parquet
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import write_whole
-from lddu_pipe.types import MODALITIES, Answers
+from lddu_pipe.predictions import Answers
+from lddu_pipe.types import MODALITIES
 from lddu_pipe.writers.escaping import encodable
 
 PARQUET = (".parquet",)

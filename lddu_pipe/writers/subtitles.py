@@ -12,7 +12,7 @@ from typing import Literal
 from pysubs2 import SSAEvent, SSAFile
 
 from lddu_pipe.annotation import Annotation
-from lddu_pipe.types import Prediction
+from lddu_pipe.predictions import Prediction
 from lddu_pipe.writers.escaping import encodable
 from lddu_pipe.writers.lanes import whole_milliseconds
 

@@ -12,15 +12,9 @@ from rich.text import Text
 
 from lddu_pipe.annotation import SourceInfo
 from lddu_pipe.events import StreamOpened
-from lddu_pipe.types import (
-    MODALITIES,
-    Absent,
-    EmotionScore,
-    Modality,
-    Prediction,
-    ScaleValue,
-    Uncertainty,
-)
+from lddu_pipe.evidence import Absent
+from lddu_pipe.predictions import EmotionScore, Prediction, ScaleValue, Uncertainty
+from lddu_pipe.types import MODALITIES, Modality
 from lddu_pipe.writers.colours import share_out
 from lddu_pipe.writers.escaping import printable
 from lddu_pipe.writers.wording import percent

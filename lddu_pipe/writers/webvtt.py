@@ -6,7 +6,7 @@ import html
 from pathlib import Path
 
 from lddu_pipe.annotation import Annotation
-from lddu_pipe.types import Prediction
+from lddu_pipe.predictions import Prediction
 from lddu_pipe.writers.subtitles import one_line, write_cues
 from lddu_pipe.writers.wording import summary
 

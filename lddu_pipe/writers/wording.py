@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lddu_pipe.types import EmotionScore, Prediction
+from lddu_pipe.predictions import EmotionScore, Prediction
 
 NO_EMOTION = "no emotion"
 UNDECIDED = "undecided"

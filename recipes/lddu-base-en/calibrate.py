@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from corpora import Composer, Corpora, load_split, mosei_sets
+from lddu_pipe.evidence import Example
 from lddu_pipe.models.calibration import (
     UNCLEAR_SHARE,
     Calibration,
@@ -19,7 +20,7 @@ from lddu_pipe.models.calibration import (
 )
 from lddu_pipe.models.scoring import score_examples
 from lddu_pipe.pipelines.checkpoint import read_model, save_checkpoint
-from lddu_pipe.types import MODALITIES, Example, Modality
+from lddu_pipe.types import MODALITIES, Modality
 
 TEXT_ROWS = 3600
 COMPOSED_ROWS = 3000

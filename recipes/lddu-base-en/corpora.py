@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from lddu_pipe.datasets.selection import Selection
 from lddu_pipe.datasets.store import StoreInfo, open_store
+from lddu_pipe.evidence import Example, Steps
 from lddu_pipe.labels import MOSEI
-from lddu_pipe.types import MODALITIES, Example, Modality, Steps
+from lddu_pipe.types import MODALITIES, Modality
 from texts import SHORT
 
 MAX_STEPS = 150  # of sound and pictures: fifteen seconds of video at ten frames a second

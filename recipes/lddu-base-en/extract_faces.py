@@ -17,12 +17,12 @@ from torch.nn import functional
 from damage import spoil_face
 from ferplus import Faces, load_faces
 from lddu_pipe.datasets.store import StoreWriter, open_store
+from lddu_pipe.evidence import Example, Steps
 from lddu_pipe.extractors.companions import Companions
 from lddu_pipe.extractors.expression import EXPRESSIONS, ExpressionNetwork, computes_bfloat16
 from lddu_pipe.extractors.features import FeatureSet
 from lddu_pipe.extractors.vision import describe_expression
 from lddu_pipe.labels import MOSEI
-from lddu_pipe.types import Example, Steps
 
 FACES_AT_ONCE = 512
 

@@ -9,17 +9,10 @@ import pytest
 import torch
 
 from lddu_pipe.datasets.collate import RowCollator
+from lddu_pipe.evidence import Example, ModalitySequence, Present
 from lddu_pipe.models.batch import collate_rows
 from lddu_pipe.pipelines.samples import make_sample
-from lddu_pipe.types import (
-    MODALITIES,
-    Example,
-    ModalitySequence,
-    Present,
-    TimeSpan,
-    Utterance,
-    Word,
-)
+from lddu_pipe.types import MODALITIES, TimeSpan, Utterance, Word
 
 LIMITS = {"text": 256, "audio": 160, "vision": 160}
 TIMES = np.arange(301) / 10

@@ -7,7 +7,7 @@ import pytest
 
 from lddu_pipe.datasets.inspection import inspect_store
 from lddu_pipe.datasets.store import StoreInfo, StoreWriter, open_store
-from lddu_pipe.types import Example, Steps
+from lddu_pipe.evidence import Example, Steps
 
 SIZES = {"text": 2, "audio": 2, "vision": 2}
 

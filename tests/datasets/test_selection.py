@@ -9,7 +9,7 @@ import numpy as np
 
 from lddu_pipe.datasets.selection import Selection
 from lddu_pipe.datasets.store import StoreInfo, StoreWriter, open_store
-from lddu_pipe.types import Example, Steps
+from lddu_pipe.evidence import Example, Steps
 
 SIZES = {"text": 3, "audio": 2, "vision": 2}
 

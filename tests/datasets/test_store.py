@@ -12,7 +12,7 @@ from lddu_pipe.datasets import store as store_module
 from lddu_pipe.datasets.selection import Selection
 from lddu_pipe.datasets.store import STORE_FILE, StoreInfo, StoreWriter, open_store
 from lddu_pipe.errors import UnusableInputError
-from lddu_pipe.types import Example, Steps
+from lddu_pipe.evidence import Example, Steps
 
 SIZES = {"text": 4, "audio": 3, "vision": 2}
 INFO = StoreInfo(

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from lddu_pipe.evidence import Steps
 from lddu_pipe.models.batch import collate_rows
 from lddu_pipe.models.calibration import Calibration, SetCalibration, apply_calibration, set_name
 from lddu_pipe.models.config import LDDUConfig
 from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.models.scores import RawScores
 from lddu_pipe.models.scoring import score_rows
-from lddu_pipe.types import MODALITIES, Steps
+from lddu_pipe.types import MODALITIES
 
 SIZES = {"text": 4, "audio": 3, "vision": 2}
 LENGTHS = np.array([[5, 0, 2], [0, 3, 0], [1, 1, 1], [0, 0, 0], [2, 0, 9], [0, 0, 4]])

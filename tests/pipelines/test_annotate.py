@@ -18,13 +18,14 @@ import pytest
 from lddu_pipe import Annotation, EmotionPipeline, PipelineSettings
 from lddu_pipe.assets import resolve
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
+from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.extractors.features import FeatureSet
 from lddu_pipe.layout import AnnotationLayout
 from lddu_pipe.media import decode_audio, decode_frames, probe
 from lddu_pipe.pipelines.components import Extractors
 from lddu_pipe.pipelines.folder import find_checkpoint
 from lddu_pipe.pipelines.sources import open_memory, read_waveform
-from lddu_pipe.types import Absent, Reason, TimeSpan
+from lddu_pipe.types import TimeSpan
 
 LABELS = ["happy", "sad", "anger", "surprise", "disgust", "fear"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from lddu_pipe import metrics
 from lddu_pipe.pipelines.evaluation import evaluate_answers, with_intervals
-from lddu_pipe.types import ScaleAnswers
+from lddu_pipe.predictions import ScaleAnswers
 
 RATES = (0.5, 0.25, 0.1)
 

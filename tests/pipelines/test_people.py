@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from lddu_pipe.events import FacesSeen
+from lddu_pipe.evidence import ModalitySequence
 from lddu_pipe.extractors.base import Box
 from lddu_pipe.extractors.orientation import turned, turned_back
 from lddu_pipe.extractors.vision import share_of
 from lddu_pipe.pipelines.people import FollowedFace
-from lddu_pipe.types import ModalitySequence
 
 HERE: Box = (0.1, 0.2, 0.3, 0.4)
 THERE: Box = (0.5, 0.2, 0.7, 0.4)

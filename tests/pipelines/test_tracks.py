@@ -10,12 +10,13 @@ import pytest
 
 from lddu_pipe import EmotionPipeline
 from lddu_pipe.events import WordsHeard
+from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.media import WaveformLike, probe
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.pipelines.sources import open_file
 from lddu_pipe.pipelines.tracks import choose_tracks
 from lddu_pipe.pipelines.voices import listen_to_all
-from lddu_pipe.types import Absent, Cue, Reason, TimeSpan, Word
+from lddu_pipe.types import Cue, TimeSpan, Word
 from tests.recordings import HIGH, LOW, ffmpeg, several_tracks
 
 ANY = PipelineSettings()

@@ -12,18 +12,12 @@ from uuid import NAMESPACE_URL, uuid5
 import pytest
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
+from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.pipelines.batch.work import statistics_of
+from lddu_pipe.predictions import EmotionScore, Prediction, Uncertainty
 from lddu_pipe.review.repository import ReviewItem
 from lddu_pipe.review.store import CorrectionStore
-from lddu_pipe.types import (
-    Absent,
-    EmotionScore,
-    Prediction,
-    Reason,
-    TimeSpan,
-    Uncertainty,
-    Utterance,
-)
+from lddu_pipe.types import TimeSpan, Utterance
 
 LABELS = ("happy", "sad", "anger")
 

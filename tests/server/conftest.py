@@ -21,20 +21,14 @@ from fastapi.testclient import TestClient
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.evidence import Absent, Reason
+from lddu_pipe.predictions import EmotionScore, Prediction, Uncertainty
 from lddu_pipe.review.repository import Repository
 from lddu_pipe.server.app import Access, create_app
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.limits import Limits
 from lddu_pipe.server.listening import listen
-from lddu_pipe.types import (
-    Absent,
-    EmotionScore,
-    Prediction,
-    Reason,
-    TimeSpan,
-    Uncertainty,
-    Utterance,
-)
+from lddu_pipe.types import TimeSpan, Utterance
 
 
 def annotation(text: str, path: str = "") -> Annotation:

@@ -9,16 +9,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
+from lddu_pipe.evidence import Absent, Reason
+from lddu_pipe.predictions import EmotionScore, Prediction, Uncertainty
 from lddu_pipe.server.folders import DataFolder
-from lddu_pipe.types import (
-    Absent,
-    EmotionScore,
-    Prediction,
-    Reason,
-    TimeSpan,
-    Uncertainty,
-    Utterance,
-)
+from lddu_pipe.types import TimeSpan, Utterance
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from lddu_pipe.datasets.store import StoreInfo, StoreWriter
+from lddu_pipe.evidence import Example, Steps
 from lddu_pipe.labels import MOSEI
-from lddu_pipe.types import MODALITIES, Example, Steps
+from lddu_pipe.types import MODALITIES
 
 SIZES = {"text": 16, "audio": 8, "vision": 6}
 

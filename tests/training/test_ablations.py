@@ -12,6 +12,7 @@ import torch
 
 from lddu_pipe.datasets.store import open_store
 from lddu_pipe.errors import IncompatibleModelError
+from lddu_pipe.evidence import Absent, Example, ModalitySequence, Present, Reason, Steps
 from lddu_pipe.pipelines import ablations
 from lddu_pipe.pipelines.ablations import ABLATIONS, FULL, LATE_FUSION, ablate, differences
 from lddu_pipe.pipelines.checkpoint import load_checkpoint
@@ -19,20 +20,9 @@ from lddu_pipe.pipelines.evaluate_store import evaluate_store
 from lddu_pipe.pipelines.export import export_onnx
 from lddu_pipe.pipelines.predict import Predictor
 from lddu_pipe.pipelines.train import train
+from lddu_pipe.predictions import Answers
 from lddu_pipe.training.settings import read_settings
-from lddu_pipe.types import (
-    MODALITIES,
-    Absent,
-    Answers,
-    Example,
-    Modality,
-    ModalitySequence,
-    Present,
-    Reason,
-    Steps,
-    TimeSpan,
-    Utterance,
-)
+from lddu_pipe.types import MODALITIES, Modality, TimeSpan, Utterance
 
 SMALL = [
     *("batch_size=32", "loss.queue_size=512", "device=cpu", "report_to=none"),

@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 
 from lddu_pipe.datasets.store import StoreInfo, StoreWriter, open_store
 from lddu_pipe.errors import IncompatibleModelError, UnusableInputError
+from lddu_pipe.evidence import Example, Steps
 from lddu_pipe.models.lddu import LDDUModel
 from lddu_pipe.pipelines.checkpoint import load_checkpoint
 from lddu_pipe.pipelines.evaluate_store import PROTOCOLS, evaluate_store
@@ -27,7 +28,6 @@ from lddu_pipe.pipelines.evaluation import Evaluation
 from lddu_pipe.pipelines.train import train, train_seeds
 from lddu_pipe.training.run import claim, model_config, train_model
 from lddu_pipe.training.settings import read_settings
-from lddu_pipe.types import Example, Steps
 
 SMALL = [
     "batch_size=32",

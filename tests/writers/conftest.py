@@ -5,15 +5,9 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
-from lddu_pipe.types import (
-    Absent,
-    EmotionScore,
-    Prediction,
-    Reason,
-    TimeSpan,
-    Uncertainty,
-    Utterance,
-)
+from lddu_pipe.evidence import Absent, Reason
+from lddu_pipe.predictions import EmotionScore, Prediction, Uncertainty
+from lddu_pipe.types import TimeSpan, Utterance
 
 LABELS = ("happy", "sad", "anger", "surprise", "disgust", "fear")
 

@@ -10,7 +10,7 @@ import pytest
 from matplotlib import image
 from matplotlib.colors import to_rgb
 
-from lddu_pipe.types import Uncertainty
+from lddu_pipe.predictions import Uncertainty
 from lddu_pipe.writers.charts import AMBER, ORANGE
 from lddu_pipe.writers.formats import FORMATS
 from lddu_pipe.writers.terminal import HIGH_EPISTEMIC

@@ -13,7 +13,7 @@ from pyarrow import parquet
 from lddu_pipe.annotation import COLUMNS, Annotation
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.events import StreamOpened
-from lddu_pipe.types import ScaleValue
+from lddu_pipe.predictions import ScaleValue
 from lddu_pipe.writers.formats import FORMATS
 from lddu_pipe.writers.parquet import join
 from lddu_pipe.writers.terminal import Timeline, open_console

@@ -11,17 +11,9 @@ from rich.console import Console
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
 from lddu_pipe.events import StreamOpened
-from lddu_pipe.types import (
-    MODALITIES,
-    Absent,
-    EmotionScore,
-    Modality,
-    Prediction,
-    Reason,
-    TimeSpan,
-    Uncertainty,
-    Utterance,
-)
+from lddu_pipe.evidence import Absent, Reason
+from lddu_pipe.predictions import EmotionScore, Prediction, Uncertainty
+from lddu_pipe.types import MODALITIES, Modality, TimeSpan, Utterance
 from lddu_pipe.writers.terminal import Timeline, open_console
 
 CALM = Uncertainty(0.3, 0.02)

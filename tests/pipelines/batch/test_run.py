@@ -14,6 +14,7 @@ import pytest
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.commands.progress import BatchProgress
 from lddu_pipe.errors import MissingAssetError, UnusableInputError
+from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.pipelines.batch import work
 from lddu_pipe.pipelines.batch.configuration import describe_configuration
 from lddu_pipe.pipelines.batch.inputs import find_items
@@ -23,7 +24,6 @@ from lddu_pipe.pipelines.batch.summary import labels_of, name_of_index, rows_of,
 from lddu_pipe.pipelines.batch.work import Plan, Task, Worker
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.review.folder import AnnotatedFolder
-from lddu_pipe.types import Absent, Reason
 from lddu_pipe.writers.formats import Format
 
 CUE = "1\n00:00:00,000 --> 00:00:02,000\n{}\n"
