@@ -76,6 +76,9 @@ def by_librosa(waveform: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
     }
 
 
+# In a new environment numba compiles librosa's functions and keeps them on the disk, and two
+# processes that do so at once may crash.
+@pytest.mark.xdist_group("librosa")
 @pytest.mark.parametrize("kind", ["speech", "buzz", "noise", "silence", "bursts", "short"])
 def test_prosody_is_that_of_librosa(kind: str, sample_video: Path) -> None:
     random = np.random.default_rng(0)

@@ -187,6 +187,7 @@ def test_stereo_and_other_rates_are_resampled(pipe: EmotionPipeline, sample_vide
     assert "happy" in annotation.utterances[0].text.lower()
 
 
+@pytest.mark.xdist_group("librosa")  # as in tests/extractors/test_audio.py
 @pytest.mark.parametrize("rate", [8_000, 22_050, 44_100])
 @pytest.mark.parametrize("samples", [1, 1001])
 def test_sound_is_resampled_as_librosa_does_it(rate: int, samples: int) -> None:
