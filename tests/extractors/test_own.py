@@ -37,6 +37,9 @@ def run(arguments: str) -> Result:
     return CliRunner().invoke(main, arguments.split(), catch_exceptions=False)
 
 
+pytestmark = pytest.mark.xdist_group("own extractors")  # they share a model that is trained
+
+
 @pytest.fixture(scope="module")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder in which we are, with the example's file."""
