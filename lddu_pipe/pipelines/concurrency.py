@@ -1,11 +1,11 @@
-"""Iterators that run beside each other, each in a thread of its own."""
+"""Generators that run beside each other, each in a thread of its own."""
 
 from __future__ import annotations
 
 import atexit
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from queue import Full, Queue
 from typing import TypeVar
@@ -26,14 +26,14 @@ class _End:
 
 
 @contextmanager
-def interleave(producers: Sequence[Callable[[], Iterator[T]]]) -> Generator[Iterator[T]]:
-    """Give what several iterators give, as it comes.
+def interleave(producers: Sequence[Callable[[], Generator[T]]]) -> Generator[Iterator[T]]:
+    """Give what several generators give, as it comes.
 
     What one raises is raised at once. At the end of the context the producers stop at their next
     item, and are closed. That is waited for, but after Ctrl-C: an item may take many seconds.
 
     Args:
-        producers: each makes an iterator, in the thread that will run it.
+        producers: each makes a generator, in the thread that will run it.
     """
     items: Queue[T | _End] = Queue(AHEAD)
     stopped = threading.Event()
@@ -81,23 +81,18 @@ def _taken(items: Queue[T | _End], running: int) -> Iterator[T]:
 
 
 def _produce(
-    make: Callable[[], Iterator[T]], items: Queue[T | _End], stopped: threading.Event
+    make: Callable[[], Generator[T]], items: Queue[T | _End], stopped: threading.Event
 ) -> None:
     end = _End()
-    iterator: Iterator[T] = iter(())
     try:
-        iterator = make()
-        for item in iterator:
-            _put(item, items, stopped)
-            if stopped.is_set():
-                break
+        with closing(make()) as given:
+            for item in given:
+                _put(item, items, stopped)
+                if stopped.is_set():
+                    break
     except BaseException as error:  # told to the consumer, whatever it is
         end = _End(error)
-    finally:
-        close = getattr(iterator, "close", None)
-        if close is not None:
-            close()
-        _put(end, items, stopped)
+    _put(end, items, stopped)
 
 
 def _put(item: T | _End, items: Queue[T | _End], stopped: threading.Event) -> None:

@@ -65,7 +65,7 @@ class Stream:
         looks = source.frames is not None and "vision" not in missing
         self._heard_until = 0.0 if listens else math.inf
         self._seen_until = 0.0 if looks else math.inf
-        self._producers: list[Callable[[], Iterator[WordsHeard | FacesSeen]]] = [
+        self._producers: list[Callable[[], Generator[WordsHeard | FacesSeen]]] = [
             *([self._listen] if listens else []),
             *([self._look] if looks else []),
         ]
@@ -149,7 +149,7 @@ class Stream:
             ]
         )
 
-    def _listen(self) -> Iterator[WordsHeard]:
+    def _listen(self) -> Generator[WordsHeard]:
         speech = self._extractors.speech
         voices = self._source.voices
         if self._source.waveform is None:
@@ -162,7 +162,7 @@ class Stream:
             yield from speech.listen(self._source.waveform)
         yield WordsHeard(until=math.inf)
 
-    def _look(self) -> Iterator[FacesSeen]:
+    def _look(self) -> Generator[FacesSeen]:
         frames = self._source.frames or ()
         vision = self._extractors.vision
         try:
