@@ -21,9 +21,10 @@ from lddu_pipe.media import find_ffmpeg, version_of
 from lddu_pipe.pipelines.checkpoint import Checkpoint, load_checkpoint
 from lddu_pipe.pipelines.components import Extractors, choose_device
 from lddu_pipe.pipelines.predict import Predictor
-from lddu_pipe.pipelines.settings import Hook, PipelineSettings, ignore
+from lddu_pipe.pipelines.settings import Hook, PipelineSettings
 from lddu_pipe.pipelines.sources import Pictures, Sound, Source, open_file, open_memory
 from lddu_pipe.pipelines.stream import Stream
+from lddu_pipe.training.progress import ignore
 from lddu_pipe.transcripts import read_transcript
 from lddu_pipe.types import MODALITIES, Media, Modality, Transcript
 

@@ -16,7 +16,7 @@ from lddu_pipe.models.calibration import CalibratedScores
 from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.evaluation import Evaluation, evaluate_calibrated
 from lddu_pipe.pipelines.rows import samples_of_rows
-from lddu_pipe.training.progress import ProgressCallback
+from lddu_pipe.training.progress import ProgressCallback, ignore
 
 PRESENT = 0.5
 """Share of a label from which a row counts as having it, where labels are shares."""
@@ -114,7 +114,7 @@ def score_manifest(
     progress: ProgressCallback | None = None,
 ) -> ScoredRows:
     """Read labelled rows as `read_labelled` does, and score them."""
-    given = read_labelled(pipeline, rows, progress or _ignore)
+    given = read_labelled(pipeline, rows, progress or ignore)
     found = pipeline.predictor.calibrated(given.examples)
     if progress:
         progress("score", 1.0)
@@ -158,7 +158,3 @@ def evaluate_scored(pipeline: EmotionPipeline, scored: ScoredRows) -> Evaluation
         scales=given.scales,
     )
     return replace(found, figures={**found.figures, "skipped": given.skipped})
-
-
-def _ignore(stage: str, share: float) -> None:
-    """The progress of a caller who does not want one."""

@@ -25,6 +25,7 @@ from lddu_pipe.labels import M3ED, MOSEI, LabelSet
 from lddu_pipe.pipelines.plan import LabelledRows, check_scales, plan_training
 from lddu_pipe.pipelines.rows import samples_of_rows
 from lddu_pipe.pipelines.settings import PipelineSettings
+from lddu_pipe.training.progress import ignore
 from lddu_pipe.types import MODALITIES, Modality
 
 logger = logging.getLogger(__name__)
@@ -206,7 +207,7 @@ def _read(
     """Rows with their features, and which have none."""
     found: list[Example] = []
     left_out: _LeftOut = []
-    samples = samples_of_rows(features, settings, rows, lambda stage, share: None)
+    samples = samples_of_rows(features, settings, rows, ignore)
     for place, (row, target, sample) in enumerate(zip(rows, targets, samples, strict=True)):
         if isinstance(sample, str):
             left_out.append((place, sample))

@@ -20,7 +20,7 @@ from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.samples import look_up, make_sample, show_throughout
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.pipelines.tracks import choose_tracks
-from lddu_pipe.training.progress import ProgressCallback
+from lddu_pipe.training.progress import ProgressCallback, ignore
 from lddu_pipe.transcripts import parse_text, read_transcript
 from lddu_pipe.types import (
     MODALITIES,
@@ -95,9 +95,7 @@ def annotate_row(pipeline: EmotionPipeline, row: ManifestRow) -> Annotation:
             words = parse_text(row.text)
         return pipeline(given[0], transcript=words)
     pipeline.extractors.used_weights.clear()
-    (sample,) = samples_of_rows(
-        pipeline.extractors, pipeline.settings, [row], lambda stage, share: None
-    )
+    (sample,) = samples_of_rows(pipeline.extractors, pipeline.settings, [row], ignore)
     if isinstance(sample, str):
         raise UnusableInputError(sample)
     media = [choose_tracks(path, pipeline.settings) for path in given]
@@ -220,7 +218,7 @@ def _add_stills(
         for index, sequence in zip(readable, sequences, strict=True):
             item = found[index]
             if not isinstance(item, str):
-                still = show_throughout(sequence, [utterances[index]])
+                still = show_throughout(sequence, utterances[index])
                 item["vision"] = evidence_of(still, Reason.NO_FACE)
 
 

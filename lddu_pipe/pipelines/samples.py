@@ -86,7 +86,7 @@ class FaceSteps:
         if not self._parts:
             return Absent(Reason.NO_PICTURE)
         steps = concatenate(self._parts)
-        return look_up(show_throughout(steps, [utterance]) if self._still else steps, utterance)
+        return look_up(show_throughout(steps, utterance) if self._still else steps, utterance)
 
 
 def look_up(vision: ModalitySequence | None, utterance: Utterance) -> Evidence:
@@ -168,11 +168,10 @@ def cut_sequence(sequence: ModalitySequence, utterance: Utterance) -> ModalitySe
     )
 
 
-def show_throughout(still: ModalitySequence, utterances: Sequence[Utterance]) -> ModalitySequence:
+def show_throughout(still: ModalitySequence, utterance: Utterance) -> ModalitySequence:
     """The one step of a picture, lasting as long as what is said beside it.
 
     On its own a picture has no time, and would only be there for the first word.
     """
-    ends = [utterance.span.end for utterance in utterances]
-    ends += [word.span.end for utterance in utterances for word in utterance.words]
-    return replace(still, spans=np.array([[0.0, max(ends, default=0.0)]]))
+    ends = [utterance.span.end, *(word.span.end for word in utterance.words)]
+    return replace(still, spans=np.array([[0.0, max(ends)]]))

@@ -163,7 +163,3 @@ SETTINGS: Mapping[str, Setting] = {
     item.name: item.metadata["setting"] for item in fields(PipelineSettings)
 }
 """What describes each setting, by name."""
-
-
-def ignore(step: str, artifact: object, completed: float, total: float) -> None:
-    """The hook of a caller who does not want one."""

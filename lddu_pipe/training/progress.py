@@ -10,8 +10,8 @@ Log = Callable[[str], None]
 """Called with a line once an epoch, or less often where epochs are short."""
 
 
-def ignore(line: str) -> None:
-    """A log that discards its lines."""
+def ignore(*news: object) -> None:
+    """A log, a progress callback or a hook of a caller who does not want one."""
 
 
 def prefixed(progress: ProgressCallback, prefix: str) -> ProgressCallback:

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from lddu_pipe.errors import UnusableInputError
-from lddu_pipe.pipelines.settings import PipelineSettings, ignore
+from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.server.annotator import PipelineAnnotator
+from lddu_pipe.training.progress import ignore
 
 
 class FakePipeline:
