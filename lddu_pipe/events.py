@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lddu_pipe.annotation import Annotation, Face, ModelInfo, Person, Provenance, SourceInfo
 from lddu_pipe.evidence import Absent, ModalitySequence
 from lddu_pipe.predictions import Prediction
-from lddu_pipe.types import Cue, Modality, TimeSpan, Utterance
+from lddu_pipe.types import Box, Cue, Modality, TimeSpan, Utterance
 
 
 @dataclass(frozen=True)
@@ -37,17 +41,34 @@ class WordsHeard:
     """Of the words, ISO 639-1, where known."""
 
 
+class FollowedFace(NamedTuple):
+    """One face in some frames of a video, one after the other."""
+
+    track: int
+    """Its number, from 0 in order of appearance; never another face's."""
+    steps: ModalitySequence
+    """A row a frame that was looked at, valid where an expression can be read."""
+    boxes: tuple[Box | None, ...] = ()
+    """Where it is at each step, also where no expression can be read; None where it was lost, empty
+    where nobody tells."""
+    heights: NDArray[np.float32] | None = None
+    """(steps,) float32: pixels of the face in the picture that was looked at, 0 where there is none;
+    None where nobody tells."""
+    still: bool = False
+    """It has not moved so far: a drawing, a poster, a picture in the picture."""
+    identity: NDArray[np.float32] | None = None
+    """(features,) float32 of length 1, alike for faces of one person; None where not computed."""
+
+
 @dataclass(frozen=True)
 class FacesSeen:
-    """What the followed face showed since the event before."""
+    """Who was seen since the event before."""
 
-    steps: ModalitySequence | None
-    """In order of time, not valid where no face was found; None where all has been seen."""
+    faces: tuple[FollowedFace, ...]
     until: float
     """Seconds of the media up to which everything that was seen has been told."""
-    boxes: tuple[tuple[float, float, float, float] | None, ...] = ()
-    """Left, top, right and bottom of the face at each step, 0..1 shares of the picture, None where
-    it was lost; empty where nobody tells."""
+    cuts: tuple[float, ...] = ()
+    """Seconds at which the whole picture changes."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,9 @@ Seconds: TypeAlias = Annotated[Number, Field(ge=0)]
 Share: TypeAlias = Annotated[Number, Field(ge=0, le=1)]
 Place: TypeAlias = Annotated[Number, Field(ge=-1, le=1)]
 
+Box: TypeAlias = tuple[float, float, float, float]
+"""Left, top, right and bottom, 0..1 shares of a picture's width and height."""
+
 
 @dataclass(frozen=True, order=True)
 class TimeSpan:

@@ -7,11 +7,12 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lddu_pipe.events import FacesSeen, FollowedFace
 from lddu_pipe.evidence import ModalitySequence
 from lddu_pipe.types import Modality, Utterance
 
@@ -41,19 +42,6 @@ class FeatureSpec:
     def size(self) -> int:
         """Features of a step."""
         return len(self.names)
-
-
-Box = tuple[float, float, float, float]
-"""Left, top, right and bottom, 0..1 shares of a picture's width and height."""
-
-
-class FollowedFrames(NamedTuple):
-    """Some frames of a video, and the face that was followed in them."""
-
-    steps: ModalitySequence
-    boxes: tuple[Box | None, ...]
-    """Where the face is in the frame of each step, None where there is none; empty where an
-    extractor does not tell."""
 
 
 class Extractor(ABC):
@@ -167,15 +155,26 @@ class FrameExtractor(Extractor):
         """
 
     def follow(
-        self, frames: Iterable[Frame], duration: float, *, face_crops: bool = False
-    ) -> Iterator[FollowedFrames]:
+        self,
+        frames: Iterable[Frame],
+        duration: float,
+        *,
+        face_crops: bool = False,
+        people: int = 1,
+    ) -> Iterator[FacesSeen]:
         """What `extract` gives, in parts, one after the other; each as early as it is known.
 
-        Unless an extractor says otherwise, it is one part at the end.
+        Unless an extractor says otherwise, it is one part at the end, of one face.
+
+        Args:
+            frames: as of `extract`.
+            duration: as of `extract`.
+            face_crops: as of `extract`.
+            people: faces, at most, that are followed at once.
         """
         found = self.extract(frames, duration, face_crops=face_crops)
         if len(found):
-            yield FollowedFrames(found, ())
+            yield FacesSeen((FollowedFace(0, found),), float(found.spans[-1, 1]))
 
     @abstractmethod
     def extract_stills(

@@ -19,8 +19,8 @@ import numpy as np
 from mediapipe.tasks.python import BaseOptions, vision
 from numpy.typing import NDArray
 
-from lddu_pipe.extractors.base import Box
 from lddu_pipe.extractors.faces import quiet_native_log
+from lddu_pipe.types import Box
 
 PROBES = 3  # pictures of a stretch that are asked where the first one alone does not settle it
 SURE = 0.8  # score of a face that stands upright

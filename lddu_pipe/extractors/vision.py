@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lddu_pipe.alignment import concatenate
+from lddu_pipe.events import FacesSeen, FollowedFace
 from lddu_pipe.evidence import ModalitySequence
-from lddu_pipe.extractors.base import Box, FollowedFrames, FrameExtractor
+from lddu_pipe.extractors.base import FrameExtractor
 from lddu_pipe.extractors.expression import (
     EXPRESSIONS,
     FACE_SIZE,
@@ -35,6 +36,7 @@ from lddu_pipe.extractors.faces import (
 from lddu_pipe.extractors.orientation import Orientation, turned, turned_back
 from lddu_pipe.extractors.search import find_faces
 from lddu_pipe.media import Frame
+from lddu_pipe.types import Box
 
 BATCH_SIZE = 64
 LOG_PROBABILITY_FLOOR = -6.0
@@ -135,11 +137,16 @@ class VisionExtractor(FrameExtractor):
         """
         nothing = self._sequence([], self._rows([]), duration)
         parts = self.follow(frames, duration, face_crops=face_crops)
-        return concatenate([nothing, *(part.steps for part in parts)])
+        return concatenate([nothing, *(face.steps for part in parts for face in part.faces)])
 
     def follow(
-        self, frames: Iterable[Frame], duration: float, *, face_crops: bool = False
-    ) -> Generator[FollowedFrames]:
+        self,
+        frames: Iterable[Frame],
+        duration: float,
+        *,
+        face_crops: bool = False,
+        people: int = 1,
+    ) -> Generator[FacesSeen]:
         """Extract features from the frames of one video, in order of time, as they come.
 
         A step lasts from its frame to the next one, at most half a second, so that a gap in the
@@ -167,9 +174,10 @@ class VisionExtractor(FrameExtractor):
         if waiting:
             yield self._part(waiting, duration)
 
-    def _part(self, items: Sequence[_Followed], end: float) -> FollowedFrames:
+    def _part(self, items: Sequence[_Followed], end: float) -> FacesSeen:
         steps = self._sequence(items, self._rows(items), end)
-        return FollowedFrames(steps, tuple(item.box for item in items))
+        face = FollowedFace(0, steps, tuple(item.box for item in items))
+        return FacesSeen((face,), float(steps.spans[-1, 1]))
 
     def _follow(self, frames: Iterable[Frame], *, face_crops: bool) -> Generator[_Followed]:
         """The face that is followed in each frame, once it is known which way is up."""

@@ -20,10 +20,15 @@ from lddu_pipe.segmentation.cutting import (
     utterance_of,
     words_span,
 )
-from lddu_pipe.segmentation.segmenter import Segmenter, clipped, voices_without_words
+from lddu_pipe.segmentation.segmenter import (
+    SHORTEST_GAP,
+    Segmenter,
+    clipped,
+    voices_without_words,
+)
 from lddu_pipe.types import Cue, TimeSpan, Transcript, Utterance
 
-__all__ = ["Segmenter", "cut_transcript", "segment"]
+__all__ = ["SHORTEST_GAP", "Segmenter", "cut_transcript", "segment"]
 
 logger = logging.getLogger(__name__)
 

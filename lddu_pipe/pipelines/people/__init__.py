@@ -1,0 +1,8 @@
+"""Who is in a recording: whose faces are seen, who speaks, and what everybody shows meanwhile."""
+
+from lddu_pipe.pipelines.people.everybody import Everybody
+from lddu_pipe.pipelines.people.largest import LargestFace
+
+People = Everybody | LargestFace
+
+__all__ = ["Everybody", "LargestFace", "People"]
