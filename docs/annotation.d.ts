@@ -23,6 +23,8 @@ export interface Face {
   fps: number;
   /** Left, top, right and bottom as shares of the picture; null where the face was lost. */
   boxes: Array<[number, number, number, number] | null>;
+  /** Whether it never moved: a drawing, a poster, a picture in the picture. */
+  still?: boolean;
 }
 
 /** Each modality of an utterance. */
@@ -132,12 +134,12 @@ export interface UtteranceLayout {
 
 /** The annotation; docs/annotation.md is the contract. */
 export interface AnnotationLayout {
-  schema_version: "2.0";
+  schema_version: "2.1";
   media: SourceInfo;
   model: ModelInfo;
   people: Array<Person>;
   faces: Array<Face>;
-  /** In order of time. */
+  /** In order of their starts; those of one person do not overlap. */
   utterances: Array<UtteranceLayout>;
   provenance: Provenance;
 }

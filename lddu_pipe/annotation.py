@@ -88,6 +88,29 @@ class Annotation:
         values = self.to_dict(schema)
         return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
+    def of(self, person: str) -> Annotation:
+        """What is said of one person alone: the utterances, the faces and the person.
+
+        Args:
+            person: the id, or the name where nobody else has it.
+
+        Raises:
+            UnusableInputError: it is nobody's, or the name of several.
+        """
+        ids = [one.id for one in self.people if one.id == person]
+        ids = ids or [one.id for one in self.people if one.name == person]
+        if len(ids) > 1:
+            raise UnusableInputError(f"{person!r} is the name of {' and '.join(ids)}; give an id")
+        if not ids:
+            known = ", ".join(one.id for one in self.people) or "nobody"
+            raise UnusableInputError(f"{person!r} is not one of the people, who are: {known}")
+        return replace(
+            self,
+            people=[one for one in self.people if one.id in ids],
+            faces=[face for face in self.faces if face.person in ids],
+            utterances=[item for item in self.utterances if item.person in ids],
+        )
+
     def of_path(self, path: str) -> Annotation:
         """The same annotation, with its media called by another path."""
         return replace(self, media=replace(self.media, path=path))

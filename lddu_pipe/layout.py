@@ -80,6 +80,8 @@ class Face:
     """Boxes a second."""
     boxes: tuple[tuple[Share, Share, Share, Share] | None, ...]
     """Left, top, right and bottom as shares of the picture; null where the face was lost."""
+    still: Flag = False
+    """Whether it never moved: a drawing, a poster, a picture in the picture."""
 
 
 @dataclass(frozen=True)
@@ -161,13 +163,13 @@ class UtteranceLayout(Layout):
 class AnnotationLayout(Layout):
     """The annotation; docs/annotation.md is the contract."""
 
-    schema_version: Literal["2.0"]
+    schema_version: Literal["2.1"]
     media: SourceInfo
     model: ModelInfo
     people: list[Person]
     faces: list[Face]
     utterances: list[UtteranceLayout]
-    """In order of time."""
+    """In order of their starts; those of one person do not overlap."""
     provenance: Provenance
 
     @model_validator(mode="after")
@@ -191,23 +193,41 @@ def read(values: Mapping[str, Any]) -> AnnotationLayout:
             f"not an annotation of schema {', '.join(others)} or {last}"
             + ("" if version is None else f", but of {version!r}")
         )
-    current = values if version == SCHEMA_VERSION else _with_blanks(values)
+    older = str(version).startswith("1.")
+    current = {**values, "schema_version": SCHEMA_VERSION}
     try:
-        found = AnnotationLayout.model_validate(current)
+        found = AnnotationLayout.model_validate(_with_blanks(current) if older else current)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place, cause = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
         told = " ".join((f"{place}: {cause}" if place else cause).split())
         raise UnusableInputError(f"a damaged annotation: {told}") from None
-    if version != SCHEMA_VERSION:
+    if older:
         _fill_in(found)
+    elif version == SCHEMA_VERSION:
+        _check_turns(found)
     return found
+
+
+def _check_turns(found: AnnotationLayout) -> None:
+    """Refuse two utterances of one person at a time, which schema 2.0 did not rule out."""
+    latest: dict[str, UtteranceLayout] = {}
+    for item in sorted(found.utterances, key=lambda item: (item.start, item.end)):
+        if item.person is None:
+            continue
+        before = latest.get(item.person, item)
+        if item.start < before.end and before is not item:
+            raise UnusableInputError(
+                f"a damaged annotation: utterances {before.id} and {item.id} of {item.person} "
+                "are at the same time"
+            )
+        latest[item.person] = item
 
 
 def _with_blanks(values: Mapping[str, Any]) -> dict[str, Any]:
     """An annotation of schema 1 in the layout of today, with nothing said in the new fields."""
     blank = {"kind": "text", "person": None, "language": None}
-    known = {**values, "schema_version": SCHEMA_VERSION, "people": [], "faces": []}
+    known = {**values, "people": [], "faces": []}
     if isinstance(values.get("utterances"), list):
         known["utterances"] = [
             {**item, **blank} if isinstance(item, dict) else item for item in values["utterances"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-SchemaVersion = Literal["2.0", "1.2", "1.1", "1.0"]
-SCHEMA_VERSION: SchemaVersion = "2.0"
-SCHEMA_VERSIONS: tuple[SchemaVersion, ...] = ("2.0", "1.2", "1.1", "1.0")
+SchemaVersion = Literal["2.1", "2.0", "1.2", "1.1", "1.0"]
+SCHEMA_VERSION: SchemaVersion = "2.1"
+SCHEMA_VERSIONS: tuple[SchemaVersion, ...] = ("2.1", "2.0", "1.2", "1.1", "1.0")
 """All that are read and written, the newest first."""
 
 _ADDED: Mapping[SchemaVersion, Mapping[str, tuple[str, ...]]] = {
+    "2.1": {"faces": ("still",)},
     "2.0": {"annotation": ("people", "faces"), "utterances": ("kind", "person", "language")},
     "1.2": {"model": ("scales",), "utterances": ("scales",)},
     "1.1": {"utterances": ("label_set",)},
@@ -36,9 +37,10 @@ def in_version(values: Mapping[str, Any], version: SchemaVersion) -> dict[str, A
         unknown = {name for added in later for name in added.get(part, ())}
         return {name: value for name, value in fields.items() if name not in unknown}
 
-    return {
-        **known("annotation", values),
+    parts = {
         "schema_version": version,
         "model": known("model", values["model"]),
+        "faces": [known("faces", item) for item in values["faces"]],
         "utterances": [known("utterances", item) for item in values["utterances"]],
     }
+    return {name: parts.get(name, value) for name, value in known("annotation", values).items()}

@@ -241,7 +241,8 @@ def test_convert_goes_on_after_a_bad_file(tmp_path):
     result = run("convert", bad, lost, good, "-f", "srt", "--json")
     assert result.exit_code == 1
     assert [line for line in result.stderr.splitlines() if "error" in line] == [
-        f"lddu-pipe: error: {bad} is not an annotation of schema 1.0, 1.1, 1.2 or 2.0, but of '9'",
+        f"lddu-pipe: error: {bad} is not an annotation of schema 1.0, 1.1, 1.2, 2.0 or 2.1, "
+        "but of '9'",
         f"lddu-pipe: error: {lost}: No such file or directory",
     ]
     assert json.loads(result.stdout) == {"files": [str(tmp_path / "a.srt")]}

@@ -92,7 +92,7 @@ def test_two_labels_of_ones_own_from_rows_to_a_page(tmp_path: Path) -> None:
     calm, tense = (score["probability"] for score in utterance["emotions"])
     assert calm > 0.5 > tense
     assert set(utterance["label_set"]) <= set(LABELS)
-    assert annotation["schema_version"] == "2.0"
+    assert annotation["schema_version"] == "2.1"
     place = utterance["scales"]["arousal"]
     assert -1 <= place["low"] < place["value"] < 0 < place["high"] - place["low"]
     with (out / "notes.csv").open(encoding="utf-8-sig", newline="") as file:

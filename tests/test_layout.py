@@ -43,7 +43,7 @@ ANNOTATION = Annotation(
     [SPOKEN, prediction("1", "", "sound"), prediction("2", "", "silence")],
     Provenance("2026-01-01T00:00:00+00:00", {}, {}, {"language": "en", "passes": 16}),
     people=[Person("p1", None, 2.5, 1.0)],
-    faces=[Face("f1", "p1", 0.0, 5.0, ((0.41, 0.18, 0.52, 0.39), None))],
+    faces=[Face("f1", "p1", 0.0, 5.0, ((0.41, 0.18, 0.52, 0.39), None), still=True)],
 )
 
 
@@ -52,13 +52,13 @@ def test_the_json_is_the_contract() -> None:
     assert list(values) == [
         *("schema_version", "media", "model", "people", "faces", "utterances", "provenance")
     ]
-    assert values["schema_version"] == "2.0"
+    assert values["schema_version"] == "2.1"
     assert values["people"] == [
         {"id": "p1", "name": None, "seconds_visible": 2.5, "seconds_speaking": 1.0}
     ]
     boxes = [[0.41, 0.18, 0.52, 0.39], None]
     assert values["faces"] == [
-        {"id": "f1", "person": "p1", "start": 0.0, "fps": 5.0, "boxes": boxes}
+        {"id": "f1", "person": "p1", "start": 0.0, "fps": 5.0, "boxes": boxes, "still": True}
     ]
     first = values["utterances"][0]
     assert list(first) == [
@@ -77,13 +77,18 @@ def test_every_version_is_written_and_read(version: str) -> None:
     values = json.loads(ANNOTATION.to_json(version))
     assert values["schema_version"] == version
     first = values["utterances"][0]
-    assert ("people" in values, "kind" in first) == (version == "2.0",) * 2
+    assert ("people" in values, "kind" in first) == (version >= "2.0",) * 2
+    assert [face.get("still") for face in values.get("faces", [])] == {
+        "2.1": [True],
+        "2.0": [None],
+    }.get(version, [])
     assert ("scales" in values["model"], "scales" in first) == (version >= "1.2",) * 2
     assert ("label_set" in first) == (version >= "1.1")
     found = Annotation.from_dict(values)
     assert [item.kind for item in found.utterances] == ["speech", "sound", "silence"]
     assert [item.language for item in found.utterances] == ["en", None, None]
-    assert found.utterances[0].person == ("p1" if version == "2.0" else None)
+    assert found.utterances[0].person == ("p1" if version >= "2.0" else None)
+    assert [face.still for face in found.faces] == [version == "2.1"] * (version >= "2.0")
     assert found.utterances[0].emotions == SPOKEN.emotions
     assert Annotation.from_dict(found.to_dict(version)).to_dict() == found.to_dict()
 
@@ -98,7 +103,9 @@ def test_of_pictures_and_of_text_alone_earlier_versions_tell_the_kind() -> None:
 
 
 def test_there_is_no_other_version() -> None:
-    with pytest.raises(ValueError, match=r"schema is one of 2\.0, 1\.2, 1\.1, 1\.0, not '3'"):
+    with pytest.raises(
+        ValueError, match=r"schema is one of 2\.1, 2\.0, 1\.2, 1\.1, 1\.0, not '3'"
+    ):
         ANNOTATION.to_dict("3")
 
 
@@ -140,6 +147,39 @@ def test_damage_is_told_with_its_place_in_one_line(path, value, cause: str) -> N
 def test_damage_in_an_earlier_version_is_told_in_the_same_way(values, cause: str) -> None:
     with pytest.raises(UnusableInputError, match=f"^a damaged annotation: {cause}"):
         Annotation.from_dict({**ANNOTATION.to_dict("1.0"), **values})
+
+
+def test_two_utterances_of_one_person_at_a_time_are_damage_since_that_was_promised() -> None:
+    at_once = prediction("0.5", "", "silence", person="p1")
+    values = replace(ANNOTATION, utterances=[SPOKEN, at_once])
+    with pytest.raises(UnusableInputError, match=r"utterances 0 and 0\.5 of p1 are at the same"):
+        Annotation.from_dict(values.to_dict())
+    assert len(Annotation.from_dict(values.to_dict("2.0")).utterances) == 2
+    after = replace(ANNOTATION, utterances=[SPOKEN, prediction("1", "", "silence", person="p1")])
+    assert len(Annotation.from_dict(after.to_dict()).utterances) == 2
+
+
+def test_one_person_is_asked_for_by_id_or_by_a_name_that_is_the_only_one() -> None:
+    people = [
+        Person("p1", "Ana", 1.0, 1.0),
+        Person("p2", "Bo", 1.0, 0.0),
+        Person("p3", "Bo", 0, 1),
+    ]
+    together = replace(
+        ANNOTATION,
+        people=people,
+        faces=[*ANNOTATION.faces, Face("f2", "p2", 0.0, 5.0, ())],
+        utterances=[SPOKEN, prediction("1", "", "silence", person="p2")],
+    )
+    ana = together.of("Ana")
+    assert (ana.people, ana.faces) == (people[:1], ANNOTATION.faces)
+    assert [item.id for item in ana.utterances] == ["0"]
+    assert together.of("p1") == ana
+    assert together.of("p3").utterances == []
+    with pytest.raises(UnusableInputError, match="'Bo' is the name of p2 and p3; give an id"):
+        together.of("Bo")
+    with pytest.raises(UnusableInputError, match=r"'p4' is not one of .*: p1, p2, p3$"):
+        together.of("p4")
 
 
 def test_names_of_files_that_are_no_text_read_back() -> None:

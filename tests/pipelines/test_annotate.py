@@ -61,7 +61,7 @@ def test_the_json_keeps_its_contract(sample: Annotation, tmp_path: Path) -> None
     content = json.loads(sample.save(tmp_path / "a.json").read_text())
     assert content == sample.to_dict()
     assert no_nan(content)
-    assert content["schema_version"] == "2.0"
+    assert content["schema_version"] == "2.1"
     AnnotationLayout.model_validate(content)
     assert set(content["media"]) == {"path", "sha256", "duration", "has_audio", "has_video"}
     assert content["model"]["labels"] == LABELS

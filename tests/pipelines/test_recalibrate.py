@@ -64,7 +64,7 @@ def test_label_sets_reach_predictions_and_the_json(checkpoint, tmp_path: Path) -
     annotation = pipe(text="I am so happy to see you, this is wonderful news")
     assert "happy" in annotation.utterances[0].label_set
     content = annotation.to_dict()
-    assert content["schema_version"] == "2.0"
+    assert content["schema_version"] == "2.1"
     assert content["utterances"][0]["label_set"] == list(annotation.utterances[0].label_set)
     plain = EmotionPipeline.from_pretrained(device="cpu", offline=True)(text="I am happy")
     assert "label_set" not in plain.to_dict()["utterances"][0]

@@ -20,7 +20,7 @@ def test_pyarrow_reads_the_table_of_the_annotation(make_annotation):
     annotation = make_annotation()
     table = parquet.read_table(io.BytesIO(WRITER.render(annotation)))
     assert table.schema.equals(SCHEMA)
-    assert table.schema.metadata == {b"model": b"lddu-base-en 0.2.0", b"schema_version": b"2.0"}
+    assert table.schema.metadata == {b"model": b"lddu-base-en 0.2.0", b"schema_version": b"2.1"}
     read = table.to_pandas()
     assert set(read.pop("media")) == {annotation.media.path}
     expected = annotation.to_dataframe().dropna(axis="columns", how="all")

@@ -40,7 +40,7 @@ def annotation(make_annotation) -> Annotation:
 def test_json_has_scales_and_reads_back(annotation: Annotation, make_annotation) -> None:
     text = annotation.to_json()
     values = json.loads(text)
-    assert values["schema_version"] == "2.0"
+    assert values["schema_version"] == "2.1"
     assert values["model"]["scales"] == list(NAMES)
     first, second = values["utterances"]
     assert first["scales"] == {

@@ -100,7 +100,7 @@ def batch(folder, tmp_path):
         retry_failed=False,
         on_start=lambda: None,
         limit=None,
-        schema="2.0",
+        schema="2.1",
     ):
         given = settings or PipelineSettings()
         plan = Plan(str(tmp_path / "out"), formats, settings=given, schema=schema)
@@ -132,10 +132,10 @@ def test_results_of_an_earlier_schema_are_kept_and_read(batch, tmp_path):
     reasons, *_ = batch(schema="1.1", formats=("json", "html"))
     assert reasons == {"a": "new format", "deep/b": "new format"}
     assert path.read_bytes() == old
-    assert b'"schema_version":"2.0"' in path.with_suffix(".html").read_bytes()
+    assert b'"schema_version":"2.1"' in path.with_suffix(".html").read_bytes()
     reasons, *_ = batch()
     assert reasons["a"] == "another configuration"
-    assert json.loads(path.read_bytes())["schema_version"] == "2.0"
+    assert json.loads(path.read_bytes())["schema_version"] == "2.1"
 
 
 def test_everything_is_done_once(batch, tmp_path):
