@@ -25,6 +25,14 @@ class StreamOpened:
     """Modalities that all utterances lack, as is known before any is judged, and why."""
 
 
+class Turn(NamedTuple):
+    """A stretch in which one voice is heard."""
+
+    span: TimeSpan
+    voice: int | None
+    """Its number, from 0 in order of appearance; None where voices are not told apart."""
+
+
 @dataclass(frozen=True)
 class WordsHeard:
     """What was said since the event before."""
@@ -37,6 +45,8 @@ class WordsHeard:
     """Where a voice is heard between words, however briefly."""
     until: float = 0.0
     """Seconds of the media up to which everything that was said has been told."""
+    turns: tuple[Turn, ...] = ()
+    """Which voice is heard where, as far as voices are told apart."""
     language: str | None = None
     """Of the words, ISO 639-1, where known."""
 
@@ -49,11 +59,11 @@ class FollowedFace(NamedTuple):
     steps: ModalitySequence
     """A row a frame that was looked at, valid where an expression can be read."""
     boxes: tuple[Box | None, ...] = ()
-    """Where it is at each step, also where no expression can be read; None where it was lost, empty
-    where nobody tells."""
+    """Where it is at each step, also where no expression can be read; None where it was lost;
+    empty where nobody tells."""
     heights: NDArray[np.float32] | None = None
-    """(steps,) float32: pixels of the face in the picture that was looked at, 0 where there is none;
-    None where nobody tells."""
+    """(steps,) float32: pixels of the face in the picture that was looked at, 0 where there is
+    none; None where nobody tells."""
     still: bool = False
     """It has not moved so far: a drawing, a poster, a picture in the picture."""
     identity: NDArray[np.float32] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 import numpy as np
@@ -64,6 +64,15 @@ class ModalitySequence(Steps):
         if (self.spans[:, 1] < self.spans[:, 0]).any():
             raise ValueError(f"{self.modality} has a step that ends before it starts")
 
+    def rows(self, chosen: slice | NDArray[np.bool_] | NDArray[np.intp]) -> ModalitySequence:
+        """Some of the steps, by place or one truth each."""
+        return replace(
+            self,
+            values=self.values[chosen],
+            spans=self.spans[chosen],
+            valid=self.valid[chosen],
+        )
+
 
 class Reason(Enum):
     """Why a modality is absent; the value is what people read. docs/annotation.md says when."""
@@ -81,6 +90,8 @@ class Reason(Enum):
     PICTURES_NOT_GIVEN = "no pictures given"
     NO_PICTURE = "no picture at this time"
     NO_FACE = "no face found"
+    NOT_IN_VIEW = "who speaks is not in view"
+    UNREADABLE = "a face that is too small, blurred or turned away to be read"
     TRANSCRIPT_ALONE = "a transcript was given alone"
     NOTHING_AT_WORDS = "nothing at any word"
     NOT_IN_ROW = "not in the row"

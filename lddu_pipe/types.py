@@ -221,3 +221,5 @@ class Utterance:
     """Of the text, ISO 639-1, where known."""
     person: str | None = None
     """The id of who is seen or heard, one of the annotation's people, where known."""
+    voice: int | None = None
+    """Which of the voices that are told apart is heard, from 0, where known."""

@@ -122,7 +122,7 @@ _MEBIBYTE = 1 << 20
     help="Output folder of a batch, to be looked through and corrected in a browser; whoever may "
     "call sees it, and its media.",
 )
-@pipeline_options("recogniser")
+@pipeline_options("people", "recogniser")
 @message_options
 def serve(
     host: str,

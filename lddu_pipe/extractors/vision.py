@@ -158,6 +158,7 @@ class VisionExtractor(FrameExtractor):
             frames: time and picture of each; used as they come and not kept for long.
             duration: seconds, the end of the last frame.
             face_crops: the frames are already cut to a face; see `extract_stills`.
+            people: faces, at most, that are followed at once.
 
         Yields:
             (frames, features) each, one after the other; frames without a face are not valid,

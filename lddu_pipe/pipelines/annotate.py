@@ -245,7 +245,7 @@ class EmotionPipeline:
             if said is None and opened.waveform is not None:
                 said = Transcript((), self.extractors.speech.name, self.extractors.speech.language)
             provenance = self.provenance(said, media=opened.media, notes=notes)
-            yield StreamEnded(provenance, stream.followed.people, stream.followed.faces)
+            yield StreamEnded(provenance, stream.people.people, stream.people.faces)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -61,32 +61,21 @@ def read_and_listen(
 
 
 class FaceSteps:
-    """What the followed face showed, as long as it may still be asked for."""
+    """What a face showed, as long as it may still be asked for."""
 
-    def __init__(self, *, still: bool) -> None:
-        """Hold nothing yet.
-
-        Args:
-            still: there is one step, of a picture, which is there all the time.
-        """
-        self._still = still
+    def __init__(self) -> None:
+        """Hold nothing yet."""
         self._parts: list[ModalitySequence] = []
 
     def add(self, steps: ModalitySequence) -> None:
         """Hold steps that come after all others."""
-        self._parts.append(steps)
+        if len(steps):
+            self._parts.append(steps)
 
-    def during(self, utterance: Utterance) -> Evidence:
-        """The steps of an utterance; those that are over when it begins are let go."""
-        self._parts = [
-            part
-            for part in self._parts
-            if self._still or part.spans[-1, 1] >= utterance.span.start
-        ]
-        if not self._parts:
-            return Absent(Reason.NO_PICTURE)
-        steps = concatenate(self._parts)
-        return look_up(show_throughout(steps, utterance) if self._still else steps, utterance)
+    def since(self, moment: float) -> ModalitySequence | None:
+        """What is held of the time since `moment`, if anything; all before it is let go."""
+        self._parts = [part for part in self._parts if part.spans[-1, 1] >= moment]
+        return concatenate(self._parts) if self._parts else None
 
 
 def look_up(vision: ModalitySequence | None, utterance: Utterance) -> Evidence:
@@ -160,12 +149,7 @@ def cut_sequence(sequence: ModalitySequence, utterance: Utterance) -> ModalitySe
     chosen = (starts >= span.start) & (starts < span.end)
     if not chosen.any():
         chosen = (starts <= span.start) & (ends >= span.start)
-    return replace(
-        sequence,
-        values=sequence.values[chosen],
-        spans=sequence.spans[chosen],
-        valid=sequence.valid[chosen],
-    )
+    return sequence.rows(chosen)
 
 
 def show_throughout(still: ModalitySequence, utterance: Utterance) -> ModalitySequence:

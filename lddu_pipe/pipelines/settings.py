@@ -81,6 +81,16 @@ class PipelineSettings:
     max_duration: float = field(
         default=15.0, metadata=_about("Seconds, at most, of an utterance.", 1, 60)
     )
+    people: int = field(
+        default=6,
+        metadata=_about(
+            "People in view, at most, who are followed at once. 1: the largest face, which is "
+            "taken to be the one who speaks.",
+            1,
+            16,
+            metavar="N",
+        ),
+    )
     recogniser: str = field(
         default=RECOGNISER,
         metadata=_about(

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
-from lddu_pipe.events import Event, FacesSeen, UnitClosed, UnitJudged, WordsHeard
+from lddu_pipe.events import Event, FacesSeen, FollowedFace, UnitClosed, UnitJudged, WordsHeard
 from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.pipelines.components import Extractors
 from lddu_pipe.pipelines.concurrency import interleave
-from lddu_pipe.pipelines.people import FollowedFace
+from lddu_pipe.pipelines.people import Everybody, LargestFace, People
+from lddu_pipe.pipelines.people.identity import PersonFinder
+from lddu_pipe.pipelines.people.speaking import SpeakerFinder
 from lddu_pipe.pipelines.predict import Predictor
-from lddu_pipe.pipelines.samples import FaceSteps, make_sample, read_and_listen
+from lddu_pipe.pipelines.samples import make_sample, read_and_listen
 from lddu_pipe.pipelines.settings import Hook, PipelineSettings
 from lddu_pipe.pipelines.sources import Source
 from lddu_pipe.pipelines.voices import listen_to_all
@@ -57,8 +59,10 @@ class Stream:
         self._predictor = predictor
         self._settings = settings
         self._hook = hook
-        self._faces = FaceSteps(still=source.still)
-        self.followed = FollowedFace(source.fps)
+        self._count = 0
+        """Utterances that are closed."""
+        self.people = self._meet()
+        self._alone = isinstance(self.people, LargestFace)
         self._without_words = Reason.NO_WORDS if source.transcript else Reason.NO_SPEECH
         said = source.transcript
         listens = said is None and source.waveform is not None
@@ -75,58 +79,63 @@ class Stream:
             max_duration=settings.max_duration,
             window=min(settings.window, settings.max_duration),
             join=said is None or said.running,
-            watched=looks and not source.still,
+            watched=looks and not source.still and self._alone,
         )
-        if not listens:
-            self._segmenter.take([] if said is None else self._cut(said))
+        if not listens and said is not None:
+            self.people.hear(WordsHeard(said.cues, said.unrecognised, until=math.inf))
+            self._segmenter.take(self._cut(said))
+        elif not listens:
+            self._segmenter.take([])
 
     def __iter__(self) -> Generator[Event]:
         """Listen, look and judge."""
-        waiting: deque[Utterance] = deque()
         with interleave(self._producers) as news:
             for item in news:
                 self._take(item)
                 yield item
-                yield from self._advance(waiting)
+                yield from self._advance()
         self._segmenter.end()
         self._heard_until = self._seen_until = math.inf
-        yield from self._advance(waiting)
+        yield from self._advance()
+
+    def _meet(self) -> People:
+        if self._settings.people == 1 or self._source.still:
+            return LargestFace(self._source.fps, still=self._source.still)
+        window = min(self._settings.window, self._settings.max_duration)
+        finders = PersonFinder(), SpeakerFinder()
+        return Everybody(self._source.fps, window, *finders, self._source.waveform)
 
     def _take(self, item: WordsHeard | FacesSeen) -> None:
         """Let everybody know of news."""
         if isinstance(item, WordsHeard):
             self._segmenter.hear(item)
+            self.people.hear(item)
             self._heard_until = item.until
         else:
-            if item.steps is not None:
-                self._faces.add(item.steps)
-            self.followed.add(item)
-            faces = () if item.steps is None else _shown(item)
-            self._segmenter.see(faces, item.until)
+            self.people.see(item)
+            if self._alone:
+                self._segmenter.see(_shown(item), item.until)
             self._seen_until = item.until
         self._tell(LOOK if self._seen_until < self._heard_until else TRANSCRIBE, item)
 
-    def _advance(self, waiting: deque[Utterance]) -> Iterator[Event]:
+    def _advance(self) -> Iterator[Event]:
         """Judge the utterances of which everything is known."""
         for closed in self._segmenter.closed():
-            utterance = replace(closed, kind=self._source.info.kind(closed.kind))
-            waiting.append(utterance)
-            yield UnitClosed(utterance)
+            self.people.take(replace(closed, kind=self._source.info.kind(closed.kind)))
+        known = (self._segmenter.begin, self._heard_until, self._seen_until)
         # Texts alone are all there at once. What else is known together depends on how quick the
         # threads are, on which no figure may depend, not even in the last decimal.
         together = 1 if self._producers else self._settings.batch_size
-        while waiting and waiting[0].span.end <= self._seen_until:
-            chosen = [waiting.popleft() for _ in range(min(together, len(waiting)))]
-            for prediction in self._judge(chosen):
+        decided = self.people.decided(*known)
+        while batch := list(islice(decided, together)):
+            utterances = []
+            for item in batch:
+                utterances.append(replace(item, id=f"{self._count:04d}"))
+                self._count += 1
+                yield UnitClosed(utterances[-1])
+            for prediction in self._judge(utterances):
                 self._tell(JUDGE, prediction)
-                yield UnitJudged(self._with_person(prediction))
-
-    def _with_person(self, prediction: Prediction) -> Prediction:
-        """Whose an utterance is, where that is known: of somebody who is only seen."""
-        utterance = prediction.utterance
-        if utterance.kind not in ("silence", "still") or "vision" in prediction.missing:
-            return prediction
-        return replace(prediction, utterance=replace(utterance, person=self.followed.person))
+                yield UnitJudged(prediction)
 
     def _judge(self, utterances: Sequence[Utterance]) -> list[Prediction]:
         sound = self._source.waveform if "audio" not in self.missing else None
@@ -141,7 +150,7 @@ class Stream:
             [
                 make_sample(
                     utterance,
-                    item | {"vision": self._faces.during(utterance)},
+                    item | {"vision": self.people.face_of(utterance)},
                     self.missing,
                     aligned=self._settings.aligned,
                 )
@@ -169,11 +178,11 @@ class Stream:
             if self._source.still:
                 images = (frame.image for frame in frames)
                 (steps,) = vision.extract_stills(images, face_crops=False)
-                yield FacesSeen(steps, math.inf)
+                yield FacesSeen((FollowedFace(0, steps),), math.inf)
                 return
-            for steps, boxes in vision.follow(frames, self._source.info.duration):
-                yield FacesSeen(steps, float(steps.spans[-1, 1]), boxes)
-            yield FacesSeen(None, math.inf)
+            duration, people = self._source.info.duration, self._settings.people
+            yield from vision.follow(frames, duration, people=people)
+            yield FacesSeen((), math.inf)
         finally:
             close = getattr(frames, "close", None)
             if close is not None:  # of a file: ffmpeg ends with it
@@ -202,7 +211,8 @@ class Stream:
 
 def _shown(item: FacesSeen) -> list[TimeSpan]:
     """Where a face is seen."""
-    steps = item.steps
-    if steps is None:
-        return []
-    return [TimeSpan(*map(float, span)) for span in steps.spans[steps.valid]]
+    return [
+        TimeSpan(*map(float, span))
+        for face in item.faces
+        for span in face.steps.spans[face.steps.valid]
+    ]

@@ -123,6 +123,14 @@ class Segmenter:
         self._seen_until = math.inf
         self._ended = True
 
+    @property
+    def begin(self) -> float:
+        """No utterance that is still to be closed begins earlier, in seconds of the media."""
+        if self._ended:
+            return math.inf
+        held = [item.span.start for item in (*self._held[:1], *self._spoken[:1])]
+        return min([self._spoken_until, *held, math.inf if self._media is None else self._covered])
+
     def closed(self) -> Iterator[Utterance]:
         """The utterances that have become final since this was last asked."""
         if self._media is None:

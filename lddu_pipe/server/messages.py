@@ -20,6 +20,7 @@ OPTIONS_EXAMPLE: Example = {
     "fps": 5.0,
     "window": None,
     "aligned": None,
+    "people": None,
     "audio_track": None,
     "video_track": None,
     "speakers": None,

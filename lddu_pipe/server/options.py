@@ -35,6 +35,7 @@ class JobOptions(BaseModel):
     fps: float | None = _option("fps")
     window: float | None = _option("window")
     aligned: Annotated[bool | None, BeforeValidator(_truth)] = _option("aligned")
+    people: int | None = _option("people")
     audio_track: str | None = _option("audio_track")
     video_track: str | None = _option("video_track")
     speakers: Speakers | None = _option("speakers")

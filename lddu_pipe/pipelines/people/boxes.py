@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from lddu_pipe.annotation import Face
 from lddu_pipe.events import FollowedFace
+from lddu_pipe.types import TimeSpan
 
 FARTHEST = 0.75
 """Boxes are told at even times; a frame stands for one that is up to so many steps away."""
@@ -33,7 +34,7 @@ class Boxes:
 
     def add(self, face: FollowedFace) -> None:
         """Take in what was seen of the face next."""
-        if not face.boxes:
+        if not face.boxes or not len(face.steps):
             return
         self.still = face.still
         boxes = np.array([box or [np.nan] * 4 for box in face.boxes], np.float32).reshape(-1, 4)
@@ -44,6 +45,16 @@ class Boxes:
         self._boxes.append(boxes)
         spans = face.steps.spans[shown]
         self.visible += float((spans[:, 1] - spans[:, 0]).sum())
+
+    def shown(self, span: TimeSpan) -> bool:
+        """Whether the face is seen in a span of the media."""
+        for times, boxes in zip(reversed(self._times), reversed(self._boxes), strict=True):
+            inside = (times >= span.start) & (times < span.end)
+            if (inside & ~np.isnan(boxes[:, 0])).any():
+                return True
+            if times[0] < span.start:
+                return False
+        return False
 
     def face(self, name: str, person: str) -> Face:
         """The face, from the first frame in which it is seen to the last; it is seen somewhere.

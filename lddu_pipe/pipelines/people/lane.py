@@ -100,7 +100,7 @@ class Lane:
         else:
             return None
         moment = self._change(starts[:count] - starts[0], latest) or otherwise
-        taken = int(np.searchsorted(starts[:count] - starts[0], moment - 1e-9))
+        taken = max(1, int(np.searchsorted(starts[:count] - starts[0], moment - 1e-9)))
         if taken == count:
             return count, float(ends[count - 1])
         return taken, min(float(ends[taken - 1]), float(starts[taken]))

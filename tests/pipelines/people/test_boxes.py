@@ -1,22 +1,23 @@
-"""Who was seen, when and where, out of the frames of a stream."""
+"""Where a face was, and what is said of the largest one."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from lddu_pipe.events import FacesSeen
+from lddu_pipe.events import FacesSeen, FollowedFace
 from lddu_pipe.evidence import ModalitySequence
-from lddu_pipe.extractors.base import Box
 from lddu_pipe.extractors.orientation import turned, turned_back
 from lddu_pipe.extractors.vision import share_of
-from lddu_pipe.pipelines.people import FollowedFace
+from lddu_pipe.pipelines.people import LargestFace
+from lddu_pipe.pipelines.people.boxes import Boxes
+from lddu_pipe.types import Box, TimeSpan
 
-HERE: Box = (0.1, 0.2, 0.3, 0.4)
-THERE: Box = (0.5, 0.2, 0.7, 0.4)
+HERE: Box = (0.125, 0.25, 0.375, 0.5)
+THERE: Box = (0.5, 0.25, 0.75, 0.5)
 
 
-def seen(times: list[float], boxes: list[Box | None], length: float = 0.1) -> FacesSeen:
+def seen(times: list[float], boxes: list[Box | None], length: float = 0.1) -> FollowedFace:
     spans = np.array([[time, time + length] for time in times])
     valid = np.array([box is not None for box in boxes])
     values = np.zeros((len(times), 1), np.float32)
@@ -28,30 +29,32 @@ def seen(times: list[float], boxes: list[Box | None], length: float = 0.1) -> Fa
         feature_names=("x",),
         fingerprint="vision:0",
     )
-    return FacesSeen(steps, times[-1], tuple(boxes))
+    return FollowedFace(0, steps, tuple(boxes))
 
 
 def test_a_face_has_a_box_at_even_times_from_the_first_to_the_last() -> None:
-    face = FollowedFace(10.0)
-    assert (face.people, face.faces, face.person) == ((), (), None)
+    boxes = Boxes(10.0)
     # Frames come a little early and late, one is missing, and there is nobody at either end.
-    face.add(seen([0.0, 0.11, 0.19], [None, HERE, HERE]))
-    face.add(seen([0.42, 0.5, 0.6], [THERE, None, THERE]))
-    face.add(seen([0.7], [None]))
-    face.add(FacesSeen(None, 9.0))
-    (person,), (found,) = face.people, face.faces
-    assert (person.id, found.id, found.person) == ("p1", "f1", "p1")
-    assert person.seconds_visible == pytest.approx(0.4)
+    boxes.add(seen([0.0, 0.11, 0.19], [None, HERE, HERE]))
+    boxes.add(seen([0.42, 0.5, 0.6], [THERE, None, THERE]))
+    boxes.add(seen([0.7], [None]))
+    found = boxes.face("f3", "p2")
+    assert (found.id, found.person, found.still) == ("f3", "p2", False)
+    assert boxes.visible == pytest.approx(0.4)
     assert (found.start, found.fps) == (0.11, 10.0)
     assert found.boxes == (HERE, HERE, None, THERE, None, THERE)
+    spans = [(0.0, 0.1), (0.1, 0.15), (0.25, 0.4), (0.45, 0.55), (0.6, 9.0), (0.65, 9.0)]
+    shown = [boxes.shown(TimeSpan(*span)) for span in spans]
+    assert shown == [False, True, False, False, True, False]
 
 
 def test_one_frame_is_one_box_and_frames_without_boxes_are_nobody() -> None:
-    face = FollowedFace(10.0)
-    face.add(FacesSeen(seen([0.0, 0.1], [HERE, HERE]).steps, 0.2))
-    assert face.people == ()
-    face.add(seen([3.0], [HERE]))
-    assert face.faces[0].boxes == (HERE,)
+    largest = LargestFace(10.0, still=False)
+    largest.see(FacesSeen((FollowedFace(0, seen([0.0, 0.1], [HERE, HERE]).steps),), 0.2))
+    assert (largest.people, largest.faces) == ((), ())
+    largest.see(FacesSeen((seen([3.0], [HERE]),), 3.1))
+    (person,), (face,) = largest.people, largest.faces
+    assert (person.id, face.id, face.person, face.boxes) == ("p1", "f1", "p1", (HERE,))
 
 
 @pytest.mark.parametrize("turns", range(4))

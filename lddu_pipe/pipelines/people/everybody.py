@@ -1,0 +1,300 @@
+"""Everybody: each has a face, a voice or both, and utterances of their own."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lddu_pipe.alignment import concatenate
+from lddu_pipe.annotation import Face, Person
+from lddu_pipe.events import FacesSeen, Turn, WordsHeard
+from lddu_pipe.evidence import Absent, Evidence, ModalitySequence, Present, Reason
+from lddu_pipe.extractors.prosody import SAMPLE_RATE
+from lddu_pipe.media import WaveformLike
+from lddu_pipe.pipelines.people.articulation import MOUTH
+from lddu_pipe.pipelines.people.boxes import Boxes
+from lddu_pipe.pipelines.people.identity import PATIENCE, PersonFinder
+from lddu_pipe.pipelines.people.lane import Lane
+from lddu_pipe.pipelines.people.speaking import SpeakerFinder
+from lddu_pipe.pipelines.samples import FaceSteps, look_up
+from lddu_pipe.segmentation import SHORTEST_GAP
+from lddu_pipe.types import TimeSpan, Utterance
+
+FIRST_NAMED = 1_000_000
+"""The number of the first voice that has a name; others are counted from 0."""
+SPOKEN = ("speech", "sound", "text")
+"""Kinds of utterances that are somebody's who speaks."""
+HORIZON = 20.0
+"""Seconds after an utterance that are heard and seen before it is decided whose it is. Nothing
+later counts, so that it does not matter whether hearing or seeing is quicker."""
+
+
+@dataclass
+class _Track:
+    """A face that is followed."""
+
+    boxes: Boxes
+    steps: FaceSteps = field(default_factory=FaceSteps)
+    """What may still be asked for."""
+    unassigned: list[ModalitySequence] = field(default_factory=list)
+    """Steps that are in nobody's lane yet."""
+    person: str | None = None
+    """The id of whose face it is, once that is settled."""
+
+    def take(self, until: float) -> list[ModalitySequence]:
+        """Let go of the unassigned steps that begin before a moment."""
+        counts = [int(np.searchsorted(part.spans[:, 0], until)) for part in self.unassigned]
+        parts = list(zip(self.unassigned, counts, strict=True))
+        self.unassigned = [part.rows(slice(count, None)) for part, count in parts]
+        self.unassigned = [part for part in self.unassigned if len(part)]
+        return [part.rows(slice(count)) for part, count in parts if count]
+
+
+class Everybody:
+    """Decides whose each utterance is, and makes utterances of what the others show meanwhile.
+
+    An utterance is decided when everything up to `HORIZON` after its end has been heard and seen.
+    People get their ids in order of appearance.
+    """
+
+    def __init__(
+        self,
+        fps: float,
+        window: float,
+        persons: PersonFinder,
+        speakers: SpeakerFinder,
+        sound: WaveformLike | None,
+    ) -> None:
+        """Nobody is seen or heard yet.
+
+        Args:
+            fps: frames a second that are looked at.
+            window: seconds, at most, of an utterance of somebody who is only seen.
+            persons: says whose each face is.
+            speakers: says whose each voice is.
+            sound: (samples,) float32 mono at 16 kHz of the media, where there is any.
+        """
+        self._fps = fps
+        self._window = window
+        self._persons = persons
+        self._speakers = speakers
+        self._sound: WaveformLike = np.zeros(0, np.float32) if sound is None else sound
+        self._listened = 0
+        """Samples that were listened to."""
+        self._voices: dict[Hashable, int] = {}
+        """Numbers of voices, by number or name."""
+        self._spoken: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        """Seconds for which a voice was somebody's in view."""
+        self._tracks: dict[int, _Track] = {}
+        self._pictures_until = 0.0
+        self._ids: dict[Hashable, str] = {}
+        """Of people, by the number of a face's person, or by voice."""
+        self._names: dict[str, str] = {}
+        """Of speakers, by id, where a transcript or a channel names them."""
+        self._lanes: dict[str, Lane] = {}
+        self._speaking: dict[str, float] = defaultdict(float)
+        """Seconds."""
+        self._waiting: deque[Utterance] = deque()
+        """In order of start, not decided yet."""
+        self._ready: list[Utterance] = []
+        """Decided; something that begins earlier may follow."""
+        self._told = 0.0
+        """Seconds before which nothing is asked for any more."""
+
+    def hear(self, heard: WordsHeard) -> None:
+        """Take in what is heard next."""
+        cues = [cue for cue in (*heard.cues, *heard.unrecognised) if cue.span.duration]
+        turns = [Turn(cue.span, self._voice(cue.speaker)) for cue in cues]
+        if not any(cue.speaker for cue in cues):
+            turns = list(heard.turns) or turns
+        self._speakers.hear(turns, np.zeros(0, np.float32))
+
+    def see(self, seen: FacesSeen) -> None:
+        """Take in who is seen next."""
+        for face in seen.faces:
+            track = self._tracks.setdefault(face.track, _Track(Boxes(self._fps)))
+            track.boxes.add(face)
+            track.steps.add(face.steps)
+            track.unassigned.append(face.steps)
+            shown = np.array([box is not None for box in face.boxes], np.bool_)
+            if shown.any():
+                spans = face.steps.spans[shown]
+                span = TimeSpan(float(spans[0, 0]), float(spans[-1, 1]))
+                self._persons.see(face.track, span, face.identity)
+                mouth = _mouth(face.steps)
+                read = face.steps.valid if mouth is not None else ~shown
+                mouth = np.zeros((len(shown), len(MOUTH)), np.float32) if mouth is None else mouth
+                self._speakers.see(
+                    *(face.track, face.steps.spans[shown, 0], mouth[shown], read[shown]),
+                    still=face.still,
+                )
+        self._persons.settle(seen.until)
+        if np.isfinite(seen.until):
+            self._pictures_until = seen.until
+
+    def take(self, utterance: Utterance) -> None:
+        """Take in an utterance, in order of start."""
+        self._waiting.append(utterance)
+
+    def decided(self, begin: float, heard: float, seen: float) -> Iterator[Utterance]:
+        """The utterances that are decided, in order of start; each is to be judged at once.
+
+        Args:
+            begin: seconds of the media before which no later utterance begins.
+            heard: seconds of the media up to which everything was heard.
+            seen: the same of what was seen.
+        """
+        for track in self._tracks.values():
+            track.steps.since(self._told)
+        known = min(heard, seen) - HORIZON
+        while self._waiting and self._waiting[0].span.end <= known:
+            self._decide(self._waiting.popleft())
+        until = min(self._waiting[0].span.start if self._waiting else begin, known)
+        self._watch(until)
+        told = min([until, *(lane.begin for lane in self._lanes.values())])
+        self._ready.sort(key=lambda item: (item.span, item.person or ""))
+        while self._ready and self._ready[0].span.start < told:
+            yield self._ready.pop(0)
+        self._told = told
+
+    def face_of(self, utterance: Utterance) -> Evidence:
+        """What the face of an utterance's person shows in it, or why nothing."""
+        own = [track for track in self._tracks.values() if track.person == utterance.person]
+        held = [track.steps.since(self._told) for track in own if utterance.person]
+        parts = [steps for steps in held if steps is not None]
+        if parts:
+            steps = concatenate(parts)
+            order = np.argsort(steps.spans[:, 0], kind="stable")
+            found = look_up(steps.rows(order), utterance)
+            if isinstance(found, Present):
+                return found
+        if utterance.person and self._in_view(utterance.span, own):
+            return Absent(Reason.UNREADABLE)
+        if self._in_view(utterance.span, self._tracks.values()):
+            return Absent(Reason.NOT_IN_VIEW if utterance.kind in SPOKEN else Reason.UNREADABLE)
+        over = utterance.span.start >= self._pictures_until
+        return Absent(Reason.NO_PICTURE if over else Reason.NO_FACE)
+
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """Who is seen or heard, in order of appearance."""
+        spoken, visible = self._speaking, defaultdict[str | None, float](float)
+        for track in self._tracks.values():
+            visible[track.person] += track.boxes.visible
+        known: dict[Hashable, str | None] = dict(enumerate(self._persons.names))
+        return tuple(
+            Person(name, known.get(key) or self._names.get(name), visible[name], spoken[name])
+            for key, name in self._ids.items()
+        )
+
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        """Their faces, in order of appearance."""
+        seen = [track for track in self._tracks.values() if track.person and track.boxes.visible]
+        seen.sort(key=lambda track: track.boxes.start)
+        return tuple(
+            track.boxes.face(f"f{number}", track.person or "")
+            for number, track in enumerate(seen, 1)
+        )
+
+    def _decide(self, utterance: Utterance) -> None:
+        """Find out whose an utterance is."""
+        span = utterance.span
+        self._settle(span.start)
+        if utterance.kind not in SPOKEN:
+            # What the people in view show meanwhile is in utterances of their own.
+            if not self._readable(span):
+                self._ready.append(utterance)
+            return
+        person = self._speaker_of(utterance)
+        if person is not None:
+            if utterance.speaker is not None:
+                self._names.setdefault(person, utterance.speaker)
+            self._speaking[person] += span.duration
+            self._lane(person).speak(span)
+        self._ready.append(replace(utterance, person=person))
+
+    def _speaker_of(self, utterance: Utterance) -> str | None:
+        until = utterance.span.end + HORIZON
+        end = round(until * SAMPLE_RATE)
+        self._speakers.hear((), self._sound[self._listened : end])
+        self._listened = max(self._listened, end)
+        voice = utterance.voice if utterance.speaker is None else self._voice(utterance.speaker)
+        # Vision may be ahead: of faces that appear late nobody may know whose they are.
+        people = {
+            number: person
+            for number, track in self._tracks.items()
+            if track.boxes.start + PATIENCE <= until
+            and (person := self._persons.person(number)) is not None
+        }
+        track = self._speakers.who(utterance.span, voice, until, people)
+        if track is not None:
+            found = self._id(people[track])
+            if voice is not None:
+                self._spoken[voice][found] += utterance.span.duration
+            return found
+        if voice is None:
+            return None
+        known = self._spoken[voice]
+        return max(known, key=lambda one: known[one]) if known else self._id(("voice", voice))
+
+    def _voice(self, speaker: str | None) -> int | None:
+        """The number of a voice that has a name."""
+        if speaker is None:
+            return None
+        return self._voices.setdefault(speaker, FIRST_NAMED + len(self._voices))
+
+    def _watch(self, until: float) -> None:
+        """Make utterances of what people show who do not speak, up to a moment that is decided."""
+        self._settle(until)
+        for track in self._tracks.values():
+            if track.person is not None:
+                for steps in track.take(until):
+                    self._lane(track.person).see(steps)
+        for person, lane in self._lanes.items():
+            self._ready += [
+                Utterance("", span, kind="silence", person=person) for span in lane.closed(until)
+            ]
+
+    def _settle(self, before: float) -> None:
+        """Give an id to everybody whose face appears before a moment."""
+        new = [
+            (track.boxes.start, number)
+            for number, track in self._tracks.items()
+            if track.person is None and track.boxes.visible and track.boxes.start < before
+        ]
+        for _, number in sorted(new):
+            self._tracks[number].person = self._id(self._persons.person(number))
+
+    def _id(self, key: Hashable) -> str:
+        return self._ids.setdefault(key, f"p{len(self._ids) + 1}")
+
+    def _lane(self, person: str) -> Lane:
+        return self._lanes.setdefault(person, Lane(self._window))
+
+    @staticmethod
+    def _in_view(span: TimeSpan, tracks: Iterable[_Track]) -> bool:
+        return any(track.boxes.shown(span) for track in tracks)
+
+    def _readable(self, span: TimeSpan) -> bool:
+        """Whether somebody's expression can be read long enough for an utterance."""
+        for track in self._tracks.values():
+            steps = track.steps.since(self._told)
+            if steps is not None:
+                inside = (steps.spans[:, 0] >= span.start) & (steps.spans[:, 0] < span.end)
+                read = steps.spans[inside & steps.valid]
+                if (read[:, 1] - read[:, 0]).sum() >= SHORTEST_GAP:
+                    return True
+        return False
+
+
+def _mouth(steps: ModalitySequence) -> NDArray[np.float32] | None:
+    """The mouth's shape at each step, (steps, len(MOUTH)); None where features do not tell."""
+    places = {name: place for place, name in enumerate(steps.feature_names)}
+    if not all(name in places for name in MOUTH):
+        return None
+    return steps.values[:, [places[name] for name in MOUTH]]
