@@ -31,7 +31,8 @@ __all__ = [
 ]
 
 COLUMNS = (
-    *("utterance", "kind", "person", "start", "end", "speaker", "language", "text"),
+    *("utterance", "kind", "person", "person_name", "start", "end"),
+    *("speaker", "language", "text"),
     *(f"has_{name}" for name in MODALITIES),
     *("label", "probability", "decision", "confidence", "aleatoric", "epistemic"),
 )
@@ -183,11 +184,13 @@ class Annotation:
 
         The place on a scale is the same in all rows of an utterance, and None where unknown.
         """
+        names = {person.id: person.name for person in self.people}
         return [
             {
                 "utterance": prediction.id,
                 "kind": prediction.kind,
                 "person": prediction.person,
+                "person_name": names.get(prediction.person or ""),
                 "start": prediction.start,
                 "end": prediction.end,
                 "speaker": prediction.speaker,

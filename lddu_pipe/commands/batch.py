@@ -155,7 +155,8 @@ def batch(
 
     Afterwards index.html shows every file and what was found, in any browser; with the format
     html, it leads to a page of each. Figures of the corpus are in summary.json and summary.png,
-    failures in failures.csv; with the format parquet, all rows are also in utterances.parquet.
+    everybody who was seen or heard in people.csv, failures in failures.csv; with the format
+    parquet, all rows are also in utterances.parquet.
     """
     from lddu_pipe.pipelines.batch import inputs as finding
     from lddu_pipe.pipelines.batch import run as running
@@ -249,15 +250,21 @@ def _report(held: BatchRun, result: Result, left_out: int, *, as_json: bool, qui
     from lddu_pipe.writers import corpus
     from lddu_pipe.writers.terminal import open_console
 
-    found = summary.summarise(result.entries, summary.labels_of(result.entries))
+    labels = summary.labels_of(result.entries)
+    found = summary.summarise(result.entries, labels)
+    people = list(summary.people_of(result.entries, labels))
     failures = [(entry.source, entry.error or "") for entry in result.failures]
     text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
     held.output.write("summary.json", text.encode())
     held.output.write("summary.png", corpus.draw_corpus(found))
-    if failures:
-        held.output.write("failures.csv", corpus.failures_table(failures))
-    else:
-        held.output.remove("failures.csv")
+    for name, table in (
+        ("failures.csv", corpus.failures_table(failures) if failures else None),
+        ("people.csv", corpus.people_table(people) if people else None),
+    ):
+        if table is None:
+            held.output.remove(name)
+        else:
+            held.output.write(name, table)
     page = _write_index(held)
     if as_json:
         click.echo(text, nl=False)

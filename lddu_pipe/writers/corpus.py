@@ -32,6 +32,8 @@ def print_corpus(found: Mapping[str, Any], console: Console, page: str) -> None:
     counts += [f"{files[state]} {state}" for state in ("failed", "waiting") if files[state]]
     console.print(Text(" · ".join(counts), "bold"))
     facts = [_length(found["hours"]), f"{found['utterances']:,} utterances"]
+    if found["people"]:
+        facts.append("1 person" if found["people"] == 1 else f"{found['people']:,} people")
     if found["real_time_factor"]:
         facts.append(f"{found['real_time_factor']:.1f} x real time a worker")
     console.print(Text(" · ".join(facts), "dim"))
@@ -85,6 +87,19 @@ def failures_table(failures: Iterable[tuple[str, str]]) -> bytes:
     rows = csv.writer(text)
     rows.writerow(("source", "error"))
     rows.writerows(failures)
+    return text.getvalue().encode("utf-8-sig", "backslashreplace")
+
+
+def people_table(people: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return a CSV of people; UTF-8 with a byte order mark.
+
+    Args:
+        people: at least one, as `lddu_pipe.pipelines.batch.summary.people_of` gives them.
+    """
+    text = io.StringIO()
+    rows = csv.DictWriter(text, people[0].keys())
+    rows.writeheader()
+    rows.writerows(people)
     return text.getvalue().encode("utf-8-sig", "backslashreplace")
 
 

@@ -1,6 +1,6 @@
-"""ELAN's EAF 3.0: the media linked, and a tier of text, emotion and confidence a speaker.
+"""ELAN's EAF 3.0: the media linked, and a tier of text, emotion and confidence a person.
 
-ELAN's tiers may not overlap, so what a speaker says over himself stands on further tiers,
+ELAN's tiers may not overlap, so what somebody says over themselves stands on further tiers,
 ``text2@Ana`` and so on. https://www.mpi.nl/tools/elan/EAFv3.0.xsd is the schema.
 """
 
@@ -16,6 +16,7 @@ from pympi.Elan import Eaf, to_string
 from lddu_pipe.annotation import Annotation, SourceInfo
 from lddu_pipe.writers.escaping import xml_text
 from lddu_pipe.writers.lanes import Lane, Placed, lanes, whole_milliseconds
+from lddu_pipe.writers.people import Names
 from lddu_pipe.writers.wording import confidence, emotion
 
 # Those that ELAN knows, and the common ones beside them; the system's own list is not the same
@@ -63,7 +64,8 @@ def render(annotation: Annotation, folder: Path | None = None) -> bytes:
     for kind in ("emotion", "confidence"):
         eaf.add_linguistic_type(kind, constraints=_ASSOCIATION, timealignable=False)
     sorted_lanes = lanes(
-        [Placed(*whole_milliseconds(item), item) for item in annotation.utterances]
+        [Placed(*whole_milliseconds(item), item) for item in annotation.utterances],
+        Names.in_annotation(annotation),
     )
     slots = _slots(eaf, sorted_lanes)
     for lane in sorted_lanes:
@@ -114,9 +116,9 @@ def _fill(eaf: Eaf, lane: Lane, slots: dict[tuple[str, int, bool], str]) -> None
     """
     name = lane.name("text")
     children = {"emotion": emotion, "confidence": confidence}
-    eaf.add_tier(name, ling="text", part=lane.speaker)
+    eaf.add_tier(name, ling="text", part=lane.who)
     for kind in children:
-        eaf.add_tier(lane.name(kind), ling=kind, parent=name, part=lane.speaker)
+        eaf.add_tier(lane.name(kind), ling=kind, parent=name, part=lane.who)
     for number, place in enumerate(lane.places):
         parent = eaf.generate_annotation_id()
         begin, end = slots[name, number, False], slots[name, number, True]

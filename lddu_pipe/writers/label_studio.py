@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from lddu_pipe.annotation import Annotation, SourceInfo
 from lddu_pipe.predictions import Prediction
+from lddu_pipe.writers.people import Names
 from lddu_pipe.writers.wording import absence, least_confidence
 
 FRAME_RATE = 25
@@ -23,19 +24,22 @@ FRAME_RATE = 25
 def render(annotation: Annotation, folder: Path | None = None) -> bytes:
     """Return one task for sound or video, and one an utterance for plain text and pictures.
 
-    An utterance without a present label gets the label ``no emotion`` or ``undecided``.
+    An utterance without a present label gets the label ``no emotion`` or ``undecided``. Whose it
+    is and what was said are a note on it.
     """
     media, everything = annotation.media, annotation.utterances
+    names = Names.in_annotation(annotation)
     model = f"{annotation.model.name} {annotation.model.version}"
     link = _local_file(media.path)
     if media.duration and media.has_audio:
         data = {"video" if media.has_video else "audio": link}
-        tasks = [_task(data, everything, model, _sound_regions)]
+        tasks = [_task(data, everything, model, names, _sound_regions)]
     elif media.duration and media.has_video:
-        tasks = [_task({"video": link}, everything, model, _frame_ranges)]
+        tasks = [_task({"video": link}, everything, model, names, _frame_ranges)]
     else:
         tasks = [
-            _task(_still(media, link, item), [item], model, _choices(media)) for item in everything
+            _task(_still(media, link, item), [item], model, names, _choices(media))
+            for item in everything
         ]
     text = json.dumps(tasks, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     return text.encode("utf-8", "backslashreplace")
@@ -45,11 +49,16 @@ def _task(
     data: dict[str, str],
     predictions: Sequence[Prediction],
     model: str,
+    names: Names,
     describe: Callable[[Prediction], Iterable[dict[str, Any]]],
 ) -> dict[str, Any]:
     """Return a task whose score, by which it can be sorted, is that of its least sure decision."""
     least = min(map(least_confidence, predictions), default=1.0)
-    result = [region for prediction in predictions for region in describe(prediction)]
+    result = [
+        region | _note(prediction, names)
+        for prediction in predictions
+        for region in describe(prediction)
+    ]
     prediction = {"model_version": model, "score": round(least, 4), "result": result}
     return {"data": data, "predictions": [prediction]}
 
@@ -109,13 +118,17 @@ def _choices(media: SourceInfo) -> Callable[[Prediction], Iterable[dict[str, Any
 def _result(
     prediction: Prediction, name: str, score: float, kind: str, to_name: str
 ) -> dict[str, Any]:
-    """What every result has; words become a note on it, which the labelling page shows."""
-    words = ": ".join(part for part in (prediction.speaker, prediction.text) if part)
+    """What every result has."""
     return {
         "id": f"{prediction.id}-{name}",
         "type": kind,
         "from_name": "emotion",
         "to_name": to_name,
         "score": round(score, 4),
-        **({"meta": {"text": [words]}} if prediction.text else {}),
     }
+
+
+def _note(prediction: Prediction, names: Names) -> dict[str, Any]:
+    """Whose a result is, and the words, which the labelling page shows beside it."""
+    words = ": ".join(part for part in (names.of(prediction), prediction.text) if part)
+    return {"meta": {"text": [words]}} if words else {}

@@ -1,4 +1,4 @@
-"""Utterances in lanes, one or more a speaker, for formats whose tiers may not overlap."""
+"""Utterances in lanes, one or more a person, for formats whose tiers may not overlap."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lddu_pipe.predictions import Prediction
 from lddu_pipe.writers.escaping import printable
+from lddu_pipe.writers.people import Names
 
 
 @dataclass(frozen=True)
@@ -22,17 +23,18 @@ class Placed:
 
 @dataclass(frozen=True)
 class Lane:
-    """Utterances of one speaker of which no two overlap, in order of time."""
+    """Utterances of one person of which no two overlap, in order of time."""
 
-    speaker: str | None
+    who: str | None
+    """What the person is called, None where that is not known or goes without saying."""
     number: int
-    """1 for the first lane of a speaker; there are more only where they overlap themselves."""
+    """1 for the first lane of a person; there are more only where they overlap themselves."""
     places: Sequence[Placed]
 
     def name(self, content: str) -> str:
         """The name of the lane's tier for `content`: ``text``, ``text@Ana`` or ``text2@Ana``."""
         numbered = content if self.number == 1 else f"{content}{self.number}"
-        return f"{numbered}@{self.speaker}" if self.speaker else numbered
+        return f"{numbered}@{self.who}" if self.who else numbered
 
 
 def whole_milliseconds(prediction: Prediction) -> tuple[int, int]:
@@ -41,24 +43,28 @@ def whole_milliseconds(prediction: Prediction) -> tuple[int, int]:
     return start, max(round(prediction.end * 1000), start + 1)
 
 
-def lanes(places: Sequence[Placed]) -> list[Lane]:
-    """Sort utterances into lanes, each into the first of its speaker that is free.
+def lanes(places: Sequence[Placed], names: Names) -> list[Lane]:
+    """Sort utterances into lanes, each into the first of its person that is free.
+
+    Args:
+        places: the utterances of an annotation.
+        names: of the people in it.
 
     Returns:
-        The lanes of each speaker side by side, speakers in the order in which they first speak.
-        Where there is nothing to place, one empty lane without a speaker.
+        The lanes of each person side by side, people in the order of their first utterances.
+        Where there is nothing to place, one empty lane of nobody.
     """
     taken: dict[str | None, list[list[Placed]]] = {}
     for place in sorted(places, key=lambda place: (place.start, place.end)):
-        speaker = printable(place.prediction.speaker or "") or None
-        own = taken.setdefault(speaker, [])
+        who = printable(names.of(place.prediction) or "") or None
+        own = taken.setdefault(who, [])
         free = next((lane for lane in own if lane[-1].end <= place.start), None)
         if free is None:
             own.append([place])
         else:
             free.append(place)
     return [
-        Lane(speaker, number, lane)
-        for speaker, own in (taken or {None: [[]]}).items()
+        Lane(who, number, lane)
+        for who, own in (taken or {None: [[]]}).items()
         for number, lane in enumerate(own, start=1)
     ]

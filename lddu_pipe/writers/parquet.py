@@ -21,7 +21,7 @@ _TYPES = {
 }
 """Of the columns that are no text."""
 
-_NULLABLE = ("kind", "person", "language", "speaker")
+_NULLABLE = ("kind", "person", "person_name", "language", "speaker")
 """Columns that may be empty; ``kind`` only in rows of files that had no such column."""
 
 SCHEMA = pa.schema(

@@ -1,5 +1,7 @@
 """A timeline as a picture: a lane a label, how unsure the model is, and what was missing.
 
+Of several people each has a group of such lanes.
+
 This module loads matplotlib.
 """
 
@@ -7,7 +9,8 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +39,7 @@ from lddu_pipe.writers.charts import (
 )
 from lddu_pipe.writers.colours import share_out
 from lddu_pipe.writers.escaping import printable, shortened
+from lddu_pipe.writers.people import Names
 from lddu_pipe.writers.terminal import HIGH_ALEATORIC, HIGH_EPISTEMIC
 from lddu_pipe.writers.wording import percent
 
@@ -43,6 +47,7 @@ _COLOURS = (AMBER, BLUE, ORANGE, PINK, GREEN, SKY, GREY)
 _MISSING = "#8C8C8C"
 _LANE = 0.86  # of the room of a lane, the rest parts it from the next
 _SIDES = 1.75  # inches beside the lanes
+_NAME = 0.3  # inches above the lanes of a person
 _FIGURE = 0.5  # inches that a percentage needs
 _LONGEST_NAME = 60  # characters of the title
 
@@ -61,40 +66,71 @@ def render(annotation: Annotation, folder: Path | None = None) -> bytes:
     with shared_style(), warnings.catch_warnings():
         # Letters that the font lacks become boxes; that is no reason for a warning.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        rows = len(labels) + 2 + len(MODALITIES)
-        figure = Figure(figsize=(WIDTH, 1.75 + 0.34 * rows))
+        groups = list(_by_person(annotation))
+        heights = (max(len(labels), 1), 2, len(MODALITIES))
+        rows = (len(labels) + 2 + len(MODALITIES)) * len(groups)
+        names = _NAME * len(groups) if len(groups) > 1 else 0.0
+        figure = Figure(figsize=(WIDTH, 1.75 + 0.34 * rows + names))
         panels = figure.subplots(
-            3, 1, sharex=True, height_ratios=(max(len(labels), 1), 2, len(MODALITIES))
+            3 * len(groups), 1, sharex=True, height_ratios=heights * len(groups)
         )
-        spans = _spans(annotation)
-        _draw_labels(panels[0], annotation, spans)
-        _draw_uncertainty(panels[1], annotation.utterances, spans)
-        _draw_missing(panels[2], annotation.utterances, spans)
-        _draw_time(panels[2], annotation, spans)
+        limits, everywhere = _limits(annotation), _spans(annotation)
+        for (name, own), first in zip(groups, range(0, len(panels), 3), strict=True):
+            spans = [everywhere[item.id] for item in own.utterances]
+            _draw_labels(panels[first], own, spans, limits)
+            panels[first].set_title(shortened(name, _LONGEST_NAME), loc="left", weight="bold")
+            _draw_uncertainty(panels[first + 1], own.utterances, spans)
+            _draw_missing(panels[first + 2], own.utterances, spans)
+        _explain(panels[0])
+        _draw_time(panels[-1], annotation, limits)
         _draw_words_around(figure, annotation)
         # The release of matplotlib is no part of a picture.
         figure.savefig(content, format="png", metadata={"Software": None})
     return content.getvalue()
 
 
-def _spans(annotation: Annotation) -> list[tuple[float, float]]:
+def _by_person(annotation: Annotation) -> Iterator[tuple[str, Annotation]]:
+    """Name and utterances of each person; all together, without a name, where there is only one.
+
+    Those of whom it is not known whose they are come last.
+    """
+    names = Names.in_annotation(annotation)
+    if not names.several:
+        yield "", annotation
+        return
+    for person in annotation.people:
+        yield names.of_person(person.id), annotation.of(person.id)
+    others = [item for item in annotation.utterances if item.person is None]
+    if others:
+        yield "person not known", replace(annotation, utterances=others)
+
+
+def _spans(annotation: Annotation) -> dict[str, tuple[float, float]]:
     """Start and end of each utterance in seconds, or its number where the media has no time."""
+    utterances = annotation.utterances
     if not annotation.media.duration:
-        return [(number - 0.5, number + 0.5) for number in range(len(annotation.utterances))]
+        return {item.id: (at - 0.5, at + 0.5) for at, item in enumerate(utterances)}
     least = annotation.media.duration / (WIDTH * DPI)  # a pixel, so that nothing is invisible
-    return [(item.start, max(item.end, item.start + least)) for item in annotation.utterances]
+    return {item.id: (item.start, max(item.end, item.start + least)) for item in utterances}
 
 
-def _limits(annotation: Annotation, spans: Sequence[tuple[float, float]]) -> tuple[float, float]:
+def _limits(annotation: Annotation) -> tuple[float, float]:
+    """Where the lanes begin and end, in the unit of `_spans`."""
+    spans = _spans(annotation)
     if not annotation.media.duration:
         return -0.5, max(len(spans), 1) - 0.5
-    return 0.0, max([annotation.media.duration, *(end for _, end in spans)])
+    return 0.0, max([annotation.media.duration, *(end for _, end in spans.values())])
 
 
-def _draw_labels(axes: Axes, annotation: Annotation, spans: Sequence[tuple[float, float]]) -> None:
+def _draw_labels(
+    axes: Axes,
+    annotation: Annotation,
+    spans: Sequence[tuple[float, float]],
+    limits: tuple[float, float],
+) -> None:
     """Draw the probability of each label as the height of a bar, strong where it is present."""
     labels = annotation.model.labels
-    first, last = _limits(annotation, spans)
+    first, last = limits
     room = (WIDTH - _SIDES) / (last - first)  # inches a unit of time
     for row, (label, colour) in enumerate(share_out(labels, _COLOURS).items()):
         floor = len(labels) - 1 - row
@@ -119,6 +155,11 @@ def _draw_labels(axes: Axes, annotation: Annotation, spans: Sequence[tuple[float
     axes.set_yticklabels(
         [shortened(label, 24) for label in reversed(labels)], color=INK, weight="bold"
     )
+    _clear(axes)
+
+
+def _explain(axes: Axes) -> None:
+    """Say above the topmost lanes what the looks of bars mean."""
     axes.legend(
         handles=[
             Patch(facecolor=INK, label="present"),
@@ -135,7 +176,6 @@ def _draw_labels(axes: Axes, annotation: Annotation, spans: Sequence[tuple[float
         borderaxespad=0.2,
         borderpad=0.2,
     )
-    _clear(axes)
 
 
 def _score(prediction: Prediction, label: str) -> EmotionScore | None:
@@ -199,8 +239,8 @@ def _draw_missing(
     _clear(axes)
 
 
-def _draw_time(axes: Axes, annotation: Annotation, spans: Sequence[tuple[float, float]]) -> None:
-    axes.set_xlim(*_limits(annotation, spans))
+def _draw_time(axes: Axes, annotation: Annotation, limits: tuple[float, float]) -> None:
+    axes.set_xlim(*limits)
     axes.tick_params(axis="x", length=3, labelbottom=True)
     axes.spines["bottom"].set_visible(True)
     if annotation.media.duration:

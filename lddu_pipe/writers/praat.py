@@ -1,6 +1,6 @@
-"""Praat's TextGrid: interval tiers of text, emotion and confidence for each speaker.
+"""Praat's TextGrid: interval tiers of text, emotion and confidence for each person.
 
-Intervals of a tier may not overlap, so what a speaker says over himself stands on further tiers,
+Intervals of a tier may not overlap, so what somebody says over themselves stands on further tiers,
 ``text2@Ana`` and so on. The file is in Praat's long text form, in UTF-8.
 """
 
@@ -17,6 +17,7 @@ from lddu_pipe.annotation import Annotation
 from lddu_pipe.predictions import Prediction
 from lddu_pipe.writers.escaping import xml_text
 from lddu_pipe.writers.lanes import Lane, Placed, lanes
+from lddu_pipe.writers.people import Names
 from lddu_pipe.writers.wording import confidence, emotion
 
 _DIGITS = 4
@@ -35,7 +36,7 @@ def render(annotation: Annotation, folder: Path | None = None) -> bytes:
         "emotion": emotion,
         "confidence": confidence,
     }
-    for lane in lanes(places):
+    for lane in lanes(places, Names.in_annotation(annotation)):
         for name, describe in contents.items():
             grid.addTier(_tier(lane, name, describe, end))
     with tempfile.TemporaryDirectory() as scratch:

@@ -1,4 +1,4 @@
-"""SubRip subtitles (.srt), the speaker before the words."""
+"""SubRip subtitles (.srt), the name of who speaks before the words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.predictions import Prediction
-from lddu_pipe.writers.subtitles import one_line, write_cues
+from lddu_pipe.writers.subtitles import write_cues
 from lddu_pipe.writers.wording import summary
 
 _MARKUP = re.compile(r"<(?=[/a-zA-Z])|\{(?=\\)|--(?=>)|\\(?=[nNh])")
@@ -25,8 +25,7 @@ def render(annotation: Annotation, folder: Path | None = None) -> bytes:
     return write_cues(annotation, "srt", _lines)
 
 
-def _lines(prediction: Prediction) -> Iterator[str]:
-    speaker = one_line(prediction.speaker)
-    words = f"{speaker}: {prediction.text}" if speaker else prediction.text
+def _lines(who: str, prediction: Prediction) -> Iterator[str]:
+    words = f"{who}: {prediction.text}" if who else prediction.text
     for line in (*words.splitlines(), summary(prediction)):
         yield _MARKUP.sub(rf"\g<0>{_WORD_JOINER}", line)

@@ -15,30 +15,35 @@ from lddu_pipe.annotation import Annotation
 from lddu_pipe.predictions import Prediction
 from lddu_pipe.writers.escaping import encodable
 from lddu_pipe.writers.lanes import whole_milliseconds
+from lddu_pipe.writers.people import Names
 
 
 def write_cues(
     annotation: Annotation,
     file_format: Literal["srt", "vtt"],
-    lines: Callable[[Prediction], Iterable[str]],
+    lines: Callable[[str, Prediction], Iterable[str]],
 ) -> bytes:
     """Return the bytes of a subtitle file with a cue an utterance.
+
+    Of several people those who say nothing have cues only where they show an emotion: else every
+    listener would stand below the picture all the time.
 
     Args:
         annotation: what to write; times are whole milliseconds, and no cue is without length.
         file_format: as pysubs2 names it.
-        lines: gives the escaped lines of a cue; blank ones, which would end it, are left out.
+        lines: gives the escaped lines of a cue, from the name of who speaks, on one line and
+            empty where nobody is named, and the utterance; blank ones, which would end the cue,
+            are left out.
     """
     subtitles = SSAFile()
+    names = Names.in_annotation(annotation)
     for prediction in annotation.utterances:
+        if names.several and prediction.kind == "silence" and not prediction.present:
+            continue
         start, end = whole_milliseconds(prediction)
-        text = "\n".join(line for line in lines(prediction) if line.strip())
+        who = " ".join((names.of(prediction) or "").split())
+        text = "\n".join(line for line in lines(who, prediction) if line.strip())
         subtitles.append(SSAEvent(start=start, end=end, text=text))
     # Tags of the SSA format are kept, for there are none: words in braces are words.
     content = subtitles.to_string(file_format, keep_ssa_tags=True)
     return encodable(content).encode()
-
-
-def one_line(speaker: str | None) -> str:
-    """Return a speaker's name without line breaks, empty where nobody is named."""
-    return " ".join((speaker or "").split())

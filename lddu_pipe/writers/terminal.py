@@ -14,9 +14,10 @@ from lddu_pipe.annotation import SourceInfo
 from lddu_pipe.events import StreamOpened
 from lddu_pipe.evidence import Absent
 from lddu_pipe.predictions import EmotionScore, Prediction, ScaleValue, Uncertainty
-from lddu_pipe.types import MODALITIES, Modality
+from lddu_pipe.types import MODALITIES, Kind, Modality
 from lddu_pipe.writers.colours import share_out
 from lddu_pipe.writers.escaping import printable
+from lddu_pipe.writers.people import Names
 from lddu_pipe.writers.wording import percent
 
 HIGH_ALEATORIC = 0.33
@@ -29,6 +30,7 @@ _TO = "\u2013"  # en dash
 _NARROW = 72  # columns below which the times stand above the words, not beside them
 _READABLE = 100  # columns: longer lines of words are hard to follow
 _BAR_WIDTHS = (6, 20)  # columns: with less room than the first there is no bar
+_WORDLESS: Mapping[Kind, str] = {"sound": "a voice without words", "silence": "only seen"}
 _COLOURS = ("yellow", "blue", "red", "magenta", "green", "cyan", "default")
 
 
@@ -41,7 +43,10 @@ def open_console(file: IO[str]) -> Console:
 
 
 class Timeline:
-    """Prints a header and, as they come, utterances: time, words, emotions, what was missing."""
+    """Prints a header and, as they come, utterances: time, words, emotions, what was missing.
+
+    Whose an utterance is stands before its words from the one on in which a second person is met.
+    """
 
     def __init__(self, opened: StreamOpened, console: Console) -> None:
         """Print the header.
@@ -53,6 +58,9 @@ class Timeline:
         self._opened = opened
         self._console = console
         self._count = 0
+        self._names = Names()
+        self._alone: str | None = None
+        """Who was there before anybody else was."""
         # Where the last utterance ends, and with it the widest of times, is known by the duration.
         last = _clock(opened.media.duration, opened.media.duration >= 3600)
         width = 2 * len(last) + 3 if opened.media.duration else 4
@@ -70,6 +78,13 @@ class Timeline:
     def add(self, prediction: Prediction) -> None:
         """Print an utterance."""
         self._count += 1
+        self._names.meet(prediction)
+        if self._names.several and self._alone is not None:
+            first = f"so far {printable(self._names.of_person(self._alone))}; now others, too"
+            self._print([Text(), Text(first, "dim")])
+            self._alone = None
+        elif not self._names.several:
+            self._alone = self._alone or prediction.person
         self._print(self._lines(prediction))
 
     def end(self) -> None:
@@ -84,7 +99,8 @@ class Timeline:
         if self._narrow:
             yield margin
             margin = Text()
-        for line in _utterance(prediction, self._opened.missing, self._console, width):
+        who = self._names.of(prediction)
+        for line in _utterance(prediction, who, self._opened.missing, self._console, width):
             margin.pad_right(self._indent - len(margin))
             yield margin + line
             margin = Text()
@@ -130,11 +146,17 @@ def _clock(seconds: float, with_hours: bool) -> str:
 
 
 def _utterance(
-    prediction: Prediction, common: Mapping[Modality, Absent], console: Console, width: int
+    prediction: Prediction,
+    who: str | None,
+    common: Mapping[Modality, Absent],
+    console: Console,
+    width: int,
 ) -> Iterator[Text]:
     spoken = Text(printable(prediction.text))
-    if prediction.speaker:
-        spoken = Text.assemble((printable(prediction.speaker) + ": ", "bold"), spoken)
+    if who:
+        if not spoken:
+            spoken.append(_WORDLESS.get(prediction.kind, ""), "dim")
+        spoken = Text.assemble((printable(who) + ": ", "bold"), spoken)
     if spoken:
         yield from _wrapped(spoken, console, width)
     for line in _emotions(prediction, console, width):

@@ -1,4 +1,4 @@
-"""WebVTT subtitles (.vtt), speakers as voices."""
+"""WebVTT subtitles (.vtt), who speaks as voices."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.predictions import Prediction
-from lddu_pipe.writers.subtitles import one_line, write_cues
+from lddu_pipe.writers.subtitles import write_cues
 from lddu_pipe.writers.wording import summary
 
 
@@ -16,13 +16,14 @@ def render(annotation: Annotation, folder: Path | None = None) -> bytes:
     return write_cues(annotation, "vtt", _lines)
 
 
-def _lines(prediction: Prediction) -> list[str]:
-    lines = [line for line in map(_escaped, prediction.text.splitlines()) if line.strip()]
-    speaker = _escaped(one_line(prediction.speaker))
-    if speaker and lines:
-        lines = [f"<v {speaker}>{lines[0]}", *lines[1:]]
-        lines[-1] += "</v>"
-    return [*lines, _escaped(summary(prediction))]
+def _lines(who: str, prediction: Prediction) -> list[str]:
+    shown = _escaped(summary(prediction))
+    words = [line for line in map(_escaped, prediction.text.splitlines()) if line.strip()]
+    said = words or [shown]
+    if who:
+        said[0] = f"<v {_escaped(who)}>{said[0]}"
+        said[-1] += "</v>"
+    return [*said, shown] if words else said
 
 
 def _escaped(line: str) -> str:

@@ -24,9 +24,9 @@ def test_pyarrow_reads_the_table_of_the_annotation(make_annotation):
     read = table.to_pandas()
     assert set(read.pop("media")) == {annotation.media.path}
     expected = annotation.to_dataframe().dropna(axis="columns", how="all")
-    assert set(COLUMNS) - set(expected) == {"person", "language"}  # of nobody known
+    assert set(COLUMNS) - set(expected) == {"person", "person_name", "language"}
     pd.testing.assert_frame_equal(read[list(expected)], expected, check_dtype=False)
-    assert read[["person", "language"]].isna().all(axis=None)
+    assert read[["person", "person_name", "language"]].isna().all(axis=None)
 
 
 def test_the_columns_are_those_of_every_table():

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lddu_pipe.writers.lanes import Placed, lanes, whole_milliseconds
+from lddu_pipe.writers.people import Names
 from lddu_pipe.writers.wording import absence, confidence, emotion, percent, summary
 
 
@@ -69,16 +70,16 @@ def test_lanes_hold_every_utterance_once_and_no_overlap(predict, utterances):
         )
         for n, (start, length, speaker) in enumerate(utterances)
     ]
-    found = lanes(places)
+    found = lanes(places, Names())
     assert len({lane.name("text") for lane in found}) == len(found)
     held = [place.prediction.id for lane in found for place in lane.places]
     assert sorted(held) == sorted(place.prediction.id for place in places)
     for lane in found:
-        assert {place.prediction.speaker or None for place in lane.places} <= {lane.speaker}
+        assert {place.prediction.speaker or None for place in lane.places} <= {lane.who}
         ends = [place.end for place in lane.places]
         assert all(end <= place.start for end, place in zip(ends, lane.places[1:], strict=False))
     # No more lanes than the greatest number of utterances of a speaker at one moment.
-    for speaker in {lane.speaker for lane in found}:
+    for speaker in {lane.who for lane in found}:
         own = [place for place in places if (place.prediction.speaker or None) == speaker]
         most = max((sum(p.start <= q.start < p.end for p in own) for q in own), default=1)
-        assert sum(lane.speaker == speaker for lane in found) == most
+        assert sum(lane.who == speaker for lane in found) == most

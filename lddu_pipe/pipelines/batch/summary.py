@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -24,7 +24,8 @@ def summarise(entries: Sequence[Entry], labels: Sequence[str]) -> dict[str, Any]
         labels: of the model, in order.
 
     Returns:
-        ``files`` by state; ``hours`` of media done; ``utterances``; ``prevalence`` by label, the
+        ``files`` by state; ``hours`` of media done; ``people`` of all files, each file's counted
+        anew; ``utterances``; ``prevalence`` by label, the
         share of utterances in which it is present; ``abstained``, the share of utterances;
         ``missing`` by modality, the share of utterances; ``work_seconds``, the time workers took,
         added up; ``real_time_factor``, seconds of media a second of one worker's time (None where
@@ -49,6 +50,7 @@ def summarise(entries: Sequence[Entry], labels: Sequence[str]) -> dict[str, Any]
     return {
         "files": {"total": len(entries), **counts},
         "hours": round(duration / 3600, 4),
+        "people": sum(len(item.get("people", ())) for item, _ in done),
         "utterances": utterances,
         "prevalence": {
             label: share(sum(item["present"].get(label, 0) for item, _ in done))
@@ -71,13 +73,39 @@ def labels_of(entries: Sequence[Entry]) -> list[str]:
     return list(labels)
 
 
+def people_of(entries: Sequence[Entry], labels: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """What a table of everybody in a batch says, a person of a file a row.
+
+    Args:
+        entries: of every item that the inputs name.
+        labels: of the model, in order.
+
+    Yields:
+        ``file``, ``person`` (the id), ``name``, ``seconds_visible``, ``seconds_speaking``,
+        ``utterances``, ``abstained``, and for each label ``present_`` and its name: the number of
+        utterances in which it is present.
+    """
+    for entry in entries:
+        if entry.state != "done":
+            continue
+        for person in (entry.statistics or {}).get("people", ()):
+            names = ("name", "seconds_visible", "seconds_speaking", "utterances", "abstained")
+            yield {
+                "file": _shown_name(entry),
+                "person": person["id"],
+                **{name: person[name] for name in names},
+                **{f"present_{label}": person["present"].get(label, 0) for label in labels},
+            }
+
+
 def rows_of(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """What the page of a batch shows of each entry.
 
     Returns:
         ``name`` of the file with its folders, ``state`` (done, failed or waiting), ``error``, and
         ``result``, the file that it opens (a page where there is one, else JSON; None where there
-        is neither). What is done has the keys of `work.statistics_of`, too.
+        is neither). What is done has the keys of `work.statistics_of`, too; of ``people``, only
+        how many there are.
     """
     return [
         {
@@ -85,7 +113,8 @@ def rows_of(entries: Sequence[Entry]) -> list[dict[str, Any]]:
             "state": _state(entry),
             "error": why_failed(entry),
             "result": _result(entry),
-            **(entry.statistics or {}),
+            **(known := entry.statistics or {}),
+            **({"people": len(known["people"])} if "people" in known else {}),
         }
         for entry in entries
     ]

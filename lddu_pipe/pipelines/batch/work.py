@@ -26,6 +26,7 @@ from lddu_pipe.types import MODALITIES
 if TYPE_CHECKING:
     from lddu_pipe.annotation import Annotation
     from lddu_pipe.pipelines.annotate import EmotionPipeline
+    from lddu_pipe.predictions import Prediction
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl(2)
@@ -169,11 +170,28 @@ def statistics_of(annotation: Annotation) -> dict[str, Any]:
     """What a corpus summary needs of one annotation.
 
     Keys: ``duration`` (s, 0 where there is nothing but text), ``utterances``, ``abstained``,
-    ``present`` by label and ``missing`` by modality.
+    ``present`` by label and ``missing`` by modality; ``people``, a list that has of each ``id``,
+    ``name``, ``seconds_visible``, ``seconds_speaking`` and the same counts.
     """
-    media, utterances = annotation.media, annotation.utterances
+    media, labels = annotation.media, annotation.model.labels
     return {
         "duration": media.duration if media.has_audio or media.has_video else 0.0,
+        **_counts(annotation.utterances, labels),
+        "people": [
+            {
+                "id": person.id,
+                "name": person.name,
+                "seconds_visible": round(person.seconds_visible, 3),
+                "seconds_speaking": round(person.seconds_speaking, 3),
+                **_counts(annotation.of(person.id).utterances, labels),
+            }
+            for person in annotation.people
+        ],
+    }
+
+
+def _counts(utterances: Sequence[Prediction], labels: Sequence[str]) -> dict[str, Any]:
+    return {
         "utterances": len(utterances),
         "abstained": sum(item.abstained for item in utterances),
         "present": {
@@ -183,7 +201,7 @@ def statistics_of(annotation: Annotation) -> dict[str, Any]:
                 for score in item.emotions
                 if score.label == label
             )
-            for label in annotation.model.labels
+            for label in labels
         },
         "missing": {name: sum(name in item.missing for item in utterances) for name in MODALITIES},
     }

@@ -112,7 +112,14 @@ def test_a_batch_from_store_to_store(store, tmp_path, caplog, sample_video, monk
     assert "s3://lab/in/broken.mp4" in result.stderr
     assert {name.removeprefix("lab/out/") for name in store.find("lab/out")} == {
         *("a.json", "a.csv", "deep/b.json", "deep/b.csv", "sample.json", "sample.csv"),
-        *("summary.json", "summary.png", "index.html", "failures.csv", "ledger.sqlite"),
+        *(
+            "summary.json",
+            "summary.png",
+            "index.html",
+            "failures.csv",
+            "people.csv",
+            "ledger.sqlite",
+        ),
     }
     values = json.loads(store.cat_file("lab/out/sample.json"))
     assert values["media"]["path"] == "s3://lab/in/sample.mp4"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lddu_pipe.pipelines.batch.ledger import Entry
-from lddu_pipe.pipelines.batch.summary import why_failed
+from lddu_pipe.pipelines.batch.summary import people_of, rows_of, summarise, why_failed
 
 
 def failed(error, **facts):
@@ -13,6 +15,33 @@ def failed(error, **facts):
     state = {"size": 1, "version": "1", "sha256": None, "config": "c", "state": "failed"}
     times = {"attempts": 1, "statistics": None, "started": None, "finished": None, "seconds": 1}
     return Entry(**values | facts, name="talk", **state, **times, error=error, outputs=())
+
+
+def person(identity, **facts):
+    counts = {"utterances": 4, "abstained": 1, "present": {"happy": 3}, "missing": {}}
+    seconds = {"seconds_visible": 9.0, "seconds_speaking": 2.5}
+    return {"id": identity, "name": None, **seconds, **counts, **facts}
+
+
+def test_people_are_counted_and_have_a_table():
+    counts = {"duration": 9.0, "utterances": 8, "abstained": 2, "present": {"happy": 6}}
+    counts["missing"] = {"text": 0, "audio": 0, "vision": 0}
+    done = replace(failed(None), state="done", outputs=("talk.json",))
+    two = replace(done, statistics={**counts, "people": [person("p1", name="Ana"), person("p2")]})
+    older = replace(done, statistics=counts)  # of a release that knew of nobody
+    entries = [two, older, failed("it is empty")]
+    found = list(people_of(entries, ["happy", "sad"]))
+    assert [(row["file"], row["person"], row["name"]) for row in found] == [
+        ("talk.mp4", "p1", "Ana"),
+        ("talk.mp4", "p2", None),
+    ]
+    assert list(found[0])[3:] == [
+        *("seconds_visible", "seconds_speaking", "utterances", "abstained"),
+        *("present_happy", "present_sad"),
+    ]
+    assert list(found[0].values())[3:] == [9.0, 2.5, 4, 1, 3, 0]
+    assert summarise(entries, ["happy"])["people"] == 2
+    assert [row.get("people") for row in rows_of(entries)] == [2, None, None]
 
 
 @pytest.mark.parametrize(
