@@ -1,6 +1,7 @@
-"""Make `examples/sample.mp4`: a portrait under a slowly moving camera, and a cheerful voice.
+"""Make `examples/sample.mp4`: a portrait that speaks under a slowly moving camera.
 
-The picture is `skimage.data.astronaut()`, NASA's portrait of Eileen Collins, which is in the
+The mouth opens as far as the voice is loud, since a face that never moves is nobody who speaks. The
+picture is `skimage.data.astronaut()`, NASA's portrait of Eileen Collins, which is in the
 public domain. The voice is espeak-ng's; the words are our own. Needs scikit-image and espeak-ng:
 
     pip install scikit-image
@@ -32,6 +33,16 @@ TEXT = (
 WIDTH, HEIGHT, FPS = 640, 480, 25
 FACE = (222.0, 118.0)
 """x and y of the middle of the face in the portrait, pixels."""
+LIPS = (224.0, 149.0)
+"""x and y of the middle of the lower edge of the upper teeth in the portrait, pixels."""
+HALF_WIDTH, CORNERS = 26.0, 9.0
+"""Of the mouth, and how much higher its corners are than its middle, pixels."""
+NECK = 46.0
+"""Pixels below the lips at which nothing moves with the jaw."""
+WIDEST = 7.0
+"""Pixels by which the jaw drops for the loudest sound."""
+GAPE = (70, 26, 30)
+"""Red, green and blue of an open mouth."""
 LEAD_IN = 0.3
 """Seconds of silence before the voice and after it."""
 
@@ -42,6 +53,36 @@ def speak(text: str, path: Path, voice: str, words_per_minute: int) -> float:
     subprocess.run(command, check=True)
     with wave.open(str(path)) as sound:
         return sound.getnframes() / sound.getframerate()
+
+
+def opened(path: Path, count: int) -> NDArray[np.float64]:
+    """How far the mouth is open in each of `count` frames, 0..1, from the sound of a WAV file."""
+    with wave.open(str(path)) as sound:
+        rate = sound.getframerate()
+        samples = np.frombuffer(sound.readframes(sound.getnframes()), np.int16) / 32768
+    places = np.arange(count) / FPS - LEAD_IN
+    pieces = [
+        samples[max(0, round((place - 0.02) * rate)) : max(1, round((place + 0.06) * rate))]
+        for place in places
+    ]
+    level = np.array([np.sqrt((piece**2).mean()) if len(piece) else 0.0 for piece in pieces])
+    return (level / level.max()) ** 0.7
+
+
+def speaking(portrait: NDArray[np.uint8], opening: float) -> NDArray[np.uint8]:
+    """Return the portrait with the mouth open, `opening` in 0..1."""
+    drop = opening * WIDEST
+    rows, columns = np.indices(portrait.shape[:2]).astype(float)
+    across = np.clip(1 - ((columns - LIPS[0]) / HALF_WIDTH) ** 2, 0, 1)
+    below = rows - (LIPS[1] - CORNERS * ((columns - LIPS[0]) / HALF_WIDTH) ** 2)
+    gape = (below >= 0) & (below < drop * across)
+    fading = np.clip(1 - (below - drop) / NECK, 0, 1)
+    moved = np.where(below > 0, drop * across * fading, 0.0)
+    places = np.stack([rows - moved, columns])
+    colours = [warp(portrait[..., colour], places, order=3, mode="edge") for colour in range(3)]
+    picture = np.stack(colours, axis=-1)
+    picture[gape] = np.array(GAPE) / 255
+    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
 
 
 def camera(portrait: NDArray[np.uint8], moment: float) -> NDArray[np.uint8]:
@@ -96,8 +137,9 @@ def main(output: Path, text: str, voice: str, words_per_minute: int) -> None:
         )
         portrait = astronaut()
         count = round(seconds * FPS)
-        for index in range(count):
-            encoder.stdin.write(camera(portrait, index / (count - 1)).tobytes())
+        for index, opening in enumerate(opened(speech, count)):
+            face = speaking(portrait, opening)
+            encoder.stdin.write(camera(face, index / (count - 1)).tobytes())
         encoder.stdin.close()
         if encoder.wait() != 0:
             raise click.ClickException("ffmpeg failed; see above")

@@ -141,6 +141,8 @@ class FrameExtractor(Extractor):
     """Looks at pictures."""
 
     modality = "vision"
+    follows_people: ClassVar[bool] = False
+    """Whether `follow` tells several faces apart, and where they are."""
 
     @abstractmethod
     def extract(

@@ -133,6 +133,12 @@ class FeatureSet:
         """By default faces, their expression, blendshapes and pose."""
         return cast(FrameExtractor, self.extractor("vision"))
 
+    @property
+    def follows_people(self) -> bool:
+        """Whether faces in view are told apart; known before anything is loaded."""
+        own = self._own.get("vision")
+        return own is None or bool(getattr(own, "follows_people", False))
+
     def extractor(self, modality: Modality) -> Extractor:
         """The extractor of a modality, and a note of its weights in `used_weights`.
 

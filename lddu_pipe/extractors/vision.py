@@ -83,6 +83,7 @@ class VisionExtractor(FrameExtractor):
     """
 
     name = "vision"
+    follows_people = True
     settings: VisionSettings
 
     def __init__(

@@ -99,7 +99,8 @@ class Stream:
         yield from self._advance()
 
     def _meet(self) -> People:
-        if self._settings.people == 1 or self._source.still:
+        alone = self._settings.people == 1 or self._source.still
+        if alone or not self._extractors.follows_people:
             return LargestFace(self._source.fps, still=self._source.still)
         window = min(self._settings.window, self._settings.max_duration)
         finders = PersonFinder(), SpeakerFinder()

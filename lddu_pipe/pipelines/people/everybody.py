@@ -90,6 +90,8 @@ class Everybody:
         self._spoken: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(float))
         """Seconds for which a voice was somebody's in view."""
         self._tracks: dict[int, _Track] = {}
+        self._recent: dict[int, _Track] = {}
+        """Those of which anything may still be asked for: a film has thousands."""
         self._pictures_until = 0.0
         self._ids: dict[Hashable, str] = {}
         """Of people, by the number of a face's person, or by voice."""
@@ -117,6 +119,7 @@ class Everybody:
         """Take in who is seen next."""
         for face in seen.faces:
             track = self._tracks.setdefault(face.track, _Track(Boxes(self._fps)))
+            self._recent[face.track] = track
             track.boxes.add(face)
             track.steps.add(face.steps)
             track.unassigned.append(face.steps)
@@ -148,8 +151,11 @@ class Everybody:
             heard: seconds of the media up to which everything was heard.
             seen: the same of what was seen.
         """
-        for track in self._tracks.values():
-            track.steps.since(self._told)
+        self._recent = {
+            number: track
+            for number, track in self._recent.items()
+            if track.steps.since(self._told) is not None or track.person is None
+        }
         known = min(heard, seen) - HORIZON
         while self._waiting and self._waiting[0].span.end <= known:
             self._decide(self._waiting.popleft())
@@ -163,7 +169,7 @@ class Everybody:
 
     def face_of(self, utterance: Utterance) -> Evidence:
         """What the face of an utterance's person shows in it, or why nothing."""
-        own = [track for track in self._tracks.values() if track.person == utterance.person]
+        own = [track for track in self._recent.values() if track.person == utterance.person]
         held = [track.steps.since(self._told) for track in own if utterance.person]
         parts = [steps for steps in held if steps is not None]
         if parts:
@@ -174,7 +180,7 @@ class Everybody:
                 return found
         if utterance.person and self._in_view(utterance.span, own):
             return Absent(Reason.UNREADABLE)
-        if self._in_view(utterance.span, self._tracks.values()):
+        if self._in_view(utterance.span, self._recent.values()):
             return Absent(Reason.NOT_IN_VIEW if utterance.kind in SPOKEN else Reason.UNREADABLE)
         over = utterance.span.start >= self._pictures_until
         return Absent(Reason.NO_PICTURE if over else Reason.NO_FACE)
@@ -251,7 +257,7 @@ class Everybody:
     def _watch(self, until: float) -> None:
         """Make utterances of what people show who do not speak, up to a moment that is decided."""
         self._settle(until)
-        for track in self._tracks.values():
+        for track in self._recent.values():
             if track.person is not None:
                 for steps in track.take(until):
                     self._lane(track.person).see(steps)
@@ -264,7 +270,7 @@ class Everybody:
         """Give an id to everybody whose face appears before a moment."""
         new = [
             (track.boxes.start, number)
-            for number, track in self._tracks.items()
+            for number, track in self._recent.items()
             if track.person is None and track.boxes.visible and track.boxes.start < before
         ]
         for _, number in sorted(new):
@@ -282,7 +288,7 @@ class Everybody:
 
     def _readable(self, span: TimeSpan) -> bool:
         """Whether somebody's expression can be read long enough for an utterance."""
-        for track in self._tracks.values():
+        for track in self._recent.values():
             steps = track.steps.since(self._told)
             if steps is not None:
                 inside = (steps.spans[:, 0] >= span.start) & (steps.spans[:, 0] < span.end)
