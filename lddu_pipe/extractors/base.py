@@ -47,13 +47,35 @@ Box = tuple[float, float, float, float]
 """Left, top, right and bottom, 0..1 shares of a picture's width and height."""
 
 
-class FollowedFrames(NamedTuple):
-    """Some frames of a video, and the face that was followed in them."""
+class FollowedFace(NamedTuple):
+    """One face in some frames of a video, one after the other."""
 
+    track: int
+    """From 0, in order of appearance, and never used again: who comes back after a cut, or after
+    having been lost for long, is another."""
     steps: ModalitySequence
+    """One a frame, valid only where its expression can be read."""
     boxes: tuple[Box | None, ...]
-    """Where the face is in the frame of each step, None where there is none; empty where an
-    extractor does not tell."""
+    """Where it is in the frame of each step, there also where its expression cannot be read; None
+    where it is not seen. Empty where an extractor does not tell."""
+    heights: NDArray[np.float32]
+    """(steps,) pixels of its height in the pictures that were looked at; 0 where it is not seen."""
+    still: bool = False
+    """Has been the same picture since it appeared, for `tracks.STILL_AFTER` seconds at least: a
+    drawing, a poster, a portrait on the wall."""
+    identity: NDArray[np.float32] | None = None
+    """Whose face it is, a unit vector of a few of these frames; None where nobody told."""
+
+
+class FollowedFrames(NamedTuple):
+    """Some frames of a video, and the faces that were followed in them."""
+
+    until: float
+    """Seconds up to which everything that is seen has been told."""
+    faces: tuple[FollowedFace, ...]
+    """Those in view."""
+    cuts: tuple[float, ...] = ()
+    """Seconds at which something else altogether is shown from then on."""
 
 
 class Extractor(ABC):
@@ -167,15 +189,27 @@ class FrameExtractor(Extractor):
         """
 
     def follow(
-        self, frames: Iterable[Frame], duration: float, *, face_crops: bool = False
+        self,
+        frames: Iterable[Frame],
+        duration: float,
+        *,
+        face_crops: bool = False,
+        people: int = 1,
     ) -> Iterator[FollowedFrames]:
         """What `extract` gives, in parts, one after the other; each as early as it is known.
 
-        Unless an extractor says otherwise, it is one part at the end.
+        Unless an extractor says otherwise, it is one face, and one part at the end.
+
+        Args:
+            frames: as of `extract`.
+            duration: as of `extract`.
+            face_crops: as of `extract`.
+            people: faces that are followed at a time, at most; 1 is one that `extract` chooses.
         """
         found = self.extract(frames, duration, face_crops=face_crops)
         if len(found):
-            yield FollowedFrames(found, ())
+            heights = np.zeros(len(found), np.float32)
+            yield FollowedFrames(duration, (FollowedFace(0, found, (), heights),))
 
     @abstractmethod
     def extract_stills(

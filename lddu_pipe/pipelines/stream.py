@@ -171,8 +171,10 @@ class Stream:
                 (steps,) = vision.extract_stills(images, face_crops=False)
                 yield FacesSeen(steps, math.inf)
                 return
-            for steps, boxes in vision.follow(frames, self._source.info.duration):
-                yield FacesSeen(steps, float(steps.spans[-1, 1]), boxes)
+            for part in vision.follow(frames, self._source.info.duration):
+                for face in part.faces:
+                    steps = face.steps
+                    yield FacesSeen(steps, float(steps.spans[-1, 1]), face.boxes)
             yield FacesSeen(None, math.inf)
         finally:
             close = getattr(frames, "close", None)
