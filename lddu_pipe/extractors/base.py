@@ -172,7 +172,7 @@ class FrameExtractor(Extractor):
             frames: as of `extract`.
             duration: as of `extract`.
             face_crops: as of `extract`.
-            people: faces, at most, that are followed at once.
+            people: faces that are followed at a time, at most; 1 is one that `extract` chooses.
         """
         found = self.extract(frames, duration, face_crops=face_crops)
         if len(found):

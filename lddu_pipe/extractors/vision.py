@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from lddu_pipe.extractors.faces import (
     crop_face,
     follow_face,
 )
+from lddu_pipe.extractors.following import Identity, Seen, Stretch, decided, follow_faces
 from lddu_pipe.extractors.orientation import Orientation, turned, turned_back
 from lddu_pipe.extractors.search import find_faces
 from lddu_pipe.media import Frame
@@ -73,6 +75,8 @@ class _Followed(NamedTuple):
     """(48, 48) uint8; None where nothing is to be seen."""
     box: Box | None = None
     """Of the face in the frame as it is."""
+    height: float = 0.0
+    """Of the face, pixels."""
 
 
 class VisionExtractor(FrameExtractor):
@@ -95,6 +99,7 @@ class VisionExtractor(FrameExtractor):
         *,
         device: str = "cpu",
         threads: int = 1,
+        identity: Identity | None = None,
     ) -> None:
         """Load nothing yet but the network.
 
@@ -105,6 +110,7 @@ class VisionExtractor(FrameExtractor):
             weights: sha256 by file name.
             device: where the network runs; the landmarker runs on the processor.
             threads: landmarkers that look at parts of one video at once. They change nothing.
+            identity: asked about once a second whose face each is, where several are followed.
         """
         super().__init__(
             settings,
@@ -120,6 +126,7 @@ class VisionExtractor(FrameExtractor):
         self.device = torch.device(device)
         self._landmarker = landmarker
         self._threads = threads
+        self._identity = identity
         # Convolutions are faster with the channels of a pixel side by side, and in half precision
         # where the hardware has it: over FER+ probabilities then move by 0.0005 on average.
         self._network: ExpressionNetwork = network.eval().to(  # type: ignore[call-overload]
@@ -159,12 +166,16 @@ class VisionExtractor(FrameExtractor):
             frames: time and picture of each; used as they come and not kept for long.
             duration: seconds, the end of the last frame.
             face_crops: the frames are already cut to a face; see `extract_stills`.
-            people: faces, at most, that are followed at once.
+            people: faces that are followed at a time, at most. 1 is the face that `follow_face`
+                chooses: track 0 in all frames, whoever it is. More are found as `following` says,
+                and each is a track of its own; `face_crops` show one.
 
         Yields:
-            (frames, features) each, one after the other; frames without a face are not valid,
-            and zeros.
+            Steps without a face that can be read are not valid, and zeros.
         """
+        if people > 1 and not face_crops:
+            yield from self._follow_people(frames, duration, people)
+            return
         waiting: list[_Followed] = []
         with closing(self._follow(frames, face_crops=face_crops)) as followed:
             for item in followed:
@@ -177,9 +188,75 @@ class VisionExtractor(FrameExtractor):
             yield self._part(waiting, duration)
 
     def _part(self, items: Sequence[_Followed], end: float) -> FacesSeen:
-        steps = self._sequence(items, self._rows(items), end)
-        face = FollowedFace(0, steps, tuple(item.box for item in items))
-        return FacesSeen((face,), float(steps.spans[-1, 1]))
+        return FacesSeen((self._face(0, items, self._rows(items), end),), end)
+
+    def _face(
+        self, track: int, items: Sequence[_Followed], rows: NDArray[np.float32], end: float
+    ) -> FollowedFace:
+        return FollowedFace(
+            track,
+            self._sequence(items, rows, end),
+            tuple(item.box for item in items),
+            np.array([item.height for item in items], np.float32),
+        )
+
+    def _follow_people(
+        self, frames: Iterable[Frame], duration: float, people: int
+    ) -> Generator[FacesSeen]:
+        waiting: list[Stretch] = []
+        looked = follow_faces(
+            self._landmarker,
+            frames,
+            people=people,
+            threads=self._threads,
+            identity=self._identity,
+        )
+        with closing(looked), closing(decided(looked, LONGEST_DOUBT)) as stretches:
+            for stretch in stretches:
+                if sum(other.readable for other in waiting) >= BATCH_SIZE or (
+                    sum(len(other.times) for other in waiting) >= MOST_WAITING
+                ):
+                    yield self._part_of_people(waiting, stretch.times[0])
+                    waiting = []
+                waiting.append(stretch)
+        if waiting:
+            yield self._part_of_people(waiting, duration)
+
+    def _part_of_people(self, stretches: Sequence[Stretch], end: float) -> FacesSeen:
+        """What several stretches come to, the last of which lasts until second `end`."""
+        times = [time for stretch in stretches for time in stretch.times]
+        seen = [
+            {number: (face, stretch) for number, face in found.items()}
+            for stretch in stretches
+            for found in stretch.seen
+        ]
+        tracks: dict[int, list[_Followed]] = {}
+        for number in sorted({number for found in seen for number in found}):
+            within = [index for index, found in enumerate(seen) if number in found]
+            tracks[number] = [
+                _followed(times[index], *seen[index].get(number, (None, None)))
+                for index in range(within[0], within[-1] + 1)
+            ]
+        rows = self._rows([item for items in tracks.values() for item in items])
+        faces, begin = [], 0
+        for number, items in tracks.items():
+            after = bisect_right(times, items[-1].time)
+            face = self._face(
+                number,
+                items,
+                rows[begin : begin + len(items)],
+                times[after] if after < len(times) else max(end, times[-1]),
+            )
+            begin += len(items)
+            asked = [found[number][0].identity for found in seen if number in found]
+            faces.append(
+                face._replace(
+                    still=any(number in stretch.still for stretch in stretches),
+                    identity=mean_direction([vector for vector in asked if vector is not None]),
+                )
+            )
+        cuts = tuple(stretch.times[0] for stretch in stretches if stretch.cut)
+        return FacesSeen(tuple(faces), end, cuts)
 
     def _follow(self, frames: Iterable[Frame], *, face_crops: bool) -> Generator[_Followed]:
         """The face that is followed in each frame, once it is known which way is up."""
@@ -203,10 +280,11 @@ class VisionExtractor(FrameExtractor):
                 if not known and seen.turns:
                     # What was read in faces before it was known that they are turned is wrong.
                     doubtful = [_Followed(item.time, None, None) for item in doubtful]
-                box = None
+                box, height = None, 0.0
                 if face is not None and not face_crops:
                     box = turned_back(share_of(face.box, seen.size), seen.turns or 0)
-                doubtful.append(_Followed(seen.time, face, crop, box))
+                    height = face.box[3] - face.box[1]
+                doubtful.append(_Followed(seen.time, face, crop, box, height))
                 known = known or seen.turns is not None
                 if known or seen.time - doubtful[0].time >= LONGEST_DOUBT:
                     yield from doubtful
@@ -333,6 +411,24 @@ def share_of(box: Box, size: tuple[int, int]) -> Box:
     left, right = (min(1.0, max(0.0, edge / width)) for edge in (box[0], box[2]))
     top, bottom = (min(1.0, max(0.0, edge / height)) for edge in (box[1], box[3]))
     return left, top, right, bottom
+
+
+def _followed(time: float, seen: Seen | None, stretch: Stretch | None) -> _Followed:
+    """A face of a stretch, or of none, in the frame as it is."""
+    if seen is None or stretch is None:
+        return _Followed(time, None, None)
+    sighting = seen.sighting
+    box = turned_back(share_of(sighting.box, stretch.size), stretch.turns or 0)
+    return _Followed(time, sighting.face, seen.crop, box, sighting.height)
+
+
+def mean_direction(vectors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32] | None:
+    """The unit vector in the middle of unit vectors; None of none."""
+    if not vectors:
+        return None
+    mean = np.mean(vectors, axis=0)
+    length = float(np.linalg.norm(mean))
+    return np.asarray(mean / length, np.float32) if length > 0 else None
 
 
 def _as_it_is(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
