@@ -142,7 +142,7 @@ class FrameExtractor(Extractor):
 
     modality = "vision"
     follows_people: ClassVar[bool] = False
-    """Whether `follow` tells several faces apart, and where they are."""
+    """Whether `follow` tells several faces apart, and where they are; then `look` does, too."""
 
     @abstractmethod
     def extract(
@@ -177,6 +177,19 @@ class FrameExtractor(Extractor):
         found = self.extract(frames, duration, face_crops=face_crops)
         if len(found):
             yield FacesSeen((FollowedFace(0, found),), float(found.spans[-1, 1]))
+
+    def look(self, image: NDArray[np.uint8], people: int) -> FacesSeen:
+        """What one picture shows that has no time.
+
+        Args:
+            image: (height, width, 3) uint8 RGB.
+            people: faces, at most, that are looked for.
+
+        Returns:
+            Faces of one step each; unless an extractor says otherwise, the one of `extract_stills`.
+        """
+        (steps,) = self.extract_stills([image], face_crops=False)
+        return FacesSeen((FollowedFace(0, steps),), 0.0)
 
     @abstractmethod
     def extract_stills(

@@ -200,8 +200,16 @@ class VisionExtractor(FrameExtractor):
             np.array([item.height for item in items], np.float32),
         )
 
+    def look(self, image: NDArray[np.uint8], people: int) -> FacesSeen:
+        """Find the faces of one picture that has no time; see `FrameExtractor.look`."""
+        if people > 1:
+            for seen in self._follow_people([Frame(0.0, image)], 0.0, people, still=True):
+                if seen.faces:
+                    return seen
+        return super().look(image, people)
+
     def _follow_people(
-        self, frames: Iterable[Frame], duration: float, people: int
+        self, frames: Iterable[Frame], duration: float, people: int, *, still: bool = False
     ) -> Generator[FacesSeen]:
         waiting: list[Stretch] = []
         looked = follow_faces(
@@ -220,9 +228,11 @@ class VisionExtractor(FrameExtractor):
                     waiting = []
                 waiting.append(stretch)
         if waiting:
-            yield self._part_of_people(waiting, duration)
+            yield self._part_of_people(waiting, duration, still=still)
 
-    def _part_of_people(self, stretches: Sequence[Stretch], end: float) -> FacesSeen:
+    def _part_of_people(
+        self, stretches: Sequence[Stretch], end: float, *, still: bool = False
+    ) -> FacesSeen:
         """What several stretches come to, the last of which lasts until second `end`."""
         times = [time for stretch in stretches for time in stretch.times]
         seen = [
@@ -237,7 +247,10 @@ class VisionExtractor(FrameExtractor):
                 _followed(times[index], *seen[index].get(number, (None, None)))
                 for index in range(within[0], within[-1] + 1)
             ]
-        rows = self._rows([item for items in tracks.values() for item in items])
+        rows = self._rows(
+            [item for items in tracks.values() for item in items],
+            mirrored=still and self.settings.stills_mirrored,
+        )
         faces, begin = [], 0
         for number, items in tracks.items():
             after = bisect_right(times, items[-1].time)

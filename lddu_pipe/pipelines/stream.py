@@ -7,11 +7,11 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from lddu_pipe.events import Event, FacesSeen, FollowedFace, UnitClosed, UnitJudged, WordsHeard
+from lddu_pipe.events import Event, FacesSeen, UnitClosed, UnitJudged, WordsHeard
 from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.pipelines.components import Extractors
 from lddu_pipe.pipelines.concurrency import interleave
-from lddu_pipe.pipelines.people import Everybody, LargestFace, People
+from lddu_pipe.pipelines.people import Everybody, LargestFace, People, Picture
 from lddu_pipe.pipelines.people.identity import PersonFinder
 from lddu_pipe.pipelines.people.speaking import SpeakerFinder
 from lddu_pipe.pipelines.predict import Predictor
@@ -99,9 +99,10 @@ class Stream:
         yield from self._advance()
 
     def _meet(self) -> People:
-        alone = self._settings.people == 1 or self._source.still
-        if alone or not self._extractors.follows_people:
-            return LargestFace(self._source.fps, still=self._source.still)
+        if self._source.still:
+            return Picture(self._source.fps)
+        if self._settings.people == 1 or not self._extractors.follows_people:
+            return LargestFace(self._source.fps)
         window = min(self._settings.window, self._settings.max_duration)
         finders = PersonFinder(), SpeakerFinder()
         return Everybody(self._source.fps, window, *finders, self._source.waveform)
@@ -174,15 +175,12 @@ class Stream:
 
     def _look(self) -> Generator[FacesSeen]:
         frames = self._source.frames or ()
-        vision = self._extractors.vision
+        vision, people = self._extractors.vision, self._settings.people
         try:
             if self._source.still:
-                images = (frame.image for frame in frames)
-                (steps,) = vision.extract_stills(images, face_crops=False)
-                yield FacesSeen((FollowedFace(0, steps),), math.inf)
-                return
-            duration, people = self._source.info.duration, self._settings.people
-            yield from vision.follow(frames, duration, people=people)
+                yield from (vision.look(frame.image, people) for frame in frames)
+            else:
+                yield from vision.follow(frames, self._source.info.duration, people=people)
             yield FacesSeen((), math.inf)
         finally:
             close = getattr(frames, "close", None)

@@ -2,7 +2,8 @@
 
 from lddu_pipe.pipelines.people.everybody import Everybody
 from lddu_pipe.pipelines.people.largest import LargestFace
+from lddu_pipe.pipelines.people.picture import Picture
 
-People = Everybody | LargestFace
+People = Everybody | LargestFace | Picture
 
-__all__ = ["Everybody", "LargestFace", "People"]
+__all__ = ["Everybody", "LargestFace", "People", "Picture"]

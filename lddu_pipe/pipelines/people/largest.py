@@ -8,23 +8,21 @@ from dataclasses import replace
 
 from lddu_pipe.annotation import Face, Person
 from lddu_pipe.events import FacesSeen, WordsHeard
-from lddu_pipe.evidence import Absent, Evidence, Reason
+from lddu_pipe.evidence import Absent, Evidence, Present, Reason
 from lddu_pipe.pipelines.people.boxes import Boxes
-from lddu_pipe.pipelines.samples import FaceSteps, look_up, show_throughout
+from lddu_pipe.pipelines.samples import FaceSteps, look_up
 from lddu_pipe.types import Utterance
 
 
 class LargestFace:
     """The face that is followed is everybody's who speaks, and its own where nobody does."""
 
-    def __init__(self, fps: float, *, still: bool) -> None:
+    def __init__(self, fps: float) -> None:
         """Nobody is seen yet.
 
         Args:
             fps: frames a second that are looked at.
-            still: there is one step, of a picture, which is there all the time.
         """
-        self._still = still
         self._boxes = Boxes(fps)
         self._steps = FaceSteps()
         self._waiting: deque[Utterance] = deque()
@@ -52,16 +50,14 @@ class LargestFace:
         """
         while self._waiting and self._waiting[0].span.end <= seen:
             utterance = self._waiting.popleft()
-            silent = utterance.kind in ("silence", "still")
-            shown = silent and not isinstance(self.face_of(utterance), Absent)
-            yield replace(utterance, person="p1") if shown and self._boxes.visible else utterance
+            silent = utterance.kind == "silence" and self._boxes.visible
+            shown = silent and isinstance(self.face_of(utterance), Present)
+            yield replace(utterance, person="p1") if shown else utterance
 
     def face_of(self, utterance: Utterance) -> Evidence:
         """What the face shows in an utterance; steps that are over when it begins are let go."""
-        steps = self._steps.since(0.0 if self._still else utterance.span.start)
-        if steps is None:
-            return Absent(Reason.NO_PICTURE)
-        return look_up(show_throughout(steps, utterance) if self._still else steps, utterance)
+        steps = self._steps.since(utterance.span.start)
+        return Absent(Reason.NO_PICTURE) if steps is None else look_up(steps, utterance)
 
     @property
     def people(self) -> tuple[Person, ...]:

@@ -49,7 +49,7 @@ def test_a_face_has_a_box_at_even_times_from_the_first_to_the_last() -> None:
 
 
 def test_one_frame_is_one_box_and_frames_without_boxes_are_nobody() -> None:
-    largest = LargestFace(10.0, still=False)
+    largest = LargestFace(10.0)
     largest.see(FacesSeen((FollowedFace(0, seen([0.0, 0.1], [HERE, HERE]).steps),), 0.2))
     assert (largest.people, largest.faces) == ((), ())
     largest.see(FacesSeen((seen([3.0], [HERE]),), 3.1))
