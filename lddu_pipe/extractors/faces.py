@@ -28,6 +28,9 @@ BLENDSHAPE_NAMES = tuple(shape.name.lower() for shape in Blendshapes)
 """The 52 expressions of MediaPipe's blendshape model, in its order."""
 
 _BLANK = np.zeros((64, 64, 3), np.uint8)
+# Landmarks whose mean is a point of `Face.points`; an eye lies between
+# its corners, wherever it looks.
+_POINTS = ((33, 133), (362, 263), (4, 4), (61, 61), (291, 291))
 _native_log = threading.Lock()
 
 
@@ -41,6 +44,9 @@ class Face:
     """(52,) float32 in 0..1, in the landmarker's order (`BLENDSHAPE_NAMES`)."""
     head_pose: NDArray[np.float32]
     """(3,) float32: yaw, pitch, roll in radians; 0 looks into the camera."""
+    points: NDArray[np.float32] | None = None
+    """(5, 2) float32 pixels, x and y: both eyes, the tip of the nose, both corners of the mouth;
+    what is on the left of an upright picture comes first. None where only a box is known."""
 
     @property
     def area(self) -> float:
@@ -197,6 +203,7 @@ def _face(
         box=(min(columns), min(rows), max(columns), max(rows)),
         blendshapes=np.array([shape.score for shape in shapes], dtype=np.float32),
         head_pose=np.array([yaw, pitch, roll], dtype=np.float32),
+        points=np.array([columns, rows], np.float32).T[np.array(_POINTS)].mean(axis=1),
     )
 
 
