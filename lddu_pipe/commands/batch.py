@@ -117,7 +117,9 @@ if TYPE_CHECKING:
     "--limit", type=click.IntRange(1), metavar="N", help="Do at most so many files in this run."
 )
 @click.option("--shuffle", is_flag=True, help="Do the files in random order.")
-@pipeline_options("people", "recogniser", "tiers", "audio_track", "video_track", "speakers")
+@pipeline_options(
+    "people", "known", "recogniser", "tiers", "audio_track", "video_track", "speakers"
+)
 @message_options
 def batch(
     inputs: Sequence[str],

@@ -209,11 +209,13 @@ def pipeline_options(*more: str) -> Callable[[_Function], _Function]:
 def _setting_option(name: str) -> Callable[[Any], Any]:
     """The option of one setting, as its description has it."""
     setting, default = SETTINGS[name], getattr(PipelineSettings, name)
-    kind: click.Choice[str] | click.FloatRange | None = None
+    kind: click.ParamType[Any] | None = None
     if setting.choices:
         kind = click.Choice(setting.choices)
     elif setting.low is not None:
         kind = click.FloatRange(setting.low, setting.high)
+    elif setting.folder:
+        kind = click.Path(exists=True, file_okay=False, path_type=Path)
     return click.option(
         f"--{(setting.singular or name).replace('_', '-')}",
         name,

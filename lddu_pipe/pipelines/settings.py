@@ -18,7 +18,7 @@ RECOGNISER = "tiny.en"
 """The recogniser of words that comes with the packages."""
 
 _TRACK = r"^([1-9][0-9]{0,2}|[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3})$"
-_UNUSUAL = ("tiers", "audio_track", "video_track", "speakers", "own_extractors")
+_UNUSUAL = ("tiers", "audio_track", "video_track", "speakers", "own_extractors", "known")
 """Settings that few files need; `describe` names them only where they were chosen."""
 
 
@@ -40,6 +40,8 @@ class Setting:
     """Regular expression of the text that a form may hold."""
     metavar: str | None = None
     """What stands for the value in the help of the command line."""
+    folder: bool = False
+    """It is a folder of this machine."""
     singular: str = ""
     """Name of its option, where that may be given several times."""
     unset: str = ""
@@ -150,6 +152,16 @@ class PipelineSettings:
             unset="those of the model",
         ),
     )
+    known: Path | None = field(
+        default=None,
+        metadata=_about(
+            "A folder of pictures of people, to name those who are seen: DIR/Ann.jpg, "
+            "DIR/Ann_2.jpg and all in DIR/Ann show Ann. See docs/people.md.",
+            metavar="DIR",
+            folder=True,
+            unset="nobody is known",
+        ),
+    )
 
     def __post_init__(self) -> None:
         for name, setting in SETTINGS.items():
@@ -162,6 +174,7 @@ class PipelineSettings:
         values = asdict(self)
         # The folder they lie in is nobody's business.
         values["own_extractors"] = tuple(Path(name).name for name in self.own_extractors)
+        values["known"] = self.known.name if self.known else None
         return {
             name: value
             for name, value in values.items()

@@ -23,7 +23,8 @@ def describe_configuration(plan: Plan) -> dict[str, str | float]:
     Raises:
         MissingAssetError: there is no such model or recogniser, or it cannot be downloaded.
         IncompatibleModelError: the recogniser is none of faster-whisper's.
-        UnusableInputError: an extractor of one's own is not there, or is none.
+        UnusableInputError: an extractor of one's own is not there, or is none, or there are no
+            pictures of known people.
     """
     find_extractors(plan.settings.own_extractors)
     folder = find_checkpoint(plan.model, offline=plan.offline)
@@ -39,6 +40,7 @@ def describe_configuration(plan: Plan) -> dict[str, str | float]:
             name: value for name, value in plan.settings.describe().items() if name != "batch_size"
         },
         "recogniser": _describe_recogniser(plan),
+        **_describe_known(plan),
         "model": f"{shared.repo_id if shared else folder.name} {digest(weights)[:12]}",
         "extractors": digest(assets)[:12],
         "lddu-pipe": version("lddu-pipe"),
@@ -55,6 +57,15 @@ def _describe_recogniser(plan: Plan) -> str:
 
     weights = weights_of_whisper(find_whisper(name, offline=plan.offline))
     return f"{name} {digest(weights)[:12]}"
+
+
+def _describe_known(plan: Plan) -> dict[str, str]:
+    folder = plan.settings.known
+    if folder is None:
+        return {}
+    from lddu_pipe.pipelines.known import digests_of
+
+    return {"known": f"{folder.name} {digest(digests_of(folder))[:12]}"}
 
 
 def digest(values: Mapping[str, Any]) -> str:
