@@ -8,7 +8,7 @@ Two to four heads are side by side for a minute, and turns of 2 to 8 s are heard
 others listen (video of people who say nothing), or go on talking without being heard. A head shows
 a random stretch of its video in each turn, over and over where that is shorter. A part of a head's
 video, and a part of another's listening, belong to one half only; what was chosen by hand in
-`pipelines.speaking` and `pipelines.articulation` was chosen on the half `chosen`.
+`pipelines.people.speaking` and `pipelines.people.articulation` was chosen on the half `chosen`.
 
 A turn is asked for 20 s after its end, as in a stream, knowing which turns are of one voice, or
 (`alone`) that nobody has told voices apart. Figures are shares of the time in which somebody
@@ -31,8 +31,8 @@ from lddu_pipe.assets import resolve
 from lddu_pipe.extractors.faces import BLENDSHAPE_NAMES, FaceLandmarker
 from lddu_pipe.extractors.prosody import SAMPLE_RATE
 from lddu_pipe.media import decode_frames, decode_waveform, probe
-from lddu_pipe.pipelines.articulation import MOUTH
-from lddu_pipe.pipelines.speaking import SpeakerFinder
+from lddu_pipe.pipelines.people.articulation import MOUTH
+from lddu_pipe.pipelines.people.speaking import SpeakerFinder
 from lddu_pipe.types import TimeSpan
 from report import table, write_section
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
 
@@ -33,6 +34,7 @@ from lddu_pipe.types import Modality, TimeSpan, Utterance
 
 if TYPE_CHECKING:
     from lddu_pipe.extractors.audio import AudioExtractor
+    from lddu_pipe.extractors.identity import FaceIdentity
     from lddu_pipe.extractors.text import TextExtractor
     from lddu_pipe.extractors.vision import VisionExtractor
 
@@ -155,6 +157,20 @@ class FeatureSet:
             self._note(_ASSETS[modality], ASSETS[_ASSETS[modality]].files)
         return self._load(modality)
 
+    def identity(self) -> FaceIdentity | None:
+        """What tells whose a face is, and a note of its weights; None where they are missing."""
+        from lddu_pipe.extractors.identity import SFACE
+
+        if self._identity is not None:
+            self._note(SFACE, ASSETS[SFACE].files)
+        return self._identity
+
+    @cached_property
+    def _identity(self) -> FaceIdentity | None:
+        from lddu_pipe.extractors.identity import find_identity
+
+        return find_identity(offline=self._offline)
+
     def _note(self, place: str, weights: Mapping[str, str]) -> None:
         self.used_weights |= {f"{place}/{file}": sha for file, sha in weights.items()}
 
@@ -238,6 +254,7 @@ class FeatureSet:
             {**ASSETS[LANDMARKER].files, **weights},
             device=self._device,
             threads=min(MAX_LANDMARKERS, torch.get_num_threads()),
+            identity=self.identity,
         )
 
     def _resolve(self, modality: Modality) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -99,7 +99,7 @@ class VisionExtractor(FrameExtractor):
         *,
         device: str = "cpu",
         threads: int = 1,
-        identity: Identity | None = None,
+        identity: Callable[[], Identity | None] = lambda: None,
     ) -> None:
         """Load nothing yet but the network.
 
@@ -110,7 +110,8 @@ class VisionExtractor(FrameExtractor):
             weights: sha256 by file name.
             device: where the network runs; the landmarker runs on the processor.
             threads: landmarkers that look at parts of one video at once. They change nothing.
-            identity: asked about once a second whose face each is, where several are followed.
+            identity: gives what is asked about once a second whose face each is, where several
+                are followed; nobody where it gives None.
         """
         super().__init__(
             settings,
@@ -217,7 +218,7 @@ class VisionExtractor(FrameExtractor):
             frames,
             people=people,
             threads=self._threads,
-            identity=self._identity,
+            identity=self._identity(),
         )
         with closing(looked), closing(decided(looked, LONGEST_DOUBT)) as stretches:
             for stretch in stretches:

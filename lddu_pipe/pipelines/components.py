@@ -7,9 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from lddu_pipe.assets import ASSETS
+from lddu_pipe.assets import ASSETS, resolve
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
 from lddu_pipe.extractors.base import Extractor
 from lddu_pipe.extractors.features import WHISPER, FeatureSet
@@ -64,6 +66,7 @@ class Extractors(FeatureSet):
         )
         self.parts = parts
         self._recogniser = recogniser
+        self._known: dict[Path, Mapping[str, NDArray[np.float32]]] = {}
         self.require(parts.check)
 
     @property
@@ -74,6 +77,24 @@ class Extractors(FeatureSet):
         else:
             self._note("recogniser", self._recogniser_weights)
         return self._speech
+
+    def known(self, folder: Path) -> Mapping[str, NDArray[np.float32]]:
+        """Vectors of the people of whom there are pictures in a folder, by name.
+
+        Raises:
+            UnusableInputError: a picture cannot be used.
+            MissingAssetError: the weights that tell faces apart are missing.
+        """
+        if folder not in self._known:
+            from lddu_pipe.extractors.identity import SFACE
+            from lddu_pipe.pipelines.people.known import read_known
+
+            identity = self.identity()
+            if identity is None:
+                resolve(SFACE, offline=self._offline)  # says what is missing
+                raise MissingAssetError(f"{SFACE} appeared while it was looked for; try again")
+            self._known[folder] = read_known(folder, identity, self._resolve("vision"))
+        return self._known[folder]
 
     def find_recogniser(self) -> None:
         """Look for the recogniser before anything is annotated.

@@ -104,7 +104,8 @@ class Stream:
         if self._settings.people == 1 or not self._extractors.follows_people:
             return LargestFace(self._source.fps)
         window = min(self._settings.window, self._settings.max_duration)
-        finders = PersonFinder(), SpeakerFinder()
+        known = self._settings.known
+        finders = PersonFinder(self._extractors.known(known) if known else {}), SpeakerFinder()
         return Everybody(self._source.fps, window, *finders, self._source.waveform)
 
     def _take(self, item: WordsHeard | FacesSeen) -> None:

@@ -63,7 +63,7 @@ def _describe_known(plan: Plan) -> dict[str, str]:
     folder = plan.settings.known
     if folder is None:
         return {}
-    from lddu_pipe.pipelines.known import digests_of
+    from lddu_pipe.pipelines.people.known import digests_of
 
     return {"known": f"{folder.name} {digest(digests_of(folder))[:12]}"}
 

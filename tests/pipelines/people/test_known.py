@@ -15,8 +15,8 @@ from lddu_pipe.assets import locate, resolve
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.extractors.identity import FaceIdentity
 from lddu_pipe.media import decode_frames, probe
-from lddu_pipe.pipelines.identity import PersonFinder
-from lddu_pipe.pipelines.known import digests_of, pictures_of, read_known
+from lddu_pipe.pipelines.people.identity import PersonFinder
+from lddu_pipe.pipelines.people.known import digests_of, pictures_of, read_known
 from lddu_pipe.types import TimeSpan
 
 

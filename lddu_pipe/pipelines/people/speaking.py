@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lddu_pipe.pipelines.articulation import (
+from lddu_pipe.pipelines.people.articulation import (
     SHAPES,
     HeardSound,
     coherence,

@@ -14,7 +14,7 @@ from lddu_pipe.assets import locate, resolve
 from lddu_pipe.extractors.faces import FaceLandmarker
 from lddu_pipe.extractors.identity import SIZE, FaceIdentity
 from lddu_pipe.media import decode_frames, probe
-from lddu_pipe.pipelines.identity import PATIENCE, TOGETHER, PersonFinder
+from lddu_pipe.pipelines.people.identity import PATIENCE, TOGETHER, PersonFinder
 from lddu_pipe.types import TimeSpan
 
 ANA, BEN, EVE = 0, 1, 2
