@@ -63,12 +63,26 @@ def copy_whole(source: Path, path: Path) -> None:
 @contextlib.contextmanager
 def _whole(path: Path) -> Iterator[IO[bytes]]:
     """A file to write into, which takes the place of `path` if nothing is raised."""
+    with made_whole(path) as temporary, temporary.open("wb") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def made_whole(path: Path) -> Iterator[Path]:
+    """As `write_whole` writes a file, for programs and libraries that write to files only.
+
+    Gives the path of an empty file to write to, which takes the place of `path` when the context
+    ends, and is removed where something is raised.
+
+    Raises:
+        OSError: the folder is missing or the disk refuses; `path` is as it was before.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    os.close(handle)
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
+        yield temporary
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.chmod(_permissions(path))
         temporary.replace(path)

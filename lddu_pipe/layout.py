@@ -31,6 +31,11 @@ class SourceInfo:
     has_audio: Flag
     has_video: Flag
 
+    @property
+    def is_video(self) -> bool:
+        """Whether there are pictures that move."""
+        return self.has_video and self.duration > 0
+
     def kind(self, heard: Kind) -> Kind:
         """What an utterance is: what was heard in it, but in a picture and in text alone."""
         if not (self.has_audio or self.has_video):

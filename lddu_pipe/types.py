@@ -104,6 +104,8 @@ class VideoStream:
     """Seconds, where the container tells."""
     still: bool = False
     """True for a picture file: one frame and no time."""
+    colour: tuple[int, int, int] = (2, 2, 2)
+    """Primaries, transfer and matrix, the codes of ITU-T H.273; 2 is what is not told."""
     number: int = 1
     """Place among the picture streams of the file, cover art left out, from 1."""
     language: str | None = None

@@ -127,7 +127,7 @@ def annotate(
             content = None
             if shown is not None:
                 content = _rendered(annotation, shown, schema, compact=len(files) > 1)
-            list(save(annotation, new, schema, quiet=quiet))
+            list(save(annotation, new, schema, quiet=quiet, progress=bar))
             if content is not None:
                 click.echo(content, nl=False)
         except Exception as error:
@@ -158,6 +158,8 @@ def _format_to_print(
         return None
     if as_json and chosen.name != "json":
         raise click.UsageError(f"--json and {chosen.name} both want standard output; give -o DIR")
+    if chosen.of_video:
+        raise click.UsageError(f"{chosen.name} needs a folder; give -o DIR")
     if len(files) > 1 and chosen.name not in {"json", "jsonl"}:
         raise click.UsageError(f"{chosen.name} of several files needs a folder; give -o DIR")
     if chosen.binary and sys.stdout.isatty():

@@ -17,8 +17,10 @@ from lddu_pipe.commands.options import (
     output_option,
     schema_option,
 )
+from lddu_pipe.commands.progress import progress
 from lddu_pipe.commands.saving import make_folder, output_names, save, spare_inputs, targets
 from lddu_pipe.schemas import SchemaVersion
+from lddu_pipe.writers.escaping import printable
 from lddu_pipe.writers.formats import Format
 
 
@@ -50,7 +52,8 @@ def convert(
     """Write the annotations in FILES in other formats.
 
     FILES are what annotate wrote as json, with any --schema; talk.json becomes talk.eaf, and so
-    on. Links to the media in the new files start at the folder in which they stand. With --json
+    on. Links to the media in the new files start at the folder in which they stand; mp4 draws on
+    the video that was annotated, which must be where the annotation says. With --json
     the list of the files that were written goes to standard output.
     """
     from lddu_pipe.annotation import Annotation  # not needed for the help
@@ -64,8 +67,9 @@ def convert(
             new = targets(folder, name, formats)
             spare_inputs(new, files)
             annotation = Annotation.load(file)
-            for path in save(annotation, new, schema, quiet=quiet):
-                written.append(str(path))
+            with progress(printable(file.name)) as bar:
+                for path in save(annotation, new, schema, quiet=quiet, progress=bar):
+                    written.append(str(path))
         except Exception as error:
             # Whatever is wrong with one file, the others can still be converted.
             report(error, debug=debug, subject=str(file))

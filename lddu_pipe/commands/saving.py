@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from lddu_pipe.writers.formats import Format
 if TYPE_CHECKING:
     from lddu_pipe.annotation import Annotation
     from lddu_pipe.schemas import SchemaVersion
+    from lddu_pipe.training.progress import ProgressCallback
 
 
 def output_names(files: Sequence[Path]) -> list[str]:
@@ -57,16 +59,28 @@ def spare_inputs(results: Iterable[Path], inputs: Iterable[Path]) -> None:
 
 
 def save(
-    annotation: Annotation, files: dict[Path, Format], schema: SchemaVersion, *, quiet: bool
+    annotation: Annotation,
+    files: dict[Path, Format],
+    schema: SchemaVersion,
+    *,
+    quiet: bool,
+    progress: ProgressCallback,
 ) -> Iterator[Path]:
     """Write the files one after the other, say so, and give the path of each that is there.
+
+    Args:
+        annotation: what to write.
+        files: the formats, by path.
+        schema: version of the JSON contract.
+        quiet: say nothing.
+        progress: called with the stage and the share of it that is done, of what takes long.
 
     Raises:
         UnusableInputError: a file cannot be written; those before it stay.
     """
     for path, item in files.items():
         try:
-            item.save(annotation, path, schema)
+            item.save(annotation, path, schema, partial(progress, "draw"))
         except OSError as error:
             reason = error.strerror or str(error)
             raise UnusableInputError(f"{path}: cannot write the annotation: {reason}") from None

@@ -8,10 +8,12 @@ from __future__ import annotations
 from lddu_pipe.media.decode import Frame, decode_audio, decode_frames, decode_waveform
 from lddu_pipe.media.ffmpeg import find_ffmpeg, version_of
 from lddu_pipe.media.probe import probe
+from lddu_pipe.media.redraw import Planes, redraw, redrawn_size
 from lddu_pipe.media.waveform import Waveform, WaveformLike
 
 __all__ = [
     "Frame",
+    "Planes",
     "Waveform",
     "WaveformLike",
     "decode_audio",
@@ -19,5 +21,7 @@ __all__ = [
     "decode_waveform",
     "find_ffmpeg",
     "probe",
+    "redraw",
+    "redrawn_size",
     "version_of",
 ]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import av
 import numpy as np
-from ffmpeg.nodes import OutputStream
+from ffmpeg.nodes import FilterableStream, OutputStream
 from numpy.typing import NDArray
 
 from lddu_pipe.errors import UnusableInputError
@@ -167,7 +167,7 @@ def _mixed_sound(
         yield from mixed(_placed(heard, media, sample_rate, wanted.start, most), sample_rate)
         # One that writes more than is wanted need not be waited for.
         if heard.ended:
-            _judge(run, media, "sound", nothing=not heard.any, partial=span is not None)
+            judge(run, media, "sound", nothing=not heard.any, partial=span is not None)
 
 
 def _sound_command(
@@ -214,7 +214,7 @@ class _Heard:
         try:
             container = av.open(self._run, mode="r", format="nut", buffer_size=1 << 20)
         except (av.FFmpegError, EOFError):
-            # ffmpeg wrote nothing; `_judge` says why.
+            # ffmpeg wrote nothing; `judge` says why.
             self.ended = True
             return
         with container:
@@ -325,7 +325,7 @@ def _frames(
             if time > last and (span is None or time >= span.start):
                 last = time
                 yield Frame(time, image)
-        _judge(run, media, "picture", nothing=last < 0, partial=span is not None)
+        judge(run, media, "picture", nothing=last < 0, partial=span is not None)
 
 
 def _frames_of_parts(
@@ -345,7 +345,7 @@ def _still(media: Media, video: VideoStream, max_side: int) -> NDArray[np.uint8]
 
     Not with ffmpeg: starting a program takes fifty times as long as decoding a small picture.
     """
-    width, height = _scaled(video, max_side)
+    width, height = scaled(video, max_side)
     if video.rotation in (90, 270):
         width, height = height, width
     size = height * width * 3
@@ -366,9 +366,7 @@ def _frame_command(
     first = 0.0 if span is None else span.start
     stream = source(media, first, noautorotate=None)[f"V:{video.number - 1}"]
     stream = stream.filter("select", _selection(media, video, fps, span))
-    for name, *arguments in _UPRIGHT[video.rotation]:
-        stream = stream.filter(name, *arguments)
-    stream = stream.filter("scale", *_scaled(video, max_side)).filter("format", "rgb24")
+    stream = upright(stream, video, *scaled(video, max_side)).filter("format", "rgb24")
     # NUT keeps time stamps beside raw frames; microseconds keep them true at any frame rate.
     options: dict[str, str | int] = {"enc_time_base": "1:1000000", "map_metadata": -1}
     return stream.output("pipe:", format="nut", vcodec="rawvideo", **options)
@@ -388,7 +386,24 @@ def _selection(media: Media, video: VideoStream, fps: float, span: TimeSpan | No
     return f"gte(t,{media.origin + span.start - 1 / fps:.6f})*{chosen}"
 
 
-def _scaled(video: VideoStream, max_side: int) -> tuple[int, int]:
+def upright(
+    stream: FilterableStream, video: VideoStream, width: int, height: int, **scaling: str
+) -> FilterableStream:
+    """Turn the pictures of an ffmpeg-python stream upright and scale them.
+
+    Args:
+        stream: pictures as stored.
+        video: says how they are stored.
+        width: pixels of the result.
+        height: pixels of the result.
+        **scaling: more options of ffmpeg's filter `scale`.
+    """
+    for name, *arguments in _UPRIGHT[video.rotation]:
+        stream = stream.filter(name, *arguments)
+    return stream.filter("scale", width, height, **scaling)
+
+
+def scaled(video: VideoStream, max_side: int) -> tuple[int, int]:
     """Return the even width and height that fit `max_side` and are not larger than the video."""
     scale = min(1.0, max_side / max(video.width, video.height))
     width, height = (max(2, int(side * scale) // 2 * 2) for side in (video.width, video.height))
@@ -400,7 +415,7 @@ def _pictures(run: Run) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     try:
         container = av.open(run, mode="r", format="nut", buffer_size=1 << 20)
     except (av.FFmpegError, EOFError):
-        # ffmpeg wrote nothing; `_judge` says why.
+        # ffmpeg wrote nothing; `judge` says why.
         return
     with container:
         for frame in container.decode(video=0):
@@ -427,7 +442,7 @@ def _downmix(channels: int, only: int | None) -> str:
     return "mono|c0<" + "+".join(f"c{channel}" for channel in range(channels))
 
 
-def _judge(run: Run, media: Media, what: str, *, nothing: bool, partial: bool) -> None:
+def judge(run: Run, media: Media, what: str, *, nothing: bool, partial: bool) -> None:
     """Raise when nothing came out; warn when something did, and ffmpeg complained."""
     content, complaint = run.finish()
     if nothing and not (partial and content):

@@ -8,9 +8,9 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import IO
 
@@ -19,7 +19,7 @@ from ffmpeg.nodes import FilterableStream, OutputStream
 
 from lddu_pipe.errors import MissingAssetError
 from lddu_pipe.media.limits import COMPLAINTS, STALL, confine, time_to_decode
-from lddu_pipe.media.pipes import readable, widen
+from lddu_pipe.media.pipes import readable, widen, writable
 from lddu_pipe.types import Media
 
 CHOICE = "LDDU_PIPE_FFMPEG"
@@ -60,7 +60,7 @@ scripts (avisynth, vapoursynth) are left out: they make ffmpeg read other files 
 _SEEK_MARGIN = 1.0
 """Seconds of run-in before a wanted moment, for codecs that need some sound to settle."""
 
-_THREADS = min(4, os.cpu_count() or 1)
+THREADS = min(4, os.cpu_count() or 1)
 
 
 def find_ffmpeg() -> str:
@@ -146,7 +146,7 @@ def source(media: Media, start: float = 0.0, **options: str | int | None) -> Fil
     options |= {
         "protocol_whitelist": "file,pipe" if media.section is None else "file,pipe,subfile",
         "format_whitelist": ",".join(DEMUXERS),
-        "threads": _THREADS,
+        "threads": THREADS,
     }
     if media.demuxer is not None:
         # Decided by the content: left to itself, ffmpeg would also be led by the file's name.
@@ -164,7 +164,7 @@ def source(media: Media, start: float = 0.0, **options: str | int | None) -> Fil
 
 
 class Run:
-    """A running ffmpeg, to be read from as from a file."""
+    """A running ffmpeg, to be read from, or written to, as a file."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes], limit: float) -> None:
         if process.stdout is None:
@@ -172,6 +172,9 @@ class Run:
         self.process = process
         self._output = process.stdout
         widen(self._output.fileno())
+        if process.stdin is not None:
+            widen(process.stdin.fileno())
+            os.set_blocking(process.stdin.fileno(), False)
         self._log = log
         self._left = limit
         """Seconds that may still be spent waiting."""
@@ -194,15 +197,54 @@ class Run:
         """
         if self._allowed is not None and self._allowed <= 0:
             self._stopped = "it does not end"
+        if not self._comes(partial(readable, self._output.fileno())):
+            return b""
+        content = os.read(self._output.fileno(), size)
+        if self._allowed is not None:
+            self._allowed -= len(content)
+        return content
+
+    def write(self, content: bytes | memoryview) -> int:
+        """Give ffmpeg bytes to read; return how many: all of them.
+
+        Raises:
+            BrokenPipeError: it has ended, or was killed as it shows no sign of life; `finish` says
+                why.
+        """
+        if self.process.stdin is None:
+            raise ValueError("ffmpeg was started to write only")
+        into, left = self.process.stdin.fileno(), memoryview(content)
+        while left:
+            if not self._comes(partial(writable, into)):
+                raise BrokenPipeError
+            left = left[os.write(into, left) :]
+        return len(content)
+
+    def close_input(self) -> None:
+        """Let ffmpeg come to its end, however long it writes, as long as it does something."""
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        self._comes(self._ends)
+
+    def _ends(self, seconds: float) -> bool:
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def _comes(self, wait: Callable[[float], bool]) -> bool:
+        """Wait for something of ffmpeg; False where it was killed, as it shows no sign of life.
+
+        Args:
+            wait: takes the seconds that it may wait, and says whether it came.
+        """
         while not self._stopped:
             begun = time.monotonic()
-            ready = readable(self._output.fileno(), min(STALL, self._left))
+            came = wait(min(STALL, self._left))
             self._left -= time.monotonic() - begun
-            if ready:
-                content = os.read(self._output.fileno(), size)
-                if self._allowed is not None:
-                    self._allowed -= len(content)
-                return content
+            if came:
+                return True
             # A moment deep in a file takes long to reach: reading on is a sign of life.
             before, self._progress = self._progress, _bytes_read(self.process.pid)
             if self._left <= 0:
@@ -210,7 +252,7 @@ class Run:
             elif before == self._progress:
                 self._stopped = f"nothing came for {STALL:.0f} s"
         self.process.kill()
-        return b""
+        return False
 
     def finish(self) -> tuple[bool, str]:
         """Wait for the end; return whether ffmpeg was content, and its last complaint if any."""
@@ -240,12 +282,16 @@ def _bytes_read(process_id: int) -> int | None:
 
 
 @contextmanager
-def running(output: OutputStream, media: Media) -> Iterator[Run]:
+def running(
+    output: OutputStream, media: Media, *, fed: bool = False, file_size: int = COMPLAINTS
+) -> Iterator[Run]:
     """Run an ffmpeg-python output; ffmpeg is gone when the context closes, however it closes.
 
     Args:
         output: what ffmpeg is to write.
         media: what it reads, which says how long that may take.
+        fed: it reads its standard input, too.
+        file_size: bytes of the largest file that it may write.
 
     Raises:
         MissingAssetError: ffmpeg is not there or does not start.
@@ -262,7 +308,7 @@ def running(output: OutputStream, media: Media) -> Iterator[Run]:
             # to come of it is for this process to say.
             process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if fed else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 bufsize=0,
@@ -275,7 +321,7 @@ def running(output: OutputStream, media: Media) -> Iterator[Run]:
         with process:
             try:
                 limit = time_to_decode(media.duration)
-                confine(process.pid, COMPLAINTS, limit * _THREADS)
+                confine(process.pid, file_size, limit * THREADS)
                 yield Run(process, log, limit)
             finally:
                 process.kill()

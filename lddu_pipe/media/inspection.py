@@ -440,6 +440,7 @@ def _video_stream(track: Track, frame: av.VideoFrame, origin: float, still: bool
         start=0.0 if still else track.start - origin,
         duration=None if still else track.duration,
         still=still,
+        colour=(frame.color_primaries, frame.color_trc, frame.colorspace),
         number=track.number,
         language=track.language,
     )

@@ -40,6 +40,11 @@ def time_to_decode(duration: float) -> float:
     return 10 * STALL + 60 * duration
 
 
+def largest_copy(duration: float) -> int:
+    """Return how many bytes `duration` seconds of video may take when they are written anew."""
+    return COMPLAINTS + round(25e6 * duration)
+
+
 def confine(process_id: int, file_size: int, computing: float | None = None) -> None:
     """Limit what a process may take, 0 for this one; no crash of it dumps its core.
 

@@ -1,4 +1,4 @@
-"""Pipes from processes that decode: wide, and never waited on for ever."""
+"""Pipes from and to processes that decode and encode: wide, and never waited on for ever."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ def readable(descriptor: int, seconds: float) -> bool:
     """Wait until a pipe has bytes or has ended; False where `seconds` pass before."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(max(0.0, seconds) * 1000))
+
+
+def writable(descriptor: int, seconds: float) -> bool:
+    """Wait until a pipe takes bytes or nobody reads it any more; False where it takes longer."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
     return bool(poll.poll(max(0.0, seconds) * 1000))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import why_absent
@@ -126,9 +126,17 @@ def _video_stream(values: Mapping[str, Any]) -> VideoStream:
         start=_number(values["start"]),
         duration=None if duration is None else _number(duration),
         still=bool(values["still"]),
+        colour=_colour(*values["colour"]),
         number=_count(values["number"]),
         language=None if values["language"] is None else _text(values["language"]),
     )
+
+
+def _colour(primaries: object, transfer: object, matrix: object) -> tuple[int, int, int]:
+    codes = (primaries, transfer, matrix)
+    if not all(isinstance(code, int) and 0 <= code < 256 for code in codes):
+        raise ValueError(f"not codes of colours: {codes}")
+    return cast("tuple[int, int, int]", codes)
 
 
 def _number(value: Any) -> float:  # noqa: ANN401 - what JSON holds

@@ -36,6 +36,9 @@ class Format:
     """True where the bytes are not text and must not go to a terminal."""
     versioned: bool = False
     """True where it is laid out as the JSON contract, of which there are several versions."""
+    of_video: bool = False
+    """True where it is made of the video itself: written as it is made, by a function ``save`` of
+    the module, as it may be larger than the memory, and nothing for other media."""
 
     def render(
         self,
@@ -50,19 +53,39 @@ class Format:
             folder: where the file will stand; links to the media are relative to it. Without it
                 they are as the annotation names the media.
             schema: version of the JSON contract, for formats that are `versioned`.
+
+        Raises:
+            ValueError: it is `of_video`, which only `save` writes.
         """
+        if self.of_video:
+            raise ValueError(f"{self.name} is only written to files")
         module = importlib.import_module(f"lddu_pipe.writers.{self.module}")
         versions = (schema,) if self.versioned else ()
         return cast(Render, module.render)(annotation, folder, *versions)
 
     def save(
-        self, annotation: Annotation, path: Path, schema: SchemaVersion = SCHEMA_VERSION
+        self,
+        annotation: Annotation,
+        path: Path,
+        schema: SchemaVersion = SCHEMA_VERSION,
+        progress: Callable[[float], None] = lambda share: None,
     ) -> Path:
         """Write the file, whole or not at all.
 
+        Args:
+            annotation: what to write.
+            path: of the file.
+            schema: version of the JSON contract, for formats that are `versioned`.
+            progress: called with the share that is done, 0..1, of what is `of_video`.
+
         Raises:
             OSError: the folder does not exist or cannot be written.
+            UnusableInputError: it is `of_video`, and there is none, or not any more.
         """
+        if self.of_video:
+            module = importlib.import_module(f"lddu_pipe.writers.{self.module}")
+            cast("Callable[..., None]", module.save)(annotation, path, progress)
+            return path
         write_whole(path, self.render(annotation, path.parent, schema))
         return path
 
@@ -80,6 +103,7 @@ FORMATS: dict[str, Format] = {
         Format("TextGrid", ".TextGrid", "Praat", "praat"),
         Format("label-studio", ".label-studio.json", "Label Studio", "label_studio"),
         Format("png", ".png", "anything that shows pictures", "picture", binary=True),
+        Format("mp4", ".overlay.mp4", "video players", "overlay", binary=True, of_video=True),
         Format("html", ".html", "any browser", "page"),
     )
 }

@@ -285,7 +285,12 @@ class BatchRun:
             return "failed before" if retry_failed else None
         if not all(self.output.holds(name) for name in entry.outputs):
             return "results missing"
-        wanted = {entry.name + FORMATS[name].suffix for name in self.plan.formats}
+        is_video = (entry.statistics or {}).get("video", True)
+        wanted = {
+            entry.name + FORMATS[name].suffix
+            for name in self.plan.formats
+            if is_video or not FORMATS[name].of_video
+        }
         return None if wanted <= set(entry.outputs) else "new format"
 
     def _changed(self, item: Item, entry: Entry) -> bool:

@@ -136,6 +136,23 @@ class Output:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, content)
 
+    @contextmanager
+    def making(self, name: str) -> Iterator[Path]:
+        """The path at which a file of any size may be made, whole or not at all.
+
+        Raises:
+            OSError: the place cannot be written to.
+        """
+        if self._filesystem is None:
+            target = Path(self.place) / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield target
+            return
+        with tempfile.TemporaryDirectory(prefix="lddu-pipe-") as folder:
+            target = Path(folder) / PurePosixPath(name).name
+            yield target
+            self._filesystem.put_file(str(target), self._remote(name))
+
     def put(self, name: str, path: Path) -> None:
         """Copy a file of this machine to the place, whole or not at all.
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lddu_pipe.annotation import Annotation
     from lddu_pipe.pipelines.annotate import EmotionPipeline
     from lddu_pipe.predictions import Prediction
+    from lddu_pipe.writers.formats import Format
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl(2)
@@ -123,6 +124,11 @@ class Worker:
         written = [f"{task.name}.json"] if task.rewrite else []
         for item in formats:
             name = task.name + item.suffix
+            if item.of_video:
+                if annotation.media.is_video:
+                    self._draw(item, annotation, task.item.source, name)
+                    written.append(name)
+                continue
             folder = self._output.folder
             content = item.render(annotation, folder and (folder / name).parent, self.plan.schema)
             self._output.write(name, content)
@@ -135,6 +141,11 @@ class Worker:
             statistics=statistics_of(annotation),
             notes=tuple(annotation.provenance.config.get("transcript_notes", ())),
         )
+
+    def _draw(self, item: Format, annotation: Annotation, source: str, name: str) -> None:
+        """Write a format that is made of the video itself."""
+        with fetched(source) as path, self._output.making(name) as target:
+            item.save(annotation.of_path(str(path)), target)
 
     def _annotate(self, item: Item) -> tuple[Annotation, str]:
         """The annotation of an item, and the sha256 of its source."""
@@ -169,13 +180,15 @@ def digest_of(item: Item, path: Path) -> str:
 def statistics_of(annotation: Annotation) -> dict[str, Any]:
     """What a corpus summary needs of one annotation.
 
-    Keys: ``duration`` (s, 0 where there is nothing but text), ``utterances``, ``abstained``,
+    Keys: ``duration`` (s, 0 where there is nothing but text), ``video`` (whether there are moving
+    pictures), ``utterances``, ``abstained``,
     ``present`` by label and ``missing`` by modality; ``people``, a list that has of each ``id``,
     ``name``, ``seconds_visible``, ``seconds_speaking`` and the same counts.
     """
     media, labels = annotation.media, annotation.model.labels
     return {
         "duration": media.duration if media.has_audio or media.has_video else 0.0,
+        "video": media.is_video,
         **_counts(annotation.utterances, labels),
         "people": [
             {

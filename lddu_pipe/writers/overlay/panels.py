@@ -1,0 +1,237 @@
+"""What stands on a frame in words: who a face is and what it shows, and captions.
+
+The letters are those of matplotlib's DejaVu Sans, as in the format png: the same on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+from PIL import Image, ImageDraw, ImageFont
+
+from lddu_pipe.annotation import Annotation
+from lddu_pipe.predictions import EmotionScore, Prediction
+from lddu_pipe.types import MODALITIES
+from lddu_pipe.writers.colours import share_out
+from lddu_pipe.writers.escaping import printable, shortened
+from lddu_pipe.writers.overlay.scene import Caption, ShownFace
+from lddu_pipe.writers.overlay.sprites import Colour
+from lddu_pipe.writers.people import Names
+from lddu_pipe.writers.terminal import HIGH_ALEATORIC, HIGH_EPISTEMIC
+from lddu_pipe.writers.wording import UNDECIDED, absence, percent, summary
+
+EMOTIONS: Sequence[Colour] = (
+    *((242, 176, 30), (88, 166, 232), (240, 105, 60), (226, 140, 194), (64, 196, 154)),
+    *((150, 206, 244), (176, 176, 176)),
+)
+"""As those of the format png, lighter: they lie on dark ground."""
+_PEOPLE: Sequence[Colour] = (
+    *((255, 255, 255), (77, 208, 225), (255, 213, 79), (244, 143, 177), (174, 213, 129)),
+    *((179, 157, 219), (255, 171, 145), (144, 202, 249)),
+)
+_GROUND = (16, 16, 16, 184)
+_WHITE, _DIM, _DOUBT, _TRACK = (255, 255, 255), (196, 196, 196), (255, 190, 60), (84, 84, 84)
+_LEAST_LETTERS = 12
+"""Pixels of the smallest letters that are legible."""
+_LETTERS = 0.026
+"""Size of letters as a share of the picture's shorter side."""
+_ROWS, _MOST_ROWS = 3, 5
+"""Emotions beside a face: so many of the most probable ones, and more where more are present."""
+_LONGEST_NAME, _LONGEST_LABEL = 24, 14  # characters
+_LINES = 2
+"""Of words in a caption, at most."""
+_SOUND = "a voice without words"
+
+
+class _Word(NamedTuple):
+    text: str
+    colour: Colour
+    bold: bool = False
+
+
+class Panels:
+    """Draws panels and captions for frames of one size."""
+
+    def __init__(self, annotation: Annotation, width: int, height: int) -> None:
+        """Load the letters.
+
+        Args:
+            annotation: whose people and labels are shown.
+            width: pixels of the frames.
+            height: pixels of the frames.
+        """
+        self._width = width
+        self.unit = max(_LEAST_LETTERS, round(_LETTERS * min(width, height)))
+        """Pixels of the letters' size."""
+        folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+        self._fonts = {
+            bold: ImageFont.truetype(folder / name, self.unit)
+            for bold, name in ((False, "DejaVuSans.ttf"), (True, "DejaVuSans-Bold.ttf"))
+        }
+        self._names = Names.in_annotation(annotation)
+        self._labels = share_out(annotation.model.labels, EMOTIONS)
+        self._people = {
+            person.id: _PEOPLE[at % len(_PEOPLE)] for at, person in enumerate(annotation.people)
+        }
+
+    def colour_of(self, person: str | None) -> Colour:
+        """The colour of a person's box and name."""
+        return self._people.get(person or "", _WHITE)
+
+    def of_face(self, shown: ShownFace) -> Image.Image:
+        """Who it is, and what of emotions is seen and heard, as bars; RGBA."""
+        prediction, person = shown.prediction, shown.face.person
+        name = shortened(self._names.of_person(person), _LONGEST_NAME)
+        head = [_Word(name, self.colour_of(person), bold=True)]
+        if shown.face.still:
+            head.append(_Word("does not move", _DIM))
+        lines, rows = [head], []
+        if prediction is not None:
+            rows = _told(prediction)
+            nothing = not rows or not prediction.present
+            if nothing:
+                told = absence(prediction) if rows else "nothing to go by"
+                head.append(_Word(told, _DOUBT if told == UNDECIDED else _DIM))
+            doubt = _doubt(prediction) if rows else ""
+            if doubt:
+                lines.append([_Word(f"unsure: {doubt}", _DOUBT)])
+        return self._panel(lines, rows, self.colour_of(person))
+
+    def of_caption(self, caption: Caption) -> Image.Image:
+        """Who says what and, of whom no face is in the picture, with which emotions; RGBA."""
+        prediction = caption.prediction
+        who = self._names.of(prediction)
+        away = prediction.person is not None and not caption.seen
+        words = [_Word(word, _WHITE) for word in printable(prediction.text).split()]
+        if not words and prediction.kind == "sound":
+            words = [_Word(_SOUND, _DIM)]
+        if who or away:
+            name = shortened(who or "voice", _LONGEST_NAME)
+            whole = name + (" (off screen)" if away else "") + (":" if words else "")
+            colour = self.colour_of(prediction.person)
+            words = [*(_Word(part, colour, bold=True) for part in whole.split()), *words]
+        lines = list(self._wrapped(words))
+        if not caption.seen:
+            told = [_Word(summary(prediction), _DIM)]
+            doubt = _doubt(prediction)
+            if doubt:
+                told.append(_Word(f"unsure: {doubt}", _DOUBT))
+            lines += self._wrapped(told)
+        return self._panel(lines, [], None)
+
+    def _panel(
+        self, lines: Sequence[Sequence[_Word]], rows: Sequence[EmotionScore], edge: Colour | None
+    ) -> Image.Image:
+        """Draw the first line of words, rows of emotions, and the other lines below them."""
+        unit = self.unit
+        padding, line_height, bar = unit // 2, round(1.32 * unit), round(4.5 * unit)
+        left = padding + (max(2, unit // 6) if edge else 0)
+        names = [shortened(score.label, _LONGEST_LABEL) for score in rows]
+        label_width = max((self._length(name, bold=True) for name in names), default=0)
+        number_width = self._length(">99 %", bold=True) if rows else 0
+        width = label_width + number_width + bar + unit if rows else 0
+        width = max([width, *(self._length_of(line) for line in lines)]) + left + padding
+        height = line_height * (len(lines) + len(rows)) + padding
+        image = Image.new("RGBA", (width, height), (0, 0, 0, 0))
+        drawing = ImageDraw.Draw(image)
+        drawing.rounded_rectangle((0, 0, width - 1, height - 1), unit // 4, fill=_GROUND)
+        if edge:
+            drawing.rectangle((0, 0, max(2, unit // 6) - 1, height - 1), fill=(*edge, 255))
+        y = padding // 2 + line_height // 2
+        for number, line in enumerate(lines):
+            self._write(drawing, left, y, line)
+            y += line_height
+            if number == 0:
+                for name, score in zip(names, rows, strict=True):
+                    self._row(drawing, left, y, score, name, label_width + unit // 2, bar)
+                    y += line_height
+        return image
+
+    def _row(
+        self,
+        drawing: ImageDraw.ImageDraw,
+        left: int,
+        middle: int,
+        score: EmotionScore,
+        name: str,
+        indent: int,
+        bar: int,
+    ) -> None:
+        """Draw a label, its probability as a bar, and in figures; strong where it is present."""
+        present, colour = score.decision == "present", self._labels[score.label]
+        ink = _WHITE if present else _DIM
+        self._write(drawing, left, middle, [_Word(name, ink, bold=present)])
+        x, half = left + indent, max(2, round(0.3 * self.unit))
+        drawing.rectangle((x, middle - half, x + bar, middle + half), fill=(*_TRACK, 255))
+        end = x + max(1, round(bar * score.probability))
+        if score.decision == "abstain":
+            thick = max(1, self.unit // 10)
+            drawing.rectangle(
+                (x, middle - half, end, middle + half), outline=(*colour, 255), width=thick
+            )
+        else:
+            fill = colour if present else tuple((part + 2 * 84) // 3 for part in colour)
+            drawing.rectangle((x, middle - half, end, middle + half), fill=(*fill, 255))
+        figure = [_Word(percent(score.probability), ink, bold=present)]
+        self._write(drawing, x + bar + self.unit // 2, middle, figure)
+
+    def _write(
+        self, drawing: ImageDraw.ImageDraw, left: int, middle: int, line: Iterable[_Word]
+    ) -> None:
+        for word in line:
+            font = self._fonts[word.bold]
+            drawing.text((left, middle), word.text, (*word.colour, 255), font, anchor="lm")
+            left += self._length(f"{word.text} ", bold=word.bold)
+
+    def _wrapped(self, words: Sequence[_Word]) -> Iterable[list[_Word]]:
+        """Break words into lines that fit, at most `_LINES`; dots stand for the rest."""
+        room = round(0.92 * self._width) - 2 * self.unit
+        lines: list[list[_Word]] = [[]]
+        for word in words:
+            if lines[-1] and self._length_of([*lines[-1], word]) > room:
+                if len(lines) == _LINES:
+                    lines[-1].append(_Word("…", word.colour))
+                    break
+                lines.append([])
+            lines[-1].append(self._cut(word, room))
+        return [line for line in lines if line]
+
+    def _cut(self, word: _Word, room: int) -> _Word:
+        while self._length(word.text, bold=word.bold) > room:
+            word = word._replace(text=f"{word.text[: max(1, len(word.text) * 3 // 4)]}…")
+        return word
+
+    def _length_of(self, line: Sequence[_Word]) -> int:
+        spaced = [f"{word.text} " for word in line[:-1]] + [word.text for word in line[-1:]]
+        pairs = zip(spaced, line, strict=True)
+        return sum(self._length(text, bold=word.bold) for text, word in pairs)
+
+    def _length(self, text: str, *, bold: bool) -> int:
+        return round(self._fonts[bold].getlength(text))
+
+
+def _told(prediction: Prediction) -> list[EmotionScore]:
+    """The emotions that are shown: the present ones, then the most probable.
+
+    None where the figures say nothing of the utterance.
+    """
+    if prediction.abstained and prediction.missing.keys() >= set(MODALITIES):
+        return []
+    present = prediction.present
+    others = [score for score in prediction.emotions if score not in present]
+    others.sort(key=lambda score: -score.probability)
+    return [*present, *others][: min(max(_ROWS, len(present)), _MOST_ROWS)]
+
+
+def _doubt(prediction: Prediction) -> str:
+    """Where the doubt lies that the terminal flags, too: of what is present, or undecided."""
+    telling = [score for score in prediction.emotions if score.decision != "absent"]
+    telling = telling or _told(prediction)[:1]
+    sources = [
+        ("data", any(score.uncertainty.aleatoric >= HIGH_ALEATORIC for score in telling)),
+        ("model", any(score.uncertainty.epistemic >= HIGH_EPISTEMIC for score in telling)),
+    ]
+    return ", ".join(name for name, high in sources if high)
