@@ -1,5 +1,5 @@
 /* Boxes over the pictures: where each face is, whose it is, and what it shows. */
-import { annotation, colours, presentScores } from "./annotation.js";
+import { annotation, colours, presentScores, timed } from "./annotation.js";
 import { make } from "./base.js";
 import { chosen, groups, speakingAt } from "./people.js";
 
@@ -123,7 +123,8 @@ export class FaceBoxes {
    * @param {Group} group
    */
   tell(place, group) {
-    const present = speakingAt(this.moment, group.utterances).flatMap(presentScores);
+    const there = timed ? speakingAt(this.moment, group.utterances) : group.utterances;
+    const present = there.flatMap(presentScores);
     const strongest = present.reduce(
       (most, score) => (most && most.probability >= score.probability ? most : score),
       /** @type {typeof present[number] | null} */ (null),

@@ -56,10 +56,9 @@ function factsOf({ id, seconds_visible: seen, seconds_speaking: spoke }) {
   if (faces.length && faces.every((face) => "still" in face && face.still)) {
     return "a picture, it never moves";
   }
-  return [
-    seen ? `seen ${clock(seen)}` : "not seen",
-    spoke ? `speaks ${clock(spoke)}` : "does not speak",
-  ].join(" · ");
+  const facts = [spoke ? `speaks ${clock(spoke)}` : "does not speak"];
+  if (annotation.media.has_video) facts.unshift(seen ? `seen ${clock(seen)}` : "not seen");
+  return facts.join(" · ");
 }
 
 /**
@@ -105,8 +104,9 @@ export function saidBy(utterance) {
  */
 export function utteranceAt(moment, favourite) {
   const slack = 0.05; // seconds: a browser may land a frame before the time it was asked for
-  if (favourite && moment >= favourite.start - slack && moment < favourite.end) return favourite;
   const wanted = chosen.group?.utterances ?? utterances;
+  const isNear = favourite && moment >= favourite.start - slack && moment < favourite.end;
+  if (isNear && isWanted(favourite)) return favourite;
   /** @type {Utterance | null} */
   let found = null;
   /** @type {Utterance | null} */

@@ -142,10 +142,12 @@ function choose(group) {
   byId("everybody").hidden = !name;
   byId("everybody-but").textContent = name ?? "";
   byId("announcer").textContent = name ? `only ${name}` : "everybody";
-  list.narrow();
   timeline?.draw();
+  overview?.paint();
+  boxes.show(player.moment);
   if (timed) player.read();
   else if (view.current && !isWanted(view.current)) goTo(utterances.find(isWanted));
+  list.narrow();
 }
 
 /** @param {boolean} isShown */
