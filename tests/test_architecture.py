@@ -37,7 +37,6 @@ HEAVY = {
     "onnx",
     "onnxruntime",
     "pandas",
-    "plotly",
     "praatio",
     "pyarrow",
     "pydantic",

@@ -7,12 +7,13 @@ import hashlib
 import json
 import os
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from lddu_pipe.annotation import Annotation
+from lddu_pipe.annotation import Annotation, Face
 from lddu_pipe.writers.formats import FORMATS
 from lddu_pipe.writers.terminal import HIGH_ALEATORIC
 from lddu_pipe.writers.wording import percent
@@ -23,12 +24,13 @@ HOSTILE = (
 
 
 class Elements(HTMLParser):
-    """Collects the elements of a page, and the text of its scripts."""
+    """Collects the elements of a page, and the text of its scripts and styles."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.scripts: list[str] = []
+        self.styles: list[str] = []
         self.title = ""
         self._inside = ""
         self.feed(page)
@@ -46,6 +48,8 @@ class Elements(HTMLParser):
     def handle_data(self, data):
         if self._inside == "script":
             self.scripts[-1] += data
+        elif self._inside == "style":
+            self.styles.append(data)
         elif self._inside == "title":
             self.title += data
 
@@ -72,12 +76,12 @@ def test_the_page_loads_nothing_but_the_media(make_annotation):
     for tag, attributes in found.elements:
         assert "src" not in attributes, tag
         assert tag not in {"link", "iframe", "object", "embed", "base"}
-        assert not any(name.startswith("on") for name in attributes), attributes
+        assert not any(name == "style" or name.startswith("on") for name in attributes), attributes
         if "href" in attributes:
             assert attributes["href"].startswith("#")
 
 
-def test_only_its_own_scripts_may_run(make_annotation):
+def test_only_its_own_script_and_style_hold(make_annotation):
     found = page(make_annotation())
     (policy,) = (
         attributes["content"]
@@ -88,12 +92,11 @@ def test_only_its_own_scripts_may_run(make_annotation):
     assert rules["default-src"] == "'none'"
     assert "connect-src" not in rules
     assert "http" not in policy
-    assert len(found.scripts) == 3
-    hashes = {
-        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
-        for script in found.scripts[1:]
-    }
-    assert set(rules["script-src"].split()) == hashes
+    _, script = found.scripts
+    (style,) = found.styles
+    for rule, content in (("script-src", script), ("style-src", style)):
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert rules[rule] == f"'sha256-{digest}'"
 
 
 def test_hostile_texts_stay_texts(make_annotation):
@@ -106,7 +109,7 @@ def test_hostile_texts_stay_texts(make_annotation):
     first["emotions"][0]["label"] = values["model"]["labels"][0] = HOSTILE
     annotation = Annotation.from_dict(values)
     found = page(annotation)
-    assert len(found.scripts) == 3
+    assert len(found.scripts) == 2
     assert found.data()["annotation"] == values
     assert "${title}" in found.title
     assert not re.search(r"[<>&\u2028]", found.scripts[0])
@@ -164,5 +167,10 @@ def test_the_media_is_shown_as_what_it_is(make_annotation, changes, kind):
     assert media["name"] == ("a talk.mp4" if values["media"]["path"] else "data in memory")
 
 
-def test_the_size_is_that_of_the_charting_library(make_annotation):
-    assert len(FORMATS["html"].render(make_annotation())) < 5.5e6
+def test_a_page_is_light_beside_its_data(make_annotation):
+    face = Face("f1", "p1", 0.0, 10.0, ((0.12345, 0.2, 0.34567, 0.5), None))
+    annotation = replace(make_annotation(), faces=[face])
+    found = page(annotation)
+    assert found.data()["annotation"]["faces"][0]["boxes"] == [[0.123, 0.2, 0.346, 0.5], None]
+    whole = FORMATS["html"].render(annotation)
+    assert len(whole) - len(found.scripts[0]) < 150_000

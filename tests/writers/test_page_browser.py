@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lddu_pipe.annotation import Annotation
+from lddu_pipe.annotation import Annotation, Face, Person
 from lddu_pipe.types import TimeSpan, Utterance
 from lddu_pipe.writers.formats import FORMATS
 
@@ -312,7 +313,7 @@ def test_a_thousand_utterances_are_a_few_shapes(open_page, make_annotation):
     ]
     page = open_page(make_annotation(many, path="b.mp4", duration=3000.0), gone="b.mp4")
     assert page.locator("#utterances li").count() == 1000
-    assert page.locator("#plot *").count() < 1000
+    assert page.locator("#timeline *").count() < 1000
     page.locator("#timeline").focus()
     page.keyboard.press("End")
     until(page, "document.querySelector('[aria-current]').innerText.startsWith('49:57.0')")
@@ -327,24 +328,83 @@ def test_a_thousand_utterances_are_a_few_shapes(open_page, make_annotation):
     )
 
 
-def test_a_threshold_paints_the_fill_alone(open_page):
+def test_a_threshold_paints_the_lanes_anew(open_page):
     page = open_page()
-    page.evaluate("""() => {
-        const draw = Plotly.react;
-        window.drawn = 0;
-        Plotly.react = (...all) => { window.drawn += 1; return draw(...all); };
-    }""")
-    fill = "document.querySelector('.fills').toDataURL()"
-    before = page.evaluate(fill)
-    for label in ("happy", "sad", "surprise"):
-        set_threshold(page, label, 95)
-    empty = """(() => {
-        const { width, height } = document.querySelector(".fills");
-        const other = Object.assign(document.createElement("canvas"), { width, height });
-        return other.toDataURL();
-    })()"""
-    assert before != page.evaluate(fill) == page.evaluate(empty)
+    shown(page)
+    lanes = "document.querySelector('#timeline canvas').toDataURL()"
+    before = page.evaluate(lanes)
+    set_threshold(page, "happy", 95)
+    assert page.evaluate(lanes) != before
     page.locator("#reset").click()
     shown(page)
-    assert page.evaluate(fill) == before
-    assert page.evaluate("drawn") == 0
+    assert page.evaluate(lanes) == before
+
+
+@pytest.fixture
+def meeting(make_annotation):
+    """Ana, who moves to the right, and somebody who is seen while she speaks."""
+    talk = make_annotation().utterances
+    persons = ("p1", "p2", "p2", "p1")
+    utterances = [
+        replace(one, utterance=replace(one.utterance, person=person, speaker=None))
+        for one, person in zip(talk, persons, strict=True)
+    ]
+    moving = tuple((0.1 + 0.02 * at, 0.2, 0.3 + 0.02 * at, 0.6) for at in range(10))
+    return replace(
+        make_annotation(utterances),
+        people=[Person("p1", "Ana", 10.0, 5.4), Person("p2", None, 4.0, 2.2)],
+        faces=[
+            Face("f1", "p1", 0.0, 1.0, moving),
+            Face("f2", "p2", 2.0, 1.0, ((0.6, 0.2, 0.8, 0.6), None, (0.6, 0.2, 0.8, 0.6))),
+        ],
+    )
+
+
+def test_each_person_has_lanes_and_one_can_be_chosen(open_page, meeting):
+    page = open_page(meeting)
+    heads = page.locator("#people li")
+    assert [words_of(head) for head in heads.all()] == [
+        "▾ Ana seen 0:10 · speaks 0:05",
+        "▾ p2 seen 0:04 · speaks 0:02",
+    ]
+    assert page.locator("#timeline .of-label").count() == 12
+    page.get_by_label("Lanes of Ana").click()
+    assert page.locator("#timeline .of-label").count() == 6
+    page.get_by_role("button", name="p2", exact=True).click()
+    listed = page.locator("#utterances li:visible")
+    assert [words_of(row.locator(".said")) for row in listed.all()] == [
+        "p2: わかりました",
+        "p2: only seen",
+    ]
+    assert page.locator("#announcer").text_content() == "only p2"
+    page.keyboard.press("ArrowRight")
+    assert "only seen" in current(page)
+    page.keyboard.press("ArrowRight")
+    assert "only seen" in current(page)
+    page.locator("#everybody").click()
+    assert listed.count() == 4
+
+
+def test_boxes_follow_faces_and_lead_to_people(open_page, meeting):
+    page = open_page(meeting)
+    is_loaded(page)
+    video = page.locator("video").bounding_box()
+
+    def left_at(moment):
+        page.evaluate("moment => document.querySelector('video').currentTime = moment", moment)
+        until(page, f"document.querySelector('#clock').textContent.startsWith('0:0{moment:.1f}')")
+        shown(page)
+        return (ana.bounding_box()["x"] - video["x"]) / video["width"]
+
+    ana, other = page.locator(".box").all()
+    assert left_at(1.0) == pytest.approx(0.12, abs=0.01)
+    assert left_at(2.5) == pytest.approx(0.15, abs=0.01)
+    assert words_of(ana) == "Ana happy"
+    assert other.is_hidden()
+    left_at(4.0)
+    assert words_of(other) == "p2 sad"
+    other.click(position={"x": 10, "y": 20})
+    assert page.locator("#now-text").inner_text() == "わかりました"
+    assert page.locator("#people [aria-pressed=true]").inner_text() == "p2"
+    page.keyboard.press("b")
+    assert ana.is_hidden()

@@ -9,24 +9,22 @@ from __future__ import annotations
 import gzip
 import hashlib
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
 from string import Template
 
-from plotly.offline import get_plotlyjs
-
 from lddu_pipe.pipelines.settings import SETTINGS
 from lddu_pipe.transcripts import TRANSCRIPT_SUFFIXES
 from lddu_pipe.writers import viewer
-from lddu_pipe.writers.viewer.parts import part
+from lddu_pipe.writers.viewer.parts import part, script
 
 POLICY = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
-        "style-src 'self' 'unsafe-inline'",  # plotly.js adds style elements of its own
+        "style-src 'self'",
         "connect-src 'self'",
         "media-src 'self' blob:",  # blob: is a file that the reader chose
         "img-src 'self' blob:",
@@ -56,8 +54,8 @@ class Asset:
         return hashlib.sha256(self.content).hexdigest()[:16]
 
 
-def _script(*parts: str) -> Callable[[], Asset]:
-    return lambda: Asset("\n".join(parts_of(parts)).encode(), "text/javascript")
+def _script(*modules: str, **options: Mapping[str, str]) -> Callable[[], Asset]:
+    return lambda: Asset(script(*modules, **options).encode(), "text/javascript")
 
 
 def _style(*parts: str) -> Callable[[], Asset]:
@@ -75,21 +73,13 @@ def parts_of(names: tuple[str, ...]) -> list[str]:
     ]
 
 
-_REVIEW = (
-    *("corrections.js", "undo.js", "queue.js", "reviewer.js"),
-    *("span.js", "marks.js", "card.js", "review.js"),
-)
-"""Scripts of the server's viewer beside those of `-f html`."""
-
 _ASSETS: dict[str, Callable[[], Asset]] = {
     "icon.svg": lambda: Asset(parts_of(("icon.svg",))[0].encode(), "image/svg+xml"),
-    "plotly.js": lambda: Asset(get_plotlyjs().encode(), "text/javascript"),
-    "viewer.js": _script("base.js", "door.js", "served.js", *viewer.SCRIPTS, *_REVIEW),
-    "viewer.css": _style(*viewer.STYLES, "review.css"),
-    "home.js": _script(
-        *("base.js", "door.js", "corpus.js"),
-        *("sending.js", "reviewing.js", "reading.js", "home.js"),
+    "viewer.js": _script(
+        "server/pages/review.js", instead={viewer.EMBEDDED: "server/pages/served.js"}
     ),
+    "viewer.css": _style(*viewer.STYLES, "review.css"),
+    "home.js": _script("server/pages/home.js"),
     "home.css": _style("base.css", "corpus.css", "home.css"),
 }
 
@@ -110,7 +100,6 @@ def annotation_page() -> str:
     return viewer.make_shell(
         icon=_url("icon.svg"),
         styles=[_url("viewer.css")],
-        plotly=_url("plotly.js"),
         script=_url("viewer.js"),
         panel=parts_of(("review.html",))[0],
     )

@@ -1,5 +1,22 @@
 /* The card "Your review": an utterance, what is said of it, and what was said before. */
-class ReviewCard {
+import {
+  clock,
+  colours,
+  labels,
+  source,
+  timed,
+  utterances,
+  when,
+} from "../../writers/viewer/annotation.js";
+import { byId, make } from "../../writers/viewer/base.js";
+import { isTyping } from "../../writers/viewer/viewer.js";
+import { calendar, differences, named } from "./corrections.js";
+import { correctionRow } from "./marks.js";
+import { reviewerName } from "./reviewer.js";
+import { itemId } from "./served.js";
+import { SpanEditor } from "./span.js";
+
+export class ReviewCard {
   constructor({ onToggle, onChange }) {
     this.toggles = new Map(
       labels.map((label, at) => [label, this.makeToggle(label, at, onToggle)]),
@@ -103,7 +120,7 @@ class ReviewCard {
 
   /* Keys are for the page again, not for a field of what is no longer in view. */
   leaveFields() {
-    const { activeElement: field } = document;
+    const field = /** @type {HTMLElement} */ (document.activeElement);
     if (field?.closest("#review") && isTyping(field)) field.blur();
   }
 
@@ -119,7 +136,7 @@ class ReviewCard {
 }
 
 /* Of who clicks with a pointer, the space bar still plays. */
-function leaveToKeys(control) {
+export function leaveToKeys(control) {
   if (!control.matches(":focus-visible")) control.blur();
 }
 

@@ -4,7 +4,12 @@
  * A draft is `labels` (a Set, or null: cannot tell), `start` and `end` in seconds, `comment`, and
  * `replaces`: the number of the correction that its reviewer saw, null for none.
  */
-class Corrections {
+import { annotation, labels, timed, utterances } from "../../writers/viewer/annotation.js";
+import { keptInTab } from "../../writers/viewer/base.js";
+import { api } from "./door.js";
+import { itemId, itemPath } from "./served.js";
+
+export class Corrections {
   constructor() {
     this.inForce = new Map(); // by the utterance's id
     this.unmatched = [];
@@ -144,7 +149,7 @@ class Corrections {
   }
 }
 
-function isSame(one, other) {
+export function isSame(one, other) {
   return isSameSet(one.labels, other.labels) && isCutAs(one, other) &&
     one.comment.trim() === other.comment.trim();
 }
@@ -154,13 +159,13 @@ function isSameSet(one, other) {
   return one.size === other.size && [...one].every((label) => other.has(label));
 }
 
-function isCutAs(one, other) {
+export function isCutAs(one, other) {
   const close = (a, b) => Math.abs(a - b) < 0.0005; // a millisecond's half: what is kept
   return close(one.start, other.start) && close(one.end, other.end);
 }
 
 /* How labels differ from the model's decisions; what it left open differs from nothing. */
-function differences(utterance, chosen) {
+export function differences(utterance, chosen) {
   const added = [];
   const taken = [];
   for (const { label, decision } of utterance.emotions) {
@@ -170,12 +175,12 @@ function differences(utterance, chosen) {
   return { added, taken };
 }
 
-function isRecut(utterance, made) {
+export function isRecut(utterance, made) {
   return timed && made.start !== null && !isCutAs(made, utterance);
 }
 
 /* Whether a reviewer said otherwise than the model. */
-function isCorrected(utterance, made) {
+export function isCorrected(utterance, made) {
   if (isRecut(utterance, made)) return true;
   if (!made.labels) return false;
   const { added, taken } = differences(utterance, new Set(made.labels));
@@ -183,12 +188,12 @@ function isCorrected(utterance, made) {
 }
 
 /* Labels in words. */
-function named(chosen) {
+export function named(chosen) {
   if (!chosen) return "cannot tell";
   return [...chosen].join(", ") || "no emotion";
 }
 
 /* A moment of the calendar, as the reader's system writes it. */
-function calendar(moment) {
+export function calendar(moment) {
   return new Date(moment).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }

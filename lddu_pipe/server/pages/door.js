@@ -1,26 +1,32 @@
 /* The way to the API: calls with the token of this browser tab, which is asked for when the server
  * wants one, and errors in the server's own words.
  */
+import { byId, keptInTab } from "../../writers/viewer/base.js";
+
 const TOKEN = "lddu-pipe-token";
 
 /* Of a call that the server refused: `status` of HTTP, and a message for a person. */
-class Refusal extends Error {
+export class Refusal extends Error {
   constructor(status, message) {
     super(message);
     this.status = status;
   }
 }
 
-const tokenOfTab = () => keptInTab.get(TOKEN);
+export const tokenOfTab = () => keptInTab.get(TOKEN);
 
-function authorised(headers = {}) {
+export function authorised(headers = {}) {
   const token = tokenOfTab();
   return token ? { ...headers, Authorization: `Bearer ${token}` } : headers;
 }
 
-/* Call the API. An object as `body` is sent as JSON, a form as a form. The answer is a good one, or a
- * Refusal is thrown. */
-async function api(path, { body, headers, ...options } = {}) {
+/**
+ * Call the API. An object as `body` is sent as JSON, a form as a form. The answer is a good one, or a
+ * Refusal is thrown.
+ * @param {string} path
+ * @param {Record<string, any>} options  of `fetch`
+ */
+export async function api(path, { body, headers, ...options } = {}) {
   const isJson = body !== undefined && !(body instanceof FormData);
   for (;;) {
     const token = tokenOfTab();
@@ -39,7 +45,7 @@ async function api(path, { body, headers, ...options } = {}) {
   }
 }
 
-async function refusalOf(answer) {
+export async function refusalOf(answer) {
   const problem = await answer.json().catch(() => ({}));
   const fields = (problem.fields ?? []).map((item) => `${item.field}: ${item.problem}`);
   const text = [problem.detail ?? answer.statusText, ...fields].join("; ");
@@ -47,7 +53,7 @@ async function refusalOf(answer) {
 }
 
 /* Server-sent events; EventSource itself cannot send a token. */
-async function events(path, onEvent) {
+export async function events(path, onEvent) {
   const answer = await api(path);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -68,9 +74,9 @@ let asking = null;
 
 /* Ask for the token, once for however many calls wait for it, and not where another was given since
  * the one that was refused was sent. */
-async function askForToken(refused) {
+export async function askForToken(refused) {
   if (!asking && tokenOfTab() !== refused) return;
-  asking ??= new Promise((resolve) => {
+  asking ??= new Promise((/** @type {(value?: void) => void} */ resolve) => {
     const dialog = document.createElement("dialog");
     dialog.className = "door";
     dialog.setAttribute("aria-labelledby", "door-title");
@@ -82,15 +88,15 @@ async function askForToken(refused) {
         <p class="quiet">It is kept until this tab is closed.</p>
         <button>Enter</button>
       </form>`;
-    dialog.querySelector("#door-wrong").hidden = !tokenOfTab();
     dialog.addEventListener("cancel", (event) => event.preventDefault());
     dialog.addEventListener("close", () => {
-      keptInTab.set(TOKEN, dialog.querySelector("#door-token").value.trim());
+      keptInTab.set(TOKEN, byId("door-token").value.trim());
       dialog.remove();
       asking = null;
       resolve();
     });
     document.body.append(dialog);
+    byId("door-wrong").hidden = !tokenOfTab();
     dialog.showModal();
   });
   await asking;

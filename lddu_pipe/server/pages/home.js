@@ -1,4 +1,11 @@
 /* The page on which files are sent and found again. */
+import { byId, make, startTheme } from "../../writers/viewer/base.js";
+import { CorpusTable, amount, counted, legible } from "../../writers/viewer/corpus.js";
+import { api } from "./door.js";
+import { Reading } from "./reading.js";
+import { Reviewing } from "./reviewing.js";
+import { Sending, paired } from "./sending.js";
+
 const DATES = new Intl.DateTimeFormat("en", { day: "numeric", month: "short" });
 const TIMES = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hour12: false });
 const MOMENTS = new Intl.DateTimeFormat("en", { dateStyle: "long", timeStyle: "short" });
@@ -182,7 +189,7 @@ function listenForFiles() {
     chosen.value = "";
   });
   // A file dropped beside the box would open in place of the page.
-  for (const name of ["dragover", "drop", "dragleave"]) {
+  for (const name of /** @type {const} */ (["dragover", "drop", "dragleave"])) {
     document.addEventListener(name, (event) => {
       const hasFiles = event.dataTransfer?.types.includes("Files");
       if (hasFiles && name !== "dragleave") event.preventDefault();

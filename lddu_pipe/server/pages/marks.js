@@ -1,7 +1,12 @@
 /* What was reviewed, seen from afar: in the list, on the time line, and what belongs nowhere. */
+import { clock } from "../../writers/viewer/annotation.js";
+import { byId, make } from "../../writers/viewer/base.js";
+import { brushOn } from "../../writers/viewer/canvas.js";
+import { list, timeline } from "../../writers/viewer/viewer.js";
+import { calendar, differences, isCorrected, isCutAs, isRecut, named } from "./corrections.js";
 
 /* Chips of an utterance in the list. */
-function reviewChips(corrections, utterance) {
+export function reviewChips(corrections, utterance) {
   const chips = [];
   const made = corrections.of(utterance);
   if (made) chips.push(madeChip(utterance, made));
@@ -36,11 +41,12 @@ function madeChip(utterance, made) {
 }
 
 /* Which utterances the list shows; the one in view stays, whatever is said of it. */
-class Filter {
+export class Filter {
   constructor(corrections) {
     this.corrections = corrections;
     this.choice = byId("review-filter");
     this.isAll = true;
+    list.wishes.push((utterance) => this.wants(utterance));
     this.choice.addEventListener("change", () => this.apply());
   }
 
@@ -58,15 +64,12 @@ class Filter {
   apply() {
     if (this.choice.value === "all" && this.isAll) return;
     this.isAll = this.choice.value === "all";
-    for (const { row, utterance } of list.items) {
-      row.hidden = utterance !== view.current && !this.wants(utterance);
-    }
-    list.setCurrent(view.current);
+    list.narrow();
   }
 }
 
 /* A thin bar under the words of what was reviewed, and brackets where a reviewer cut it anew. */
-class Marks {
+export class Marks {
   constructor(corrections) {
     this.corrections = corrections;
     this.canvas = make("canvas", { class: "marks" });
@@ -75,19 +78,17 @@ class Marks {
   }
 
   paint() {
-    const { left, tracks, width } = timeline.box;
-    const [words] = tracks;
-    const each = words.height / rows.count;
-    const brush = brushOn(this.canvas, width, words.top + words.height + 4);
+    const { left, width, height } = timeline.box;
+    const brush = brushOn(this.canvas, width, height);
     brush.beginPath();
-    brush.rect(left - 2, 0, timeline.inner + 4, words.top + words.height + 4);
+    brush.rect(left - 2, 0, timeline.inner + 4, height);
     brush.clip();
     brush.fillStyle = brush.strokeStyle = getComputedStyle(this.canvas).color;
     brush.lineWidth = 2;
     for (const utterance of timeline.near) {
       const made = this.corrections.of(utterance);
       const draft = this.corrections.drafts.get(utterance.id);
-      const top = words.top + rows.of[utterance.index] * each;
+      const { top, height: each } = timeline.placeOf(utterance);
       if (made) {
         const from = timeline.x(utterance.start);
         brush.globalAlpha = made.labels ? 1 : 0.4; // paler where they could not tell
@@ -117,7 +118,7 @@ class Marks {
 }
 
 /* A correction as an item of a list: who, when, what; struck through where it was taken back. */
-function correctionRow(made, { when: whose = "" } = {}) {
+export function correctionRow(made, { when: whose = "" } = {}) {
   const what = made.undone ? "del" : "span";
   const cut =
     made.start !== null && !isCutAs(made, { start: made.model_start, end: made.model_end })
@@ -139,7 +140,7 @@ function correctionRow(made, { when: whose = "" } = {}) {
   );
 }
 
-function showUnmatched({ unmatched }) {
+export function showUnmatched({ unmatched }) {
   byId("unmatched").hidden = !unmatched.length;
   byId("unmatched-count").textContent = `(${unmatched.length})`;
   byId("unmatched-rows").replaceChildren(

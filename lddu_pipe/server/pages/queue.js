@@ -1,22 +1,27 @@
 /* What comes next, and how far the review is. */
+import { utterances } from "../../writers/viewer/annotation.js";
+import { byId, keptInTab, percent } from "../../writers/viewer/base.js";
+import { api } from "./door.js";
+import { itemId } from "./served.js";
+
 const OFFERS = 10; // beside those that were passed over, which are offered again
 const MOST_OFFERS = 100; // that the server gives at once
 
 /* The address of an utterance; it says why it was chosen, too. */
-function addressOf({ item, utterance, why }) {
+export function addressOf({ item, utterance, why }) {
   const place = new URLSearchParams({ utterance, ...(why ? { why } : {}) });
   return `/annotations/${encodeURIComponent(item)}#${place}`;
 }
 
 /* What the address of this page names: an utterance, and why it was chosen. */
-function fromAddress() {
+export function fromAddress() {
   const place = new URLSearchParams(location.hash.slice(1));
   const id = place.get("utterance");
   const found = utterances.find((utterance) => utterance.id === id) ?? null;
   return { utterance: found, why: place.get("why"), isUnknown: id !== null && !found };
 }
 
-function whyInWords(utterance, why) {
+export function whyInWords(utterance, why) {
   if (why === "random") return "Drawn at random, so that agreement stays unbiased.";
   if (why !== "uncertain") return "";
   const wrong = utterance.emotions.reduce((sum, { confidence }) => sum + 1 - confidence, 0);
@@ -28,7 +33,7 @@ const PASSED = "lddu-pipe-passed";
 
 /* Hands out what the server offers next, without what was passed over in this tab. What was drawn
  * at random comes back after the next judgement: the sample ends before one that is left out. */
-class Queue {
+export class Queue {
   constructor() {
     this.passed = new Map(JSON.parse(keptInTab.get(PASSED) ?? "[]"));
   }
@@ -70,7 +75,7 @@ class Queue {
 let progress = null;
 
 /* Say how far the review is, by the latest answer; none is given where the server is not reached. */
-async function showProgress() {
+export async function showProgress() {
   const asked = api("/v1/agreement").then((answer) => answer.json());
   progress = asked;
   const found = await asked.catch(() => null);

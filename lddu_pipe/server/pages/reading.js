@@ -1,5 +1,9 @@
 /* The box for a text: its cues, each with the emotions that are present in it. */
-class Reading {
+import { coloursOf, make, percent } from "../../writers/viewer/base.js";
+import { legible } from "../../writers/viewer/corpus.js";
+import { api } from "./door.js";
+
+export class Reading {
   constructor(form, { list, said }) {
     this.list = list;
     this.said = said;

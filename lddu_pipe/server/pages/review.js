@@ -1,7 +1,32 @@
 /* The review at work: what is in view is judged, saved, taken back, and the next comes up. */
+import { labels, timed, utterances } from "../../writers/viewer/annotation.js";
+import { byId } from "../../writers/viewer/base.js";
+import {
+  KEYS,
+  followers,
+  goTo,
+  isTyping,
+  list,
+  listensToKeys,
+  move,
+  overview,
+  player,
+  timeline,
+  view,
+} from "../../writers/viewer/viewer.js";
+import { ReviewCard, leaveToKeys } from "./card.js";
+import { Corrections, isSame, named } from "./corrections.js";
+import { api } from "./door.js";
+import { Filter, Marks, reviewChips, showUnmatched } from "./marks.js";
+import { Queue, addressOf, fromAddress, showProgress, whyInWords } from "./queue.js";
+import { askForName, remember, reviewerName } from "./reviewer.js";
+import { itemId } from "./served.js";
+import { Steps } from "./undo.js";
 
 /* Parts of the page that this script brings. */
-for (const template of document.querySelectorAll("template[data-into]")) {
+/** @type {NodeListOf<HTMLTemplateElement>} */
+const templates = document.querySelectorAll("template[data-into]");
+for (const template of templates) {
   const place = document.querySelector(template.dataset.into);
   if ("before" in template.dataset) place.before(template.content);
   else if ("after" in template.dataset) place.after(template.content);

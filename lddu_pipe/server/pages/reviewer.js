@@ -1,7 +1,9 @@
 /* Who reviews, and how they like to work: kept in this browser. */
+import { byId, keptInBrowser } from "../../writers/viewer/base.js";
+
 const REVIEWER = "lddu-pipe-reviewer";
 
-function reviewerName() {
+export function reviewerName() {
   return keptInBrowser.get(REVIEWER) ?? "";
 }
 
@@ -9,7 +11,7 @@ let naming = null;
 
 /* Ask who reviews, once for whoever wants to know; the answer is empty where they would rather not
  * say. */
-function askForName() {
+export function askForName() {
   naming ??= answerOfDialog().finally(() => {
     naming = null;
   });
@@ -36,7 +38,7 @@ byId("who-cancel").addEventListener("click", () => byId("who").close());
 byId("who").addEventListener("cancel", () => byId("who-name").blur());
 
 /* Let a field show what was chosen in it last time. */
-function remember(id) {
+export function remember(id) {
   const field = byId(id);
   const property = field.type === "checkbox" ? "checked" : "value";
   const name = `lddu-pipe ${id}`;

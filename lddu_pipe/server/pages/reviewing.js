@@ -1,4 +1,9 @@
 /* The card of the review: how far it is, how often the model is right, and what comes next. */
+import { byId, make, percent } from "../../writers/viewer/base.js";
+import { amount, counted, legible } from "../../writers/viewer/corpus.js";
+import { api } from "./door.js";
+import { sizeOf } from "./sending.js";
+
 const shareText = ({ share }) => (share === null ? "–" : percent(share));
 
 function between({ low, high }) {
@@ -20,7 +25,7 @@ function scaleOf({ share, low, high }, expected = null) {
   return scale;
 }
 
-class Reviewing {
+export class Reviewing {
   constructor(place, said) {
     this.place = place;
     this.said = said;

@@ -1,4 +1,8 @@
 /* Files on their way: sent one after the other, then followed as jobs until they have ended. */
+import { make, percent } from "../../writers/viewer/base.js";
+import { amount, legible } from "../../writers/viewer/corpus.js";
+import { Refusal, api, askForToken, authorised, events, refusalOf, tokenOfTab } from "./door.js";
+
 /* The surest first. */
 const TRANSCRIPTS = ["srt", "vtt", "eaf", "textgrid", "cha", "ass", "ssa", "ttml", "dfxp", "sbv",
   "lrc", "json3", "json", "tsv", "txt"];
@@ -9,7 +13,7 @@ const stemOf = (name) => (name.includes(".") ? name.slice(0, name.lastIndexOf(".
 const isTranscript = ({ name }) => name.includes(".") && TRANSCRIPTS.includes(suffixOf(name));
 
 /* The files to send, each with the transcript of its name. Transcripts of nothing go alone. */
-function paired(files) {
+export function paired(files) {
   const media = files.filter((file) => !isTranscript(file));
   const rank = ({ name }) => TRANSCRIPTS.indexOf(suffixOf(name));
   const words = files.filter(isTranscript).sort((one, other) => rank(one) - rank(other));
@@ -22,7 +26,7 @@ function paired(files) {
   return [...pairs, ...alone.map((file) => ({ media: file, transcript: null }))];
 }
 
-function sizeOf(bytes) {
+export function sizeOf(bytes) {
   const units = ["bytes", "kB", "MB", "GB"];
   const at = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
   const number = bytes / 1000 ** at;
@@ -62,7 +66,7 @@ async function allJobs(state) {
   const jobs = [];
   let before = null;
   do {
-    const asked = new URLSearchParams({ state, limit: 200, ...(before && { before }) });
+    const asked = new URLSearchParams({ state, limit: "200", ...(before && { before }) });
     const answer = await api(`/v1/jobs?${asked}`).catch((refusal) => {
       if (before && refusal.status === 404) return null; // the page's last job was deleted meanwhile
       throw refusal;
@@ -80,6 +84,7 @@ class Sent {
   constructor({ name, onEnd }) {
     this.name = name;
     this.job = null;
+    this.giveUp = null; // of an upload
     this.bar = make("progress", { max: 1, "aria-label": `Progress of ${legible(name)}` });
     this.said = make("span", { class: "said quiet" });
     this.end = make("button", { type: "button" }, "Cancel");
@@ -115,7 +120,7 @@ class Sent {
   }
 }
 
-class Sending {
+export class Sending {
   /* `place` is a list. `onChange` is told when a job has ended, `announce` of what is worth it. */
   constructor(place, { onChange, announce }) {
     this.place = place;

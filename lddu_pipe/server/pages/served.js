@@ -1,6 +1,8 @@
 /* What the page shows is asked for: the annotation that the address names, and a link to its media. */
-const itemId = location.pathname.split("/").pop();
-const itemPath = `/v1/annotations/${encodeURIComponent(itemId)}`;
+import { api } from "./door.js";
+
+export const itemId = location.pathname.split("/").pop();
+export const itemPath = `/v1/annotations/${encodeURIComponent(itemId)}`;
 
 async function askForMedia() {
   return (await api(`${itemPath}/media`, { method: "POST" })).json();
@@ -28,7 +30,7 @@ async function fetchInput() {
   };
 }
 
-const input = await fetchInput().catch((refusal) => {
+export const input = await fetchInput().catch((refusal) => {
   const notice = document.createElement("p");
   notice.className = "notice";
   notice.setAttribute("role", "alert");

@@ -1,9 +1,14 @@
 /* When an utterance is said: two fields, and two handles on the time line. */
+import { clock, length, utterances } from "../../writers/viewer/annotation.js";
+import { byId, make } from "../../writers/viewer/base.js";
+import { player, timeline } from "../../writers/viewer/viewer.js";
+import { isCutAs } from "./corrections.js";
+
 const NUDGE = 0.1; // seconds
 const FAR_NUDGE = 1;
 const SHORTEST = 0.05; // seconds that handles and keys leave between start and end
 
-class SpanEditor {
+export class SpanEditor {
   constructor({ onChange }) {
     this.onChange = onChange;
     this.utterance = null;
@@ -116,11 +121,11 @@ class SpanEditor {
   }
 
   paint() {
-    if (!timeline.box) return;
-    const { left, tracks } = timeline.box;
-    const words = tracks[0];
+    if (!timeline.parts.length) return;
+    const { left } = timeline.box;
+    const { top, height } = timeline.placeOf(this.utterance ?? utterances[0]);
     this.place.style.left = `${byId("timeline").offsetLeft}px`;
-    this.place.style.top = `${byId("timeline").offsetTop + words.top}px`;
+    this.place.style.top = `${byId("timeline").offsetTop + top}px`;
     for (const [edge, handle] of Object.entries(this.handles)) {
       const at = this.span ? timeline.x(this.span[edge]) : -1;
       const right = left + timeline.inner;
@@ -128,7 +133,7 @@ class SpanEditor {
       const isOutside = at < left - 1 || at > right + 1;
       handle.hidden = isOutside && handle !== document.activeElement;
       handle.style.left = `${isOutside ? Math.min(Math.max(at, left), right) : at}px`;
-      handle.style.height = `${words.height + 8}px`; // with the knob
+      handle.style.height = `${height + 8}px`; // with the knob
     }
   }
 }

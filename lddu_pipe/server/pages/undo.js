@@ -1,8 +1,12 @@
 /* What was saved in this browser tab, so that it can be taken back step by step, on any page. */
+import { keptInTab } from "../../writers/viewer/base.js";
+import { named } from "./corrections.js";
+import { input, itemId } from "./served.js";
+
 const SAVED = "lddu-pipe-saved";
 const MOST_STEPS = 500;
 
-class Steps {
+export class Steps {
   constructor() {
     this.all = JSON.parse(keptInTab.get(SAVED) ?? "[]");
   }

@@ -11,22 +11,17 @@ from collections.abc import Mapping, Sequence
 from string import Template
 from typing import Any, Literal
 
-from plotly.offline import get_plotlyjs
-
 from lddu_pipe.writers.terminal import HIGH_ALEATORIC, HIGH_EPISTEMIC
-from lddu_pipe.writers.viewer.parts import joined, json_for_script, part, policy
+from lddu_pipe.writers.viewer.parts import joined, json_for_script, part, policy, script
 
 MediaKind = Literal["video", "audio", "picture", "none"]
 """What the page shows the media in; "none" for text and for data that was in memory."""
 
 STYLES = ("base.css", "viewer.css")
-SCRIPTS = ("annotation.js", "timeline.js", "overview.js", "panels.js", "viewer.js")
-"""One script in parts, in this order: later parts use what earlier ones define.
-
-Before them stand ``base.js``, which every page has, and one that defines ``input``:
-``annotation``, laid out as `Annotation.to_dict` does, ``media`` with its ``kind``, ``link`` and
-``name``, and ``high``, from where on an uncertainty is called high.
-"""
+SCRIPT = "writers/viewer/viewer.js"
+"""The module that makes the page work, as `script` of ``parts`` takes it."""
+EMBEDDED = "writers/viewer/embedded.js"
+"""The module that reads what the page shows; another one that exports `input` may stand for it."""
 
 _HIGH = {"aleatoric": HIGH_ALEATORIC, "epistemic": HIGH_EPISTEMIC}
 
@@ -40,34 +35,37 @@ def make_page(values: Mapping[str, Any], *, title: str, kind: MediaKind, link: s
         kind: the element that shows the media.
         link: a URL of the media, already percent-encoded; empty where `kind` is "none".
     """
-    script = joined(("base.js", "embedded.js", *SCRIPTS))
-    plotly = get_plotlyjs()
-    # plotly.js adds style elements of its own.
-    rules = policy(scripts=(plotly, script), style="'unsafe-inline'", media=True)
+    style, code = joined(STYLES), script(SCRIPT)
+    rules = policy(script=code, style=style, media=True)
     return Template(part("page.html")).substitute(
         head=f'<meta http-equiv="Content-Security-Policy" content="{html.escape(rules)}">\n'
-        f"<style>\n{joined(STYLES)}</style>",
+        f"<style>{style}</style>",
         title=html.escape(title),
         panel="",
         input=json_for_script(
             {
-                "annotation": values,
+                "annotation": {**values, "faces": [*map(_rounded, values["faces"])]},
                 "media": {"kind": kind, "link": link, "name": title},
                 "high": _HIGH,
             }
         ),
-        scripts=f'<script>{plotly}</script>\n<script type="module">{script}</script>',
+        script=f'<script type="module">{code}</script>',
     )
 
 
-def make_shell(*, icon: str, styles: Sequence[str], plotly: str, script: str, panel: str) -> str:
+def _rounded(face: Mapping[str, Any]) -> dict[str, Any]:
+    """The same face, its boxes to a thousandth of the picture, which is all that can be seen."""
+    boxes = [box and [round(edge, 3) for edge in box] for box in face["boxes"]]
+    return {**face, "boxes": boxes}
+
+
+def make_shell(*, icon: str, styles: Sequence[str], script: str, panel: str) -> str:
     """Return the page as HTML with nothing in it.
 
     Args:
         icon: URL of the picture that browsers show beside the title.
         styles: URLs of style sheets, `STYLES` among them.
-        plotly: URL of plotly.js.
-        script: URL of a module: ``base.js``, a part that defines ``input``, then `SCRIPTS`.
+        script: URL of `SCRIPT`, with another module in the place of `EMBEDDED`.
         panel: HTML of what stands under the utterance in view.
     """
     links = [("icon", icon), *(("stylesheet", url) for url in styles)]
@@ -76,6 +74,5 @@ def make_shell(*, icon: str, styles: Sequence[str], plotly: str, script: str, pa
         title="lddu-pipe",
         panel=panel,
         input=json_for_script({"high": _HIGH}),
-        scripts=f'<script src="{html.escape(plotly)}"></script>\n'
-        f'<script type="module" src="{html.escape(script)}"></script>',
+        script=f'<script type="module" src="{html.escape(script)}"></script>',
     )

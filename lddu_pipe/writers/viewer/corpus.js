@@ -4,30 +4,36 @@
  * `utterances`, `abstained`, `present` by label and `missing` by modality; the last four count
  * utterances, and are wanted where it is done.
  */
+import { MODALITIES, clockFace, coloursOf, make, percent } from "./base.js";
+
 const FIRST_ROWS = 60; // built at once: more than a screen holds
 const ROWS_A_TURN = 150; // built at a time after them, so that the page answers meanwhile
 const STATES = ["failed", "waiting", "done"];
 
 const inOrder = new Intl.Collator("en", { numeric: true });
-const counted = new Intl.NumberFormat("en");
-const amount = (number, one, many = `${one}s`) =>
+export const counted = new Intl.NumberFormat("en");
+export const amount = (number, one, many = `${one}s`) =>
   `${counted.format(number)} ${number === 1 ? one : many}`;
 
 /* A name as it can be read: what turns the writing direction or cannot be seen is marked. */
-function legible(name) {
+export function legible(name) {
   return name.replace(/[\p{Cc}\p{Cs}\u2028-\u202e\u2066-\u2069]/gu, "\ufffd");
 }
 
-/* The share of a row's utterances, null where it has none. */
+/**
+ * The share of a row's utterances, null where it has none.
+ * @param {any} row
+ * @param {number} count
+ * @returns {number | null}
+ */
 function shareOf(row, count) {
   return row.state === "done" && row.utterances ? count / row.utterances : null;
 }
 
 /* Modalities that utterances lack, with the share of those that do. */
 function missingFrom(row) {
-  return MODALITIES.map((name) => [name, shareOf(row, row.missing?.[name] ?? 0)]).filter(
-    ([, share]) => share,
-  );
+  return MODALITIES.map((name) => ({ name, share: shareOf(row, row.missing?.[name] ?? 0) ?? 0 }))
+    .filter(({ share }) => share);
 }
 
 function shareColumn(key, name, count, details) {
@@ -58,7 +64,7 @@ const STATE = {
   },
 };
 
-class CorpusTable {
+export class CorpusTable {
   /* `place` is filled. `labels` are in order; `linkOf` gives the URL of a row, null where it has
    * none; `keyOf` tells rows apart over several `show`. `columns` come last, as STATE does: `value`
    * sorts (null comes last), `fill` gets the cell, and where `isAlways` rows that are not done have
@@ -69,12 +75,23 @@ class CorpusTable {
     this.linkOf = linkOf;
     this.keyOf = keyOf ?? (({ name }) => name);
     this.actions = actions;
+    /** @type {any[]} */
     this.rows = [];
     this.built = new Map(); // by key: what the row was told as, and its element
-    this.turn = null;
+    this.turn = 0;
     this.columns = this.columnsOf(labels, columns);
     const column = this.columns.find(({ key }) => key === first);
     this.sorting = { column, descending: Boolean(column.largestFirst) };
+    this.filter = make("input", { type: "search", placeholder: "Part of a name" });
+    this.failures = make("input", { type: "checkbox" });
+    this.status = make("p", { class: "quiet", role: "status" });
+    this.order = make("select", {});
+    this.direction = make("button", { type: "button" });
+    this.failuresLabel = make("label", { class: "check" }, this.failures, "failures only");
+    this.heads = new Map(this.columns.map((column) => [column, this.head(column)]));
+    this.body = make("tbody", { role: "rowgroup" });
+    this.table = make("table", { role: "table", "aria-label": "Files" });
+    this.scroller = make("div", { class: "corpus-place" }, this.table);
     this.build(place);
   }
 
@@ -126,9 +143,9 @@ class CorpusTable {
         value: (row) =>
           shareOf(row, 1) === null
             ? null
-            : missingFrom(row).reduce((sum, [, share]) => sum + share, 0),
+            : missingFrom(row).reduce((sum, { share }) => sum + share, 0),
         fill(cell, row) {
-          const words = missingFrom(row).map(([name, share]) =>
+          const words = missingFrom(row).map(({ name, share }) =>
             share === 1 ? name : `${name} ${percent(share)}`,
           );
           cell.textContent = words.join(", ") || "–";
@@ -141,33 +158,16 @@ class CorpusTable {
   }
 
   build(place) {
-    this.filter = make("input", { type: "search", placeholder: "Part of a name" });
-    this.failures = make("input", { type: "checkbox" });
-    this.status = make("p", { class: "quiet", role: "status" });
-    this.order = make("select", {});
     this.order.append(
       ...this.columns.map(({ key, name }) => make("option", { value: key }, name)),
     );
-    this.direction = make("button", { type: "button" });
-    this.failuresLabel = make("label", { class: "check" }, this.failures, "failures only");
-    this.heads = new Map(this.columns.map((column) => [column, this.head(column)]));
-    this.body = make("tbody", { role: "rowgroup" });
     const last = this.actions ? [make("th", { role: "columnheader" }, unseen("Actions"))] : [];
-    this.table = make(
-      "table",
-      { role: "table", "aria-label": "Files" },
-      make(
-        "thead",
-        { role: "rowgroup" },
-        make("tr", { role: "row" }, ...this.heads.values(), ...last),
-      ),
-      this.body,
-    );
+    const heads = make("tr", { role: "row" }, ...this.heads.values(), ...last);
+    this.table.append(make("thead", { role: "rowgroup" }, heads), this.body);
     const widths = this.columns.map(({ width }) => width);
     if (this.actions) widths.push("minmax(2.5rem, max-content)");
     this.table.style.setProperty("--columns", widths.join(" "));
     const sortBy = make("label", {}, "Sort by ", this.order);
-    this.scroller = make("div", { class: "corpus-place" }, this.table);
     place.classList.add("corpus");
     place.append(
       make(
@@ -259,7 +259,8 @@ class CorpusTable {
   /* Put the rows in place: what a screen shows now, the others in turns after it. */
   fill(rows) {
     clearTimeout(this.turn);
-    const focused = this.body.contains(document.activeElement) ? document.activeElement : null;
+    const active = /** @type {HTMLElement | null} */ (document.activeElement);
+    const focused = this.body.contains(active) ? active : null;
     const at = { next: 0 };
     const add = (count) => {
       const some = rows.slice(at.next, at.next + count);
@@ -353,7 +354,7 @@ class CorpusTable {
 
 /* Which of two values comes first; what has none comes last, whichever way the others go. */
 function compared(one, other, way) {
-  if (one === null || other === null) return way * ((one === null) - (other === null));
+  if (one === null || other === null) return way * (Number(one === null) - Number(other === null));
   return typeof one === "string" ? inOrder.compare(one, other) : one - other;
 }
 
@@ -361,6 +362,6 @@ function byName(one, other) {
   return inOrder.compare(one.row.name, other.row.name);
 }
 
-function unseen(text) {
+export function unseen(text) {
   return make("span", { class: "unseen" }, text);
 }

@@ -1,4 +1,8 @@
 /* The page of a folder of annotations: figures of the corpus, and its files. */
+import { MODALITIES, byId, coloursOf, make, percent, startTheme } from "./base.js";
+import { CorpusTable, amount, counted, legible } from "./corpus.js";
+
+const input = JSON.parse(byId("input").textContent);
 const { title, corpus, labels, rows } = input;
 
 function fillFigures() {
@@ -43,8 +47,8 @@ function fillPrevalence() {
     const bar = make("span", { class: "prevalence-bar", "aria-hidden": "true" });
     const name = make("bdi", { class: "prevalence-name", title: label }, legible(label));
     const item = make("li", {}, name, bar, make("span", { class: "value" }, percent(share)));
-    item.style.setProperty("--colour", colours.get(label));
-    item.style.setProperty("--share", most ? share / most : 0);
+    item.style.setProperty("--colour", colours.get(label) ?? "");
+    item.style.setProperty("--share", String(most ? share / most : 0));
     byId("prevalence").append(item);
   }
 }

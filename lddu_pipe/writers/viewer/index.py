@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from string import Template
 from typing import Any
 
-from lddu_pipe.writers.viewer.parts import hashed, joined, json_for_script, part, policy
+from lddu_pipe.writers.viewer.parts import joined, json_for_script, part, policy, script
 
 STYLES = ("base.css", "corpus.css", "index.css")
-SCRIPTS = ("base.js", "embedded.js", "corpus.js", "index.js")
 
 
 def make_index(
@@ -28,12 +27,12 @@ def make_index(
         rows: as corpus.js describes them, with ``link``, a URL that is percent-encoded already,
             or None. Their texts may hold anything.
     """
-    style, script = joined(STYLES), joined(SCRIPTS)
+    style, code = joined(STYLES), script("writers/viewer/index.js")
     data = {"title": title, "corpus": corpus, "labels": labels, "rows": rows}
     return Template(part("index.html")).substitute(
-        policy=html.escape(policy(scripts=(script,), style=hashed(style))),
+        policy=html.escape(policy(script=code, style=style)),
         title=html.escape(title),
         style=style,
         data=json_for_script(data),
-        script=script,
+        script=code,
     )

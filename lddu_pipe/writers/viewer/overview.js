@@ -1,11 +1,23 @@
 /* The whole of a recording in a strip, while the time line shows a part: where that is, and a handle
  * to move it by. Keys move the time line, so that the strip is for eyes and pointers alone.
  */
-class Overview {
+import { colours, length, presentScores, utterances } from "./annotation.js";
+import { make } from "./base.js";
+import { brushOn } from "./canvas.js";
+import { isWanted } from "./people.js";
+
+export class Overview {
+  /**
+   * @param {HTMLElement} element
+   * @param {import("./timeline.js").Timeline} timeline
+   */
   constructor(element, timeline) {
     this.element = element;
     this.timeline = timeline;
-    /* Which utterances are underlined. */
+    /**
+     * Which utterances are underlined.
+     * @type {(utterance: import("./annotation.js").Utterance) => boolean}
+     */
     this.isMarked = () => false;
     this.canvas = make("canvas");
     this.window = make("div", { class: "window" });
@@ -23,6 +35,7 @@ class Overview {
     this.window.style.width = `${((to - from) / length) * 100}%`;
   }
 
+  /** @param {number} moment */
   setMoment(moment) {
     this.playhead.style.left = `${(moment / length) * 100}%`;
   }
@@ -34,7 +47,7 @@ class Overview {
     const brush = brushOn(this.canvas, width, height);
     const words = getComputedStyle(this.canvas).color;
     const mark = getComputedStyle(this.window).borderColor;
-    for (const utterance of utterances) {
+    for (const utterance of utterances.filter(isWanted)) {
       const left = (utterance.start / length) * width;
       const wide = Math.max(((utterance.end - utterance.start) / length) * width, 0.5);
       brush.fillStyle = words;
@@ -45,18 +58,19 @@ class Overview {
       }
       const [first] = presentScores(utterance);
       if (!first) continue;
-      brush.fillStyle = colours.get(first.label);
+      brush.fillStyle = colours.get(first.label) ?? words;
       brush.fillRect(left, height / 2, wide, height / 2 - 5);
     }
   }
 
   listen() {
+    /** @type {number | null} */
     let grip = null; // seconds from the start of the view to where it is held
-    const secondsAt = (event) => {
+    const secondsAt = (/** @type {PointerEvent} */ event) => {
       const box = this.element.getBoundingClientRect();
       return ((event.clientX - box.left) / box.width) * length;
     };
-    const drag = (event) => {
+    const drag = (/** @type {PointerEvent} */ event) => {
       if (grip === null) return;
       const [from, to] = this.timeline.view;
       this.timeline.show(secondsAt(event) - grip, secondsAt(event) - grip + to - from);

@@ -1,51 +1,99 @@
 /* The parts that read as text: the utterance in view with its scales, the list, the table. */
+import {
+  ambiguity,
+  annotation,
+  clock,
+  colours,
+  decide,
+  decisionInWords,
+  described,
+  doubts,
+  duration,
+  hidden,
+  isYours,
+  labels,
+  missingThroughout,
+  ownReasons,
+  presentScores,
+  reason,
+  saidIn,
+  source,
+  spread,
+  thresholds,
+  timed,
+  utterances,
+  verdict,
+  when,
+} from "./annotation.js";
+import { MODALITIES, byId, make, percent } from "./base.js";
+import { clamp } from "./canvas.js";
+import { groupOf, isWanted, several, whoIn } from "./people.js";
+
+/** @typedef {import("./annotation.js").Score} Score */
+/** @typedef {import("./annotation.js").Utterance} Utterance */
+/** @typedef {ReturnType<typeof UtterancePanel.prototype.makeRow>} Row */
+/** @typedef {{utterance: Utterance, chips: HTMLElement, button: HTMLElement, row: HTMLElement, told: string}} Item */
+
 const FRAMES_AFTER_A_JUMP = 20;
 
-class UtterancePanel {
+export class UtterancePanel {
+  /**
+   * @param {object} options
+   * @param {(label: string, share: number) => void} options.onThreshold
+   * @param {(label: string, hide: boolean) => void} options.onHide
+   */
   constructor({ onThreshold, onHide }) {
-    this.rows = new Map();
-    const list = document.getElementById("emotions");
-    for (const label of labels) {
-      const parts = {
-        shown: make("input", { type: "checkbox", "aria-label": `Show the lane of ${label}` }),
-        bar: make("div", { class: "bar" }),
-        band: make("div", { class: "band" }),
-        slider: make("input", {
-          type: "range",
-          min: 0,
-          max: 100,
-          step: 1,
-          value: 50,
-          "aria-label": `Threshold of ${label}, per cent`,
-        }),
-        value: make("span", { class: "value" }),
-        decision: make("span", { class: "decision" }),
-      };
-      parts.shown.checked = true;
-      parts.shown.addEventListener("change", () => onHide(label, !parts.shown.checked));
-      parts.slider.addEventListener("input", () => onThreshold(label, parts.slider.value / 100));
-      const name = make("span", { class: "label-name", dir: "auto", title: label }, label);
-      parts.row = make(
-        "li",
-        { class: "emotion" },
-        make("label", {}, parts.shown, make("i", { class: "swatch" }), name),
-        make("div", { class: "scale" }, parts.bar, parts.band, parts.slider),
-        parts.value,
-        parts.decision,
-      );
-      parts.row.style.setProperty("--colour", colours.get(label));
-      this.rows.set(label, parts);
-      list.append(parts.row);
-    }
+    this.rows = new Map(labels.map((label) => [label, this.makeRow(label, onThreshold, onHide)]));
+    byId("emotions").append(...[...this.rows.values()].map(({ row }) => row));
   }
 
+  /**
+   * @param {string} label
+   * @param {(label: string, share: number) => void} onThreshold
+   * @param {(label: string, hide: boolean) => void} onHide
+   */
+  makeRow(label, onThreshold, onHide) {
+    const parts = {
+      shown: make("input", { type: "checkbox", "aria-label": `Show the lane of ${label}` }),
+      bar: make("div", { class: "bar" }),
+      band: make("div", { class: "band" }),
+      slider: make("input", {
+        type: "range",
+        min: 0,
+        max: 100,
+        step: 1,
+        value: 50,
+        "aria-label": `Threshold of ${label}, per cent`,
+      }),
+      value: make("span", { class: "value" }),
+      decision: make("span", { class: "decision" }),
+    };
+    parts.shown.checked = true;
+    parts.shown.addEventListener("change", () => onHide(label, !parts.shown.checked));
+    parts.slider.addEventListener("input", () => {
+      onThreshold(label, parts.slider.valueAsNumber / 100);
+    });
+    const name = make("span", { class: "label-name", dir: "auto", title: label }, label);
+    const row = make(
+      "li",
+      { class: "emotion" },
+      make("label", {}, parts.shown, make("i", { class: "swatch" }), name),
+      make("div", { class: "scale" }, parts.bar, parts.band, parts.slider),
+      parts.value,
+      parts.decision,
+    );
+    row.style.setProperty("--colour", colours.get(label) ?? "");
+    return { ...parts, row };
+  }
+
+  /** @param {Utterance | null} utterance */
   show(utterance) {
     for (const [label, parts] of this.rows) {
       const threshold = thresholds.get(label);
       const isSet = threshold !== undefined;
       parts.row.classList.toggle("is-hidden", hidden.has(label));
       parts.row.classList.toggle("is-set", isSet);
-      if (!isSet) parts.slider.value = 50;
+      if (!isSet) parts.slider.valueAsNumber = 50;
       parts.slider.setAttribute(
         "aria-valuetext",
         isSet ? `${percent(threshold)}, yours` : "not set: the model decides",
@@ -53,21 +101,22 @@ class UtterancePanel {
       const score = utterance?.scores.get(label);
       if (score) this.showScore(parts, score);
     }
-    const put = (id, text) => {
-      document.getElementById(id).textContent = text;
-    };
-    put("now-time", utterance ? nowLine(utterance) : "no utterances");
-    put("now-text", utterance ? saidIn(utterance) : "");
-    document.getElementById("now-text").classList.toggle("quiet", !utterance?.text);
-    put("now-notes", utterance ? nowNotes(utterance) : "");
+    byId("now-time").textContent = utterance ? nowLine(utterance) : "no utterances";
+    byId("now-text").textContent = utterance ? saidIn(utterance) : "";
+    byId("now-text").classList.toggle("quiet", !utterance?.text);
+    byId("now-notes").textContent = utterance ? nowNotes(utterance) : "";
   }
 
+  /**
+   * @param {Row} parts
+   * @param {Score} score
+   */
   showScore(parts, score) {
     const low = clamp(score.probability - spread(score));
     const wide = clamp(score.probability + spread(score)) - low;
-    parts.row.style.setProperty("--share", score.probability);
-    parts.row.style.setProperty("--low", low);
-    parts.row.style.setProperty("--wide", wide);
+    parts.row.style.setProperty("--share", String(score.probability));
+    parts.row.style.setProperty("--low", String(low));
+    parts.row.style.setProperty("--wide", String(wide));
     parts.value.textContent = percent(score.probability);
     const decision = decide(score);
     parts.row.dataset.decision = decision;
@@ -77,16 +126,21 @@ class UtterancePanel {
   }
 }
 
+/** @param {Utterance} utterance */
 function nowLine(utterance) {
-  return [when(utterance), utterance.speaker].filter(Boolean).join(" · ");
+  return [when(utterance), whoIn(utterance)].filter(Boolean).join(" · ");
 }
 
-/* Such as "valence 0.40 (-0.10 to 0.85)". */
+/**
+ * Such as "valence 0.40 (-0.10 to 0.85)".
+ * @param {[string, import("../../../docs/annotation.d.ts").ScaleValue]} named
+ */
 function onScale([name, { value, low, high }]) {
-  const interval = low === null ? "" : ` (${low.toFixed(2)} to ${high.toFixed(2)})`;
+  const interval = low === null || high === null ? "" : ` (${low.toFixed(2)} to ${high.toFixed(2)})`;
   return `${name} ${value.toFixed(2)}${interval}`;
 }
 
+/** @param {Utterance} utterance */
 function nowNotes(utterance) {
   const doubted = utterance.emotions
     .filter((score) => doubts(score).length)
@@ -103,11 +157,25 @@ function nowNotes(utterance) {
     .join(" · ");
 }
 
-class UtteranceList {
+export class UtteranceList {
+  /**
+   * @param {object} options
+   * @param {(utterance: Utterance) => void} options.onChoose
+   */
   constructor({ onChoose }) {
-    this.place = document.getElementById("utterances");
-    /* What else is told of an utterance. */
+    /** @type {HTMLElement} */
+    this.place = byId("utterances");
+    /**
+     * What else is told of an utterance.
+     * @type {(utterance: Utterance) => HTMLElement[]}
+     */
     this.more = () => [];
+    /**
+     * What an utterance must be to be listed.
+     * @type {((utterance: Utterance) => boolean)[]}
+     */
+    this.wishes = [isWanted];
+    /** @type {Item[]} */
     this.items = utterances.map((utterance) => {
       const chips = make("span", { class: "chips" });
       const number = String(utterance.index + 1);
@@ -118,22 +186,45 @@ class UtteranceList {
         make(
           "span",
           { class: "said", dir: "auto" },
-          utterance.speaker ? make("b", { class: "speaker" }, `${utterance.speaker}: `) : null,
+          this.speaker(utterance),
           utterance.text || make("span", { class: "quiet" }, saidIn(utterance)),
         ),
         chips,
       );
       button.addEventListener("click", () => onChoose(utterance));
-      const item = { utterance, chips, button, row: make("li", {}, button) };
+      const item = { utterance, chips, button, row: make("li", {}, button), told: "" };
       this.fill(item);
       return item;
     });
     this.place.append(...this.items.map(({ row }) => row));
     if (!utterances.length) this.place.append(make("li", { class: "quiet none" }, "no utterances"));
+    /** @type {Item | null} */
     this.current = null;
+    /** @type {Utterance[]} */
     this.speaking = [];
   }
 
+  /** @param {Utterance} utterance */
+  speaker(utterance) {
+    const who = whoIn(utterance);
+    if (!who) return null;
+    const name = make("b", { class: "speaker" }, `${who}: `);
+    if (!several) return name;
+    name.prepend(make("i", { class: "swatch" }));
+    name.style.setProperty("--colour", groupOf(utterance).colour);
+    return name;
+  }
+
+  /* List what is wished for; the utterance in view stays, whatever is wished. */
+  narrow() {
+    for (const { row, utterance } of this.items) {
+      row.hidden =
+        utterance !== this.current?.utterance && !this.wishes.every((wish) => wish(utterance));
+    }
+    this.setCurrent(this.current?.utterance ?? null);
+  }
+
+  /** @param {Item} item */
   fill(item) {
     const { utterance } = item;
     const chips = presentScores(utterance).map((score) => {
@@ -145,7 +236,7 @@ class UtteranceList {
         doubts(score).length ? make("small", {}, ` uncertain: ${doubts(score).join(", ")}`) : "",
         isYours(score) ? make("small", {}, " yours") : "",
       );
-      chip.style.setProperty("--colour", colours.get(score.label));
+      chip.style.setProperty("--colour", colours.get(score.label) ?? "");
       return chip;
     });
     for (const score of utterance.emotions) {
@@ -156,13 +247,16 @@ class UtteranceList {
     const why = verdict(utterance);
     const look = utterance.abstained ? "abstained" : "plain";
     if (why) chips.push(make("span", { class: `chip ${look}` }, why));
-    for (const text of ownReasons(utterance)) {
+    // Of who is only seen while others speak, that there are no words goes without saying.
+    const isSeen = several && utterance.kind === "silence";
+    for (const text of isSeen ? [] : ownReasons(utterance)) {
       chips.push(make("span", { class: "chip gone" }, text));
     }
     item.chips.replaceChildren(...chips, ...this.more(utterance));
     item.told = this.decisions(utterance);
   }
 
+  /** @param {Utterance} utterance */
   decisions(utterance) {
     return utterance.emotions.map(decide).join();
   }
@@ -174,6 +268,7 @@ class UtteranceList {
     }
   }
 
+  /** @param {Utterance | null} utterance */
   setCurrent(utterance) {
     this.current?.button.removeAttribute("aria-current");
     this.current = utterance ? this.items[utterance.index] : null;
@@ -182,9 +277,12 @@ class UtteranceList {
     this.reveal(this.current);
   }
 
-  /* Only the list scrolls: the page stays where the reader put it. Rows get their true height when
+  /**
+   * Only the list scrolls: the page stays where the reader put it. Rows get their true height when
    * they come into view, which may push the one that is wanted out of it again: after a jump it is
-   * looked after for some frames. */
+   * looked after for some frames.
+   * @param {Item} item
+   */
   reveal(item, frames = FRAMES_AFTER_A_JUMP) {
     if (item !== this.current || !frames) return;
     const top = item.row.offsetTop;
@@ -198,6 +296,7 @@ class UtteranceList {
     if (isJump) requestAnimationFrame(() => this.reveal(item, frames - 1));
   }
 
+  /** @param {Utterance[]} speaking */
   setSpeaking(speaking) {
     const { length: count } = speaking;
     const same = speaking.every((utterance, at) => utterance === this.speaking[at]);
@@ -213,19 +312,22 @@ class UtteranceList {
 }
 
 /* Everything once more as a table, made when it is first asked for. */
-class ValueTable {
+export class ValueTable {
   constructor() {
-    this.details = document.getElementById("table");
-    this.place = document.getElementById("table-place");
+    /** @type {HTMLDetailsElement} */
+    this.details = byId("table");
+    /** @type {HTMLElement} */
+    this.place = byId("table-place");
     this.details.addEventListener("toggle", () => this.refresh());
   }
 
   refresh() {
     if (!this.details.open) return;
-    const heads = ["Time", "Speaker", "Words", ...labels, "Missing", "Note"];
+    const heads = ["Time", ...(several ? ["Person"] : []), "Speaker", "Words", ...labels, "Missing", "Note"];
     const body = make("tbody");
     for (const utterance of utterances) {
       const row = make("tr", {}, make("th", { scope: "row" }, when(utterance)));
+      if (several) row.append(make("td", { dir: "auto" }, groupOf(utterance).name));
       row.append(make("td", { dir: "auto" }, utterance.speaker ?? ""));
       row.append(make("td", { dir: "auto", class: "said" }, utterance.text));
       for (const label of labels) {
@@ -244,15 +346,16 @@ class ValueTable {
     );
   }
 
+  /** @param {Score} score */
   cell(score) {
     const shown = `${percent(score.probability)} ± ${percent(spread(score))}`;
     return `${shown}, ${decisionInWords(score)}, ambiguity ${percent(ambiguity(score))}`;
   }
 }
 
-function fillHeader() {
+export function fillHeader() {
   const { model, media } = annotation;
-  document.getElementById("title").textContent = source.name;
+  byId("title").textContent = source.name;
   const kinds = [];
   if (media.has_audio) kinds.push("sound");
   if (media.has_video) kinds.push(timed ? "pictures" : "picture");
@@ -260,13 +363,14 @@ function fillHeader() {
     timed ? clock(duration, duration < 60 ? 1 : 0) : null,
     kinds.join(" and ") || "text",
     `${model.name} ${model.version}${model.aligned ? ", aligned" : ""}`,
+    several ? `${annotation.people.length} people` : null,
     throughout(),
   ];
-  document.getElementById("facts").textContent = facts.filter(Boolean).join(" · ");
+  byId("facts").textContent = facts.filter(Boolean).join(" · ");
   const abstained = utterances.filter((utterance) => utterance.abstained).length;
-  document.getElementById("utterances-facts").textContent =
+  byId("utterances-facts").textContent =
     `${utterances.length} in all` + (abstained ? `, ${abstained} abstained` : "");
-  const origin = document.getElementById("origin");
+  const origin = byId("origin");
   const { created, versions, weights } = annotation.provenance;
   const rows = [
     ["Media", media.path || "data in memory"],
@@ -282,6 +386,7 @@ function fillHeader() {
 
 /* What every utterance lacks, modalities of one reason together. */
 function throughout() {
+  /** @type {Map<string | undefined, string[]>} */
   const byReason = new Map();
   for (const name of missingThroughout) {
     const why = utterances[0].modalities[name].reason;
@@ -291,6 +396,7 @@ function throughout() {
   return parts.length ? `missing throughout: ${parts.join("; ")}` : null;
 }
 
+/** @returns {ScrollBehavior} */
 function motion() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
 }

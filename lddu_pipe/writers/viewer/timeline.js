@@ -1,260 +1,230 @@
-/* The time line: lanes drawn by plotly.js, under them the fill of what is decided present, and over
- * them what moves: playhead, thresholds, words.
- *
- * plotly.js draws shapes only. It is given no text of the annotation (it would read it as markup).
- * What changes while a reader drags or plays is drawn apart, since it takes plotly.js a tenth of a
- * second to draw a thousand utterances anew.
+/* The time line: lanes on a canvas, a group a person where there are several, and over them what
+ * moves: playhead, thresholds, words.
  */
-const AMBIGUITY_STEPS = [
-  { below: 0.15, opacity: 0.62 },
-  { below: high.aleatoric, opacity: 0.38 },
-  { below: Infinity, opacity: 0.2 },
-];
-/* The range of a lane: a line at 0 or 1 is seen whole. */
-const LEVELS = [-0.02, 1.02];
-/* plotly.js thins out points that lie within a pixel, which is where short utterances live. */
-const EXACT = { simplify: false };
+import { clock, colours, hidden, labels, length, thresholds, timed, when } from "./annotation.js";
+import { MODALITIES, make } from "./base.js";
+import { brushOn } from "./canvas.js";
+import { Gestures } from "./gestures.js";
+import { WordsLane, labelLane, missingLane, stripLane } from "./lanes.js";
+import { chosen, groupOf, groups, several, speakingAt, whoIn } from "./people.js";
+
+/** @typedef {import("./annotation.js").Utterance} Utterance */
+/** @typedef {import("./lanes.js").Lane} Lane */
+/** @typedef {{lane: Lane, top: number}} Placed */
+/**
+ * @typedef {object} Part  of the time line, in pixels from its top
+ * @property {import("./people.js").Group} group
+ * @property {WordsLane} words
+ * @property {Placed[]} lanes
+ * @property {number} top
+ * @property {number} bottom
+ */
+
 const TICKS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
+const AXIS = 26; // pixels
+const HEAD = 30;
+const MOST_UNFOLDED = 2; // groups, until the reader unfolds more
+const DIM = 0.3; // opacity of who was not chosen
 
-/* Each utterance's row in the track of words: a row a speaker; where there are none, or the same
- * person is there twice at once, the first row that is free. */
-const rows = (() => {
-  const speakers = [...new Set(utterances.map(({ speaker }) => speaker ?? ""))];
-  const bySpeaker = speakers.length > 1 && speakers.length <= 6;
-  const taken = []; // by row: whose it is, and until when
-  const found = utterances.map(({ start, end, speaker }) => {
-    const name = bySpeaker ? (speaker ?? "") : "";
-    let row = taken.find((other) => other.until <= start + 0.001 && other.name === name);
-    if (!row) taken.push((row = { name }));
-    row.until = end;
-    return row;
-  });
-  taken.sort((one, other) => speakers.indexOf(one.name) - speakers.indexOf(other.name));
-  return {
-    of: found.map((row) => taken.indexOf(row)),
-    count: Math.max(taken.length, 1),
-    names: bySpeaker ? taken.map(({ name }) => name) : [],
-  };
-})();
-
-/* Corners of a rectangle. The way to and from it runs along y = 0 and up its left side and back, so
- * that any number of them are one outline, which encloses nothing else. (With gaps between them
- * plotly.js keeps an element for each, and a thousand utterances stutter.) */
-function addBox(shape, left, right, low, high) {
-  shape.x.push(left, left, right, right, left, left);
-  shape.y.push(0, high, high, low, low, 0);
-}
-
-class Timeline {
-  constructor(element, { onSeek, onView }) {
+export class Timeline {
+  /**
+   * @param {HTMLElement} element
+   * @param {object} options
+   * @param {(moment: number, utterance: Utterance | null) => void} options.onSeek
+   * @param {() => void} options.onView  another stretch of time is shown
+   * @param {(timeline: Timeline) => void} options.onLayout  lanes have moved
+   */
+  constructor(element, { onSeek, onView, onLayout }) {
     this.element = element;
-    this.plot = element.querySelector("#plot");
-    this.overlay = element.querySelector("#overlay");
-    this.tip = document.getElementById("tip");
     this.onSeek = onSeek;
     this.onView = onView;
+    this.onLayout = onLayout;
     this.view = [0, length];
     this.moment = 0;
+    /** @type {Utterance | null} */
     this.current = null;
-    /* What else is painted over it, with every move. */
+    this.folded = new Set(groups.length > MOST_UNFOLDED ? groups : []);
+    /**
+     * What else is painted over it, with every move.
+     * @type {(() => void)[]}
+     */
     this.painters = [];
+    /** @type {Part[]} */
+    this.parts = []; // empty until it is drawn
+    /** @type {Utterance[]} */
+    this.near = []; // what lies within the view
+    this.box = { narrow: false, left: 0, width: 0, bottom: 0, height: 0 };
+    this.inner = 1; // pixels that `view` takes
+    /** @type {Map<string, string>} */
+    this.inks = new Map();
+    /** @type {number | null} */
+    this.pending = null;
+    this.canvas = /** @type {HTMLCanvasElement} */ (element.querySelector("canvas"));
+    const overlay = /** @type {HTMLElement} */ (element.querySelector("#overlay"));
+    this.tip = /** @type {HTMLElement} */ (document.getElementById("tip"));
     this.playhead = make("div", { class: "playhead" });
     this.focus = make("div", { class: "focus" });
-    this.fills = make("canvas", { class: "fills" });
     this.moving = make("div", { class: "moving" });
     this.names = make("div", { class: "names" });
     this.words = make("div", { class: "words" });
-    // The tint of the utterance in view lies under the shapes, so that their colours stay true.
-    this.plot.before(this.focus, this.fills);
     this.probe = make("i", { hidden: "" });
-    this.plot.before(this.probe);
-    this.overlay.append(this.words, this.names, this.moving, this.playhead);
-    this.listen();
+    // The tint of the utterance in view lies under the shapes, so that their colours stay true.
+    this.canvas.before(this.focus, this.probe);
+    overlay.append(this.words, this.names, this.moving, this.playhead);
+    new Gestures(this);
     new ResizeObserver(() => this.draw()).observe(element);
   }
 
-  /* Pixels: where the lanes lie. Narrow screens have the names above the lanes, not beside them. */
+  /* Where the lanes lie. Narrow screens have the names above the lanes, not beside them. */
   measure() {
     const width = this.element.clientWidth;
     const narrow = width < 640;
-    const shown = labels.filter((label) => !hidden.has(label));
-    const laneHeight = narrow ? 40 : 48;
-    const tracks = [];
-    let top = narrow ? 18 : 4;
-    const add = (kind, height, gap, name = kind) => {
-      tracks.push({ kind, name, top, height });
-      top += height + gap;
-    };
-    add("words", rows.count * (narrow ? 26 : 24), narrow ? 20 : 10);
-    for (const label of shown) add("label", laneHeight, narrow ? 18 : 8, label);
-    add("missing", MODALITIES.length * 9, 0);
-    this.box = {
-      narrow,
-      laneHeight,
-      tracks,
-      left: narrow ? 6 : 92,
-      right: narrow ? 36 : 44,
-      bottom: 26,
-      width,
-      height: top + 26,
-    };
-    this.inner = Math.max(width - this.box.left - this.box.right, 1);
+    let top = several ? AXIS : narrow ? 18 : 4;
+    this.parts = groups.map((group) => {
+      const words = new WordsLane(group.utterances, narrow ? 26 : 24);
+      /** @type {Part} */
+      const part = { group, words, lanes: [], top, bottom: top };
+      top += several ? HEAD : 0;
+      for (const { lane, gap } of this.lanesOf(part, narrow)) {
+        part.lanes.push({ lane, top });
+        part.bottom = top + lane.height;
+        top = part.bottom + gap;
+      }
+      top = part.bottom + (several ? 10 : 0);
+      return part;
+    });
+    const { bottom } = this.parts[this.parts.length - 1];
+    this.box = { narrow, left: narrow ? 6 : 92, width, bottom, height: bottom + AXIS };
+    this.inner = Math.max(width - this.box.left - (narrow ? 36 : 44), 1);
   }
 
+  /**
+   * The lanes of a group from top to bottom, and how much room is under each.
+   * @param {Part} part
+   * @param {boolean} narrow
+   * @returns {{lane: Lane, gap: number}[]}
+   */
+  lanesOf({ group, words }, narrow) {
+    if (this.folded.has(group)) return [{ lane: words, gap: 3 }, { lane: stripLane(12), gap: 0 }];
+    const shown = labels.filter((label) => !hidden.has(label));
+    const height = narrow ? 40 : several ? 36 : 48;
+    return [
+      { lane: words, gap: narrow ? 20 : 10 },
+      ...shown.map((label) => ({ lane: labelLane(label, height), gap: narrow ? 18 : 8 })),
+      { lane: missingLane(9), gap: 0 },
+    ];
+  }
+
+  /** @param {number} seconds */
   x(seconds) {
     const [from, to] = this.view;
     return this.box.left + ((seconds - from) / (to - from)) * this.inner;
   }
 
+  /** @param {number} pixels */
   secondsAt(pixels) {
     const [from, to] = this.view;
     const moment = from + ((pixels - this.box.left) / this.inner) * (to - from);
     return Math.min(Math.max(moment, 0), length);
   }
 
+  /**
+   * Where the words of an utterance stand, in pixels from the top.
+   * @param {Utterance} utterance
+   */
+  placeOf(utterance) {
+    const { words, lanes } = this.parts[groups.indexOf(groupOf(utterance))];
+    const top = lanes[0].top + words.rowOf(utterance) * words.rowHeight;
+    return { top, height: words.rowHeight };
+  }
+
+  /* Lay it out anew: the width, the lanes or the colours are others. */
   draw() {
     if (!this.element.clientWidth) return;
     this.measure();
-    // What is far outside the view is left out, so that moving through long media stays smooth.
-    const margin = this.view[1] - this.view[0];
-    this.drawn = [this.view[0] - margin, this.view[1] + margin];
-    const [first, last] = this.drawn;
-    this.near = utterances.filter(({ start, end }) => end >= first && start <= last);
-    const { tracks, height, width, left, right, bottom } = this.box;
-    // Of light-dark() only an element's own colour tells which half holds.
-    const style = getComputedStyle(this.probe);
-    const colour = (name) => {
-      this.probe.style.color = `var(${name})`;
-      return style.color;
-    };
-    const inner = height - bottom;
-    const layout = {
-      width,
-      height,
-      margin: { l: left, r: right, t: 0, b: bottom },
-      paper_bgcolor: "rgba(0,0,0,0)",
-      plot_bgcolor: "rgba(0,0,0,0)",
-      showlegend: false,
-      hovermode: false,
-      dragmode: false,
-      font: { family: "inherit", size: 11, color: colour("--quiet") },
-      xaxis: {
-        range: this.view,
-        showgrid: false,
-        zeroline: false,
-        anchor: axisName("y", tracks.length - 1),
-        tickcolor: colour("--rule"),
-        ticks: "outside",
-        ...this.ticks(),
-      },
-    };
-    const traces = [];
-    tracks.forEach((track, place) => {
-      const axis = axisName("y", place);
-      const rangeOfKind = { words: [0, rows.count], label: LEVELS, missing: [0, 3] };
-      const isLabel = track.kind === "label";
-      layout[axis.replace("y", "yaxis")] = {
-        range: rangeOfKind[track.kind],
-        domain: [1 - (track.top + track.height) / inner, 1 - track.top / inner].map(clamp),
-        anchor: "x",
-        side: "right",
-        fixedrange: true,
-        zeroline: isLabel,
-        zerolinecolor: colour("--base"),
-        showgrid: isLabel,
-        gridcolor: colour("--rule"),
-        showticklabels: isLabel,
-        tickvals: isLabel ? [0, 0.5] : [],
-        ticktext: ["", "50 %"],
-        tickfont: { size: 10 },
-      };
-      const add = (shape, look) => {
-        if (!shape.x.length) return;
-        traces.push({ ...shape, yaxis: axis, mode: "none", fill: "toself", line: EXACT, ...look });
-      };
-      if (track.kind === "words") this.addWords(add, colour);
-      if (track.kind === "label") this.addLabel(track.name, add, colour);
-      if (track.kind === "missing") this.addMissing(add, colour);
-    });
-    Plotly.react(this.plot, traces, layout, { staticPlot: true });
-    this.element.style.height = `${height}px`;
+    this.inks.clear();
+    this.element.style.height = `${this.box.height}px`;
     this.placeNames();
+    this.onLayout(this);
+    this.paint();
+  }
+
+  /**
+   * A colour of the page. Of light-dark() only an element's own colour tells which half holds.
+   * @param {string} name
+   */
+  ink(name) {
+    const known = this.inks.get(name);
+    if (known) return known;
+    this.probe.style.color = `var(${name})`;
+    const found = getComputedStyle(this.probe).color;
+    this.inks.set(name, found);
+    return found;
+  }
+
+  /* Paint the lanes: other times, thresholds or decisions are to be seen. */
+  paint() {
+    if (!this.parts.length) return;
+    const { left, width, height } = this.box;
+    const right = left + this.inner;
+    const [from, to] = this.view;
+    const brush = brushOn(this.canvas, width, height);
+    brush.font = `10px ${getComputedStyle(this.element).fontFamily}`;
+    brush.textBaseline = "middle";
+    this.paintAxis(brush, right);
+    const x = (/** @type {number} */ seconds) => Math.min(Math.max(this.x(seconds), left), right);
+    const sheet = { brush, x, left, right, colour: this.ink.bind(this) };
+    this.near = [];
+    for (const { group, lanes } of this.parts) {
+      const near = group.utterances.filter(({ start, end }) => end >= from && start <= to);
+      brush.globalAlpha = !chosen.group || chosen.group === group ? 1 : DIM;
+      for (const { lane, top } of lanes) {
+        brush.save();
+        brush.translate(0, top);
+        lane.draw(sheet, near);
+        brush.restore();
+      }
+      this.near.push(...near);
+    }
+    this.placeWords(right);
     this.place();
   }
 
-  addWords(add, colour) {
-    const blocks = { x: [], y: [] };
-    const silent = { x: [], y: [] };
-    const pixel = (this.view[1] - this.view[0]) / this.inner;
-    for (const { index, start, end, text } of this.near) {
-      const low = rows.count - 1 - rows.of[index];
-      const pad = Math.min(pixel / 2, (end - start) / 10); // keeps neighbours apart
-      addBox(text ? blocks : silent, start + pad, end - pad, low + 0.06, low + 0.94);
-    }
-    add(blocks, { fillcolor: colour("--block") });
-    add(silent, { fillcolor: colour("--silent") });
-  }
-
-  addLabel(label, add, colour) {
-    const hatched = { x: [], y: [] };
-    const band = { x: [], y: [] };
-    const line = { x: [], y: [] };
-    const leaning = { x: [], y: [] };
-    const half = 1 / this.box.laneHeight; // a line is two pixels high
-    for (const utterance of this.near) {
-      const score = utterance.scores.get(label);
-      if (!score) continue;
-      const { start, end } = utterance;
-      const level = score.probability;
-      const undecided = decide(score) === "abstain";
-      if (undecided) addBox(hatched, start, end, 0, 1);
-      const low = clamp(level - spread(score));
-      addBox(band, start, end, low, clamp(level + spread(score)));
-      addBox(undecided ? leaning : line, start, end, level - half, level + half);
-    }
-    const own = colours.get(label);
-    const grey = colour("--hatch");
-    add(hatched, {
-      fillcolor: "rgba(0,0,0,0)",
-      fillpattern: { shape: "/", fgcolor: grey, bgcolor: "rgba(0,0,0,0)", size: 6, solidity: 0.25 },
-    });
-    add(band, { fillcolor: faded(own, 0.45) });
-    add(line, { fillcolor: own });
-    add(leaning, { fillcolor: colour("--quiet") });
-  }
-
-  addMissing(add, colour) {
-    const there = { x: [], y: [] };
-    const gone = { x: [], y: [] };
-    for (const { start, end, modalities } of this.near) {
-      MODALITIES.forEach((name, place) => {
-        const low = MODALITIES.length - 1 - place;
-        if (modalities[name].present) addBox(there, start, end, low + 0.35, low + 0.65);
-        else addBox(gone, start, end, low + 0.08, low + 0.92);
-      });
-    }
-    add(there, { fillcolor: colour("--there") });
-    add(gone, {
-      fillcolor: "rgba(0,0,0,0)",
-      fillpattern: { shape: "x", fgcolor: colour("--gone"), bgcolor: "rgba(0,0,0,0)", size: 4 },
-    });
-  }
-
-  ticks() {
+  /**
+   * @param {import("./canvas.js").Brush} brush
+   * @param {number} right
+   */
+  paintAxis(brush, right) {
+    const { bottom } = this.box;
     const [from, to] = this.view;
     const wanted = (to - from) / Math.max(this.inner / 64, 2);
     const step = TICKS.find((candidate) => candidate >= wanted) ?? TICKS[TICKS.length - 1];
-    const tickvals = [];
+    brush.save();
+    brush.font = brush.font.replace("10px", "11px");
+    brush.textAlign = "center";
     for (let place = Math.ceil(from / step); place * step <= to + 1e-9; place += 1) {
-      tickvals.push(place * step);
+      const at = this.x(place * step);
+      const text = clock(place * step, step < 1 ? 1 : 0);
+      const middle = Math.min(Math.max(at, 16), this.box.width - 18);
+      for (const [tick, words] of several ? [[bottom, 14], [AXIS - 8, -10]] : [[bottom, 14]]) {
+        brush.fillStyle = this.ink("--rule");
+        brush.fillRect(Math.round(at), tick, 1, 5);
+        brush.fillStyle = this.ink("--quiet");
+        brush.fillText(text, middle, tick + words);
+      }
     }
-    return { tickvals, ticktext: tickvals.map((value) => clock(value, step < 1 ? 1 : 0)) };
+    brush.restore();
   }
 
   placeNames() {
-    const { narrow, tracks, left } = this.box;
+    const { narrow, left } = this.box;
     this.names.replaceChildren();
-    const put = (text, top, height, className) => {
+    /**
+     * @param {string} text
+     * @param {number} top
+     * @param {number} height
+     */
+    const put = (text, top, height, className = "") => {
       const name = make("span", { class: `name ${className}`, title: text, dir: "auto" }, text);
       name.style.top = `${narrow ? top - 17 : top}px`;
       name.style.height = `${narrow ? 16 : height}px`;
@@ -262,113 +232,98 @@ class Timeline {
       this.names.append(name);
       return name;
     };
-    for (const { kind, name, top, height } of tracks) {
-      if (kind === "label") {
-        put(name, top, height, "of-label").style.setProperty("--colour", colours.get(name));
-      } else if (kind === "missing") {
-        const each = height / MODALITIES.length;
-        if (narrow) put("text, audio, vision: crossed where missing", top, height, "");
-        else MODALITIES.forEach((part, at) => put(part, top + at * each, each, "tiny"));
-      } else if (rows.names.length && !narrow) {
-        const each = height / rows.count;
-        rows.names.forEach((speaker, at) => put(speaker || "–", top + at * each, each, ""));
-      } else {
-        put("words", top, height, "");
+    for (const { words, lanes } of this.parts) {
+      for (const { lane, top } of lanes) {
+        if (lane.kind === "label") {
+          const name = put(lane.name, top, lane.height, "of-label");
+          name.style.setProperty("--colour", colours.get(lane.name) ?? "");
+        } else if (lane.kind === "missing") {
+          const each = lane.height / MODALITIES.length;
+          if (narrow) put("text, audio, vision: crossed where missing", top, lane.height);
+          else MODALITIES.forEach((part, at) => put(part, top + at * each, each, "tiny"));
+        } else if (several && narrow) {
+          continue; // who it is stands above
+        } else if (lane.kind === "words" && words.rows.names.length && !narrow) {
+          const each = words.rowHeight;
+          words.rows.names.forEach((speaker, at) => put(speaker || "–", top + at * each, each));
+        } else {
+          put(lane.name, top, lane.height);
+        }
       }
     }
   }
 
   /* Put everything that moves where it belongs. */
   place() {
-    if (!this.box) return;
-    this.fill();
-    const { left, tracks } = this.box;
-    const right = left + this.inner;
-    const bottom = tracks[tracks.length - 1].top + tracks[tracks.length - 1].height;
-    const at = this.x(this.moment);
-    this.playhead.hidden = at < left - 1 || at > right + 1;
-    this.playhead.style.transform = `translateX(${at}px)`;
-    this.playhead.style.height = `${bottom}px`;
-    this.placeFocus(right, bottom);
-    this.placeWords(right);
+    if (!this.parts.length) return;
+    this.movePlayhead();
+    this.placeMarks();
     for (const paint of this.painters) paint();
   }
 
-  /* Fill the lanes where an emotion is decided present, paler where the data are ambiguous. */
-  fill() {
-    const { tracks, left, width, height } = this.box;
-    const brush = brushOn(this.fills, width, height);
-    brush.beginPath();
-    brush.rect(left, 0, this.inner, height);
-    brush.clip();
-    const [from, to] = this.view;
-    for (const { kind, name, top, height: tall } of tracks) {
-      if (kind !== "label") continue;
-      const y = (level) => top + ((LEVELS[1] - level) / (LEVELS[1] - LEVELS[0])) * tall;
-      const looks = AMBIGUITY_STEPS.map(({ opacity }) => faded(colours.get(name), opacity));
-      for (const { start, end, scores } of this.near) {
-        const score = end < from || start > to ? null : scores.get(name);
-        if (!score || decide(score) !== "present") continue;
-        brush.fillStyle =
-          looks[AMBIGUITY_STEPS.findIndex(({ below }) => ambiguity(score) < below)];
-        const level = y(score.probability);
-        brush.fillRect(this.x(start), level, this.x(end) - this.x(start), y(0) - level);
+  /* The thresholds, and the utterance in view: its tint, and how probable each emotion is. */
+  placeMarks() {
+    const { left } = this.box;
+    const right = left + this.inner;
+    const { current } = this;
+    this.moving.replaceChildren();
+    const from = current ? Math.max(this.x(current.start), left) : 0;
+    const to = current ? Math.min(this.x(current.end), right) : 0;
+    this.focus.hidden = to <= from;
+    for (const { group, lanes, top, bottom } of this.parts) {
+      const isCurrent = current && to > from && groupOf(current) === group;
+      if (isCurrent) {
+        const upper = several ? top : 0;
+        place(this.focus, from, upper, Math.max(to - from, 2));
+        this.focus.style.height = `${bottom - upper}px`;
+      }
+      for (const { lane, top: upper } of lanes) {
+        if (lane.kind !== "label") continue;
+        const put = (
+          /** @type {string} */ name,
+          /** @type {number} */ share,
+          /** @type {number} */ start,
+          /** @type {number} */ wide,
+        ) => {
+          const mark = make("div", { class: name, "data-label": lane.name });
+          place(mark, start, upper + (1 - share) * lane.height, wide);
+          mark.style.setProperty("--colour", colours.get(lane.name) ?? "");
+          this.moving.append(mark);
+        };
+        const threshold = thresholds.get(lane.name);
+        if (threshold !== undefined) put("threshold", threshold, left, this.inner);
+        const score = isCurrent ? current?.scores.get(lane.name) : null;
+        if (score) put("level", score.probability, from, Math.max(to - from, 3));
       }
     }
   }
 
-  placeFocus(right, bottom) {
-    const { left, tracks } = this.box;
-    this.moving.replaceChildren();
-    for (const track of tracks) {
-      const threshold = thresholds.get(track.name);
-      if (track.kind !== "label" || threshold === undefined) continue;
-      const line = make("div", { class: "threshold", "data-label": track.name });
-      line.style.top = `${track.top + (1 - threshold) * track.height}px`;
-      line.style.left = `${left}px`;
-      line.style.width = `${this.inner}px`;
-      this.moving.append(line);
-    }
-    const from = this.current ? Math.max(this.x(this.current.start), left) : 0;
-    const to = this.current ? Math.min(this.x(this.current.end), right) : 0;
-    this.focus.hidden = to <= from;
-    if (to <= from) return;
-    this.focus.style.left = `${from}px`;
-    this.focus.style.width = `${Math.max(to - from, 2)}px`;
-    this.focus.style.height = `${bottom}px`;
-    for (const track of tracks) {
-      const score = track.kind === "label" ? this.current.scores.get(track.name) : null;
-      if (!score) continue;
-      const mark = make("div", { class: "level" });
-      mark.style.top = `${track.top + (1 - score.probability) * track.height}px`;
-      mark.style.left = `${from}px`;
-      mark.style.width = `${Math.max(to - from, 3)}px`;
-      mark.style.setProperty("--colour", colours.get(track.name));
-      this.moving.append(mark);
-    }
-  }
-
-  /* The words of utterances that are wide enough for some: never more than fit the screen. */
+  /**
+   * The words of utterances that are wide enough for some: never more than fit the screen.
+   * @param {number} right
+   */
   placeWords(right) {
-    const { left, tracks, narrow } = this.box;
-    const each = tracks[0].height / rows.count;
+    const { left, narrow } = this.box;
     const blocks = [];
     for (const utterance of this.near) {
       const from = Math.max(this.x(utterance.start), left);
       const to = Math.min(this.x(utterance.end), right);
       if (to - from < 34 || !utterance.text) continue;
-      const speaker = narrow && utterance.speaker ? `${utterance.speaker}: ` : "";
-      const block = make("span", { class: "word-block", dir: "auto" }, speaker + utterance.text);
-      block.style.left = `${from}px`;
-      block.style.width = `${to - from}px`;
-      block.style.top = `${tracks[0].top + rows.of[utterance.index] * each}px`;
-      block.style.height = `${each}px`;
-      block.style.lineHeight = `${each}px`;
+      const who = narrow && !several && utterance.speaker ? `${utterance.speaker}: ` : "";
+      const block = make("span", { class: "word-block", dir: "auto" }, who + utterance.text);
+      const { top, height } = this.placeOf(utterance);
+      place(block, from, top, to - from);
+      block.style.height = block.style.lineHeight = `${height}px`;
+      if (chosen.group && chosen.group !== groupOf(utterance)) block.classList.add("is-dim");
       blocks.push(block);
     }
     this.words.replaceChildren(...blocks);
   }
 
+  /**
+   * @param {number} moment
+   * @param {boolean} playing
+   */
   setMoment(moment, playing) {
     const hasMoved = moment !== this.moment;
     this.moment = moment;
@@ -380,18 +335,23 @@ class Timeline {
   }
 
   movePlayhead() {
-    if (!this.box) return;
+    if (!this.parts.length) return;
     const at = this.x(this.moment);
     this.playhead.hidden = at < this.box.left - 1 || at > this.box.left + this.inner + 1;
     this.playhead.style.transform = `translateX(${at}px)`;
+    this.playhead.style.height = `${this.box.bottom}px`;
   }
 
+  /** @param {Utterance | null} utterance */
   setCurrent(utterance) {
     this.current = utterance;
     this.place();
   }
 
-  /* Bring an utterance into view, without zooming. */
+  /**
+   * Bring an utterance into view, without zooming.
+   * @param {{start: number, end: number}} utterance
+   */
   reveal({ start, end }) {
     const [from, to] = this.view;
     const width = to - from;
@@ -399,6 +359,7 @@ class Timeline {
     this.show(start - width * 0.1, start + width * 0.9);
   }
 
+  /** @param {number} factor */
   zoom(factor, around = this.moment) {
     const [from, to] = this.view;
     const centre = around >= from && around <= to ? around : (from + to) / 2;
@@ -407,141 +368,50 @@ class Timeline {
     this.show(centre - share * width, centre + (1 - share) * width);
   }
 
-  /* Show a stretch of time, kept within the media; drawn with the next frame. */
+  /**
+   * Show a stretch of time, kept within the media; painted with the next frame.
+   * @param {number} from
+   * @param {number} to
+   */
   show(from, to) {
     const width = Math.min(to - from, length);
     const start = Math.min(Math.max(from, 0), length - width);
     this.view = [start, start + width];
-    if (this.pending) return;
-    this.pending = requestAnimationFrame(() => {
+    this.pending ??= requestAnimationFrame(() => {
       this.pending = null;
-      if (!this.box) return;
-      if (this.isDrawn()) this.slide();
-      else this.draw();
-      this.onView(this.view);
+      this.paint();
+      this.onView();
     });
-  }
-
-  /* Whether what was drawn last holds the view, and not much that lies outside of it. */
-  isDrawn() {
-    const [from, to] = this.view;
-    const [first, last] = this.drawn;
-    return from >= first && to <= last && last - first < 6 * (to - from);
-  }
-
-  slide() {
-    const { tickvals, ticktext } = this.ticks();
-    Plotly.relayout(this.plot, {
-      "xaxis.range": this.view,
-      "xaxis.tickvals": tickvals,
-      "xaxis.ticktext": ticktext,
-    });
-    this.place();
   }
 
   isZoomed() {
     return this.view[1] - this.view[0] < length - 1e-6;
   }
 
-  listen() {
-    const pointers = new Map();
-    let drag = null;
-    const local = (event) => event.clientX - this.element.getBoundingClientRect().left;
-    this.element.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0) return;
-      pointers.set(event.pointerId, local(event));
-      this.element.setPointerCapture(event.pointerId);
-      drag = { from: local(event), view: [...this.view], moved: false };
-      if (pointers.size === 2) drag.apart = gap(pointers);
-    });
-    this.element.addEventListener("pointermove", (event) => {
-      if (event.pointerType === "mouse") this.showTip(event);
-      if (!drag || !pointers.has(event.pointerId)) return;
-      pointers.set(event.pointerId, local(event));
-      const way = local(event) - drag.from;
-      if (pointers.size === 2) {
-        drag.moved = true;
-        const middle = [...pointers.values()].reduce((sum, place) => sum + place, 0) / 2;
-        this.zoom(drag.apart / Math.max(gap(pointers), 8), this.secondsAt(middle));
-        drag.apart = gap(pointers);
-        return;
-      }
-      if (Math.abs(way) > 4) drag.moved = true;
-      if (!drag.moved) return;
-      if (this.isZoomed()) {
-        const seconds = (way / this.inner) * (drag.view[1] - drag.view[0]);
-        this.show(drag.view[0] - seconds, drag.view[1] - seconds);
-      } else {
-        this.onSeek(this.secondsAt(local(event)), null);
-      }
-    });
-    const end = (event) => {
-      if (!pointers.delete(event.pointerId) || pointers.size) return;
-      if (event.type === "pointerup" && drag && !drag.moved) {
-        const found = this.hit(event);
-        this.onSeek(found.moment, found.utterance);
-      }
-      drag = null;
-    };
-    this.element.addEventListener("pointerup", end);
-    this.element.addEventListener("pointercancel", end);
-    this.element.addEventListener("pointerleave", () => {
-      this.tip.hidden = true;
-    });
-    this.element.addEventListener(
-      "wheel",
-      (event) => {
-        if (event.ctrlKey || event.metaKey) {
-          event.preventDefault();
-          this.zoom(Math.exp(event.deltaY / 300), this.secondsAt(local(event)));
-        } else if (Math.abs(event.deltaX) > Math.abs(event.deltaY) && this.isZoomed()) {
-          event.preventDefault();
-          const seconds = (event.deltaX / this.inner) * (this.view[1] - this.view[0]);
-          this.show(this.view[0] + seconds, this.view[1] + seconds);
-        }
-      },
-      { passive: false },
-    );
-  }
-
-  /* What lies under a pointer: the moment, the track, and the utterance that is nearest to it. */
+  /**
+   * What lies under a pointer: the moment, and the utterance that is nearest to it.
+   * @param {MouseEvent} event
+   */
   hit(event) {
     const box = this.element.getBoundingClientRect();
     const moment = this.secondsAt(event.clientX - box.left);
     const y = event.clientY - box.top;
-    const track = this.box.tracks.find(({ top, height }) => y >= top && y < top + height) ?? null;
-    let there = speakingAt(moment);
-    if (there.length > 1 && track?.kind === "words") {
-      const row = Math.floor(((y - track.top) / track.height) * rows.count);
-      const same = there.filter(({ index }) => rows.of[index] === row);
-      there = same.length ? same : there;
-    } else if (there.length > 1 && track?.kind === "label") {
-      const level = 1 - (y - track.top) / track.height;
-      const away = (utterance) =>
-        Math.abs((utterance.scores.get(track.name)?.probability ?? 2) - level);
-      there.sort((one, other) => away(one) - away(other));
-    }
-    return { moment, track, y, utterance: there[0] ?? null };
+    const part = this.parts.find(({ top, bottom }) => y >= top && y < bottom);
+    const there = speakingAt(moment, (part ?? this.parts[0]).group.utterances);
+    const placed = part?.lanes.find(({ lane, top }) => y >= top && y < top + lane.height);
+    const found = placed
+      ? placed.lane.at(y - placed.top, there)
+      : { utterance: several ? null : (there[0] ?? null), told: [] };
+    return { moment, ...found };
   }
 
+  /** @param {MouseEvent} event */
   showTip(event) {
-    const { track, y, utterance } = this.hit(event);
-    this.tip.hidden = !utterance;
-    if (!utterance) return;
-    const head = utterance.speaker ? `${when(utterance)}  ${utterance.speaker}` : when(utterance);
-    const lines = [make("b", {}, head)];
-    if (track?.kind === "label") {
-      lines.push(make("span", {}, described(utterance.scores.get(track.name))));
-    }
-    if (track?.kind === "missing") {
-      const place = Math.min(Math.floor(((y - track.top) / track.height) * 3), 2);
-      const name = MODALITIES[place];
-      const gone = utterance.missing.includes(name);
-      lines.push(make("span", {}, gone ? reason(utterance, name) : `${name} was used`));
-    } else {
-      lines.push(make("span", { dir: "auto", class: "tip-words" }, saidIn(utterance)));
-    }
-    this.tip.replaceChildren(...lines);
+    const { utterance, told } = this.hit(event);
+    this.tip.hidden = !utterance || !told.length;
+    if (!utterance || this.tip.hidden) return;
+    const head = [when(utterance), whoIn(utterance)].filter(Boolean).join("  ");
+    this.tip.replaceChildren(make("b", {}, head), ...told);
     const width = this.tip.offsetWidth;
     const left = Math.min(event.clientX + 14, document.documentElement.clientWidth - width - 8);
     const below = event.clientY + 18 + this.tip.offsetHeight < window.innerHeight;
@@ -551,32 +421,14 @@ class Timeline {
   }
 }
 
-/* An empty canvas of a size, to be painted in pixels of the page. */
-function brushOn(canvas, width, height) {
-  const dots = window.devicePixelRatio;
-  canvas.width = Math.round(width * dots);
-  canvas.height = Math.round(height * dots);
-  canvas.style.width = `${width}px`;
-  canvas.style.height = `${height}px`;
-  const brush = canvas.getContext("2d");
-  brush.scale(dots, dots);
-  return brush;
-}
-
-function gap(pointers) {
-  const [one, other] = [...pointers.values()];
-  return Math.abs(one - other);
-}
-
-function axisName(letter, place) {
-  return place ? `${letter}${place + 1}` : letter;
-}
-
-function clamp(share) {
-  return Math.min(Math.max(share, 0), 1);
-}
-
-function faded(colour, opacity) {
-  const part = (at) => parseInt(colour.slice(at, at + 2), 16);
-  return `rgba(${part(1)},${part(3)},${part(5)},${opacity})`;
+/**
+ * @param {HTMLElement} element
+ * @param {number} left
+ * @param {number} top
+ * @param {number} width
+ */
+function place(element, left, top, width) {
+  element.style.left = `${left}px`;
+  element.style.top = `${top}px`;
+  element.style.width = `${width}px`;
 }

@@ -1,190 +1,73 @@
-/* The page at work: the media and its clock, what is in view, keys and buttons. */
-class Player {
-  /* A clock that follows the media, or stands where it was put when there is none to follow. */
-  constructor({ onTime, onState }) {
-    this.onTime = onTime;
-    this.onState = onState;
-    this.moment = 0;
-    this.media = null;
-    this.works = false;
-    this.recovered = -Infinity;
-    this.stretch = null;
-    this.stage = document.getElementById("stage");
-  }
+/* The page at work: what is in view, keys and buttons. */
+import {
+  annotation,
+  clock,
+  hidden,
+  length,
+  presentScores,
+  thresholds,
+  timed,
+  utterances,
+  verdict,
+} from "./annotation.js";
+import { byId, percent, startTheme } from "./base.js";
+import { FaceBoxes } from "./faces.js";
+import { Heads } from "./heads.js";
+import { Overview } from "./overview.js";
+import { UtteranceList, UtterancePanel, ValueTable, fillHeader } from "./panels.js";
+import { chosen, isWanted, saidBy, several, speakingAt, utteranceAt } from "./people.js";
+import { Player } from "./player.js";
+import { Timeline } from "./timeline.js";
 
-  start() {
-    if (source.kind === "none") return;
-    this.stage.hidden = false;
-    if (source.absent) this.explain();
-    else this.load(source.link);
-  }
+/** @typedef {import("./annotation.js").Utterance} Utterance */
 
-  load(link) {
-    if (source.kind === "picture") {
-      const picture = make("img", { alt: `The picture ${source.name}` });
-      picture.addEventListener("error", () => this.explain());
-      picture.src = link;
-      this.stage.replaceChildren(picture);
-      return;
-    }
-    const media = make(source.kind, { controls: "", preload: "metadata", playsinline: "" });
-    media.setAttribute("aria-label", source.name);
-    // The keys of the page move through it, those of the browser's own controls would fight them.
-    media.tabIndex = -1;
-    this.media = media;
-    this.works = true;
-    media.addEventListener("error", () => this.recover());
-    for (const name of ["timeupdate", "seeked"]) media.addEventListener(name, () => this.read());
-    for (const name of ["play", "pause", "ended"]) {
-      media.addEventListener(name, () => {
-        this.onState(this.isPlaying());
-        this.follow();
-      });
-    }
-    media.addEventListener("ended", () => this.comeBack());
-    media.addEventListener("loadedmetadata", () => this.onLoaded(media));
-    media.src = link;
-    media.currentTime = this.moment;
-    this.stage.replaceChildren(media);
-  }
+/**
+ * `held` stays in view wherever the media is, until the reader goes to another; where `isPinned`, a
+ * click on the time line is no way to go to one.
+ * @type {Record<"current" | "chosen" | "held", Utterance | null> & {isPinned: boolean}}
+ */
+export const view = { current: null, chosen: null, held: null, isPinned: false };
+/**
+ * Told of the utterance that has come into view.
+ * @type {((utterance: Utterance | null) => void)[]}
+ */
+export const followers = [];
 
-  /* A browser that knows the sound of a video but not its pictures plays it without a word. */
-  onLoaded(media) {
-    this.onState(this.isPlaying());
-    if (source.kind !== "video" || media.videoWidth) return;
-    const text = "This browser plays the sound of this video and cannot show its pictures.";
-    this.stage.append(make("p", { class: "absent", role: "status" }, text));
-  }
-
-  /* Links of a server expire: ask for another, and go on where it was. */
-  async recover() {
-    const playing = !this.media.paused;
-    const recently = performance.now() - this.recovered < 10_000;
-    const link = recently ? null : await source.renew?.().catch(() => null);
-    if (!link) {
-      this.explain();
-      return;
-    }
-    this.recovered = performance.now();
-    this.load(link);
-    if (playing) this.toggle();
-  }
-
-  /* Say that the media cannot be shown, and let the reader point at it. */
-  explain() {
-    this.works = false;
-    this.onState(false);
-    const chooser = make("input", { type: "file", class: "unseen", id: "chooser" });
-    chooser.addEventListener("change", () => {
-      if (chooser.files.length) this.load(URL.createObjectURL(chooser.files[0]));
-    });
-    this.stage.replaceChildren(
-      make(
-        "div",
-        { class: "absent", role: "status" },
-        make("b", {}, "The media cannot be shown."),
-        make("span", {}, ...this.reason(), " All else works."),
-        make("label", { for: "chooser", class: "button" }, "Choose the file…"),
-        chooser,
-      ),
-    );
-  }
-
-  reason() {
-    if (source.absent) return [`${source.absent}.`];
-    if (source.renew) return ["This browser does not play its format, or it cannot be fetched."];
-    const link = make("span", { dir: "auto" }, decoded(source.link));
-    return ["It was expected at ", link, ", as seen from this page, and in a format that this ",
-      "browser plays."];
-  }
-
-  isPlaying() {
-    return this.works && this.media !== null && !this.media.paused && !this.media.ended;
-  }
-
-  /* While it plays the clock is read with every frame: events come but four times a second. */
-  follow() {
-    if (!this.isPlaying()) return;
-    this.read();
-    requestAnimationFrame(() => this.follow());
-  }
-
-  read() {
-    this.moment = this.media.currentTime;
-    if (this.stretch && this.moment >= this.stretch.end) this.comeBack();
-    else this.onTime(this.moment, this.isPlaying());
-  }
-
-  /* Play a stretch of the media and come back to where it starts. */
-  play(start, end) {
-    if (!this.works || !this.media) return;
-    this.seek(start);
-    this.stretch = { start, end };
-    this.media.play().catch(() => {});
-  }
-
-  comeBack() {
-    if (this.stretch) this.seek(this.stretch.start);
-  }
-
-  seek(moment) {
-    if (this.stretch) this.media.pause();
-    this.stretch = null;
-    this.moment = Math.min(Math.max(moment, 0), length);
-    if (this.works && this.media) this.media.currentTime = this.moment;
-    this.onTime(this.moment, false);
-  }
-
-  toggle() {
-    if (!this.works || !this.media) return;
-    // A browser may refuse to play; it then stays paused, and says so by its state.
-    if (this.media.paused || this.media.ended) this.media.play().catch(() => {});
-    else this.media.pause();
-  }
-}
-
-function decoded(link) {
-  try {
-    return decodeURIComponent(link);
-  } catch {
-    return link; // a name that is not UTF-8
-  }
-}
-
-/* `held` stays in view wherever the media is, until the reader goes to another; where `isPinned`, a
- * click on the time line is no way to go to one. */
-const view = { current: null, chosen: null, held: null, isPinned: false };
-/* Told of the utterance that has come into view. */
-const followers = [];
-
-function seekTo(moment, utterance) {
+/**
+ * @param {number} moment
+ * @param {Utterance | null} utterance
+ */
+export function seekTo(moment, utterance) {
   view.chosen = utterance;
   if (utterance && !view.isPinned) view.held &&= utterance;
   player.seek(moment);
 }
 
-/* Go to an utterance; where there is no time, it alone is what is in view. */
-function goTo(utterance, { announce = false } = {}) {
+/**
+ * Go to an utterance; where there is no time, it alone is what is in view.
+ * @param {Utterance | null | undefined} utterance
+ */
+export function goTo(utterance, { announce = false } = {}) {
   if (!utterance) return;
   if (timed) {
     view.held &&= utterance;
     seekTo(utterance.start, utterance);
-    timeline.reveal(utterance);
+    timeline?.reveal(utterance);
   } else {
     setCurrent(utterance);
   }
   if (announce) byId("announcer").textContent = spoken(utterance);
 }
 
+/** @param {Utterance} utterance */
 function spoken(utterance) {
   const found = presentScores(utterance).map(
     ({ label, probability }) => `${label} ${percent(probability)}`,
   );
-  return [utterance.speaker, saidIn(utterance), ...found, verdict(utterance)]
-    .filter(Boolean)
-    .join(", ");
+  return [saidBy(utterance), ...found, verdict(utterance)].filter(Boolean).join(", ");
 }
 
+/** @param {Utterance | null} utterance */
 function setCurrent(utterance) {
   if (utterance === view.current) return;
   view.current = utterance;
@@ -194,11 +77,16 @@ function setCurrent(utterance) {
   for (const follow of followers) follow(utterance);
 }
 
+/**
+ * @param {number} moment
+ * @param {boolean} playing
+ */
 function onTime(moment, playing) {
   const found = view.held ?? utteranceAt(moment, view.chosen);
   if (found !== view.chosen) view.chosen = null;
   timeline?.setMoment(moment, playing);
   overview?.setMoment(moment);
+  boxes.show(moment);
   setCurrent(found);
   list.setSpeaking(speakingAt(moment));
   byId("clock").textContent = `${clock(moment, 1)} / ${clock(length)}`;
@@ -208,6 +96,7 @@ function onTime(moment, playing) {
   element.setAttribute("aria-valuetext", clock(moment) + words);
 }
 
+/** @param {boolean} playing */
 function onState(playing) {
   const button = byId("play");
   const words = playing ? "Pause" : "Play";
@@ -216,9 +105,14 @@ function onState(playing) {
   button.disabled = !player?.works;
 }
 
+/** @type {number | null} */
 let redraw = null;
 
-/* Decide anew, at most once a frame: a slider tells more often than a screen shows. */
+/**
+ * Decide anew, at most once a frame: a slider tells more often than a screen shows.
+ * @param {string} label
+ * @param {number} share
+ */
 function onThreshold(label, share) {
   thresholds.set(label, share);
   redraw ??= requestAnimationFrame(showDecisions);
@@ -232,11 +126,41 @@ function showDecisions() {
   panel.show(view.current);
   list.refresh();
   table.refresh();
-  timeline?.place();
+  timeline?.paint();
   overview?.paint();
+  boxes.show(player.moment);
 }
 
-function move(step, wanted = () => true) {
+/**
+ * Show only one person's utterances, or everybody's again.
+ * @param {import("./people.js").Group | null} group
+ */
+function choose(group) {
+  chosen.group = chosen.group === group ? null : group;
+  if (chosen.group) timeline?.folded.delete(chosen.group);
+  const name = chosen.group?.name;
+  byId("everybody").hidden = !name;
+  byId("everybody-but").textContent = name ?? "";
+  byId("announcer").textContent = name ? `only ${name}` : "everybody";
+  timeline?.draw();
+  overview?.paint();
+  boxes.show(player.moment);
+  if (timed) player.read();
+  else if (view.current && !isWanted(view.current)) goTo(utterances.find(isWanted));
+  list.narrow();
+}
+
+/** @param {boolean} isShown */
+function showBoxes(isShown) {
+  byId("boxes").setAttribute("aria-pressed", String(isShown));
+  boxes.toggle(isShown);
+}
+
+/**
+ * @param {number} step
+ * @param {(utterance: Utterance) => boolean} wanted
+ */
+export function move(step, wanted = () => true) {
   const from = view.current ? view.current.index : -1;
   for (let at = from + step; at >= 0 && at < utterances.length; at += step) {
     if (!list.items[at].row.hidden && wanted(utterances[at])) {
@@ -246,9 +170,11 @@ function move(step, wanted = () => true) {
   }
 }
 
-const hasEmotion = (utterance) => presentScores(utterance).some(({ label }) => !hidden.has(label));
+const hasEmotion = (/** @type {Utterance} */ utterance) =>
+  presentScores(utterance).some(({ label }) => !hidden.has(label));
 
-const KEYS = {
+/** @type {Record<string, () => void>} */
+export const KEYS = {
   " ": () => player.toggle(),
   ArrowLeft: () => move(-1),
   ArrowRight: () => move(1),
@@ -258,28 +184,36 @@ const KEYS = {
   "=": () => timeline?.zoom(0.5),
   "-": () => timeline?.zoom(2),
   0: () => timeline?.show(0, length),
+  b: () => byId("boxes").click(),
   "?": () => byId("help").showModal(),
 };
-/* These scroll a page, so they are taken only where they move through something. */
+/**
+ * These scroll a page, so they are taken only where they move through something.
+ * @type {Record<string, () => void>}
+ */
 const KEYS_WITHIN = {
   ArrowUp: () => move(-1, hasEmotion),
   ArrowDown: () => move(1, hasEmotion),
-  Home: () => goTo(utterances[0], { announce: true }),
-  End: () => goTo(utterances[utterances.length - 1], { announce: true }),
+  Home: () => goTo(utterances.find(isWanted), { announce: true }),
+  End: () => goTo(utterances.findLast(isWanted), { announce: true }),
 };
 
-function listensToKeys() {
+export function listensToKeys() {
   return byId("keys-on").checked && !document.querySelector("dialog[open]");
 }
 
-/* Whether keys belong to the element; a checkbox wants none but the space bar. */
-function isTyping(target) {
+/**
+ * Whether keys belong to the element; a checkbox wants none but the space bar.
+ * @param {Element} target
+ */
+export function isTyping(target) {
   return target.matches("select, textarea, input:not([type='checkbox'])");
 }
 
+/** @param {KeyboardEvent} event */
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || !listensToKeys()) return;
-  const { target } = event;
+  const target = /** @type {Element} */ (event.target);
   if (isTyping(target)) return;
   const isControl = target.matches("button, summary, video, audio, input");
   const inList = target.closest("#utterances") !== null;
@@ -303,19 +237,36 @@ const panel = new UtterancePanel({
     timeline?.draw();
   },
 });
-const list = new UtteranceList({ onChoose: (utterance) => goTo(utterance) });
+export const list = new UtteranceList({ onChoose: (utterance) => goTo(utterance) });
 const table = new ValueTable();
-const timeline = timed
+const boxes = new FaceBoxes(byId("stage"), choose);
+const heads = new Heads({
+  onChoose: choose,
+  onFold(group) {
+    if (!timeline?.folded.delete(group)) timeline?.folded.add(group);
+    timeline?.draw();
+  },
+});
+export const timeline = timed
   ? new Timeline(byId("timeline"), {
       onSeek: seekTo,
       onView() {
-        byId("zoom-all").disabled = byId("zoom-out").disabled = !timeline.isZoomed();
-        overview.show();
+        byId("zoom-all").disabled = byId("zoom-out").disabled = !timeline?.isZoomed();
+        overview?.show();
       },
+      onLayout: (placed) => heads.show(placed),
     })
   : null;
-const overview = timed ? new Overview(byId("overview"), timeline) : null;
-const player = new Player({ onTime, onState });
+export const overview = timeline ? new Overview(byId("overview"), timeline) : null;
+export const player = new Player({
+  onTime,
+  onState,
+  onPictures(pictures) {
+    boxes.attach(pictures);
+    byId("boxes").hidden = !annotation.faces.length;
+  },
+});
+showBoxes(several && annotation.faces.length > 0);
 player.start();
 document.body.classList.toggle("is-untimed", !timed);
 byId("timeline").setAttribute("aria-valuemax", length.toFixed(1));
@@ -323,11 +274,14 @@ byId("reset").addEventListener("click", () => {
   thresholds.clear();
   showDecisions();
 });
+/** @type {Record<string, () => void>} */
 const CLICKS = {
   "help-button": () => byId("help").showModal(),
   play: () => player.toggle(),
   previous: () => move(-1),
   next: () => move(1),
+  boxes: () => showBoxes(!boxes.isShown),
+  everybody: () => choose(null),
   "zoom-in": () => timeline?.zoom(0.5),
   "zoom-out": () => timeline?.zoom(2),
   "zoom-all": () => timeline?.show(0, length),

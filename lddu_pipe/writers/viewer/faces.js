@@ -1,0 +1,136 @@
+/* Boxes over the pictures: where each face is, whose it is, and what it shows. */
+import { annotation, colours, presentScores, timed } from "./annotation.js";
+import { make } from "./base.js";
+import { chosen, groups, speakingAt } from "./people.js";
+
+/** @typedef {import("../../../docs/annotation.d.ts").Face} Face */
+/** @typedef {import("./people.js").Group} Group */
+/** @typedef {[number, number, number, number]} Box  left, top, right and bottom as shares */
+
+const CONTROLS = 48; // pixels at the foot of a video where the browser's own controls are
+
+/**
+ * Where a face is at a moment, between the boxes before and after it; null where it is not seen.
+ * @param {Face} face
+ * @param {number} moment
+ * @returns {Box | null}
+ */
+export function boxAt({ start, fps, boxes }, moment) {
+  const place = (moment - start) * fps;
+  if (boxes.length === 1) return Math.abs(place) <= 0.5 ? boxes[0] : null;
+  if (place < 0 || place > boxes.length - 0.5) return null;
+  const at = Math.floor(place);
+  const [before, after] = [boxes[at], boxes[at + 1] ?? null];
+  const share = place - at;
+  if (!before || !after) return share < 0.5 ? before : after;
+  return /** @type {Box} */ (before.map((edge, side) => edge + (after[side] - edge) * share));
+}
+
+export class FaceBoxes {
+  /**
+   * @param {HTMLElement} stage  where the media is shown
+   * @param {(group: Group) => void} onChoose
+   */
+  constructor(stage, onChoose) {
+    this.stage = stage;
+    this.moment = 0;
+    this.isShown = false;
+    /**
+     * The pictures, and where they lie in the stage: left, top, width and height in pixels.
+     * @type {HTMLVideoElement | HTMLImageElement | null}
+     */
+    this.pictures = null;
+    this.area = [0, 0, 0, 0];
+    // Who uses keys chooses people by the heads of their lanes.
+    this.layer = make("div", { class: "boxes", "aria-hidden": "true" });
+    this.tags = groups.map((group) => {
+      const name = make("bdi", {}, group.name);
+      const emotion = make("span", {});
+      const box = make("div", { class: "box" }, make("span", { class: "tag" }, name, emotion));
+      box.style.setProperty("--colour", group.colour);
+      box.addEventListener("click", () => onChoose(group));
+      const faces = annotation.faces.filter(({ person }) => groups.length === 1 || person === group.id);
+      return { group, faces, box, name, emotion };
+    });
+    this.layer.append(...this.tags.map(({ box }) => box));
+    this.watcher = new ResizeObserver(() => this.measure());
+  }
+
+  /** @param {HTMLVideoElement | HTMLImageElement} pictures */
+  attach(pictures) {
+    this.pictures = pictures;
+    this.watcher.disconnect();
+    this.watcher.observe(pictures);
+    for (const name of ["load", "loadedmetadata", "resize"]) {
+      pictures.addEventListener(name, () => this.measure());
+    }
+    this.stage.append(this.layer);
+  }
+
+  /* They are as large as fits, in the middle. */
+  measure() {
+    const { pictures } = this;
+    if (!pictures) return;
+    const [wide, tall] =
+      pictures instanceof HTMLVideoElement
+        ? [pictures.videoWidth, pictures.videoHeight]
+        : [pictures.naturalWidth, pictures.naturalHeight];
+    const { offsetLeft: left, offsetTop: top, clientWidth: width, clientHeight: height } = pictures;
+    const scale = wide && tall ? Math.min(width / wide, height / tall) : 0;
+    const size = [wide * scale, tall * scale];
+    this.area = [left + (width - size[0]) / 2, top + (height - size[1]) / 2, ...size];
+    this.show(this.moment);
+  }
+
+  /** @param {boolean} isShown */
+  toggle(isShown) {
+    this.isShown = isShown;
+    this.layer.hidden = !isShown;
+    this.show(this.moment);
+  }
+
+  /** @param {number} moment */
+  show(moment) {
+    this.moment = moment;
+    if (!this.isShown || !this.pictures || !this.area[2]) return;
+    for (const tag of this.tags) this.place(tag);
+  }
+
+  /** @param {FaceBoxes["tags"][number]} tag */
+  place({ group, faces, box, emotion }) {
+    /** @type {Box | null} */
+    let found = null;
+    for (const face of faces) {
+      if (face.start > this.moment + 1) break;
+      found = boxAt(face, this.moment) ?? found;
+    }
+    box.hidden = !found;
+    if (!found) return;
+    const [left, top, width, height] = this.area;
+    const [upper, lower] = [found[1] * height, found[3] * height];
+    box.style.transform = `translate(${left + found[0] * width}px, ${top + upper}px)`;
+    box.style.width = `${(found[2] - found[0]) * width}px`;
+    box.style.height = `${lower - upper}px`;
+    box.classList.toggle("is-dim", chosen.group !== null && chosen.group !== group);
+    box.classList.toggle("is-high", upper < 20);
+    box.classList.toggle("is-low", top + lower > this.stage.clientHeight - CONTROLS);
+    this.tell(emotion, group);
+  }
+
+  /**
+   * The strongest emotion that is present now.
+   * @param {HTMLElement} place
+   * @param {Group} group
+   */
+  tell(place, group) {
+    const there = timed ? speakingAt(this.moment, group.utterances) : group.utterances;
+    const present = there.flatMap(presentScores);
+    const strongest = present.reduce(
+      (most, score) => (most && most.probability >= score.probability ? most : score),
+      /** @type {typeof present[number] | null} */ (null),
+    );
+    const words = strongest?.label ?? "";
+    if (place.textContent !== words) place.textContent = words;
+    place.style.setProperty("--emotion", strongest ? (colours.get(strongest.label) ?? "") : "none");
+  }
+}
