@@ -15,7 +15,7 @@ from lddu_pipe.types import TimeSpan
 
 PATIENCE = 10.0
 """Seconds from the first sight of a track to the decision whose face it is."""
-ALIKE = 0.42
+ALIKE = 0.40
 """Product of two mean vectors of length 1 from which on they are taken for one person's."""
 TOGETHER = 0.5
 """Seconds in view at once that show two people; a track may outlast a cut by some frames."""
@@ -56,12 +56,16 @@ class PersonFinder:
     Of a track that has ended only its person is kept; vectors are in memory alone, as sums.
     """
 
-    def __init__(self, known: Mapping[str, NDArray[np.float32]] | None = None) -> None:
+    def __init__(
+        self, known: Mapping[str, NDArray[np.float32]] | None = None, *, alike: float = ALIKE
+    ) -> None:
         """Nobody was seen yet.
 
         Args:
             known: vectors of people of whom there are pictures, by name; see `read_known`.
+            alike: takes the place of `ALIKE`.
         """
+        self._alike = alike
         self._people = [
             _Person(name, vector.astype(np.float64)) for name, vector in (known or {}).items()
         ]
@@ -141,7 +145,7 @@ class PersonFinder:
         """By how much a track is more like a person than it must be; 0 where it is not."""
         if any(self._together(track, other) for other in person.tracks):
             return 0.0
-        return max(0.0, _product(self._tracks[track].total, person.total) - ALIKE)
+        return max(0.0, _product(self._tracks[track].total, person.total) - self._alike)
 
     def _together(self, track: int, other: int) -> bool:
         """Whether two tracks are in view at once."""
