@@ -203,8 +203,13 @@ def _face(
         box=(min(columns), min(rows), max(columns), max(rows)),
         blendshapes=np.array([shape.score for shape in shapes], dtype=np.float32),
         head_pose=np.array([yaw, pitch, roll], dtype=np.float32),
-        points=np.array([columns, rows], np.float32).T[np.array(_POINTS)].mean(axis=1),
+        points=points_of(np.array([columns, rows], np.float32).T),
     )
+
+
+def points_of(landmarks: NDArray[np.floating]) -> NDArray[np.float32]:
+    """`Face.points` of a face's landmarks, (478, 2) pixels."""
+    return np.asarray(landmarks[np.array(_POINTS)].mean(axis=1), np.float32)
 
 
 @contextmanager

@@ -30,6 +30,10 @@ LOWEST = 24.0
 """Pixels of height below which faces of different people look alike."""
 TURNED = radians(45.0)
 """Of yaw or pitch, from which on half of the face is hidden."""
+NOBODY_KNOWN_AGAIN = (
+    "each face that is followed is a person of its own: what compares faces is not here"
+)
+"""What a result says that was made without the network."""
 
 _SIDE = 112  # pixels of the picture that the network looks at
 # Where the points of a face lie in the pictures that it was trained on (ArcFace's template).
@@ -92,7 +96,7 @@ def find_identity(*, offline: bool = False) -> FaceIdentity | None:
     try:
         return FaceIdentity(resolve(SFACE, offline=offline))
     except MissingAssetError as error:
-        logger.warning("nobody is known again after a cut: %s", error)
+        logger.warning("%s (%s)", NOBODY_KNOWN_AGAIN, error)
         return None
 
 

@@ -103,4 +103,4 @@ def test_without_the_network_one_line_says_what_is_lost(
     monkeypatch.setattr(identity, "resolve", missing)
     with caplog.at_level(logging.WARNING):
         assert find_identity(offline=True) is None
-    assert caplog.messages == ["nobody is known again after a cut: sface was not found: cures"]
+    assert caplog.messages == [f"{identity.NOBODY_KNOWN_AGAIN} (sface was not found: cures)"]
