@@ -209,7 +209,7 @@ def _face(
 
 def points_of(landmarks: NDArray[np.floating]) -> NDArray[np.float32]:
     """`Face.points` of a face's landmarks, (478, 2) pixels."""
-    return landmarks[np.array(_POINTS)].mean(axis=1).astype(np.float32)
+    return np.asarray(landmarks[np.array(_POINTS)].mean(axis=1), np.float32)
 
 
 @contextmanager

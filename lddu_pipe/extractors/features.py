@@ -6,6 +6,7 @@ not need.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import cached_property
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 
 from lddu_pipe.assets import ASSETS, resolve
-from lddu_pipe.errors import IncompatibleModelError
+from lddu_pipe.errors import IncompatibleModelError, MissingAssetError
 from lddu_pipe.extractors.base import (
     Extractor,
     FeatureSpec,
@@ -38,10 +39,17 @@ if TYPE_CHECKING:
     from lddu_pipe.extractors.text import TextExtractor
     from lddu_pipe.extractors.vision import VisionExtractor
 
+logger = logging.getLogger(__name__)
+
 WHISPER = "whisper-tiny.en"
 MINILM = "all-MiniLM-L6-v2"
 LANDMARKER = "face-landmarker"
+SFACE = "sface"
 _ASSETS: Mapping[Modality, str] = {"text": MINILM, "audio": WHISPER, "vision": LANDMARKER}
+NOBODY_KNOWN_AGAIN = (
+    "each face that is followed is a person of its own: what compares faces is not here"
+)
+"""What a result says that was made without the network."""
 MAX_LANDMARKERS = 8  # each holds 20 MB and a few pictures
 
 
@@ -159,17 +167,19 @@ class FeatureSet:
 
     def identity(self) -> FaceIdentity | None:
         """What tells whose a face is, and a note of its weights; None where they are missing."""
-        from lddu_pipe.extractors.identity import SFACE
-
         if self._identity is not None:
             self._note(SFACE, ASSETS[SFACE].files)
         return self._identity
 
     @cached_property
     def _identity(self) -> FaceIdentity | None:
-        from lddu_pipe.extractors.identity import find_identity
+        from lddu_pipe.extractors.identity import FaceIdentity
 
-        return find_identity(offline=self._offline)
+        try:
+            return FaceIdentity(resolve(SFACE, offline=self._offline))
+        except MissingAssetError as error:
+            logger.warning("%s (%s)", NOBODY_KNOWN_AGAIN, error)
+            return None
 
     def _note(self, place: str, weights: Mapping[str, str]) -> None:
         self.used_weights |= {f"{place}/{file}": sha for file, sha in weights.items()}

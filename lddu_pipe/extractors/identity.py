@@ -7,7 +7,6 @@ vectors are biometric data: they stay in memory, and nothing here or elsewhere w
 
 from __future__ import annotations
 
-import logging
 import threading
 from math import ceil, radians
 from pathlib import Path
@@ -16,14 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lddu_pipe.assets import resolve
-from lddu_pipe.errors import MissingAssetError
 from lddu_pipe.extractors.faces import Face
 
-logger = logging.getLogger(__name__)
-
-SFACE = "sface"
-"""The asset of the network."""
 SIZE = 128
 """Numbers of a vector."""
 LOWEST = 24.0
@@ -52,7 +45,7 @@ class FaceIdentity:
         """Load the network.
 
         Args:
-            model: the file of the asset `SFACE`.
+            model: the file of the asset ``sface``.
         """
         self._network = cv2.dnn.readNetFromONNX(str(model))
         self._busy = threading.Lock()
@@ -78,22 +71,6 @@ class FaceIdentity:
             self._network.setInput(shown, _INPUT)
             vector = np.array(self._network.forward()[0], np.float32)
         return unit(vector)
-
-
-def find_identity(*, offline: bool = False) -> FaceIdentity | None:
-    """Load the network where it can be had; without it, people are not known again after a cut.
-
-    Args:
-        offline: never download it.
-
-    Returns:
-        None where it is missing, of which a warning tells.
-    """
-    try:
-        return FaceIdentity(resolve(SFACE, offline=offline))
-    except MissingAssetError as error:
-        logger.warning("nobody is known again after a cut: %s", error)
-        return None
 
 
 def align(image: NDArray[np.uint8], points: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -244,7 +244,9 @@ class EmotionPipeline:
             said = opened.transcript
             if said is None and opened.waveform is not None:
                 said = Transcript((), self.extractors.speech.name, self.extractors.speech.language)
-            provenance = self.provenance(said, media=opened.media, notes=notes)
+            provenance = self.provenance(
+                said, media=opened.media, notes=notes, people=stream.notes
+            )
             yield StreamEnded(provenance, stream.people.people, stream.people.faces)
 
     @contextmanager
@@ -360,6 +362,7 @@ class EmotionPipeline:
         *,
         media: Media | None = None,
         notes: Sequence[str] = (),
+        people: Sequence[str] = (),
     ) -> Provenance:
         """What an annotation that was just made was made with.
 
@@ -367,6 +370,7 @@ class EmotionPipeline:
             transcript: of what was said.
             extractors: that were used; the pipeline's own by default.
             notes: what of a transcript was left out, a sentence each.
+            people: what could not be done to tell people apart, a sentence each.
             media: that were decoded, if any were.
         """
         config: dict[str, Any] = {**self.settings.describe(), "device": str(self.device)}
@@ -387,6 +391,7 @@ class EmotionPipeline:
                 "transcript": transcript.source if transcript is not None else None,
                 "language": transcript.language if transcript is not None else None,
                 **({"transcript_notes": list(notes)} if notes else {}),
+                **({"people_notes": list(people)} if people else {}),
             },
         )
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lddu_pipe.assets import ASSETS, resolve
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
 from lddu_pipe.extractors.base import Extractor
-from lddu_pipe.extractors.features import WHISPER, FeatureSet
+from lddu_pipe.extractors.features import SFACE, WHISPER, FeatureSet
 from lddu_pipe.extractors.hub import EncoderSource, FoundEncoder
 from lddu_pipe.pipelines.checkpoint import FeatureParts
 from lddu_pipe.pipelines.folder import CONFIG_FILE
@@ -86,7 +86,6 @@ class Extractors(FeatureSet):
             MissingAssetError: the weights that tell faces apart are missing.
         """
         if folder not in self._known:
-            from lddu_pipe.extractors.identity import SFACE
             from lddu_pipe.pipelines.people.known import read_known
 
             identity = self.identity()

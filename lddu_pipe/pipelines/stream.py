@@ -9,6 +9,7 @@ from itertools import islice
 
 from lddu_pipe.events import Event, FacesSeen, UnitClosed, UnitJudged, WordsHeard
 from lddu_pipe.evidence import Absent, Reason
+from lddu_pipe.extractors.features import NOBODY_KNOWN_AGAIN
 from lddu_pipe.pipelines.components import Extractors
 from lddu_pipe.pipelines.concurrency import interleave
 from lddu_pipe.pipelines.people import Everybody, LargestFace, People, Picture
@@ -97,6 +98,13 @@ class Stream:
         self._segmenter.end()
         self._heard_until = self._seen_until = math.inf
         yield from self._advance()
+
+    @property
+    def notes(self) -> list[str]:
+        """What could not be done to tell people apart, a sentence each."""
+        if not isinstance(self.people, Everybody) or not self.people.faces:
+            return []
+        return [] if self._extractors.identity() else [NOBODY_KNOWN_AGAIN]
 
     def _meet(self) -> People:
         if self._source.still:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from lddu_pipe.assets import locate, resolve
 from lddu_pipe.errors import MissingAssetError
-from lddu_pipe.extractors import identity
+from lddu_pipe.extractors import features
 from lddu_pipe.extractors.faces import Face, FaceLandmarker
-from lddu_pipe.extractors.identity import SIZE, FaceIdentity, align, find_identity
+from lddu_pipe.extractors.features import FeatureSet
+from lddu_pipe.extractors.identity import SIZE, FaceIdentity, align
 from lddu_pipe.media import decode_frames, probe
 
 
@@ -100,7 +101,7 @@ def test_without_the_network_one_line_says_what_is_lost(
     def missing(name: str, *, offline: bool) -> Path:
         raise MissingAssetError(f"{name} was not found: cures")
 
-    monkeypatch.setattr(identity, "resolve", missing)
+    monkeypatch.setattr(features, "resolve", missing)
     with caplog.at_level(logging.WARNING):
-        assert find_identity(offline=True) is None
-    assert caplog.messages == ["nobody is known again after a cut: sface was not found: cures"]
+        assert FeatureSet(offline=True).identity() is None
+    assert caplog.messages == [f"{features.NOBODY_KNOWN_AGAIN} (sface was not found: cures)"]

@@ -1,9 +1,11 @@
 import re
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from lddu_pipe.commands.annotate import annotate
+from lddu_pipe.commands.serve import serve
 from lddu_pipe.pipelines.settings import SETTINGS, PipelineSettings
 from lddu_pipe.server.options import JobOptions, form_schema
 from lddu_pipe.server.pages import home_page
@@ -44,6 +46,13 @@ def test_every_choice_of_the_command_line_is_described_and_has_its_default():
     assert PipelineSettings(**{name: each.default for name, each in options.items()}) == (
         PipelineSettings()
     )
+
+
+def test_pictures_of_people_are_for_this_machine_alone():
+    """Nobody who uploads a file has a face looked for in it; nor does a result tell of folders."""
+    assert "known" not in form_schema()
+    assert "known" not in {option.name for option in serve.params}
+    assert PipelineSettings(known=Path("/home/me/faces")).describe()["known"] == "faces"
 
 
 def test_rare_settings_are_told_only_where_they_were_chosen():

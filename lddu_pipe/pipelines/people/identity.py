@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from lddu_pipe.extractors.identity import SIZE
 from lddu_pipe.types import TimeSpan
 
 PATIENCE = 10.0
 """Seconds from the first sight of a track to the decision whose face it is."""
-ALIKE = 0.42
+ALIKE = 0.40
 """Product of two mean vectors of length 1 from which on they are taken for one person's."""
 TOGETHER = 0.5
 """Seconds in view at once that show two people; a track may outlast a cut by some frames."""
@@ -27,7 +26,7 @@ class _Track:
 
     span: TimeSpan
     """From its first frame to its last so far."""
-    total: NDArray[np.float64] = field(default_factory=lambda: np.zeros(SIZE))
+    total: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
     """Sum of the vectors of its parts."""
 
 
@@ -56,12 +55,16 @@ class PersonFinder:
     Of a track that has ended only its person is kept; vectors are in memory alone, as sums.
     """
 
-    def __init__(self, known: Mapping[str, NDArray[np.float32]] | None = None) -> None:
+    def __init__(
+        self, known: Mapping[str, NDArray[np.float32]] | None = None, *, alike: float = ALIKE
+    ) -> None:
         """Nobody was seen yet.
 
         Args:
             known: vectors of people of whom there are pictures, by name; see `read_known`.
+            alike: takes the place of `ALIKE`.
         """
+        self._alike = alike
         self._people = [
             _Person(name, vector.astype(np.float64)) for name, vector in (known or {}).items()
         ]
@@ -87,7 +90,7 @@ class PersonFinder:
         Args:
             track: its number; a new one has a higher number than all before it.
             span: from the first frame of this part in which the face is in view to the last.
-            identity: (`SIZE`,) vector of length 1 of the face in this part, if there is any.
+            identity: (features,) vector of length 1 of the face in this part, if there is any.
         """
         known = self._tracks.setdefault(track, _Track(span))
         known.span = TimeSpan(known.span.start, max(known.span.end, span.end))
@@ -95,9 +98,9 @@ class PersonFinder:
         if person is not None and track not in person.tracks:  # it was out of view for long
             person.tracks.append(track)
         if identity is not None:
-            known.total += identity
+            known.total = known.total + identity
             if person is not None:
-                person.total += identity
+                person.total = person.total + identity
 
     def settle(self, until: float = inf) -> None:
         """Settle what may be settled, once all that is in view up to a moment was told.
@@ -110,12 +113,12 @@ class PersonFinder:
                 break
             person = self._match(track)
             if person is None:
-                person = _Person(None, np.zeros(SIZE))
+                person = _Person(None, np.zeros(1))
                 self._people.append(person)
             if person.number is None:
                 person.number = len(self._names)
                 self._names.append(person.name)
-            person.total += self._tracks[track].total
+            person.total = person.total + self._tracks[track].total
             person.tracks.append(track)
             self._person_of[track] = person
         self._forget(until)
@@ -141,7 +144,7 @@ class PersonFinder:
         """By how much a track is more like a person than it must be; 0 where it is not."""
         if any(self._together(track, other) for other in person.tracks):
             return 0.0
-        return max(0.0, _product(self._tracks[track].total, person.total) - ALIKE)
+        return max(0.0, _product(self._tracks[track].total, person.total) - self._alike)
 
     def _together(self, track: int, other: int) -> bool:
         """Whether two tracks are in view at once."""

@@ -15,8 +15,16 @@ from lddu_pipe.assets import locate, resolve
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.extractors.identity import FaceIdentity
 from lddu_pipe.media import decode_frames, probe
+<<<<<<< HEAD:tests/pipelines/people/test_known.py
 from lddu_pipe.pipelines.people.identity import PersonFinder
 from lddu_pipe.pipelines.people.known import digests_of, pictures_of, read_known
+=======
+from lddu_pipe.pipelines.batch.configuration import describe_configuration
+from lddu_pipe.pipelines.batch.work import Plan
+from lddu_pipe.pipelines.people.identity import PersonFinder
+from lddu_pipe.pipelines.people.known import digests_of, pictures_of, read_known
+from lddu_pipe.pipelines.settings import PipelineSettings
+>>>>>>> 214761737449e85affb7e448734b22389d613ec6:tests/pipelines/test_known.py
 from lddu_pipe.types import TimeSpan
 
 
@@ -77,10 +85,12 @@ def test_a_folder_that_is_no_use_is_one_line(tmp_path: Path, names: list[str], s
 
 def test_a_batch_sees_that_pictures_were_changed(tmp_path: Path) -> None:
     touch(tmp_path, "Ann.jpg", "Ben/1.jpg")
-    before = digests_of(tmp_path)
-    assert set(before) == {"Ann.jpg", "Ben/1.jpg"}
+    assert set(digests_of(tmp_path)) == {"Ann.jpg", "Ben/1.jpg"}
+    plan = Plan("out", ("json",), settings=PipelineSettings(known=tmp_path))
+    before = describe_configuration(plan)["known"]
+    assert before == describe_configuration(plan)["known"]
     (tmp_path / "Ann.jpg").write_bytes(b"another picture")
-    assert digests_of(tmp_path)["Ann.jpg"] != before["Ann.jpg"]
+    assert describe_configuration(plan)["known"] != before
 
 
 def write(path: Path, image: NDArray[np.uint8]) -> None:
