@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lddu_pipe.assets import locate, resolve
 from lddu_pipe.errors import MissingAssetError
-from lddu_pipe.extractors import features
+from lddu_pipe.extractors import features, identity
 from lddu_pipe.extractors.faces import Face, FaceLandmarker
 from lddu_pipe.extractors.features import FeatureSet
 from lddu_pipe.extractors.identity import SIZE, FaceIdentity, align

@@ -15,16 +15,11 @@ from lddu_pipe.assets import locate, resolve
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.extractors.identity import FaceIdentity
 from lddu_pipe.media import decode_frames, probe
-<<<<<<< HEAD:tests/pipelines/people/test_known.py
-from lddu_pipe.pipelines.people.identity import PersonFinder
-from lddu_pipe.pipelines.people.known import digests_of, pictures_of, read_known
-=======
 from lddu_pipe.pipelines.batch.configuration import describe_configuration
 from lddu_pipe.pipelines.batch.work import Plan
 from lddu_pipe.pipelines.people.identity import PersonFinder
 from lddu_pipe.pipelines.people.known import digests_of, pictures_of, read_known
 from lddu_pipe.pipelines.settings import PipelineSettings
->>>>>>> 214761737449e85affb7e448734b22389d613ec6:tests/pipelines/test_known.py
 from lddu_pipe.types import TimeSpan
 
 
