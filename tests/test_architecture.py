@@ -193,6 +193,7 @@ def third_party_imports(path: Path) -> set[str]:
 def test_package_imports_only_what_it_declares():
     distributions = {
         "cv2": "opencv-python",
+        "PIL": "pillow",
         "ffmpeg": "ffmpeg-python",
         "pympi": "pympi-ling",
         "sklearn": "scikit-learn",

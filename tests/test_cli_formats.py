@@ -20,9 +20,10 @@ from lddu_pipe.commands import loading
 from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.predictions import EmotionScore, Prediction, Uncertainty
 from lddu_pipe.types import TimeSpan, Utterance
-from lddu_pipe.writers.formats import FORMATS
+from lddu_pipe.writers import formats
 from tests.streams import events_of
 
+FORMATS = {name: item for name, item in formats.FORMATS.items() if not item.of_video}
 SUFFIXES = sorted(item.suffix for item in FORMATS.values())
 
 
@@ -66,6 +67,13 @@ def test_every_format_goes_to_the_folder(loaded, tmp_path):
     for item in FORMATS.values():
         path = tmp_path / f"a{item.suffix}"
         assert path.read_bytes() == item.render(annotation("a.wav"), tmp_path)
+
+
+def test_what_is_for_videos_alone_is_refused_after_the_rest_is_written(loaded, tmp_path):
+    result = run("annotate", "a.wav", "-o", tmp_path, "-f", "mp4,csv")
+    assert result.exit_code == 2
+    assert "a.wav has no picture to draw on; mp4 is for videos" in result.stderr
+    assert suffixes(tmp_path) == [".csv"]
 
 
 @pytest.mark.parametrize("name", ["json", "jsonl"])
@@ -114,6 +122,7 @@ def test_lines_of_several_files_follow_each_other(loaded):
     [
         (["a.wav", "-f", "csv,eaf"], "several formats need a folder; give -o DIR"),
         (["a.wav", "b.wav", "-f", "csv"], "csv of several files needs a folder; give -o DIR"),
+        (["a.wav", "-f", "mp4"], "mp4 needs a folder; give -o DIR"),
         (["a.wav", "--json", "-f", "csv"], "--json and csv both want standard output"),
         (["a.wav", "-f", "doc"], "'doc' is not a format; choose from json, jsonl"),
         (["a.wav", "-f", ","], "no format given"),

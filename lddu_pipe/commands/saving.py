@@ -78,7 +78,8 @@ def save(
     Raises:
         UnusableInputError: a file cannot be written; those before it stay.
     """
-    for path, item in files.items():
+    # What may be refused, and takes long, comes last.
+    for path, item in sorted(files.items(), key=lambda pair: pair[1].of_video):
         try:
             item.save(annotation, path, schema, partial(progress, "draw"))
         except OSError as error:

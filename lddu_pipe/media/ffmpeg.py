@@ -182,6 +182,8 @@ class Run:
         """Bytes that ffmpeg had read when it was last waited for in vain."""
         self._stopped = ""
         """Why it was killed."""
+        self.log = ""
+        """The last of what it complained of, once it was waited for by `finish`."""
         self._allowed: int | None = None
         """Bytes that may still come; None for any number."""
 
@@ -265,7 +267,8 @@ class Run:
             return False, self._stopped
         # Only the end of what may be gigabytes.
         self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - (1 << 16)))
-        lines = self._log.read().decode("utf-8", "replace").splitlines()
+        self.log = self._log.read().decode("utf-8", "replace")
+        lines = self.log.splitlines()
         # "[h264 @ 0x55d0]" tells a person nothing.
         said = [re.sub(r"^(\[[^\]]* @ [^\]]*\] ?)+", "", line).strip() for line in lines]
         last = next((line for line in reversed(said) if line), "")

@@ -91,7 +91,7 @@ def redraw(media: Media, target: Path, draw: Callable[[Planes], None]) -> None:
             judge(decoder, media, "picture", nothing=count == 0, partial=False)
         content, complaint = encoder.finish()
     if not content:
-        raise _failure(media, complaint)
+        raise _failure(media, complaint, encoder.log)
 
 
 def _video(media: Media) -> VideoStream:
@@ -223,11 +223,11 @@ def _planes(
     return values[:luma].reshape(height, width), blue.reshape(half), red.reshape(half)
 
 
-def _failure(media: Media, complaint: str) -> Exception:
-    """What to raise where the encoder failed."""
-    if os.strerror(errno.ENOSPC) in complaint:
+def _failure(media: Media, complaint: str, log: str) -> Exception:
+    """What to raise where the encoder failed: its last complaint may be of what that led to."""
+    if os.strerror(errno.ENOSPC) in log:
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    if "Unknown encoder" in complaint:
+    if "Unknown encoder" in log:
         return MissingAssetError(
             f"this ffmpeg writes no H.264 ({complaint}); unset {CHOICE}, or let it name one with "
             "libx264"

@@ -24,7 +24,10 @@ MEDIA_TYPES = {
     "png": "image/png",
     "html": "text/html",
 }
-"""The media type of each format."""
+"""The media type of each format that is offered.
+
+What is made of the video itself is not: it would compute for minutes, for a request.
+"""
 
 _LINKING = ("eaf", "label-studio", "html")
 """Formats that link to the media, and make absolute paths of it."""

@@ -23,6 +23,7 @@ from lddu_pipe.server.jobs import JobStore
 from lddu_pipe.server.limits import Limits
 from lddu_pipe.server.listening import check_access
 from lddu_pipe.server.metrics import Metrics
+from lddu_pipe.server.results import MEDIA_TYPES
 from lddu_pipe.writers.formats import FORMATS
 
 OURS = "a-token-of-the-tests"
@@ -573,7 +574,7 @@ def test_html_in_words_and_names_is_escaped_everywhere(serve):
     client = serve()
     answer = client.upload(HTML.encode(), "<script>alert(1)<")
     job = client.finished(answer.json()["id"])
-    for item in FORMATS:
+    for item in MEDIA_TYPES:
         result = client.get(f"/v1/jobs/{job['id']}/result", params={"format": item})
         assert result.status_code == 200
         assert result.headers["content-disposition"] == (
@@ -626,7 +627,7 @@ def test_polyglot_files_are_kept_and_given_as_bytes(serve, tmp_path, name, conte
 def test_results_tell_nothing_of_this_machine(serve, tmp_path):
     client = serve()
     job = client.finished(client.upload(name="talk.wav").json()["id"])
-    for item in FORMATS:
+    for item in MEDIA_TYPES:
         result = client.get(f"/v1/jobs/{job['id']}/result", params={"format": item})
         for place in (tmp_path, Path.cwd()):
             assert str(place).encode() not in result.content

@@ -54,10 +54,9 @@ def _source(media: SourceInfo) -> Path:
         UnusableInputError: it is no video, is not there any more, or another.
     """
     name = printable(media.path) or "data in memory"
-    if not media.has_video:
-        raise UnusableInputError(f"{name} has no picture to draw on; mp4 is for videos")
-    if not media.duration:
-        raise UnusableInputError(f"{name} is a picture; mp4 is for videos")
+    if not media.is_video:
+        what = "is a picture" if media.has_video else "has no picture to draw on"
+        raise UnusableInputError(f"{name} {what}; mp4 is for videos")
     if not media.path:
         raise UnusableInputError(f"{name} is in no file; mp4 draws on the file of a video")
     source = Path(media.path)

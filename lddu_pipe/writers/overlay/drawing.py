@@ -16,7 +16,6 @@ from lddu_pipe.writers.overlay.sprites import Sprite, draw_box
 
 _CAPTIONS = 3
 """At once, the most: those that began last."""
-_BLACK = (0, 0, 0)
 
 
 class Drawing:
@@ -47,10 +46,11 @@ class Drawing:
             self._sprites[key] = made
             return made
 
-        captions = [
-            kept((item.prediction.id, item.seen), partial(self._panels.of_caption, item))
-            for item in moment.captions[-_CAPTIONS:]
-        ]
+        captions = []
+        for told in moment.captions[-_CAPTIONS:]:
+            page = self._panels.page_of(told, planes.time)
+            key = (told.prediction.id, told.seen, page)
+            captions.append(kept(key, partial(self._panels.of_caption, told, page)))
         panels = [
             kept(
                 (item.face.id, item.prediction and item.prediction.id, "face"),
@@ -81,8 +81,6 @@ class Drawing:
         thin = max(2, round(self._panels.unit / 20) * 2)
         thick = 2 * thin if item.speaks else thin
         dash = 2 * self._panels.unit if item.face.still else 0
-        edge = Area(box.left - 2, box.top - 2, box.right + 2, box.bottom + 2)
-        draw_box(planes, edge, thick + 4, _BLACK, dash)
         draw_box(planes, box, thick, self._panels.colour_of(item.face.person), dash)
 
     def _stacked(self, sprites: Sequence[Sprite]) -> list[Area]:

@@ -6,6 +6,7 @@ The letters are those of matplotlib's DejaVu Sans, as in the format png: the sam
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,8 +43,7 @@ _ROWS, _MOST_ROWS = 3, 5
 """Emotions beside a face: so many of the most probable ones, and more where more are present."""
 _LONGEST_NAME, _LONGEST_LABEL = 24, 14  # characters
 _LINES = 2
-"""Of words in a caption, at most."""
-_SOUND = "a voice without words"
+"""Of words in a caption at once, at most."""
 
 
 class _Word(NamedTuple):
@@ -76,6 +76,7 @@ class Panels:
         self._people = {
             person.id: _PEOPLE[at % len(_PEOPLE)] for at, person in enumerate(annotation.people)
         }
+        self._pages: dict[tuple[str, bool], list[list[list[_Word]]]] = {}
 
     def colour_of(self, person: str | None) -> Colour:
         """The colour of a person's box and name."""
@@ -87,40 +88,66 @@ class Panels:
         name = shortened(self._names.of_person(person), _LONGEST_NAME)
         head = [_Word(name, self.colour_of(person), bold=True)]
         if shown.face.still:
-            head.append(_Word("does not move", _DIM))
+            head.append(_Word("· does not move", _DIM))
         lines, rows = [head], []
         if prediction is not None:
             rows = _told(prediction)
             nothing = not rows or not prediction.present
             if nothing:
                 told = absence(prediction) if rows else "nothing to go by"
-                head.append(_Word(told, _DOUBT if told == UNDECIDED else _DIM))
+                head.append(_Word(f"· {told}", _DOUBT if told == UNDECIDED else _DIM))
             doubt = _doubt(prediction) if rows else ""
             if doubt:
                 lines.append([_Word(f"unsure: {doubt}", _DOUBT)])
         return self._panel(lines, rows, self.colour_of(person))
 
-    def of_caption(self, caption: Caption) -> Image.Image:
+    def page_of(self, caption: Caption, time: float) -> int:
+        """Which of the pages of a caption is to be seen: words that are said one after another."""
+        pages = self._pages_of(caption)
+        lengths = [sum(len(word.text) for line in page for word in line) for page in pages]
+        prediction = caption.prediction
+        share = (time - prediction.start) / max(prediction.end - prediction.start, 1e-3)
+        ends = accumulate(lengths)
+        return next((at for at, end in enumerate(ends) if share * sum(lengths) < end), -1)
+
+    def of_caption(self, caption: Caption, page: int) -> Image.Image:
         """Who says what and, of whom no face is in the picture, with which emotions; RGBA."""
+        lines = [*self._pages_of(caption)[page]]
+        if not caption.seen:
+            told = [_Word(summary(caption.prediction), _DIM)]
+            doubt = _doubt(caption.prediction)
+            if doubt:
+                told.append(_Word(f"unsure: {doubt}", _DOUBT))
+            lines += self._broken(told)
+        return self._panel(lines, [], None)
+
+    def _pages_of(self, caption: Caption) -> list[list[list[_Word]]]:
+        """What a caption says in words, in pages of lines; at least one page."""
+        key = (caption.prediction.id, caption.seen)
+        if key not in self._pages:
+            who, words = self._words_of(caption)
+            pages: list[list[list[_Word]]] = []
+            while words or not pages:
+                lines = self._broken([*who, *words])[:_LINES]
+                pages.append(lines)
+                words = words[max(1, sum(map(len, lines)) - len(who)) :]
+            self._pages[key] = pages
+        return self._pages[key]
+
+    def _words_of(self, caption: Caption) -> tuple[list[_Word], list[_Word]]:
+        """Who it is, and what is said."""
         prediction = caption.prediction
         who = self._names.of(prediction)
         away = prediction.person is not None and not caption.seen
         words = [_Word(word, _WHITE) for word in printable(prediction.text).split()]
         if not words and prediction.kind == "sound":
-            words = [_Word(_SOUND, _DIM)]
-        if who or away:
-            name = shortened(who or "voice", _LONGEST_NAME)
-            whole = name + (" (off screen)" if away else "") + (":" if words else "")
-            colour = self.colour_of(prediction.person)
-            words = [*(_Word(part, colour, bold=True) for part in whole.split()), *words]
-        lines = list(self._wrapped(words))
-        if not caption.seen:
-            told = [_Word(summary(prediction), _DIM)]
-            doubt = _doubt(prediction)
-            if doubt:
-                told.append(_Word(f"unsure: {doubt}", _DOUBT))
-            lines += self._wrapped(told)
-        return self._panel(lines, [], None)
+            words = [_Word("a voice without words", _DIM)]
+        if not (who or away):
+            return [], words
+        name = shortened(who or "voice", _LONGEST_NAME)
+        whole = name + (" (off screen)" if away else "") + (":" if words else "")
+        colour = self.colour_of(prediction.person)
+        return [_Word(part, colour, bold=True) for part in whole.split()], words
 
     def _panel(
         self, lines: Sequence[Sequence[_Word]], rows: Sequence[EmotionScore], edge: Colour | None
@@ -186,15 +213,12 @@ class Panels:
             drawing.text((left, middle), word.text, (*word.colour, 255), font, anchor="lm")
             left += self._length(f"{word.text} ", bold=word.bold)
 
-    def _wrapped(self, words: Sequence[_Word]) -> Iterable[list[_Word]]:
-        """Break words into lines that fit, at most `_LINES`; dots stand for the rest."""
+    def _broken(self, words: Sequence[_Word]) -> list[list[_Word]]:
+        """Break words into lines that fit into the picture."""
         room = round(0.92 * self._width) - 2 * self.unit
         lines: list[list[_Word]] = [[]]
         for word in words:
             if lines[-1] and self._length_of([*lines[-1], word]) > room:
-                if len(lines) == _LINES:
-                    lines[-1].append(_Word("…", word.colour))
-                    break
                 lines.append([])
             lines[-1].append(self._cut(word, room))
         return [line for line in lines if line]

@@ -7,11 +7,17 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 _OTHER_PANEL, _OTHER_FACE, _OWN_FACE, _CAPTION = 6.0, 3.0, 2.0, 3.0
-"""What it costs a panel to lie wholly on something."""
+"""What it costs a panel to lie wholly on something, or to cover all of it."""
+_AWAY = 3.0
+"""What it costs a panel to be as far from its face as the picture's shorter side."""
 _LATER = 0.02
 """What a place costs more than the one that is named before it."""
 _MOVE = 0.35
 """What must be saved, at least, for a panel to change its place: it would jump to and fro."""
+_ROUNDS = 4
+"""How often, at most, panels are chosen anew beside those that were chosen after them."""
+_STEADY = 0.1
+"""Seconds after which sides are chosen anew, where nothing new is to be placed before."""
 _SETTLING = 0.12
 """Seconds after which a panel has come most of the way after a face that moves."""
 
@@ -34,15 +40,27 @@ class Area(NamedTuple):
         """Pixels."""
         return self.bottom - self.top
 
+    @property
+    def size(self) -> float:
+        """Square pixels, not below 0."""
+        return max(0.0, self.width) * max(0.0, self.height)
+
     def overlap(self, other: Area) -> float:
         """The pixels of both."""
         across = min(self.right, other.right) - max(self.left, other.left)
         down = min(self.bottom, other.bottom) - max(self.top, other.top)
         return max(0.0, across) * max(0.0, down)
 
+    def distance(self, other: Area) -> float:
+        """Pixels between both, 0 where they meet."""
+        across = max(self.left, other.left) - min(self.right, other.right)
+        down = max(self.top, other.top) - min(self.bottom, other.bottom)
+        return math.hypot(max(0.0, across), max(0.0, down))
+
 
 class _Place(NamedTuple):
-    name: int
+    side: int
+    """The number of the candidate."""
     left: float
     top: float
     time: float
@@ -61,6 +79,10 @@ class Placing:
         """
         self._width, self._height, self._gap = width, height, gap
         self._places: dict[str, _Place] = {}
+        self._sides: dict[str, int] = {}
+        self._shape: object = None
+        """What was to be placed when the sides were chosen, and when that was."""
+        self._chosen = 0.0
 
     def place(
         self,
@@ -75,21 +97,40 @@ class Placing:
             captions: what is taken already.
             time: of the frame, in seconds.
         """
-        boxes = [box for _, box, _ in faces]
         taken = [(area, _CAPTION) for area in captions]
+        shape = ([(name, size) for name, _, size in faces], taken)
+        if shape != self._shape or not 0 <= time - self._chosen < _STEADY:
+            self._shape, self._chosen = shape, time
+            self._sides = self._choose_all(faces, taken)
+        before, self._places = self._places, {}
         placed: list[Area] = []
-        kept: dict[str, _Place] = {}
-        for index, (name, box, size) in enumerate(faces):
-            others = [(other, _OTHER_FACE) for at, other in enumerate(boxes) if at != index]
-            in_the_way = [*taken, *others, (box, _OWN_FACE)]
-            before = self._places.get(name)
-            chosen = self._choose(box, size, in_the_way, before)
-            kept[name] = _followed(chosen, before, max(size), time)
-            area = self._inside(kept[name].left, kept[name].top, size)
-            placed.append(area)
-            taken.append((area, _OTHER_PANEL))
-        self._places = kept
+        for name, box, size in faces:
+            side = self._sides[name]
+            area = self._inside(*self._candidates(box, size)[side], size)
+            place = _followed(side, area, before.get(name), max(size), time)
+            self._places[name] = place
+            placed.append(self._inside(place.left, place.top, size))
         return placed
+
+    def _choose_all(
+        self,
+        faces: Sequence[tuple[str, Area, tuple[int, int]]],
+        taken: Sequence[tuple[Area, float]],
+    ) -> dict[str, int]:
+        """The number of the best place for each panel, given the places of the others."""
+        chosen: dict[str, tuple[int, Area]] = {}
+        for _ in range(_ROUNDS):
+            earlier = dict(chosen)
+            for name, box, size in faces:
+                in_the_way = [*taken, (box, _OWN_FACE)]
+                in_the_way += [(other, _OTHER_FACE) for face, other, _ in faces if face != name]
+                in_the_way += [
+                    (area, _OTHER_PANEL) for face, (_, area) in chosen.items() if face != name
+                ]
+                chosen[name] = self._choose(box, size, in_the_way, self._places.get(name))
+            if chosen == earlier:
+                break
+        return {name: number for name, (number, _) in chosen.items()}
 
     def _choose(
         self,
@@ -102,11 +143,13 @@ class Placing:
         best: tuple[float, int, Area] | None = None
         for number, (left, top) in enumerate(self._candidates(box, size)):
             area = self._inside(left, top, size)
-            cost = number * _LATER + sum(
-                weight * area.overlap(other) / (area.width * area.height)
+            away = (area.distance(box) - self._gap) / min(self._width, self._height)
+            cost = number * _LATER + _AWAY * max(0.0, away)
+            cost += sum(
+                weight * area.overlap(other) / max(1.0, min(area.size, other.size))
                 for other, weight in in_the_way
             )
-            if before is not None and before.name == number:
+            if before is not None and before.side == number:
                 cost -= _MOVE
             if best is None or cost < best[0]:
                 best = cost, number, area
@@ -114,16 +157,19 @@ class Placing:
             raise ValueError("there are always candidates")
         return best[1], best[2]
 
-    def _candidates(self, box: Area, size: tuple[int, int]) -> Iterable[tuple[float, float]]:
+    def _candidates(self, box: Area, size: tuple[int, int]) -> Sequence[tuple[float, float]]:
         """Left and top of a panel: beside the face, above and below it, else in a corner."""
         width, height = size
         right, left = box.right + self._gap, box.left - self._gap - width
         above, below = box.top - self._gap - height, box.bottom + self._gap
-        yield from ((right, box.top), (left, box.top))
-        yield from ((box.left, below), (box.left, above))
-        yield from ((box.right - width, below), (box.right - width, above))
-        yield from ((right, box.bottom - height), (left, box.bottom - height))
-        yield from ((0, 0), (self._width, 0), (0, self._height), (self._width, self._height))
+        return (
+            *((right, box.top), (left, box.top)),
+            *((box.left, below), (box.left, above)),
+            *((box.right - width, below), (box.right - width, above)),
+            *((right, box.bottom - height), (left, box.bottom - height)),
+            *((right, above), (left, above), (right, below), (left, below)),
+            *((0, 0), (self._width, 0), (0, self._height), (self._width, self._height)),
+        )
 
     def _inside(self, left: float, top: float, size: tuple[int, int]) -> Area:
         """A panel of this size, moved into the picture where it is not wholly in it."""
@@ -133,14 +179,13 @@ class Placing:
         return Area(left, top, left + width, top + height)
 
 
-def _followed(chosen: tuple[int, Area], before: _Place | None, far: float, time: float) -> _Place:
+def _followed(side: int, area: Area, before: _Place | None, far: float, time: float) -> _Place:
     """Where a panel stands that follows its face: faces tremble, and words should not."""
-    number, area = chosen
-    if before is None or before.name != number:
-        return _Place(number, area.left, area.top, time)
-    if math.hypot(area.left - before.left, area.top - before.top) > far:
-        return _Place(number, area.left, area.top, time)
+    here = _Place(side, area.left, area.top, time)
+    if before is None or before.side != side:
+        return here
+    across, down = area.left - before.left, area.top - before.top
+    if math.hypot(across, down) > far:
+        return here
     part = 1 - math.exp(-max(0.0, time - before.time) / _SETTLING)
-    left = before.left + (area.left - before.left) * part
-    top = before.top + (area.top - before.top) * part
-    return _Place(number, left, top, time)
+    return here._replace(left=before.left + across * part, top=before.top + down * part)

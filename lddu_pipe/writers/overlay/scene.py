@@ -66,7 +66,9 @@ class Scene:
             if box is not None:
                 own = [item for item in going if self._whose(item) == face.person]
                 shown = own[-1] if own else None
-                speaks = shown is not None and shown.kind in ("speech", "sound")
+                # Of one face it may have been judged what it shows while somebody unknown speaks.
+                heard = shown is not None and shown.kind in ("speech", "sound")
+                speaks = heard and shown is not None and shown.person is not None
                 faces.append(ShownFace(face, box, shown, speaks))
         seen = {item.face.person for item in faces}
         captions = [

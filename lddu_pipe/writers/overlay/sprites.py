@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,14 @@ _MATRIX = np.array(
         [0.2126 * 219, 0.7152 * 219, 0.0722 * 219],
         [-0.1146 * 224, -0.3854 * 224, 0.5 * 224],
         [0.5 * 224, -0.4542 * 224, -0.0458 * 224],
-    ]
+    ],
+    np.float32,
 )
-_OFFSET = np.array([16.0, 128.0, 128.0])
+_OFFSET = np.array([16.0, 128.0, 128.0], np.float32)
 _OPAQUE = 256
+_Reals = NDArray[np.floating[Any]]
+_SHADOW = 2
+"""Pixels of black beside a line, so that it is seen on any ground."""
 
 Colour = tuple[int, int, int]
 """Red, green and blue, 0..255."""
@@ -44,7 +49,7 @@ class Sprite:
             height: the same.
         """
         size = (min(-(-image.width // 2) * 2, width), min(-(-image.height // 2) * 2, height))
-        values = np.asarray(image.crop((0, 0, *size)), np.float64) / 255
+        values = np.asarray(image.crop((0, 0, *size)), np.float32) / 255
         opacity = values[:, :, 3]
         # Premultiplied, so that what cannot be seen colours nothing beside it.
         colours = (values[:, :, :3] @ _MATRIX.T + _OFFSET) * opacity[:, :, None]
@@ -73,9 +78,7 @@ class Sprite:
             place[:] = (place * kept + added) >> 8
 
 
-def _layer(
-    colour: NDArray[np.float64], opacity: NDArray[np.float64]
-) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+def _layer(colour: _Reals, opacity: _Reals) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
     """What is added, and which part of the frame is left; 256 times the values."""
     kept = np.round(_OPAQUE * (1 - opacity)).astype(np.uint16)
     # With what is left of 255 it must not be more than 16 bits hold.
@@ -83,7 +86,7 @@ def _layer(
     return np.minimum(np.round(_OPAQUE * colour), most).astype(np.uint16), kept
 
 
-def _halved(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _halved(values: _Reals) -> _Reals:
     """The mean of each two by two pixels."""
     return (values[::2, ::2] + values[1::2, ::2] + values[::2, 1::2] + values[1::2, 1::2]) / 4
 
@@ -95,7 +98,7 @@ def draw_box(
     colour: Colour,
     dash: int = 0,
 ) -> None:
-    """Draw the four edges of a box on a frame, as far as they are in it.
+    """Draw the four edges of a box on a frame, as far as they are in it, with black beside them.
 
     Args:
         planes: of the frame.
@@ -104,36 +107,32 @@ def draw_box(
         colour: of the edges.
         dash: pixels of a dash and of the gap after it; 0 for a line without gaps.
     """
-    height, width = planes.luma.shape
     left, top, right, bottom = (int(edge) // 2 * 2 for edge in box)
-    for x, y, across, down in (
-        (left, top, right - left, thickness),
-        (left, bottom - thickness, right - left, thickness),
-        (left, top, thickness, bottom - top),
-        (right - thickness, top, thickness, bottom - top),
-    ):
-        step = dash or max(across, down, 1)
-        along = range(0, max(across, down), step * (2 if dash else 1))
-        for start in along:
-            length = min(step, max(across, down) - start)
-            begin = (x + start, y) if across >= down else (x, y + start)
-            size = (length, down) if across >= down else (across, length)
-            _fill(planes, *_inside(*begin, *size, width, height), colour)
+    strokes: list[tuple[int, int, int, int]] = []
+    for start, end in _dashes(left, right, dash):
+        strokes += [(start, y, end, y + thickness) for y in (top, bottom - thickness)]
+    for start, end in _dashes(top, bottom, dash):
+        strokes += [(x, start, x + thickness, end) for x in (left, right - thickness)]
+    for ink, wider in (((0, 0, 0), _SHADOW), (colour, 0)):
+        for x, y, x_end, y_end in strokes:
+            _fill(planes, (x - wider, y - wider, x_end + wider, y_end + wider), ink)
 
 
-def _inside(
-    x: int, y: int, across: int, down: int, width: int, height: int
-) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of what of a rectangle is in the picture."""
-    return (
-        min(max(x, 0), width),
-        min(max(y, 0), height),
-        min(max(x + across, 0), width),
-        min(max(y + down, 0), height),
-    )
+def _dashes(start: int, end: int, dash: int) -> list[tuple[int, int]]:
+    """Where a line is drawn, from both ends alike."""
+    if not dash or end - start <= 2 * dash:
+        return [(start, end)]
+    count = (end - start + dash) // (2 * dash)
+    free = (end - start - dash) / max(count - 1, 1)
+    begins = [start + int(number * free) // 2 * 2 for number in range(count - 1)]
+    return [(begin, begin + dash) for begin in [*begins, end - dash]]
 
 
-def _fill(planes: Planes, left: int, top: int, right: int, bottom: int, colour: Colour) -> None:
+def _fill(planes: Planes, area: tuple[int, int, int, int], colour: Colour) -> None:
+    """Fill what of an area lies in the picture."""
+    height, width = planes.luma.shape
+    left, right = (min(max(x, 0), width) for x in area[::2])
+    top, bottom = (min(max(y, 0), height) for y in area[1::2])
     values = np.round(_MATRIX @ (np.array(colour) / 255) + _OFFSET).astype(np.uint8)
     for plane, part, value in zip(planes[1:], (1, 2, 2), values, strict=True):
         plane[top // part : bottom // part, left // part : right // part] = value

@@ -331,6 +331,14 @@ def test_a_limit_leaves_the_rest_for_another_run(batch):
     assert len(batch()[0]) == 2
 
 
+def test_what_is_made_of_the_video_is_left_out_where_there_is_none(batch, tmp_path):
+    batch(formats=("json", "mp4"))
+    assert "a.json" in files(tmp_path)
+    assert not [name for name in files(tmp_path) if name.endswith(".mp4")]
+    reasons, *_ = batch(formats=("json", "mp4"))
+    assert not reasons  # nothing is to be done again
+
+
 def test_unfinished_files_of_a_killed_run_are_removed(batch, tmp_path):
     batch()
     left = tmp_path / "out" / "deep" / ".abcd1234.part"

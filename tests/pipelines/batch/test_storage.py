@@ -106,12 +106,22 @@ def test_a_batch_from_store_to_store(store, tmp_path, caplog, sample_video, monk
     monkeypatch.setenv("TMPDIR", str(temporary))  # of the worker
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     caplog.set_level(logging.DEBUG)
-    command = ["batch", "s3://lab/in", "-o", "s3://lab/out", "-f", "json,csv", "--offline", "-vv"]
+    command = [
+        "batch",
+        "s3://lab/in",
+        "-o",
+        "s3://lab/out",
+        "-f",
+        "json,csv,mp4",
+        "--offline",
+        "-vv",
+    ]
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 1, result.stderr
     assert "s3://lab/in/broken.mp4" in result.stderr
     assert {name.removeprefix("lab/out/") for name in store.find("lab/out")} == {
         *("a.json", "a.csv", "deep/b.json", "deep/b.csv", "sample.json", "sample.csv"),
+        "sample.overlay.mp4",
         *(
             "summary.json",
             "summary.png",
