@@ -1,7 +1,7 @@
 /* Boxes over the pictures: where each face is, whose it is, and what it shows. */
 import { annotation, colours, presentScores, timed } from "./annotation.js";
 import { make } from "./base.js";
-import { chosen, groups, speakingAt } from "./people.js";
+import { chosen, groups, several, speakingAt } from "./people.js";
 
 /** @typedef {import("../../../docs/annotation.d.ts").Face} Face */
 /** @typedef {import("./people.js").Group} Group */
@@ -48,8 +48,9 @@ export class FaceBoxes {
       const emotion = make("span", {});
       const box = make("div", { class: "box" }, make("span", { class: "tag" }, name, emotion));
       box.style.setProperty("--colour", group.colour);
+      box.classList.toggle("is-still", group.isStill);
       box.addEventListener("click", () => onChoose(group));
-      const faces = annotation.faces.filter(({ person }) => groups.length === 1 || person === group.id);
+      const faces = annotation.faces.filter(({ person }) => !several || person === group.id);
       return { group, faces, box, name, emotion };
     });
     this.layer.append(...this.tags.map(({ box }) => box));
@@ -107,9 +108,12 @@ export class FaceBoxes {
     box.hidden = !found;
     if (!found) return;
     const [left, top, width, height] = this.area;
-    const [upper, lower] = [found[1] * height, found[3] * height];
-    box.style.transform = `translate(${left + found[0] * width}px, ${top + upper}px)`;
-    box.style.width = `${(found[2] - found[0]) * width}px`;
+    // Whole pixels: most frames leave them where they are, and need no painting.
+    const [first, upper, last, lower] = found.map((edge, side) =>
+      Math.round(edge * (side % 2 ? height : width)),
+    );
+    box.style.transform = `translate(${left + first}px, ${top + upper}px)`;
+    box.style.width = `${last - first}px`;
     box.style.height = `${lower - upper}px`;
     box.classList.toggle("is-dim", chosen.group !== null && chosen.group !== group);
     box.classList.toggle("is-high", upper < 20);

@@ -22,7 +22,8 @@ export class Heads {
       return { group, row, fold, who };
     });
     // Within the time line they would be hidden from screen readers: a slider has no parts.
-    if (several) byId("people").append(...this.items.map(({ row }) => row));
+    byId("people").append(...this.items.map(({ row }) => row));
+    byId("people").hidden = !several;
   }
 
   /**

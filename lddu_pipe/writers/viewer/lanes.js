@@ -135,7 +135,7 @@ export class WordsLane {
 export function labelLane(label, height) {
   const own = colours.get(label) ?? "#000000";
   const band = faded(own, 0.45);
-  const fills = AMBIGUITY_STEPS.map(({ opacity }) => faded(own, opacity));
+  const fills = AMBIGUITY_STEPS.map(({ below, opacity }) => ({ below, look: faded(own, opacity) }));
   const y = (/** @type {number} */ share) => levelIn(share) * height;
   return {
     kind: "label",
@@ -153,15 +153,18 @@ export function labelLane(label, height) {
         const decision = decide(score);
         const from = x(start);
         const wide = x(end) - from;
-        const fill = (/** @type {any} */ look, /** @type {number} */ upper, /** @type {number} */ lower) => {
-          brush.fillStyle = look;
+        const fill = (/** @type {number} */ upper, /** @type {number} */ lower) =>
           brush.fillRect(from, y(upper), wide, y(lower) - y(upper));
-        };
-        if (decision === "abstain") fill(hatch, 1, 0);
-        if (decision === "present") {
-          fill(fills[AMBIGUITY_STEPS.findIndex(({ below }) => ambiguity(score) < below)], probability, 0);
+        if (decision === "abstain") {
+          brush.fillStyle = hatch;
+          fill(1, 0);
         }
-        fill(band, clamp(probability + spread(score)), clamp(probability - spread(score)));
+        if (decision === "present") {
+          brush.fillStyle = fills.find(({ below }) => ambiguity(score) < below)?.look ?? band;
+          fill(probability, 0);
+        }
+        brush.fillStyle = band;
+        fill(clamp(probability + spread(score)), clamp(probability - spread(score)));
         brush.fillStyle = decision === "abstain" ? quiet : own;
         brush.fillRect(from, y(probability) - 1, wide, 2);
       }
@@ -170,8 +173,8 @@ export function labelLane(label, height) {
       brush.fillStyle = quiet;
       brush.fillText("50 %", right + 4, y(0.5));
     },
-    at(height_, there) {
-      const share = 1 - height_ / height;
+    at(from, there) {
+      const share = 1 - from / height;
       const away = (/** @type {Utterance} */ { scores }) =>
         Math.abs((scores.get(label)?.probability ?? 2) - share);
       const [utterance = null] = [...there].sort((one, other) => away(one) - away(other));

@@ -25,14 +25,15 @@ import {
   verdict,
   when,
 } from "./annotation.js";
-import { MODALITIES, byId, make, percent } from "./base.js";
+import { byId, make, percent } from "./base.js";
 import { clamp } from "./canvas.js";
 import { groupOf, isWanted, several, whoIn } from "./people.js";
 
 /** @typedef {import("./annotation.js").Score} Score */
 /** @typedef {import("./annotation.js").Utterance} Utterance */
 /** @typedef {ReturnType<typeof UtterancePanel.prototype.makeRow>} Row */
-/** @typedef {{utterance: Utterance, chips: HTMLElement, button: HTMLElement, row: HTMLElement, told: string}} Item */
+/** @typedef {Record<"chips" | "button" | "row", HTMLElement>} Parts */
+/** @typedef {Parts & {utterance: Utterance, told: string}} Item */
 
 const FRAMES_AFTER_A_JUMP = 20;
 

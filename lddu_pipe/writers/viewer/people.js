@@ -3,6 +3,7 @@
  */
 import { annotation, clock, saidIn, utterances } from "./annotation.js";
 
+/** @typedef {import("../../../docs/annotation.d.ts").Person} Person */
 /** @typedef {import("./annotation.js").Utterance} Utterance */
 /**
  * @typedef {object} Group  the utterances of somebody, or of everybody where there are not several
@@ -10,6 +11,7 @@ import { annotation, clock, saidIn, utterances } from "./annotation.js";
  * @property {string} name
  * @property {string} facts
  * @property {string} colour
+ * @property {boolean} isStill  a drawing or a poster
  * @property {Utterance[]} utterances
  */
 
@@ -27,11 +29,12 @@ export const groups = several
   ? annotation.people.map((person, at) => ({
       id: person.id,
       name: person.name ?? person.id,
-      facts: factsOf(person),
+      facts: isStill(person) ? "a picture, it never moves" : factsOf(person),
       colour: PEOPLE[at % PEOPLE.length],
+      isStill: isStill(person),
       utterances: utterances.filter((utterance) => utterance.person === person.id),
     }))
-  : [{ id: null, name: "", facts: "", colour: UNKNOWN, utterances }];
+  : [{ id: null, name: "", facts: "", colour: UNKNOWN, isStill: false, utterances }];
 
 /** @type {Map<string | null, Group>} */
 const byPerson = new Map(groups.map((group) => [group.id, group]));
@@ -39,7 +42,8 @@ if (several) {
   const others = utterances.filter(({ person }) => !byPerson.has(person));
   if (others.length) {
     const name = "Not known who";
-    groups.push({ id: null, name, facts: "", colour: UNKNOWN, utterances: others });
+    const colour = UNKNOWN;
+    groups.push({ id: null, name, facts: "", colour, isStill: false, utterances: others });
     byPerson.set(null, groups[groups.length - 1]);
   }
 }
@@ -47,15 +51,17 @@ if (several) {
 /** @type {{group: Group | null}} */
 export const chosen = { group: null };
 
+/** @param {Person} person */
+function isStill({ id }) {
+  const faces = annotation.faces.filter(({ person }) => person === id);
+  return faces.length > 0 && faces.every((face) => "still" in face && face.still === true);
+}
+
 /**
  * For how long somebody is seen and heard.
- * @param {import("../../../docs/annotation.d.ts").Person} person
+ * @param {Person} person
  */
-function factsOf({ id, seconds_visible: seen, seconds_speaking: spoke }) {
-  const faces = annotation.faces.filter(({ person }) => person === id);
-  if (faces.length && faces.every((face) => "still" in face && face.still)) {
-    return "a picture, it never moves";
-  }
+function factsOf({ seconds_visible: seen, seconds_speaking: spoke }) {
   const facts = [spoke ? `speaks ${clock(spoke)}` : "does not speak"];
   if (annotation.media.has_video) facts.unshift(seen ? `seen ${clock(seen)}` : "not seen");
   return facts.join(" · ");

@@ -1,11 +1,12 @@
 /* The time line: lanes on a canvas, a group a person where there are several, and over them what
  * moves: playhead, thresholds, words.
  */
-import { clock, colours, hidden, labels, length, thresholds, timed, when } from "./annotation.js";
-import { MODALITIES, make } from "./base.js";
+import { clock, hidden, labels, length, when } from "./annotation.js";
+import { make } from "./base.js";
 import { brushOn } from "./canvas.js";
 import { Gestures } from "./gestures.js";
 import { WordsLane, labelLane, missingLane, stripLane } from "./lanes.js";
+import { Overlay } from "./overlay.js";
 import { chosen, groupOf, groups, several, speakingAt, whoIn } from "./people.js";
 
 /** @typedef {import("./annotation.js").Utterance} Utterance */
@@ -60,17 +61,15 @@ export class Timeline {
     /** @type {number | null} */
     this.pending = null;
     this.canvas = /** @type {HTMLCanvasElement} */ (element.querySelector("canvas"));
-    const overlay = /** @type {HTMLElement} */ (element.querySelector("#overlay"));
     this.tip = /** @type {HTMLElement} */ (document.getElementById("tip"));
     this.playhead = make("div", { class: "playhead" });
-    this.focus = make("div", { class: "focus" });
-    this.moving = make("div", { class: "moving" });
-    this.names = make("div", { class: "names" });
-    this.words = make("div", { class: "words" });
     this.probe = make("i", { hidden: "" });
     // The tint of the utterance in view lies under the shapes, so that their colours stay true.
-    this.canvas.before(this.focus, this.probe);
-    overlay.append(this.words, this.names, this.moving, this.playhead);
+    const focus = make("div", { class: "focus" });
+    this.canvas.before(focus, this.probe);
+    const place = /** @type {HTMLElement} */ (element.querySelector("#overlay"));
+    this.overlay = new Overlay(place, focus);
+    place.append(this.playhead);
     new Gestures(this);
     new ResizeObserver(() => this.draw()).observe(element);
   }
@@ -144,7 +143,7 @@ export class Timeline {
     this.measure();
     this.inks.clear();
     this.element.style.height = `${this.box.height}px`;
-    this.placeNames();
+    this.overlay.placeNames(this);
     this.onLayout(this);
     this.paint();
   }
@@ -184,9 +183,9 @@ export class Timeline {
         lane.draw(sheet, near);
         brush.restore();
       }
-      this.near.push(...near);
+      this.near = this.near.concat(near);
     }
-    this.placeWords(right);
+    this.overlay.placeWords(this);
     this.place();
   }
 
@@ -216,108 +215,12 @@ export class Timeline {
     brush.restore();
   }
 
-  placeNames() {
-    const { narrow, left } = this.box;
-    this.names.replaceChildren();
-    /**
-     * @param {string} text
-     * @param {number} top
-     * @param {number} height
-     */
-    const put = (text, top, height, className = "") => {
-      const name = make("span", { class: `name ${className}`, title: text, dir: "auto" }, text);
-      name.style.top = `${narrow ? top - 17 : top}px`;
-      name.style.height = `${narrow ? 16 : height}px`;
-      name.style.width = narrow ? "100%" : `${left - 10}px`;
-      this.names.append(name);
-      return name;
-    };
-    for (const { words, lanes } of this.parts) {
-      for (const { lane, top } of lanes) {
-        if (lane.kind === "label") {
-          const name = put(lane.name, top, lane.height, "of-label");
-          name.style.setProperty("--colour", colours.get(lane.name) ?? "");
-        } else if (lane.kind === "missing") {
-          const each = lane.height / MODALITIES.length;
-          if (narrow) put("text, audio, vision: crossed where missing", top, lane.height);
-          else MODALITIES.forEach((part, at) => put(part, top + at * each, each, "tiny"));
-        } else if (several && narrow) {
-          continue; // who it is stands above
-        } else if (lane.kind === "words" && words.rows.names.length && !narrow) {
-          const each = words.rowHeight;
-          words.rows.names.forEach((speaker, at) => put(speaker || "–", top + at * each, each));
-        } else {
-          put(lane.name, top, lane.height);
-        }
-      }
-    }
-  }
-
   /* Put everything that moves where it belongs. */
   place() {
     if (!this.parts.length) return;
     this.movePlayhead();
-    this.placeMarks();
+    this.overlay.placeMarks(this);
     for (const paint of this.painters) paint();
-  }
-
-  /* The thresholds, and the utterance in view: its tint, and how probable each emotion is. */
-  placeMarks() {
-    const { left } = this.box;
-    const right = left + this.inner;
-    const { current } = this;
-    this.moving.replaceChildren();
-    const from = current ? Math.max(this.x(current.start), left) : 0;
-    const to = current ? Math.min(this.x(current.end), right) : 0;
-    this.focus.hidden = to <= from;
-    for (const { group, lanes, top, bottom } of this.parts) {
-      const isCurrent = current && to > from && groupOf(current) === group;
-      if (isCurrent) {
-        const upper = several ? top : 0;
-        place(this.focus, from, upper, Math.max(to - from, 2));
-        this.focus.style.height = `${bottom - upper}px`;
-      }
-      for (const { lane, top: upper } of lanes) {
-        if (lane.kind !== "label") continue;
-        const put = (
-          /** @type {string} */ name,
-          /** @type {number} */ share,
-          /** @type {number} */ start,
-          /** @type {number} */ wide,
-        ) => {
-          const mark = make("div", { class: name, "data-label": lane.name });
-          place(mark, start, upper + (1 - share) * lane.height, wide);
-          mark.style.setProperty("--colour", colours.get(lane.name) ?? "");
-          this.moving.append(mark);
-        };
-        const threshold = thresholds.get(lane.name);
-        if (threshold !== undefined) put("threshold", threshold, left, this.inner);
-        const score = isCurrent ? current?.scores.get(lane.name) : null;
-        if (score) put("level", score.probability, from, Math.max(to - from, 3));
-      }
-    }
-  }
-
-  /**
-   * The words of utterances that are wide enough for some: never more than fit the screen.
-   * @param {number} right
-   */
-  placeWords(right) {
-    const { left, narrow } = this.box;
-    const blocks = [];
-    for (const utterance of this.near) {
-      const from = Math.max(this.x(utterance.start), left);
-      const to = Math.min(this.x(utterance.end), right);
-      if (to - from < 34 || !utterance.text) continue;
-      const who = narrow && !several && utterance.speaker ? `${utterance.speaker}: ` : "";
-      const block = make("span", { class: "word-block", dir: "auto" }, who + utterance.text);
-      const { top, height } = this.placeOf(utterance);
-      place(block, from, top, to - from);
-      block.style.height = block.style.lineHeight = `${height}px`;
-      if (chosen.group && chosen.group !== groupOf(utterance)) block.classList.add("is-dim");
-      blocks.push(block);
-    }
-    this.words.replaceChildren(...blocks);
   }
 
   /**
@@ -419,16 +322,4 @@ export class Timeline {
     const above = event.clientY - this.tip.offsetHeight - 10;
     this.tip.style.top = `${below ? event.clientY + 18 : above}px`;
   }
-}
-
-/**
- * @param {HTMLElement} element
- * @param {number} left
- * @param {number} top
- * @param {number} width
- */
-function place(element, left, top, width) {
-  element.style.left = `${left}px`;
-  element.style.top = `${top}px`;
-  element.style.width = `${width}px`;
 }

@@ -77,6 +77,9 @@ function setCurrent(utterance) {
   for (const follow of followers) follow(utterance);
 }
 
+/** @type {Utterance | null} */
+let told = null; // what the time line says it is at
+
 /**
  * @param {number} moment
  * @param {boolean} playing
@@ -89,7 +92,11 @@ function onTime(moment, playing) {
   boxes.show(moment);
   setCurrent(found);
   list.setSpeaking(speakingAt(moment));
-  byId("clock").textContent = `${clock(moment, 1)} / ${clock(length)}`;
+  // While it plays this comes with every frame, and says something new but ten times a second.
+  const now = `${clock(moment, 1)} / ${clock(length)}`;
+  if (byId("clock").textContent === now && told === found) return;
+  told = found;
+  byId("clock").textContent = now;
   const element = byId("timeline");
   element.setAttribute("aria-valuenow", moment.toFixed(1));
   const words = found ? `, ${spoken(found)}` : "";
