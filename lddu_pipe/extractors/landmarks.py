@@ -115,7 +115,7 @@ class LandmarkReader:
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        said = self._landmarks(shown.astype(np.float32) / 255)
+        said = self._landmarks(np.multiply(shown, 1 / 255, dtype=np.float32))
         points, logit = (said[name].reshape(-1).astype(np.float64) for name in _OUTPUTS)
         points = points.reshape(-1, 3)
         # A point of the network lies between pixels where one of OpenCV's lies on a pixel.

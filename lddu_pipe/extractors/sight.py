@@ -165,7 +165,8 @@ def _look(image: NDArray[np.uint8], region: Region) -> NDArray[np.float32]:
     part = image[top : max(top + 1, bottom), left : max(left + 1, right)]
     if not part.size:
         return np.zeros(_LOOK * _LOOK, np.float32)
-    small = cv2.resize(part, (_LOOK, _LOOK), interpolation=cv2.INTER_AREA)
+    sparse = max(1, int(half / _LOOK))  # enough for a mean
+    small = cv2.resize(part[::sparse, ::sparse], (_LOOK, _LOOK), interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32).reshape(-1)
     grey -= grey.mean()
     return grey / max(float(np.linalg.norm(grey)), 1e-6)
