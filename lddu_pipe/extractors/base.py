@@ -59,7 +59,7 @@ class FollowedFace(NamedTuple):
     """Where it is in the frame of each step, there also where its expression cannot be read; None
     where it is not seen. Empty where an extractor does not tell."""
     heights: NDArray[np.float32]
-    """(steps,) pixels of its height in the pictures that were looked at; 0 where it is not seen."""
+    """(steps,) pixels of its height in the pictures as decoded; 0 where it is not seen."""
     still: bool = False
     """Has been the same picture since it appeared, for `tracks.STILL_AFTER` seconds at least: a
     drawing, a poster, a portrait on the wall."""

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 _SIZE = (48, 27)
 _SPARSE = 4
 _ALIKE = 0.4
-# Correlation of two small pictures above which they show the same scene. Brightness and contrast do
-# not matter to it, so that a flash is no cut.
+# Correlation of two small pictures above which they show the same scene. Brightness and contrast
+# do not matter to it, so that a flash is no cut.
 _DIFFERENT = 10.0
 # Mean difference in levels, of 255, below which a dark scene only flickers.
 

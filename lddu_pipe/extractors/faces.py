@@ -28,7 +28,8 @@ BLENDSHAPE_NAMES = tuple(shape.name.lower() for shape in Blendshapes)
 """The 52 expressions of MediaPipe's blendshape model, in its order."""
 
 _BLANK = np.zeros((64, 64, 3), np.uint8)
-# Landmarks whose mean is a point of `Face.points`: an eye lies between its corners, wherever it looks.
+# Landmarks whose mean is a point of `Face.points`; an eye lies between
+# its corners, wherever it looks.
 _POINTS = ((33, 133), (362, 263), (4, 4), (61, 61), (291, 291))
 _native_log = threading.Lock()
 
@@ -44,9 +45,8 @@ class Face:
     head_pose: NDArray[np.float32]
     """(3,) float32: yaw, pitch, roll in radians; 0 looks into the camera."""
     points: NDArray[np.float32] | None = None
-    """(5, 2) float32 pixels, x and y: the eyes, the tip of the nose and the corners of the mouth, of
-    eyes and corners the one on the left of an upright picture first; None where only a box is
-    known."""
+    """(5, 2) float32 pixels, x and y: both eyes, the tip of the nose, both corners of the mouth;
+    what is on the left of an upright picture comes first. None where only a box is known."""
 
     @property
     def area(self) -> float:
@@ -209,7 +209,7 @@ def _face(
 
 def points_of(landmarks: NDArray[np.floating]) -> NDArray[np.float32]:
     """`Face.points` of a face's landmarks, (478, 2) pixels."""
-    return landmarks[np.array(_POINTS)].mean(axis=1).astype(np.float32)
+    return np.asarray(landmarks[np.array(_POINTS)].mean(axis=1), np.float32)
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Which squares of a picture are searched for faces, and when.
 
-Small faces need small squares, and a picture holds hundreds of these. After a cut all are searched;
-later the large ones each time, and of the small ones those in which something has changed, a number
-at a time, the longest unsearched first.
+Small faces need small squares, and a picture holds hundreds of these. After a cut all are
+searched; later those in which something has changed: the large ones each time, of the small ones
+some at a time, the longest unsearched first.
 """
 
 from __future__ import annotations
@@ -65,11 +65,7 @@ class Pyramid:
         self.picture = size
         self.levels = _levels(size)
         self._squares = [
-            [
-                Square(index, x, y)
-                for y in _places(level.size[0])
-                for x in _places(level.size[1])
-            ]
+            [Square(index, x, y) for y in _places(level.size[0]) for x in _places(level.size[1])]
             for index, level in enumerate(self.levels)
         ]
         self._seen: dict[Square, tuple[int, NDArray[np.float32]]] = {}
@@ -135,7 +131,9 @@ def _levels(size: tuple[int, int]) -> list[Level]:
     short, long = sorted(size)
     smallest = least_face(size) / SMALLEST
     halvings = max(0, round(log2(short / smallest) + 0.25)) if short > smallest else 0
-    sides = [short * (smallest / short) ** (index / max(1, halvings)) for index in range(halvings + 1)]
+    sides = [
+        short * (smallest / short) ** (index / max(1, halvings)) for index in range(halvings + 1)
+    ]
     if long > short:
         sides.insert(0, float(long))
     levels = []
@@ -149,7 +147,7 @@ def _levels(size: tuple[int, int]) -> list[Level]:
 def _places(length: int) -> list[int]:
     """Where squares begin along a side of so many pixels."""
     count = 1 + ceil((length - SIDE) / (STEP * SIDE) - 0.01)
-    return np.linspace(0, length - SIDE, count).round().astype(int).tolist()
+    return [round(place) for place in np.linspace(0, length - SIDE, count)]
 
 
 def _cells(image: NDArray[np.uint8]) -> NDArray[np.float32]:
