@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SIZE = (48, 27)
+_SPARSE = 4
 _ALIKE = 0.4
-# Correlation of two small pictures above which they show the same scene. Brightness and contrast do
-# not matter to it, so that a flash is no cut.
+# Correlation of two small pictures above which they show the same scene. Brightness and contrast
+# do not matter to it, so that a flash is no cut.
 _DIFFERENT = 10.0
 # Mean difference in levels, of 255, below which a dark scene only flickers.
 
@@ -26,8 +27,9 @@ class CutDetector:
 
         The first frame of a video begins none.
         """
-        grey = cv2.cvtColor(cv2.resize(image, _SIZE, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
-        now = np.asarray(grey, np.float32)
+        # Every fourth pixel is enough for a mean, and quicker than all of them.
+        small = cv2.resize(image[::_SPARSE, ::_SPARSE], _SIZE, interpolation=cv2.INTER_AREA)
+        now = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.float32)
         before, self._before = self._before, now
         if before is None or np.abs(now - before).mean() < _DIFFERENT:
             return False

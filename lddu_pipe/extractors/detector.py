@@ -1,8 +1,8 @@
 """Faces found in squares of a picture by the detector inside MediaPipe's FaceLandmarker.
 
-The detector (BlazeFace, Bazarevsky et al. 2019, arXiv 1907.05047) sees a square of 128 x 128 pixels
-and finds faces from 0.15 of its side on. What it proposes elsewhere is often no face; what of it is
-one shows when it is looked at from several distances and in a mirror: see `likeness`.
+The detector (BlazeFace, Bazarevsky et al. 2019, arXiv 1907.05047) sees a square of 128 x 128
+pixels and finds faces from 0.15 of its side on. Much of what it proposes is no face; what is one
+shows when it is looked at from two distances and in a mirror: see `likeness`.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class Detection(NamedTuple):
         """Where its landmarks are to be read."""
         across = self.eyes[1] - self.eyes[0]
         side = _SCALE * float(max(self.box[2:] - self.box[:2]))
-        return Region(*self.middle.tolist(), side, atan2(across[1], across[0]))
+        x, y = self.middle.tolist()
+        return Region(x, y, side, atan2(across[1], across[0]))
 
 
 class FaceDetector:
@@ -117,10 +118,8 @@ class FaceDetector:
             square = np.ascontiguousarray(square[:, ::-1])
         corner, scale = middle - side / 2, side / SIDE
         found = []
-        for score, box, eyes in self.see(square, least):
-            if mirrored:
-                box = np.array([SIDE - box[2], box[1], SIDE - box[0], box[3]])
-                eyes = np.stack([SIDE - eyes[::-1, 0], eyes[::-1, 1]], axis=1)
+        for seen in self.see(square, least):
+            score, box, eyes = _mirrored(seen) if mirrored else seen
             found.append(Detection(score, box * scale + np.tile(corner, 2), eyes * scale + corner))
         return found
 
@@ -131,7 +130,8 @@ class FaceDetector:
         Proposals that are none came to 0.64 at most over ten pictures without faces; people in
         profile to 0.61 to 0.83, others to 0.67 to 0.95.
         """
-        best, scores = proposal, []
+        best = proposal
+        scores: list[float] = []
         for times in (_NEAR, _FAR):
             for mirrored in (False, True):
                 side = times * proposal.height
@@ -148,7 +148,7 @@ class FaceDetector:
 def cut_square(
     image: NDArray[np.uint8], middle: NDArray[np.float64], side: float
 ) -> NDArray[np.uint8]:
-    """A square of a picture as the detector wants it, (128, 128, 3) uint8; black beyond its edge."""
+    """A square of a picture as the detector wants it, (128, 128, 3) uint8; black beyond it."""
     left, top = middle - side / 2
     # What is to be shrunk is cut out first and averaged: sampling alone would make noise of it.
     times = max(1, int(side / SIDE))
@@ -166,6 +166,13 @@ def cut_square(
     if times > 1:
         square = cv2.resize(square, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     return np.asarray(square, np.uint8)
+
+
+def _mirrored(seen: Detection) -> Detection:
+    """What was seen of a square in a mirror, in the square as it is."""
+    left, top, right, bottom = seen.box
+    eyes = np.stack([SIDE - seen.eyes[::-1, 0], seen.eyes[::-1, 1]], axis=1)
+    return Detection(seen.score, np.array([SIDE - right, top, SIDE - left, bottom]), eyes)
 
 
 def merge(detections: Iterable[Detection]) -> list[Detection]:

@@ -243,9 +243,7 @@ class _Follower:
             (first.shape[0], first.shape[1]),
             pictures.turns,
             pictures.cut,
-            frozenset(
-                track.number for track in kept if track.still and track.number is not None
-            ),
+            frozenset(track.number for track in kept if track.still and track.number is not None),
         )
 
     def _look(

@@ -35,8 +35,9 @@ class HeadGeometry:
                         vertices += struct.unpack(f"<{len(part) // 4}f", part)
             elif number == _BASIS and isinstance(value, bytes):
                 item = dict(_fields(value))
-                (weight,) = struct.unpack("<f", bytes(item[_WEIGHT]))  # type: ignore[arg-type]
-                basis.append((int(item[_LANDMARK]), weight))  # type: ignore[call-overload]
+                landmark, weight = item[_LANDMARK], item[_WEIGHT]
+                if isinstance(landmark, int) and isinstance(weight, bytes):
+                    basis.append((landmark, *struct.unpack("<f", weight)))
         chosen = [landmark for landmark, _ in basis]
         mesh = np.array(vertices).reshape(-1, _NUMBERS_OF_A_VERTEX)[:, :3]
         self._chosen = np.array(chosen)
@@ -62,7 +63,7 @@ class HeadGeometry:
         def placed(scale: float) -> NDArray[np.float64]:
             distance = (depth - middle + 1) / scale
             points = np.concatenate([flat * distance[:, None], -distance[:, None]], axis=1)
-            return points[self._chosen]
+            return np.asarray(points[self._chosen], np.float64)
 
         first = self._fit(np.concatenate([flat, -depth[:, None]], axis=1)[self._chosen])[0]
         second = self._fit(placed(first))[0]

@@ -28,8 +28,8 @@ _SCALE, _DROP = 1.35, 0.028
 # fmt: off
 # The landmarks that the network of blendshapes reads, as MediaPipe lists them.
 _OF_BLENDSHAPES = (
-    0, 1, 4, 5, 6, 7, 8, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65, 66,
-    67, 70, 78, 80, 81, 82, 84, 87, 88, 91, 93, 95, 103, 105, 107, 109, 127, 132, 133, 136, 144,
+    0, 1, 4, 5, 6, 7, 8, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65,
+    66, 67, 70, 78, 80, 81, 82, 84, 87, 88, 91, 93, 95, 103, 105, 107, 109, 127, 132, 133, 136, 144,
     145, 146, 148, 149, 150, 152, 153, 154, 155, 157, 158, 159, 160, 161, 162, 163, 168, 172, 173,
     176, 178, 181, 185, 191, 195, 197, 234, 246, 249, 251, 263, 267, 269, 270, 276, 282, 283, 284,
     285, 288, 291, 293, 295, 296, 297, 300, 308, 310, 311, 312, 314, 317, 318, 321, 323, 324, 332,
@@ -115,15 +115,14 @@ class LandmarkReader:
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        said = self._landmarks(shown.astype(np.float32) / 255)
-        points, logit = (said[name].reshape(-1).astype(np.float64) for name in _OUTPUTS)
+        said = self._landmarks(np.multiply(shown, 1 / 255, dtype=np.float32))
+        points, logit = (said[name].astype(np.float64) for name in _OUTPUTS)
         points = points.reshape(-1, 3)
         # A point of the network lies between pixels where one of OpenCV's lies on a pixel.
         flat = (points[:, :2] - 0.5) @ matrix[:, :2].T + matrix[:, 2] + 0.5
         depth = points[:, 2:] * (region.side / _SIDE)
-        return Landmarks(
-            np.concatenate([flat, depth], axis=1), float(1 / (1 + np.exp(-logit[0])))
-        )
+        presence = float(1 / (1 + np.exp(-logit.item())))
+        return Landmarks(np.concatenate([flat, depth], axis=1), presence)
 
     def describe(self, landmarks: Landmarks, size: tuple[int, int]) -> Face:
         """What a face shows.

@@ -1,8 +1,8 @@
 """Which squares of a picture are searched for faces, and when.
 
-Small faces need small squares, and a picture holds hundreds of these. After a cut all are searched;
-later the large ones each time, and of the small ones those in which something has changed, a number
-at a time, the longest unsearched first.
+Small faces need small squares, and a picture holds hundreds of these. After a cut all are
+searched; later those in which something has changed: the large ones each time, of the small ones
+some at a time, the longest unsearched first.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ SMALLEST = 0.15
 """Height of the smallest face that is found in a square, of its side."""
 STEP = 0.6
 """From one square to the next, of their side: a face that one cuts lies whole in another."""
-FEW = 24
+FEW = 6
 """Squares of a level that are searched each time; of levels that have more, only some."""
-AT_ONCE = 32
-"""Small squares, at most, that are searched at a time."""
+ROUNDS = 6
+"""Times after which all squares of such levels have been searched again, whatever moves."""
 
 _LEAST_FACE = 24.0
 # Pixels of height from which on faces are looked for in pictures as they were recorded.
 _LARGE, _LEAST_FACE_IN_LARGE = 1280, 16.0
 # Pictures with so long a side may have been scaled down, so that faces are smaller in them.
 _CELL = 16  # pixels of the side of a cell, whose mean shade tells whether anything has changed
+_SPARSE = 2
 _CHANGED = 6.0  # levels, of 255, by which it then differs
 
 
@@ -64,14 +65,12 @@ class Pyramid:
         self.picture = size
         self.levels = _levels(size)
         self._squares = [
-            [
-                Square(index, x, y)
-                for y in _places(level.size[0])
-                for x in _places(level.size[1])
-            ]
+            [Square(index, x, y) for y in _places(level.size[0]) for x in _places(level.size[1])]
             for index, level in enumerate(self.levels)
         ]
         self._seen: dict[Square, tuple[int, NDArray[np.float32]]] = {}
+        many = sum(len(squares) for squares in self._squares if len(squares) > FEW)
+        self._at_once = ceil(many / ROUNDS)
         self._times = 0
 
     def due(self, image: NDArray[np.uint8]) -> list[Square]:
@@ -96,7 +95,8 @@ class Pyramid:
                         due.append(square)
                     else:
                         changed.append((before[0], square))
-        due += [square for _, square in sorted(changed)[:AT_ONCE]]
+        due += [square for _, square in sorted(changed)[: self._at_once]]
+        due.sort()
         for square in due:
             self._seen[square] = self._times, self._part(cells, square).copy()
         return due
@@ -131,7 +131,9 @@ def _levels(size: tuple[int, int]) -> list[Level]:
     short, long = sorted(size)
     smallest = least_face(size) / SMALLEST
     halvings = max(0, round(log2(short / smallest) + 0.25)) if short > smallest else 0
-    sides = [short * (smallest / short) ** (index / max(1, halvings)) for index in range(halvings + 1)]
+    sides = [
+        short * (smallest / short) ** (index / max(1, halvings)) for index in range(halvings + 1)
+    ]
     if long > short:
         sides.insert(0, float(long))
     levels = []
@@ -145,10 +147,11 @@ def _levels(size: tuple[int, int]) -> list[Level]:
 def _places(length: int) -> list[int]:
     """Where squares begin along a side of so many pixels."""
     count = 1 + ceil((length - SIDE) / (STEP * SIDE) - 0.01)
-    return np.linspace(0, length - SIDE, count).round().astype(int).tolist()
+    return [round(place) for place in np.linspace(0, length - SIDE, count)]
 
 
 def _cells(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     height, width = (ceil(side / _CELL) for side in image.shape[:2])
-    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    sparse = image[::_SPARSE, ::_SPARSE]  # enough for a mean
+    small = cv2.resize(sparse, (width, height), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.float32)

@@ -37,5 +37,9 @@ def crop_readable(image: NDArray[np.uint8], face: Face | None) -> NDArray[np.uin
     last, below = min(width, int(right + margin) + 1), min(height, int(bottom + margin) + 1)
     if last - first < 2 or below - above < 2:
         return None
-    near = Face((left - first, top - above, right - first, bottom - above), face.blendshapes, face.head_pose)
+    near = Face(
+        (left - first, top - above, right - first, bottom - above),
+        face.blendshapes,
+        face.head_pose,
+    )
     return crop_face(image[above:below, first:last], near, FACE_SIZE)

@@ -119,9 +119,7 @@ class Sight:
         """Whether the detector sees no face where landmarks have followed one to."""
         middle = sighting.middle
         seen = self._detector.look(image, middle, _AROUND * sighting.height, _DOUBTED)
-        return not any(
-            np.linalg.norm(item.middle - middle) < sighting.height / 2 for item in seen
-        )
+        return not any(np.linalg.norm(item.middle - middle) < sighting.height / 2 for item in seen)
 
     def _sighting(self, image: NDArray[np.uint8], landmarks: Landmarks) -> Sighting:
         face = self._reader.describe(landmarks, image.shape[:2])
@@ -152,9 +150,7 @@ def _open_edges(square: Square, level: Level) -> NDArray[np.float64]:
 def _goes_on(found: Region, expected: Region) -> bool:
     """Whether a face is where and as large as it was."""
     apart = np.hypot(found.x - expected.x, found.y - expected.y)
-    return bool(
-        abs(log(found.side / expected.side)) < _GROWN and apart < _ASTRAY * expected.side
-    )
+    return bool(abs(log(found.side / expected.side)) < _GROWN and apart < _ASTRAY * expected.side)
 
 
 def _look(image: NDArray[np.uint8], region: Region) -> NDArray[np.float32]:
@@ -165,7 +161,8 @@ def _look(image: NDArray[np.uint8], region: Region) -> NDArray[np.float32]:
     part = image[top : max(top + 1, bottom), left : max(left + 1, right)]
     if not part.size:
         return np.zeros(_LOOK * _LOOK, np.float32)
-    small = cv2.resize(part, (_LOOK, _LOOK), interpolation=cv2.INTER_AREA)
+    sparse = max(1, int(half / _LOOK))  # enough for a mean
+    small = cv2.resize(part[::sparse, ::sparse], (_LOOK, _LOOK), interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32).reshape(-1)
     grey -= grey.mean()
     return grey / max(float(np.linalg.norm(grey)), 1e-6)

@@ -45,7 +45,7 @@ class Sighting(NamedTuple):
     region: Region
     """Where to look for it in the next frame."""
     look: NDArray[np.float32]
-    """Its picture, small and grey, as a unit vector; the product of two says how alike they are."""
+    """Its small grey picture as a unit vector; the product of two says how alike they are."""
     sure: float
     """How sure it is that there is a face, 0..1."""
     face: Face | None = None
@@ -122,7 +122,7 @@ class Track:
         moved = (sighting.middle - self.last.middle) / max(time - self.seen, 1e-3)
         self.velocity = _FRESH * moved + (1 - _FRESH) * self.velocity
         mixed = _FRESH * sighting.look + (1 - _FRESH) * self.look
-        self.look = mixed / max(float(np.linalg.norm(mixed)), 1e-6)
+        self.look = np.asarray(mixed / max(float(np.linalg.norm(mixed)), 1e-6), np.float32)
         self.changed = self.changed or float(sighting.look @ self._first) < _UNMOVED
         self.last, self.seen = sighting, time
 
@@ -167,7 +167,7 @@ class Tracker:
         return given
 
     def begin(self, sighting: Sighting, time: float) -> Track | None:
-        """Begin a track; None where there are as many as there may be, none of them much smaller."""
+        """Begin a track; None where there may be no more, and none is much smaller."""
         if len(self.tracks) >= self._people:
             least = min(self.tracks, key=lambda track: (track.last.height, -track.began))
             if sighting.height**2 <= SWITCH_RATIO * least.last.height**2:
@@ -214,6 +214,4 @@ def distinct(sightings: Sequence[Sighting]) -> list[Sighting]:
 def same_place(one: Sighting, other: Sighting) -> bool:
     """Whether two sightings of a frame are of one face."""
     apart = float(np.linalg.norm(one.middle - other.middle))
-    return (
-        overlap(one.box, other.box) > _TWICE or apart < _INSIDE * max(one.height, other.height)
-    )
+    return overlap(one.box, other.box) > _TWICE or apart < _INSIDE * max(one.height, other.height)

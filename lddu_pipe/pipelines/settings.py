@@ -70,7 +70,7 @@ class PipelineSettings:
         ),
     )
     max_side: int = field(
-        default=960,
+        default=1280,
         metadata=_about("Pixels of the longer side; larger pictures are scaled down.", 64, 8192),
     )
     aligned: bool = field(
