@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lddu_pipe.annotation import Annotation, Face, ModelInfo, Person, Provenance, SourceInfo
 from lddu_pipe.evidence import Absent, ModalitySequence
 from lddu_pipe.predictions import Prediction
-from lddu_pipe.types import Cue, Modality, TimeSpan, Utterance
+from lddu_pipe.types import Cue, Modality, TimeSpan, Turn, Utterance
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,9 @@ class WordsHeard:
     """Seconds of the media up to which everything that was said has been told."""
     language: str | None = None
     """Of the words, ISO 639-1, where known."""
+    turns: tuple[Turn, ...] = ()
+    """Who speaks when, in order of start, in the stretch that this tells of; a turn that goes on
+    is told in parts. Empty where voices are not told apart."""
 
 
 @dataclass(frozen=True)
