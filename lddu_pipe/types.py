@@ -155,6 +155,15 @@ class Media:
         return TimeSpan(0.0, self.duration)
 
 
+@dataclass(frozen=True, order=True)
+class Turn:
+    """A stretch of time in which one voice speaks, with no long pause."""
+
+    span: TimeSpan
+    voice: int
+    """Of the recording's voices, from 0 in order of appearance."""
+
+
 @dataclass(frozen=True)
 class Word:
     """A word with its place in time."""
@@ -164,6 +173,8 @@ class Word:
     probability: float | None = None
     """How sure the recogniser is of the word, 0..1; None for a transcript made by people."""
     speaker: str | None = None
+    voice: int | None = None
+    """Whose it is, as `Turn` numbers voices, where they were told apart."""
 
     def __post_init__(self) -> None:
         if not self.text.strip():
@@ -181,6 +192,8 @@ class Cue:
     words: tuple[Word, ...]
     """Words in time order; where the source has no word times they share the span by length."""
     speaker: str | None = None
+    voice: int | None = None
+    """As of a word; None where its words are of several voices."""
 
 
 @dataclass(frozen=True)
@@ -224,4 +237,4 @@ class Utterance:
     person: str | None = None
     """The id of who is seen or heard, one of the annotation's people, where known."""
     voice: int | None = None
-    """Which of the voices that are told apart is heard, from 0, where known."""
+    """Which of the voices that were told apart, from 0 in order of appearance, where known."""

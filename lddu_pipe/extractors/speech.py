@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, groupby, pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from faster_whisper import WhisperModel
@@ -21,10 +22,14 @@ from numpy.typing import NDArray
 from lddu_pipe.events import WordsHeard
 from lddu_pipe.extractors.credibility import MAX_COMPRESSION, Credibility
 from lddu_pipe.extractors.prosody import HOP_LENGTH, loudness_db
+from lddu_pipe.extractors.turns import cut_at_turns, part_of, with_voices
 from lddu_pipe.extractors.whisper import LANGUAGE, SAMPLE_RATE, decode
 from lddu_pipe.media import WaveformLike
 from lddu_pipe.transcripts.cues import merge_pieces
-from lddu_pipe.types import Cue, TimeSpan, Transcript, Word
+from lddu_pipe.types import Cue, TimeSpan, Transcript, Turn, Word
+
+if TYPE_CHECKING:
+    from lddu_pipe.extractors.voices import VoiceTeller
 
 MIN_SAMPLES = SAMPLE_RATE // 10  # less is shorter than any word, and the voice detector needs it
 
@@ -73,12 +78,15 @@ class SpeechRecogniser:
             unrecognised=tuple(cue for news in heard for cue in news.unrecognised),
         )
 
-    def listen(self, waveform: WaveformLike) -> Iterator[WordsHeard]:
+    def listen(
+        self, waveform: WaveformLike, voices: VoiceTeller | None = None
+    ) -> Iterator[WordsHeard]:
         """Recognise what is said in English, and tell of it as it is recognised.
 
         Args:
             waveform: (samples,) float32 mono at 16 kHz, read as far as it is listened to: in
                 blocks of at most `MAX_BLOCK` seconds that end where it is quiet.
+            voices: tells the voices of this recording apart; without it they are not.
         """
         longest, search = MAX_BLOCK, SEARCH
         if self._model.model.is_multilingual:
@@ -88,10 +96,12 @@ class SpeechRecogniser:
         while len(samples := waveform[start : start + length + 1]) >= MIN_SAMPLES:
             if len(samples) > length:
                 samples = samples[: _quietest_end(samples[:length], search)]
-            yield from self._hear(samples, start / SAMPLE_RATE)
+            yield from self._hear(samples, start / SAMPLE_RATE, voices)
             start += len(samples)
 
-    def _hear(self, samples: NDArray[np.float32], offset: float) -> Iterator[WordsHeard]:
+    def _hear(
+        self, samples: NDArray[np.float32], offset: float, voices: VoiceTeller | None
+    ) -> Iterator[WordsHeard]:
         """Tell what is said in a block that begins at second `offset`.
 
         What lies before words that are believed is settled with them.
@@ -100,6 +110,8 @@ class SpeechRecogniser:
         if not block.chunks:
             yield WordsHeard(until=block.span.end)
             return
+        if voices is not None:
+            block.turns = voices.turns(samples, block.chunks, offset)
         # What faster-whisper's own filter does: the decoder gets the speech without the rest.
         speech = np.concatenate([samples[part["start"] : part["end"]] for part in block.chunks])
         before = None
@@ -151,6 +163,8 @@ class _Block:
         """Where somebody speaks, "start" and "end" in samples."""
         self.doubted: list[TimeSpan] = []
         """Of words that are not believed, in order."""
+        self.turns: tuple[Turn, ...] = ()
+        """Who speaks when, where voices are told apart."""
         self._settled = offset
 
     def settle(self, cue: Cue | None) -> WordsHeard:
@@ -171,13 +185,18 @@ class _Block:
         for before, after in pairwise(cue.words if cue else ()):
             if after.span.start - before.span.end > BRIEF_VOICE:
                 brief += self._voices(TimeSpan(before.span.end, after.span.start), BRIEF_VOICE)
-        self._settled = max(rest.end, cue.span.end) if cue else rest.end
+        begin, self._settled = rest.start, max(rest.end, cue.span.end) if cue else rest.end
         return WordsHeard(
-            () if cue is None else (cue,),
-            tuple(Cue("", span, ()) for span in unrecognised),
+            () if cue is None else (with_voices(cue, self.turns),),
+            tuple(
+                Cue("", part, (), voice=voice)
+                for span in unrecognised
+                for part, voice in cut_at_turns(span, self.turns, MIN_VOICE / 2)
+            ),
             tuple(brief),
             until=self._settled,
             language=LANGUAGE,
+            turns=part_of(self.turns, TimeSpan(begin, self._settled)),
         )
 
     def _voices(self, span: TimeSpan, shortest: float) -> list[TimeSpan]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,12 @@ from lddu_pipe.types import Modality
 
 if TYPE_CHECKING:
     from lddu_pipe.extractors.speech import SpeechRecogniser
+    from lddu_pipe.extractors.voices import Voices
+
+logger = logging.getLogger(__name__)
+
+VOICES_NOT_TOLD_APART = "voices are not told apart: what compares them is not here"
+"""What a result says that was made without these networks."""
 
 
 class Extractors(FeatureSet):
@@ -77,6 +84,25 @@ class Extractors(FeatureSet):
         else:
             self._note("recogniser", self._recogniser_weights)
         return self._speech
+
+    def voices(self) -> Voices | None:
+        """What tells voices apart, and a note of its weights; None where they are missing."""
+        if self._voices is not None:
+            from lddu_pipe.extractors.voices import CHANGE_ASSET, VOICE_ASSET
+
+            for name in (VOICE_ASSET, CHANGE_ASSET):
+                self._note(name, ASSETS[name].files)
+        return self._voices
+
+    @cached_property
+    def _voices(self) -> Voices | None:
+        from lddu_pipe.extractors.voices import Voices
+
+        try:
+            return Voices.load()
+        except MissingAssetError as error:
+            logger.warning("%s (%s)", VOICES_NOT_TOLD_APART, error)
+            return None
 
     def known(self, folder: Path) -> Mapping[str, NDArray[np.float32]]:
         """Vectors of the people of whom there are pictures in a folder, by name.

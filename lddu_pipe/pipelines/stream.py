@@ -10,7 +10,7 @@ from itertools import islice
 from lddu_pipe.events import Event, FacesSeen, UnitClosed, UnitJudged, WordsHeard
 from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.extractors.features import NOBODY_KNOWN_AGAIN
-from lddu_pipe.pipelines.components import Extractors
+from lddu_pipe.pipelines.components import VOICES_NOT_TOLD_APART, Extractors
 from lddu_pipe.pipelines.concurrency import interleave
 from lddu_pipe.pipelines.people import Everybody, LargestFace, People, Picture
 from lddu_pipe.pipelines.people.identity import PersonFinder
@@ -70,6 +70,7 @@ class Stream:
         looks = source.frames is not None and "vision" not in missing
         self._heard_until = 0.0 if listens else math.inf
         self._seen_until = 0.0 if looks else math.inf
+        self._listens = listens and not source.voices
         self._producers: list[Callable[[], Generator[WordsHeard | FacesSeen]]] = [
             *([self._listen] if listens else []),
             *([self._look] if looks else []),
@@ -102,9 +103,11 @@ class Stream:
     @property
     def notes(self) -> list[str]:
         """What could not be done to tell people apart, a sentence each."""
-        if not isinstance(self.people, Everybody) or not self.people.faces:
+        if not isinstance(self.people, Everybody):
             return []
-        return [] if self._extractors.identity() else [NOBODY_KNOWN_AGAIN]
+        faces = bool(self.people.faces) and self._extractors.identity() is None
+        voices = self._listens and self._extractors.voices() is None
+        return [NOBODY_KNOWN_AGAIN] * faces + [VOICES_NOT_TOLD_APART] * voices
 
     def _meet(self) -> People:
         if self._source.still:
@@ -179,7 +182,9 @@ class Stream:
                 {name: speech.listen(sound) for name, sound in voices.items()}
             )
         else:
-            yield from speech.listen(self._source.waveform)
+            told_apart = None if self._alone else self._extractors.voices()
+            teller = told_apart.teller() if told_apart else None
+            yield from speech.listen(self._source.waveform, teller)
         yield WordsHeard(until=math.inf)
 
     def _look(self) -> Generator[FacesSeen]:

@@ -1,4 +1,4 @@
-"""Cut words at sentences, pauses and changes of speaker.
+"""Cut words at sentences, pauses and changes of speaker or voice.
 
 A place to cut is the index of the word that comes after it.
 """
@@ -54,16 +54,24 @@ def cut_recognised(
 
 def utterance_of(words: Sequence[Word]) -> Utterance:
     """An utterance of some words, at least one, without a number yet."""
-    return Utterance("", words_span(words), join_words(words), tuple(words), words[0].speaker)
+    voices = [word.voice for word in words if word.voice is not None]
+    return Utterance(
+        *("", words_span(words), join_words(words), tuple(words), words[0].speaker),
+        voice=voices[0] if voices else None,
+    )
 
 
 def cut_turns(words: Sequence[Word]) -> list[list[Word]]:
-    """Cut where the speaker changes or time jumps back, as it does in overlapping cues."""
-    starts = {
-        index
-        for index, (before, after) in enumerate(pairwise(words), start=1)
-        if before.speaker != after.speaker or after.span.start < before.span.start
-    }
+    """Cut where who speaks changes or time jumps back, as it does in overlapping cues."""
+    starts = set()
+    voice = words[0].voice if words else None
+    for index, (before, after) in enumerate(pairwise(words), start=1):
+        jumps = after.span.start < before.span.start
+        # A word whose voice is not known is of whoever speaks.
+        changes = None not in {voice, after.voice} and voice != after.voice
+        if before.speaker != after.speaker or jumps or changes:
+            starts.add(index)
+        voice = voice if after.voice is None else after.voice
     return cut_at(words, starts)
 
 
@@ -130,6 +138,7 @@ def belong_together(
     return (
         (_is_short(before) or _is_short(piece))
         and before[-1].speaker == piece[0].speaker
+        and len({word.voice for word in (*before, *piece)} - {None}) <= 1
         and before[-1].span.start <= second.start
         and second.start - first.end <= pause
         and hull([first, second]).duration <= max_duration

@@ -98,7 +98,9 @@ class Segmenter:
             for item in self._spoken
             if item.words
             or not any(
-                item.speaker == other.speaker and item.span.overlap(other.span) > 0
+                item.speaker == other.speaker
+                and item.voice in (None, other.voice)
+                and item.span.overlap(other.span) > 0
                 for other in spoken
             )
         ]
@@ -267,7 +269,7 @@ def voices_without_words(
 ) -> list[Utterance]:
     """Utterances of voices whose words were not recognised, in windows where they are long."""
     return [
-        Utterance("", span, speaker=cue.speaker, kind="sound")
+        Utterance("", span, speaker=cue.speaker, kind="sound", voice=cue.voice)
         for cue in cues
         for span in windows(cue.span, window, max_duration)
     ]

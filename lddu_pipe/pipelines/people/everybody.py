@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lddu_pipe.alignment import concatenate
 from lddu_pipe.annotation import Face, Person
-from lddu_pipe.events import FacesSeen, Turn, WordsHeard
+from lddu_pipe.events import FacesSeen, WordsHeard
 from lddu_pipe.evidence import Absent, Evidence, ModalitySequence, Present, Reason
 from lddu_pipe.extractors.prosody import SAMPLE_RATE
 from lddu_pipe.media import WaveformLike
@@ -31,6 +32,13 @@ SPOKEN = ("speech", "sound", "text")
 HORIZON = 20.0
 """Seconds after an utterance that are heard and seen before it is decided whose it is. Nothing
 later counts, so that it does not matter whether hearing or seeing is quicker."""
+
+
+class _Voiced(NamedTuple):
+    """A stretch in which somebody is heard, and which voice it is, where known."""
+
+    span: TimeSpan
+    voice: int | None
 
 
 @dataclass
@@ -109,10 +117,11 @@ class Everybody:
 
     def hear(self, heard: WordsHeard) -> None:
         """Take in what is heard next."""
-        cues = [cue for cue in (*heard.cues, *heard.unrecognised) if cue.span.duration]
-        turns = [Turn(cue.span, self._voice(cue.speaker)) for cue in cues]
-        if not any(cue.speaker for cue in cues):
-            turns = list(heard.turns) or turns
+        turns = heard.turns or [
+            _Voiced(cue.span, self._voice(cue.speaker))
+            for cue in (*heard.cues, *heard.unrecognised)
+            if cue.span.duration
+        ]
         self._speakers.hear(turns, np.zeros(0, np.float32))
 
     def see(self, seen: FacesSeen) -> None:
