@@ -3,8 +3,8 @@
 Usage: python benchmarks/identity.py FOLDER --write docs/people.md
 
 FOLDER holds pictures of some dozens of people, as --known reads them; docs/people.md names the one
-that the figures there are of. The threshold `ALIKE` is chosen on the first half of the people, and
-what is printed is of the second.
+that the figures there are of. `ALIKE` and `NAMED` are chosen on the first half of the people; the
+second half says how good they are.
 """
 
 from __future__ import annotations
@@ -16,21 +16,23 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from lddu_pipe.pipelines.known import pictures_of
+from lddu_pipe.pipelines.people.known import pictures_of
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
 from lddu_pipe.assets import resolve
 from lddu_pipe.extractors.faces import FaceLandmarker
 from lddu_pipe.extractors.features import SFACE
-from lddu_pipe.extractors.identity import FaceIdentity
+from lddu_pipe.extractors.identity import FaceIdentity, unit
 from lddu_pipe.pipelines.people.identity import ALIKE, PersonFinder
+from lddu_pipe.pipelines.people.known import pictures_of
 from lddu_pipe.types import TimeSpan
 from report import table, write_section
 
 HEIGHTS = (24, 32, 48, 64, 96)  # pixels of a face
 CLIPS, SHOTS = 100, 16
 THRESHOLDS = (0.30, 0.35, 0.38, 0.40, 0.42, 0.45, 0.50, 0.55)
+PORTRAITS = 2  # of each person's pictures, that are only used as what --known is given
 UNSEEN = 0.2  # of seconds in which no vector is to be had of a face
 
 Vectors = Mapping[str, Sequence[NDArray[np.float32]]]
@@ -95,28 +97,51 @@ def shots(names: Sequence[str], rng: np.random.Generator) -> Iterator[tuple[floa
         yield rng.uniform(1, 6), list(rng.choice(cast, count, replace=False))
 
 
-def known_again(vectors: Vectors, names: Sequence[str], alike: float, seed: int) -> list[float]:
+def watch(
+    finder: PersonFinder, vectors: Vectors, names: Sequence[str], rng: np.random.Generator
+) -> list[str]:
+    """Show a clip to a finder; returns whose face each track is."""
+    owners: list[str] = []
+    now = 0.0
+    for seconds, seen in shots(names, rng):
+        looks = [vectors[name][rng.integers(len(vectors[name]))] for name in seen]
+        for start in np.arange(now, now + seconds):
+            span = TimeSpan(start, min(start + 1, now + seconds))
+            for place, look in enumerate(looks):
+                finder.see(len(owners) + place, span, look if rng.random() > UNSEEN else None)
+            finder.settle(span.end)
+        owners += seen
+        now += seconds
+    finder.settle()
+    return owners
+
+
+def known_again(vectors: Vectors, names: Sequence[str], alike: float, seed: int) -> str:
     """Precision and recall of pairs of tracks that are said to be one person's."""
     hits = said = meant = 0
     for clip in range(CLIPS):
-        rng = np.random.default_rng([seed, clip])
-        finder, owners, now = PersonFinder(alike=alike), [], 0.0
-        for seconds, seen in shots(names, rng):
-            looks = [vectors[name][rng.integers(len(vectors[name]))] for name in seen]
-            for start in np.arange(now, now + seconds):
-                span = TimeSpan(start, min(start + 1, now + seconds))
-                for place, look in enumerate(looks):
-                    finder.see(len(owners) + place, span, look if rng.random() > UNSEEN else None)
-                finder.settle(span.end)
-            owners += seen
-            now += seconds
-        finder.settle()
+        finder = PersonFinder(alike=alike)
+        owners = watch(finder, vectors, names, np.random.default_rng([seed, clip]))
         found = np.array([finder.person(track) for track in range(len(owners))])
         upper = np.triu_indices(len(owners), 1)
         same = (np.array(owners)[:, None] == np.array(owners))[upper]
         linked = (found[:, None] == found)[upper]
         hits, said, meant = hits + (same & linked).sum(), said + linked.sum(), meant + same.sum()
-    return [hits / said, hits / meant]
+    return f"precision {hits / said:.2%}, recall {hits / meant:.2%}"
+
+
+def named(vectors: Vectors, portraits: Vectors, names: Sequence[str], seed: int) -> str:
+    """How many tracks get the right name, where every second person is known."""
+    right = wrong = known = tracks = 0
+    pictures = {name: unit(np.sum(portraits[name], axis=0)) for name in names[::2]}
+    for clip in range(CLIPS):
+        finder = PersonFinder(pictures)
+        owners = watch(finder, vectors, names, np.random.default_rng([seed, clip]))
+        told = [finder.names[finder.person(track) or 0] for track in range(len(owners))]
+        tracks, known = tracks + len(owners), known + sum(owner in pictures for owner in owners)
+        for owner, name in zip(owners, told, strict=True):
+            right, wrong = right + (name == owner), wrong + (name not in (None, owner))
+    return f"right names {right} of {known}, wrong names {wrong} of {tracks}"
 
 
 def main() -> None:
@@ -128,25 +153,37 @@ def main() -> None:
     pictures: dict[str, list[NDArray[np.uint8]]] = {}
     for name, path in pictures_of(arguments.folder):
         pictures.setdefault(name, []).append(read(path))
-    rows, mixed = [], {name: [] for name in pictures}
+    rows: list[list[str]] = []
+    mixed: dict[str, list[NDArray[np.float32]]] = {name: [] for name in pictures}
     with FaceLandmarker(resolve("face-landmarker"), video=False) as landmarker:
         camera = Camera(landmarker, FaceIdentity(resolve(SFACE)))
         for height in HEIGHTS:
             found: dict[str, list[NDArray[np.float32]]] = {}
             for name, taken in pictures.items():
-                looks = [camera.look(each, height, int(rng.integers(35, 90))) for each in taken]
+                looks = [
+                    camera.look(each, height, int(rng.integers(35, 90)))
+                    for each in taken[PORTRAITS:]
+                ]
                 found[name] = [look for look in looks if look is not None]
                 mixed[name] += found[name]
             error, alike = equal_error_rate(found)
             rows.append([f"{height} px", f"{error:.2%}", f"{alike:.1%}"])
+        portraits = {
+            name: [
+                look
+                for each in taken[:PORTRAITS]
+                if (look := camera.look(each, HEIGHTS[-1], 90)) is not None
+            ]
+            for name, taken in pictures.items()
+        }
     names = list(pictures)
     half = names[: len(names) // 2], names[len(names) // 2 :]
-    chosen = {alike: known_again(mixed, half[0], alike, 0) for alike in THRESHOLDS}
-    precision, recall = known_again(mixed, half[1], ALIKE, 1)
     printed = table(["height of a face", "equal error rate", "found alike"], rows)
-    told = [f"{alike:.2f}: {one:.4f}, {other:.4f}" for alike, (one, other) in chosen.items()]
-    print("precision and recall by threshold, first half:", *told, sep="\n")
-    print(f"second half: {precision:.4f}, {recall:.4f}")
+    for alike in THRESHOLDS:
+        print(f"first half, {alike:.2f}: {known_again(mixed, half[0], alike, 0)}")
+    print(f"first half: {named(mixed, portraits, half[0], 0)}")
+    print(f"second half: {known_again(mixed, half[1], ALIKE, 1)}")
+    print(f"second half: {named(mixed, portraits, half[1], 1)}")
     print(f"{camera.seconds / camera.looked * 1000:.1f} ms a face", printed, sep="\n")
     if arguments.write:
         write_section(arguments.write, "identity", printed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
@@ -16,31 +16,37 @@ PATIENCE = 10.0
 """Seconds from the first sight of a track to the decision whose face it is."""
 ALIKE = 0.40
 """Product of two mean vectors of length 1 from which on they are taken for one person's."""
+NAMED = 0.50
+"""The same, to give somebody a name because of pictures alone: a wrong one is worse than none."""
 TOGETHER = 0.5
 """Seconds in view at once that show two people; a track may outlast a cut by some frames."""
 
 
-@dataclass
+@dataclass(eq=False)
+class _Person:
+    """Somebody who was seen, or of whom there are pictures."""
+
+    name: str | None
+    total: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
+    """Sum of the vectors of pictures and tracks."""
+    number: int | None = None
+    """None as long as somebody who is known was not seen."""
+
+
+@dataclass(eq=False)
 class _Track:
-    """A face that is followed, before and after it is known whose it is."""
+    """A face that is followed, or was in view beside one that is not settled."""
 
     span: TimeSpan
     """From its first frame to its last so far."""
     total: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
     """Sum of the vectors of its parts."""
+    person: _Person | None = None
+    """Whose it is, once it is settled."""
 
-
-@dataclass
-class _Person:
-    """Somebody who was seen, or of whom there are pictures."""
-
-    name: str | None
-    total: NDArray[np.float64]
-    """Sum of the vectors of pictures and tracks."""
-    number: int | None = None
-    """None as long as somebody who is known was not seen."""
-    tracks: list[int] = field(default_factory=list)
-    """Those that may still be in view beside one that is not settled."""
+    def together(self, other: _Track) -> bool:
+        """Whether both are in view at once."""
+        return other is not self and self.span.overlap(other.span) > TOGETHER
 
 
 class PersonFinder:
@@ -52,7 +58,8 @@ class PersonFinder:
     compete. A track of which there is no vector by then is somebody new. The same parts, told in
     the same order, give the same people.
 
-    Of a track that has ended only its person is kept; vectors are in memory alone, as sums.
+    Of a track that has ended the number of its person is kept, and no more. Vectors are in memory
+    alone, as sums.
     """
 
     def __init__(
@@ -69,7 +76,7 @@ class PersonFinder:
             _Person(name, vector.astype(np.float64)) for name, vector in (known or {}).items()
         ]
         self._tracks: dict[int, _Track] = {}
-        self._person_of: dict[int, _Person] = {}
+        self._numbers: dict[int, int] = {}
         self._names: list[str | None] = []
 
     @property
@@ -79,8 +86,7 @@ class PersonFinder:
 
     def person(self, track: int) -> int | None:
         """The number of a track's person, from 0 in order of appearance; None: not settled."""
-        found = self._person_of.get(track)
-        return None if found is None else found.number
+        return self._numbers.get(track)
 
     def see(
         self, track: int, span: TimeSpan, identity: NDArray[np.floating] | None = None
@@ -92,15 +98,16 @@ class PersonFinder:
             span: from the first frame of this part in which the face is in view to the last.
             identity: (features,) vector of length 1 of the face in this part, if there is any.
         """
-        known = self._tracks.setdefault(track, _Track(span))
-        known.span = TimeSpan(known.span.start, max(known.span.end, span.end))
-        person = self._person_of.get(track)
-        if person is not None and track not in person.tracks:  # it was out of view for long
-            person.tracks.append(track)
+        seen = self._tracks.get(track)
+        if seen is None:
+            seen = self._tracks[track] = _Track(span)
+            if track in self._numbers:  # it was out of view for long
+                seen.person = self._numbered(self._numbers[track])
+        seen.span = TimeSpan(seen.span.start, max(seen.span.end, span.end))
         if identity is not None:
-            known.total = known.total + identity
-            if person is not None:
-                person.total = person.total + identity
+            seen.total = seen.total + identity
+            if seen.person is not None:
+                seen.person.total = seen.person.total + identity
 
     def settle(self, until: float = inf) -> None:
         """Settle what may be settled, once all that is in view up to a moment was told.
@@ -108,56 +115,57 @@ class PersonFinder:
         Args:
             until: seconds; infinite at the end of the media.
         """
-        for track in self._waiting():
-            if self._tracks[track].span.start + PATIENCE > until:
+        for number, track in sorted(self._tracks.items()):
+            if track.person is not None:
+                continue
+            if track.span.start + PATIENCE > until:
                 break
-            person = self._match(track)
-            if person is None:
-                person = _Person(None, np.zeros(1))
-                self._people.append(person)
+            track.person = person = self._match(track)
             if person.number is None:
                 person.number = len(self._names)
                 self._names.append(person.name)
-            person.total = person.total + self._tracks[track].total
-            person.tracks.append(track)
-            self._person_of[track] = person
+            person.total = person.total + track.total
+            self._numbers[number] = person.number
         self._forget(until)
 
-    def _waiting(self) -> Iterator[int]:
-        """Tracks that are not settled, in order of appearance."""
-        return iter([track for track in sorted(self._tracks) if track not in self._person_of])
-
-    def _match(self, track: int) -> _Person | None:
-        """Whose face it is, of those who are known so far.
+    def _match(self, track: _Track) -> _Person:
+        """Whose face it is: of those who are known so far, or somebody new.
 
         Others that are in view with it and wait as well may be more like one of them.
         """
-        rivals = [track, *(other for other in self._waiting() if self._together(track, other))]
-        gains = np.array(
-            [[self._gain(one, person) for person in self._people] for one in rivals]
-        ).reshape(len(rivals), len(self._people))
-        rows, columns = linear_sum_assignment(gains, maximize=True)
-        chosen = dict(zip(rows.tolist(), columns.tolist(), strict=True)).get(0)
-        return self._people[chosen] if chosen is not None and gains[0, chosen] > 0 else None
+        beside = [other for other in self._tracks.values() if track.together(other)]
+        rivals = [track, *(other for other in beside if other.person is None)]
+        gains = [[self._gain(one, person) for person in self._people] for one in rivals]
+        for row, column in zip(*linear_sum_assignment(gains, maximize=True), strict=True):
+            if row == 0 and gains[0][column] > 0:
+                return self._people[int(column)]
+        self._people.append(_Person(None))
+        return self._people[-1]
 
-    def _gain(self, track: int, person: _Person) -> float:
+    def _gain(self, track: _Track, person: _Person) -> float:
         """By how much a track is more like a person than it must be; 0 where it is not."""
-        if any(self._together(track, other) for other in person.tracks):
+        if any(each.person is person and each.together(track) for each in self._tracks.values()):
             return 0.0
-        return max(0.0, _product(self._tracks[track].total, person.total) - self._alike)
+        needed = NAMED if person.number is None else self._alike
+        return max(0.0, _product(track.total, person.total) - needed)
 
-    def _together(self, track: int, other: int) -> bool:
-        """Whether two tracks are in view at once."""
-        shared = self._tracks[track].span.overlap(self._tracks[other].span)
-        return track != other and shared > TOGETHER
+    def _numbered(self, number: int) -> _Person:
+        """The person of a number; of whom there was no vector, nothing was kept."""
+        for person in self._people:
+            if person.number == number:
+                return person
+        self._people.append(_Person(self._names[number], number=number))
+        return self._people[-1]
 
     def _forget(self, until: float) -> None:
         """Let go of tracks that ended before all that are not settled have begun."""
-        oldest = min((self._tracks[one].span.start for one in self._waiting()), default=until)
-        for track in [one for one, known in self._tracks.items() if known.span.end < oldest]:
-            del self._tracks[track]
-            self._person_of[track].tracks.remove(track)
-        self._people = [one for one in self._people if one.tracks or one.total.any()]
+        waiting = [track.span.start for track in self._tracks.values() if track.person is None]
+        oldest = min(waiting, default=until)
+        self._tracks = {
+            number: track for number, track in self._tracks.items() if track.span.end >= oldest
+        }
+        in_view = [track.person for track in self._tracks.values()]
+        self._people = [one for one in self._people if one.total.any() or one in in_view]
 
 
 def _product(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

@@ -14,7 +14,7 @@ from lddu_pipe.assets import locate, resolve
 from lddu_pipe.extractors.faces import FaceLandmarker
 from lddu_pipe.extractors.identity import SIZE, FaceIdentity
 from lddu_pipe.media import decode_frames, probe
-from lddu_pipe.pipelines.people.identity import PATIENCE, TOGETHER, PersonFinder
+from lddu_pipe.pipelines.people.identity import ALIKE, NAMED, PATIENCE, TOGETHER, PersonFinder
 from lddu_pipe.types import TimeSpan
 
 ANA, BEN, EVE = 0, 1, 2
@@ -112,6 +112,34 @@ def test_who_is_known_has_a_name_and_a_number_once_seen() -> None:
     finder.settle()
     assert [finder.person(track) for track in range(3)] == [0, 1, 1]
     assert finder.names == (None, "Ben")
+
+
+def test_a_name_takes_more_likeness_than_a_person_who_was_seen() -> None:
+    alike = looks((ALIKE + NAMED) / 2, seed=1)
+    seen = PersonFinder()
+    shot(seen, 0, (0, looks(1.0)))
+    shot(seen, 4, (1, alike))
+    seen.settle()
+    assert seen.person(1) == 0
+    named = PersonFinder({"Ana": looks(1.0)})
+    shot(named, 0, (0, alike))
+    named.settle()
+    assert named.names == (None,)
+
+
+@pytest.mark.parametrize("vector", [of(ANA, 1), None])
+def test_a_track_that_comes_back_after_long_is_still_the_same_person(
+    vector: NDArray[np.float32] | None,
+) -> None:
+    finder = PersonFinder()
+    finder.see(0, TimeSpan(0.0, 1.0), vector)
+    finder.settle(100.0)
+    finder.see(0, TimeSpan(100.0, 104.0), of(ANA, 2))
+    # Somebody like Ana who is in view with her.
+    finder.see(1, TimeSpan(100.0, 104.0), looks(0.6, seed=3))
+    finder.see(2, TimeSpan(104.0, 108.0), of(ANA, 4))
+    finder.settle()
+    assert [finder.person(track) for track in range(3)] == [0, 1, 0]
 
 
 @settings(max_examples=40, deadline=None)
