@@ -127,7 +127,10 @@ def make_sample(
         else:
             steps = {name: limit_steps(sequence, 1) for name, sequence in steps.items()}
         for name, sequence in steps.items():
-            evidence[name] = evidence_of(sequence, Reason.NOTHING_AT_WORDS)
+            pooled, whole = evidence_of(sequence, Reason.NOTHING_AT_WORDS), evidence[name]
+            if isinstance(pooled, Present) and isinstance(whole, Present):
+                pooled = replace(pooled, height=whole.height)
+            evidence[name] = pooled
     return Example(utterance, evidence, aligned=aligned)
 
 
@@ -165,6 +168,7 @@ def cut_sequence(sequence: ModalitySequence, utterance: Utterance) -> ModalitySe
         values=sequence.values[chosen],
         spans=sequence.spans[chosen],
         valid=sequence.valid[chosen],
+        heights=None if sequence.heights is None else sequence.heights[chosen],
     )
 
 
