@@ -66,7 +66,8 @@ def pool_to_spans(sequence: ModalitySequence, spans: NDArray[np.float64]) -> Mod
     """
     weights = pooling_weights(sequence.spans, sequence.valid, spans)
     values = (weights @ sequence.values.astype(np.float64)).astype(np.float32)
-    return replace(sequence, values=values, spans=spans, valid=weights.sum(axis=1) > 0)
+    valid = weights.sum(axis=1) > 0
+    return replace(sequence, values=values, spans=spans, valid=valid, heights=None)
 
 
 def align_to_words(
@@ -99,11 +100,13 @@ def align_to_words(
 
 def concatenate(parts: Sequence[ModalitySequence]) -> ModalitySequence:
     """Make one sequence of parts of it, at least one, in order of time."""
+    heights = [part.heights for part in parts if part.heights is not None]
     return replace(
         parts[0],
         values=np.concatenate([part.values for part in parts]),
         spans=np.concatenate([part.spans for part in parts]),
         valid=np.concatenate([part.valid for part in parts]),
+        heights=np.concatenate(heights) if len(heights) == len(parts) else None,
     )
 
 
@@ -129,7 +132,8 @@ def limit_steps(sequence: ModalitySequence, max_steps: int) -> ModalitySequence:
     firsts = _first_steps(len(sequence), max_steps)
     starts = np.minimum.reduceat(sequence.spans[:, 0], firsts)
     ends = np.maximum.reduceat(sequence.spans[:, 1], firsts)
-    return replace(sequence, values=values, spans=np.stack([starts, ends], axis=1), valid=valid)
+    spans = np.stack([starts, ends], axis=1)
+    return replace(sequence, values=values, spans=spans, valid=valid, heights=None)
 
 
 def pool_neighbours(

@@ -54,9 +54,6 @@ class FollowedFace(NamedTuple):
     boxes: tuple[Box | None, ...] = ()
     """Where it is at each step, also where no expression can be read; None where it was lost;
     empty where nobody tells."""
-    heights: NDArray[np.float32] | None = None
-    """(steps,) float32: pixels of the face in the picture that was looked at, 0 where there is
-    none; None where nobody tells."""
     still: bool = False
     """It has not moved so far: a drawing, a poster, a picture in the picture."""
     identity: NDArray[np.float32] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,9 @@ class ModalitySequence(Steps):
     feature_names: tuple[str, ...]
     fingerprint: str
     """Names the extractor, its settings and the sha256 of its weights."""
+    heights: NDArray[np.float32] | None = None
+    """(time,) pixels of the face that each valid step shows, from chin to forehead; None where
+    unknown, and of what is no face."""
 
     def __post_init__(self) -> None:
         time, features = self.values.shape if self.values.ndim == 2 else (-1, -1)
@@ -59,6 +63,8 @@ class ModalitySequence(Steps):
             raise ValueError(
                 f"{self.modality} has {features} features and {len(self.feature_names)} names"
             )
+        if self.heights is not None and self.heights.shape != (time,):
+            raise ValueError(f"{self.modality} has {time} steps, but {self.heights.shape} heights")
         if not np.isfinite(self.values).all() or not np.isfinite(self.spans).all():
             raise ValueError(f"{self.modality} holds NaN or infinity")
         if (self.spans[:, 1] < self.spans[:, 0]).any():
@@ -71,6 +77,7 @@ class ModalitySequence(Steps):
             values=self.values[chosen],
             spans=self.spans[chosen],
             valid=self.valid[chosen],
+            heights=None if self.heights is None else self.heights[chosen],
         )
 
 
@@ -106,10 +113,23 @@ class Present:
 
     steps: Steps
     """At least one is valid."""
+    height: float | None = None
+    """Of a face: the median pixels of the valid steps, from chin to forehead; None where unknown,
+    as in feature stores, and of what is no face."""
 
     def __post_init__(self) -> None:
         if not self.steps.present:
             raise ValueError("there is no valid step; say why the modality is absent")
+        if self.height is not None and not self.height > 0:
+            raise ValueError(f"a face has a height above 0, got {self.height}")
+
+    @classmethod
+    def of(cls, steps: Steps) -> Present:
+        """Steps, at least one of them valid, and the height of the face if they tell it."""
+        heights = steps.heights if isinstance(steps, ModalitySequence) else None
+        if heights is None or not steps.present:
+            return cls(steps)
+        return cls(steps, float(np.median(heights[steps.valid])))
 
 
 @dataclass(frozen=True)
@@ -134,7 +154,7 @@ Evidence = Present | Absent
 
 def evidence_of(steps: Steps, otherwise: Reason) -> Evidence:
     """Present where a step shows something, else absent for the reason `otherwise`."""
-    return Present(steps) if steps.present else Absent(otherwise)
+    return Present.of(steps) if steps.present else Absent(otherwise)
 
 
 @dataclass(frozen=True)
@@ -195,7 +215,7 @@ class Example:
             damage: as the field.
         """
         found: dict[Modality, Evidence] = dict.fromkeys(MODALITIES, Absent(Reason.NOT_IN_ROW))
-        found |= {modality: Present(steps) for modality, steps in sequences.items()}
+        found |= {modality: Present.of(steps) for modality, steps in sequences.items()}
         return cls(
             Utterance(name, TimeSpan(0.0, 0.0), text, speaker=speaker),
             found,
@@ -217,6 +237,13 @@ class Example:
         """The steps of the modalities that are present, in the order of `MODALITIES`."""
         found = ((name, self.evidence[name]) for name in MODALITIES)
         return {name: item.steps for name, item in found if isinstance(item, Present)}
+
+    @property
+    def face_height(self) -> float:
+        """Pixels of the face, as `Present.height`; NaN where unknown or no face is there."""
+        seen = self.evidence["vision"]
+        height = seen.height if isinstance(seen, Present) else None
+        return nan if height is None else height
 
     @property
     def missing(self) -> dict[Modality, Absent]:

@@ -91,13 +91,20 @@ class Extractor(ABC):
             "settings": asdict(self.settings),
         }
 
-    def sequence(self, values: ArrayLike, spans: ArrayLike, valid: ArrayLike) -> ModalitySequence:
+    def sequence(
+        self,
+        values: ArrayLike,
+        spans: ArrayLike,
+        valid: ArrayLike,
+        heights: ArrayLike | None = None,
+    ) -> ModalitySequence:
         """Features of one stretch of media.
 
         Args:
             values: (steps, features), finite; those of steps that are not valid mean nothing.
             spans: (steps, 2), start and end of each step in seconds of the media.
             valid: (steps,), False where a step shows nothing.
+            heights: (steps,) pixels of the face, as `ModalitySequence.heights`.
         """
         return ModalitySequence(
             modality=self.modality,
@@ -106,6 +113,7 @@ class Extractor(ABC):
             valid=np.asarray(valid, np.bool_),
             feature_names=self.spec.names,
             fingerprint=self.spec.fingerprint,
+            heights=None if heights is None else np.asarray(heights, np.float32),
         )
 
 

@@ -54,6 +54,11 @@ class Face:
         left, top, right, bottom = self.box
         return max(0.0, right - left) * max(0.0, bottom - top)
 
+    @property
+    def height(self) -> float:
+        """Pixels from chin to forehead."""
+        return self.box[3] - self.box[1]
+
     def overlap(self, other: Face) -> float:
         """Intersection over union of the boxes, 0..1."""
         width = min(self.box[2], other.box[2]) - max(self.box[0], other.box[0])

@@ -29,6 +29,7 @@ from lddu_pipe.extractors.expression import (
 )
 from lddu_pipe.extractors.faces import (
     BLENDSHAPE_NAMES,
+    CROP_SCALE,
     Face,
     FaceLandmarker,
     crop_face,
@@ -76,7 +77,7 @@ class _Followed(NamedTuple):
     box: Box | None = None
     """Of the face in the frame as it is."""
     height: float = 0.0
-    """Of the face, pixels."""
+    """Pixels of the face, 0 where nothing is to be seen."""
 
 
 class VisionExtractor(FrameExtractor):
@@ -198,7 +199,6 @@ class VisionExtractor(FrameExtractor):
             track,
             self._sequence(items, rows, end),
             tuple(item.box for item in items),
-            np.array([item.height for item in items], np.float32),
         )
 
     def look(self, image: NDArray[np.uint8], people: int) -> FacesSeen:
@@ -294,10 +294,10 @@ class VisionExtractor(FrameExtractor):
                 if not known and seen.turns:
                     # What was read in faces before it was known that they are turned is wrong.
                     doubtful = [_Followed(item.time, None, None) for item in doubtful]
-                box, height = None, 0.0
+                box = None
                 if face is not None and not face_crops:
                     box = turned_back(share_of(face.box, seen.size), seen.turns or 0)
-                    height = face.box[3] - face.box[1]
+                height = _height(seen.size, face, face_crops=face_crops)
                 doubtful.append(_Followed(seen.time, face, crop, box, height))
                 known = known or seen.turns is not None
                 if known or seen.time - doubtful[0].time >= LONGEST_DOUBT:
@@ -331,7 +331,8 @@ class VisionExtractor(FrameExtractor):
                 face = next(iter(landmarker.detect(shown)), None)
                 known = face_crops or face is not None
                 crop = _crop(image, face, face_crops=face_crops) if known else None
-                found.append(_Followed(0.0, face, crop))
+                height = _height(image.shape[:2], face, face_crops=face_crops)
+                found.append(_Followed(0.0, face, crop, height=height))
         rows = self._rows(found, mirrored=self.settings.stills_mirrored)
         return [
             self._sequence([item], row[None], 0.0) for item, row in zip(found, rows, strict=True)
@@ -388,7 +389,8 @@ class VisionExtractor(FrameExtractor):
         starts = np.array([item.time for item in items], dtype=np.float64)
         ends = np.append(starts[1:], max(end, starts[-1] if len(starts) else 0.0))
         spans = np.stack([starts, np.minimum(ends[: len(starts)], starts + 0.5)], axis=1)
-        return self.sequence(values, spans, [item.crop is not None for item in items])
+        shown = [item.crop is not None for item in items]
+        return self.sequence(values, spans, shown, [item.height for item in items])
 
 
 def describe_expression(
@@ -456,13 +458,21 @@ def _crop(image: NDArray[np.uint8], face: Face | None, *, face_crops: bool) -> N
     return _NO_FACE if face is None else crop_face(image, face, FACE_SIZE)
 
 
+def _height(size: tuple[int, int], face: Face | None, *, face_crops: bool) -> float:
+    """Pixels of a face in a picture of a height and width, 0 where there is none."""
+    if face_crops:
+        return min(size) / CROP_SCALE
+    return 0.0 if face is None else face.height
+
+
 def shrink_crop(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Bring a picture of a face, (height, width, 3) uint8 RGB, to (48, 48) uint8 grey."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     if grey.shape == (FACE_SIZE, FACE_SIZE):
         return np.asarray(grey, dtype=np.uint8)
-    small = cv2.resize(grey, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, dtype=np.uint8)
+    # As `crop_face`: averaged over areas where it is large, along lines where it is small.
+    way = cv2.INTER_AREA if min(grey.shape) > FACE_SIZE else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(grey, (FACE_SIZE, FACE_SIZE), interpolation=way), dtype=np.uint8)
 
 
 def enlarge_crop(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -26,6 +26,8 @@ class RawScores:
     """(rows, scales) in -1..1, of the model's scales."""
     scale_deviation: NDArray[np.float32]
     """(rows, scales), the standard deviation that the model expects around its mean."""
+    height: NDArray[np.float32]
+    """(rows,) pixels of the face, as `Present.height`; NaN where unknown."""
 
     def at(self, chosen: NDArray[np.bool_]) -> Self:
         """Those of the rows where `chosen`, (rows,), is True."""

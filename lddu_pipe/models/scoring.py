@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -53,6 +54,7 @@ def score_rows(
         present=(lengths > 0) & [name in config.modalities for name in MODALITIES],
         scale_mean=np.zeros((rows, scales), np.float32),
         scale_deviation=np.zeros((rows, scales), np.float32),
+        height=np.full(rows, np.nan, np.float32),
     )
     limits = limits_of(config.max_steps, aligned=aligned)
     steps = np.minimum(lengths, [limits[name] for name in MODALITIES])
@@ -86,13 +88,15 @@ def score_examples(
         return collate_rows([found[place] for place in places], limits, aligned=aligned)
 
     lengths = [[len(item.get(name, ())) for name in MODALITIES] for item in found]
-    return score_rows(
+    scores = score_rows(
         *(model, np.reshape(lengths, (-1, len(MODALITIES))), read),
         aligned=aligned,
         passes=passes,
         batch_size=batch_size,
         alone=alone,
     )
+    heights = [example.face_height for example in examples]
+    return replace(scores, height=np.array(heights, np.float32))
 
 
 @torch.inference_mode()
@@ -112,6 +116,7 @@ def score_batch(model: LDDUModel, batch: Batch, passes: int) -> RawScores:
         output.present.cpu().numpy(),
         output.scale_mean.float().cpu().numpy(),
         torch.exp(output.scale_log_var.float() / 2).cpu().numpy(),
+        np.full(len(logits), np.nan, np.float32),
     )
 
 

@@ -17,6 +17,7 @@ from lddu_pipe.models.calibration import (
     Calibration,
     Method,
     Target,
+    as_if_large,
     fit_intervals,
 )
 from lddu_pipe.pipelines.annotate import EmotionPipeline
@@ -69,6 +70,7 @@ def recalibrate(
     """Write a copy of a model whose calibration comes from other rows.
 
     Sets of modalities, and scales, of which there are too few rows keep the calibration they had.
+    What small faces are worth stays as it was: the rows are judged as if their faces were large.
 
     Args:
         checkpoint: is not changed.
@@ -91,7 +93,7 @@ def recalibrate(
         item.abstain_aleatoric is not None for item in checkpoint.calibration.sets.values()
     )
     calibration, reports = fit_calibration(
-        raw.logits,
+        as_if_large(raw, checkpoint.calibration).logits,
         raw.labels,
         raw.deviation,
         raw.present,
@@ -114,7 +116,8 @@ def recalibrate(
     )
     scales = {**fitted_scales, **checkpoint.calibration.scales}
     scales |= {name: item for name, item in fitted_scales.items() if item.factor is not None}
-    copy_checkpoint(checkpoint, output, Calibration(sets, calibration.base_rates, scales))
+    faces = checkpoint.calibration.small_faces
+    copy_checkpoint(checkpoint, output, Calibration(sets, calibration.base_rates, scales, faces))
     report = {name: asdict(reports[name]) for name in fitted}
     write_whole(output / REPORT_FILE, json.dumps(report, indent=1, allow_nan=False) + "\n")
     return report

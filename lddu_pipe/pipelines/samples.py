@@ -116,7 +116,10 @@ def make_sample(
         else:
             steps = {name: limit_steps(sequence, 1) for name, sequence in steps.items()}
         for name, sequence in steps.items():
-            evidence[name] = evidence_of(sequence, Reason.NOTHING_AT_WORDS)
+            pooled, whole = evidence_of(sequence, Reason.NOTHING_AT_WORDS), evidence[name]
+            if isinstance(pooled, Present) and isinstance(whole, Present):
+                pooled = replace(pooled, height=whole.height)
+            evidence[name] = pooled
     return Example(utterance, evidence, aligned=aligned)
 
 

@@ -168,6 +168,7 @@ def _facts(checkpoint: Checkpoint, licence: str | None, languages: Sequence[str]
             },
         },
         better_than_base_rates=config.better_than_base_rates,
+        knows_small_faces=bool(checkpoint.calibration.small_faces),
         training=_training(beside[0], config.labels, figures),
         figures=figures,
         languages=tuple(languages) or (("en",) if english else ()),

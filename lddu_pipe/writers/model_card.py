@@ -114,6 +114,8 @@ class CardFacts:
     """By modality, what others than the default ones are called."""
     better_than_base_rates: bool | None = None
     """On rows that training had not learned from; None where nobody looked."""
+    knows_small_faces: bool = False
+    """Whether its calibration tells what they are worth."""
     training: Training | None = None
     figures: Sequence[Figures] = field(default_factory=tuple)
     languages: Sequence[str] = field(default_factory=tuple)
@@ -306,6 +308,14 @@ def _limits(facts: CardFacts) -> str:
             0,
             "**It was no better than always answering how frequent each label is**, on rows that "
             "training had not learned from: what it says of an input means little.",
+        )
+    if facts.annotates and "vision" in facts.feature_sizes:
+        points.append(
+            "What faces of few pixels are worth was measured when it was calibrated: it is less "
+            "sure of them, and abstains more often."
+            if facts.knows_small_faces
+            else "A face of few pixels is judged as if it were large: what is said of a small one "
+            "is surer than it is right."
         )
     had = {name for item in facts.figures for rows in item.modalities for name in rows.split("+")}
     unseen = [name for name in facts.feature_sizes if name not in had] if had else []

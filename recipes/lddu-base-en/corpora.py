@@ -64,8 +64,12 @@ class Corpus:
         steps = self.rows[row].sequences[self.modality]
         return steps.values[steps.valid]
 
-    def draw(self, row: int) -> Drawn:
+    def example(self, row: int) -> Example:
         """A row as it is."""
+        return self.rows[row]
+
+    def draw(self, row: int) -> Drawn:
+        """One modality of a row as it is."""
         return Drawn(self.values(row)[:MAX_STEPS], float(self.damage[row]))
 
     def vary(self, row: int, random: np.random.Generator, longest: int) -> Drawn:
@@ -176,6 +180,21 @@ class VisionCorpus(Corpus):
         if random.random() < 0.5:
             values[:, -56:] = 0.0
         return Drawn(values, 1.0)
+
+
+class ShrunkFaces(VisionCorpus):
+    """The same faces, smaller than they are, and nothing else of them."""
+
+    def __init__(self, rows: Selection, examples: Mapping[str, Example]) -> None:
+        """Take the rows of a corpus, and by id what is seen of each where it is small."""
+        super().__init__(rows)
+        self._examples = [examples[name] for name in self.rows.ids]
+
+    def values(self, row: int) -> NDArray[np.float32]:
+        return self._examples[row].sequences["vision"].values
+
+    def example(self, row: int) -> Example:
+        return self._examples[row]
 
 
 def _pool(values: NDArray[np.float32], ratio: float) -> NDArray[np.float32]:

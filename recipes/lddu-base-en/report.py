@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,20 @@ from scipy.stats import entropy, spearmanr
 from damage import gibberish
 from ferplus import load_faces
 from lddu_pipe.datasets.manifest import read_manifest
-from lddu_pipe.metrics import least_calibration_error, roc_auc
+from lddu_pipe.extractors.faces import CROP_SCALE
+from lddu_pipe.metrics import (
+    brier_score,
+    expected_calibration_error,
+    least_calibration_error,
+    roc_auc,
+    top1_accuracy,
+)
+from lddu_pipe.models.calibration import apply_calibration
 from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.evaluate_manifest import ScoredRows, evaluate_scored, score_manifest
 from lddu_pipe.writers.figures import draw_reliability
+from manifests import first_half
+from small_faces import CHECKED_SIDES, shrunk_faces
 
 CORPORA = {
     "semeval": "SemEval-2018 E-c dev, text",
@@ -164,6 +175,52 @@ def doubt_table(doubt: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def small_face_figures(pipeline: EmotionPipeline, data: Path) -> dict[str, dict[str, float]]:
+    """What shrunk faces of the reporting half are worth, by the side of their pictures."""
+    faces = load_faces(data / "vision" / "ferplus_valid.npz")
+    halves = first_half(faces.names)
+    names = {name for name, half in zip(faces.names, halves, strict=True) if not half}
+    calibration = pipeline.checkpoint.calibration
+    found = {}
+    for side in CHECKED_SIDES:
+        examples = list(shrunk_faces(pipeline.extractors, faces, names, side).values())
+        truth = np.stack([example.labels for example in examples])
+        raw = pipeline.predictor.scores(examples)
+        known = apply_calibration(raw, calibration)
+        as_if_large = apply_calibration(raw, replace(calibration, small_faces={}))
+        found[str(side)] = {
+            "height": side / CROP_SCALE,
+            "n": len(examples),
+            "ece_as_if_large": float(
+                expected_calibration_error(truth, as_if_large.probabilities).mean()
+            ),
+            "ece": float(expected_calibration_error(truth, known.probabilities).mean()),
+            "top1_as_if_large": top1_accuracy(
+                truth, as_if_large.probabilities, as_if_large.decisions
+            ),
+            "top1": top1_accuracy(truth, known.probabilities, known.decisions),
+            "brier": float(brier_score(truth, known.probabilities).mean()),
+            "sure": float((known.probabilities.max(axis=1) > 0.9).mean()),
+            "aleatoric": float(known.aleatoric.mean()),
+            "abstained": float(known.abstained.mean()),
+        }
+    return found
+
+
+def small_face_table(found: dict[str, dict[str, float]]) -> str:
+    """One row a size."""
+    names = ("ece_as_if_large", "ece", "top1_as_if_large", "top1", "brier", "sure", "aleatoric")
+    lines = [
+        "| picture | face | ECE as if large | ECE | top-1 as if large | top-1 | Brier "
+        "| p > 0.9 | aleatoric | abstained |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for side, row in found.items():
+        cells = " | ".join(figure(row[name]) for name in (*names, "abstained"))
+        lines.append(f"| {side} px | {row['height']:.0f} px | {cells} |")
+    return "\n".join(lines)
+
+
 def write_card(checkpoint: Path, results: dict[str, Any]) -> None:
     """Fill the card's template with figures; nothing in the card is typed by hand."""
     text = TEMPLATE.read_text(encoding="utf-8")
@@ -175,6 +232,7 @@ def write_card(checkpoint: Path, results: dict[str, Any]) -> None:
         "overall_all": overall_table(results["all"]),
         "labels_report": label_table(results["report"]),
         "doubt": doubt_table(doubt),
+        "small_faces": small_face_table(results["small_faces"]),
         "follows_votes": figure(doubt["follows_votes"]),
         "abstained_foreign": f"{doubt['abstained_foreign']:.0%}",
         "abstained_gibberish": f"{doubt['abstained_gibberish']:.0%}",
@@ -199,6 +257,7 @@ def report(checkpoint: Path, manifests: Path, data: Path, seed: int) -> None:
             least = least_calibration_error(rows.calibrated.probabilities)
             results[half][corpus]["least_ece"] = float(least.mean())
     results["doubt"] = doubt_figures(pipeline, scored, data, seed)
+    results["small_faces"] = small_face_figures(pipeline, data)
     (checkpoint / "evaluation.json").write_text(json.dumps(results, indent=1) + "\n")
     for corpus, title in CORPORA.items():
         rows = scored["report"][corpus]

@@ -150,6 +150,27 @@ def test_stills_and_crops_are_one_step_each(
     assert extractor.extract_stills([], face_crops=True) == []
 
 
+def test_faces_have_a_height_in_pixels_of_the_picture(
+    extractor: VisionExtractor, sample_frames: list[Frame]
+) -> None:
+    image = sample_frames[0].image
+    half = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    large, small, none = (
+        sequence.heights
+        for sequence in extractor.extract_stills(
+            [image, half, np.zeros_like(image)], face_crops=False
+        )
+    )
+    assert 150 < large[0] < 250
+    assert small[0] == pytest.approx(large[0] / 2, rel=0.1)
+    assert none[0] == 0
+    followed = extractor.extract(sample_frames[:1], 0.5)
+    assert followed.heights[0] == pytest.approx(large[0], rel=0.1)
+    # Of a crop, what is framed as in FER+.
+    (crop,) = extractor.extract_stills([image[:31, :31]], face_crops=True)
+    assert crop.heights[0] == pytest.approx(31 / 1.24)
+
+
 def test_half_precision_moves_features_little(
     extractor: VisionExtractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,7 +32,8 @@ def raw() -> LabelledScores:
     labels = (random.random((ROWS, 6)) < sigmoid(logits)).astype(np.float32)
     present = np.tile([True, False, False], (ROWS, 1))
     sampled, no_scales = np.stack([logits, logits + 1], axis=1), np.zeros((ROWS, 0), np.float32)
-    arrays = (logits, np.abs(logits), sampled, present, no_scales, no_scales)
+    unknown = np.full(ROWS, np.nan, np.float32)
+    arrays = (logits, np.abs(logits), sampled, present, no_scales, no_scales, unknown)
     return LabelledScores(*arrays, labels=labels, scales=no_scales)
 
 

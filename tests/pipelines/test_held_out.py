@@ -27,7 +27,8 @@ def scores(signal: float, seed: int = 0, copies: int = 1) -> LabelledScores:
     nothing = np.zeros((ROWS, 0, 4), np.float32)
     arrays = (logits.astype(np.float32), np.ones_like(truth), nothing, present)
     no_scales = np.zeros((ROWS, 0), np.float32)
-    return LabelledScores(*arrays, no_scales, no_scales, labels=truth, scales=no_scales)
+    height = np.full(ROWS, 100, np.float32)
+    return LabelledScores(*arrays, no_scales, no_scales, height, labels=truth, scales=no_scales)
 
 
 def compared(raw: LabelledScores, groups: list[str] = GROUPS):

@@ -11,7 +11,7 @@ import pytest
 from lddu_pipe import EmotionPipeline
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.metrics import expected_calibration_error
-from lddu_pipe.models.calibration import Target, sigmoid
+from lddu_pipe.models.calibration import SmallFaces, Target, sigmoid
 from lddu_pipe.pipelines.checkpoint import load_checkpoint
 from lddu_pipe.pipelines.recalibrate import recalibrate
 from lddu_pipe.training.scoring import LabelledScores
@@ -25,7 +25,8 @@ def text_scores(rows: int, seed: int) -> LabelledScores:
     present = np.tile([True, False, False], (rows, 1))
     nothing = np.zeros((rows, 0, 6), np.float32)
     no_scales = np.zeros((rows, 0), np.float32)
-    arrays = (logits, np.abs(logits), nothing, present, no_scales, no_scales)
+    unknown = np.full(rows, np.nan, np.float32)
+    arrays = (logits, np.abs(logits), nothing, present, no_scales, no_scales, unknown)
     return LabelledScores(*arrays, labels=labels, scales=no_scales)
 
 
@@ -79,6 +80,25 @@ def test_a_risk_is_kept_on_rows_that_were_not_used(checkpoint, tmp_path: Path) -
     answered = ~of_set.abstains(probabilities)
     wrong = of_set.decide(probabilities)[answered] != (fresh.labels[answered] >= 0.5)
     assert wrong.mean() < 0.09
+
+
+def test_rows_of_small_faces_are_calibrated_as_if_these_were_large(
+    checkpoint, tmp_path: Path
+) -> None:
+    # Any set will do: what a face is worth is kept by set.
+    halved = SmallFaces((10.0, 40.0), ((0.5,) * 6, (1.0,) * 6), ((0.0,) * 6,) * 2, (1.0, 1.0))
+    knowing = replace(
+        checkpoint, calibration=replace(checkpoint.calibration, small_faces={"text": halved})
+    )
+    large = text_scores(600, 0)
+    small = replace(large, logits=2 * large.logits, height=np.full(600, 10, np.float32))
+    found = []
+    for name, raw in (("large", large), ("small", small)):
+        calibrate(knowing, raw, tmp_path / name)
+        found.append(load_checkpoint(tmp_path / name).calibration)
+    assert found[0] == found[1]
+    assert found[1].small_faces == {"text": halved}
+    assert found[1].sets["text"] != checkpoint.calibration.sets["text"]
 
 
 def test_what_cannot_be_done_is_one_line_and_leaves_nothing(checkpoint, tmp_path: Path) -> None:

@@ -70,8 +70,12 @@ def test_a_card_tells_what_is_known_and_nothing_else() -> None:
         'EmotionPipeline.from_pretrained("me/mood")',
         "No row of its figures had vision",
         "Apparent expression is not inner state",
+        "is judged as if it were large",
     ):
         assert told in text
+    knowing = render_card(replace(FACTS, knows_small_faces=True))
+    assert "it is less sure of them" in knowing.replace("\n", " ")
+    assert "as if it were large" not in knowing
     bare = render_card(
         replace(FACTS, labels=("calm",), training=None, figures=(), licence=None, annotates=False)
     )

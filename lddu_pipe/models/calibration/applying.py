@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lddu_pipe.models.calibration.sets import Calibration, modalities_of
-from lddu_pipe.models.scores import RawScores
+from lddu_pipe.models.scores import RawScores, Scores
 
 NOTHING_TO_SEE = 0.5
 """Both uncertainties of a row in which every modality is missing: as of a coin toss."""
@@ -89,17 +89,20 @@ def apply_calibration(
     values, low, high = np.full((3, *raw.scale_mean.shape), np.nan)
     for rows, calibration in calibrations:
         probabilities[rows] = calibration.base_rates
+        seen = as_if_large(raw, calibration)
         for pattern in np.unique(raw.present[rows], axis=0):
             if not pattern.any():
                 continue
             chosen = rows & (raw.present == pattern).all(axis=1)
             of_set = calibration.of(modalities_of(pattern))
-            probabilities[chosen] = of_set.probabilities(raw.logits[chosen])
+            probabilities[chosen] = of_set.probabilities(seen.logits[chosen])
             thresholds[chosen] = of_set.threshold
             decisions[chosen] = of_set.decide(probabilities[chosen])
-            aleatoric[chosen] = of_set.aleatoric(raw.deviation[chosen])
+            doubt = calibration.faces_of(modalities_of(pattern)).doubt_at(raw.height[chosen])
+            expected = of_set.aleatoric(raw.deviation[chosen]) * doubt[:, None]
+            aleatoric[chosen] = np.minimum(expected, 1.0)
             if raw.sampled.shape[1]:
-                epistemic[chosen] = of_set.probabilities(raw.sampled[chosen]).std(axis=1)
+                epistemic[chosen] = of_set.probabilities(seen.sampled[chosen]).std(axis=1)
             abstained[chosen] = of_set.abstains(probabilities[chosen], aleatoric[chosen])
             found = of_set.label_set(probabilities[chosen])
             if found is not None:
@@ -112,3 +115,16 @@ def apply_calibration(
         *(raw.present, probabilities, thresholds, decisions, abstained, aleatoric, epistemic),
         *(members, has_set, values, low, high),
     )
+
+
+def as_if_large(raw: Scores, calibration: Calibration) -> Scores:
+    """Scores whose logits mean what they would if the faces were large; see `SmallFaces`."""
+    if not calibration.small_faces:
+        return raw
+    logits, sampled = raw.logits.copy(), raw.sampled.copy()
+    for pattern in np.unique(raw.present, axis=0):
+        chosen = (raw.present == pattern).all(axis=1)
+        faces = calibration.faces_of(modalities_of(pattern))
+        for scores in (logits, sampled):
+            scores[chosen] = faces.logits(scores[chosen], raw.height[chosen])
+    return replace(raw, logits=logits, sampled=sampled)

@@ -16,6 +16,7 @@ from lddu_pipe.models.calibration.abstention import expected_error
 from lddu_pipe.models.calibration.conformal import label_set
 from lddu_pipe.models.calibration.intervals import ScaleInterval
 from lddu_pipe.models.calibration.scaling import METHODS, Curve, Method, Scaling
+from lddu_pipe.models.calibration.small_faces import SmallFaces
 from lddu_pipe.models.calibration.thresholds import decide
 from lddu_pipe.types import MODALITIES, Modality
 
@@ -146,6 +147,8 @@ class Calibration:
     """How often each label is present in the calibration rows: the answer without any evidence."""
     scales: Mapping[str, ScaleInterval] = field(default_factory=dict)
     """By name of the scale, of a model that has any."""
+    small_faces: Mapping[str, SmallFaces] = field(default_factory=dict)
+    """By `set_name`, of a model that knows what small faces are worth."""
 
     def of(self, present: Collection[Modality]) -> SetCalibration:
         """The calibration of a set of modalities.
@@ -160,6 +163,11 @@ class Calibration:
                 f"the model has no calibration for {name or 'no modality'}; it has: {known}"
             )
         return self.sets[name]
+
+    def faces_of(self, present: Collection[Modality]) -> SmallFaces:
+        """What small faces are worth in a set of modalities: as much as large ones if unknown."""
+        known = self.small_faces.get(set_name(present))
+        return known or SmallFaces.worth_as_much(len(self.base_rates))
 
     def intervals(
         self, names: Sequence[str], mean: NDArray[np.floating], deviation: NDArray[np.floating]
@@ -181,10 +189,12 @@ class Calibration:
     def to_json(self) -> dict[str, Any]:
         """What ``calibration.json`` holds, made of what JSON knows."""
         scales = {name: asdict(item) for name, item in self.scales.items()}
+        faces = {name: asdict(item) for name, item in self.small_faces.items()}
         return {
             "sets": {name: _to_json(item) for name, item in self.sets.items()},
             "base_rates": self.base_rates,
             **({"scales": scales} if scales else {}),
+            **({"small_faces": faces} if faces else {}),
         }
 
     def save(self, folder: Path) -> None:
@@ -204,6 +214,10 @@ class Calibration:
             sets = {name: _from_json(item) for name, item in content["sets"].items()}
             base_rates = tuple(float(rate) for rate in content["base_rates"])
             scales = {name: _interval(item) for name, item in content.get("scales", {}).items()}
+            faces = {
+                name: SmallFaces.from_json(item)
+                for name, item in content.get("small_faces", {}).items()
+            }
         except (
             *(OSError, ValueError, TypeError, KeyError, AttributeError, IndexError),
             RecursionError,
@@ -211,7 +225,7 @@ class Calibration:
             raise IncompatibleModelError(
                 f"{path} is missing or damaged; calibrate the model or get it again"
             ) from error
-        return cls(sets, base_rates, scales)
+        return cls(sets, base_rates, scales, faces)
 
 
 def _to_json(item: SetCalibration) -> dict[str, Any]:

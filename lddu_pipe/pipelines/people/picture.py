@@ -82,4 +82,5 @@ class Picture:
 
 
 def _height(face: FollowedFace) -> float:
-    return 0.0 if face.heights is None else float(face.heights.max(initial=0.0))
+    heights = face.steps.heights
+    return 0.0 if heights is None else float(heights.max(initial=0.0))
