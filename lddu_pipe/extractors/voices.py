@@ -17,10 +17,9 @@ from lddu_pipe.assets import resolve
 from lddu_pipe.extractors.voice_changes import PLACES, ChangeNetwork, speaking
 from lddu_pipe.extractors.voice_groups import (
     LEAST,
-    SAME,
     Group,
     find_groups,
-    similarity,
+    likeness,
 )
 from lddu_pipe.extractors.voice_network import FRAME_SHIFT, SAMPLE_RATE, VoiceNetwork
 from lddu_pipe.types import TimeSpan, Turn
@@ -129,10 +128,10 @@ class VoiceTeller:
         for number in range(groups.max() + 1):
             own = groups == number
             group = Group.of(points[own], seconds[own])
-            likeness = [similarity(group, known) for known in self._known]
-            nearest = int(np.argmax(likeness)) if likeness else -1
-            if likeness[:before] and max(likeness[:before]) >= SAME:
-                nearest = int(np.argmax(likeness[:before]))
+            alike = [likeness(group, known) for known in self._known]
+            nearest = int(np.argmax(alike)) if alike else -1
+            if max(alike[:before], default=-1.0) >= 0:
+                nearest = int(np.argmax(alike[:before]))
                 self._known[nearest] += group
             elif group.seconds >= LEAST or nearest < 0:
                 nearest = len(self._known)
