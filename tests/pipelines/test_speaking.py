@@ -178,7 +178,7 @@ def test_memory_does_not_grow_with_the_recording(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.slow
 def test_filmed_heads_speak_listen_and_are_dubbed(shared_media: Path) -> None:
-    end = 7.8
+    end = 4.6
     finder, dubbed = SpeakerFinder(), SpeakerFinder()
     columns = [BLENDSHAPE_NAMES.index(name) for name in MOUTH]
     for track, name in enumerate(("sadtalker_KH.mp4", "pyfeat_pexels.mp4")):
@@ -189,11 +189,10 @@ def test_filmed_heads_speak_listen_and_are_dubbed(shared_media: Path) -> None:
                 face = next(iter(landmarker.detect(frame.image, frame.time)))
                 row = np.array([frame.time]), face.blendshapes[None, columns], np.ones(1, bool)
                 finder.see(track, *row)
-                if track:
-                    dubbed.see(0, *row)
-                    dubbed.see(1, row[0], row[1] * 0, row[2])
-    told = [Turn(TimeSpan(*span), 0) for span in ((0.0, 1.0), (1.5, 4.5), (5.4, 7.7))]
+                for listener in range(2 * track):
+                    dubbed.see(listener, *row)
+    told = [Turn(TimeSpan(*span), 0) for span in ((0.0, 1.0), (1.5, 4.5))]
     finder.hear(told, decode_waveform(probe(shared_media / "sadtalker_KH.mp4"))[:])
-    assert answers(finder, told) == [0, 0, 0]
-    dubbed.hear(told, decode_waveform(probe(shared_media / "two_cities.wav"))[: 8 * SAMPLE_RATE])
-    assert answers(dubbed, told) == [None, None, None]
+    assert answers(finder, told) == [0, 0]
+    dubbed.hear(told, decode_waveform(probe(shared_media / "two_cities.wav"))[: 5 * SAMPLE_RATE])
+    assert answers(dubbed, told) == [None, None]
