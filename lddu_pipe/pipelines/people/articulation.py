@@ -87,8 +87,9 @@ class HeardSound:
         self._sums = np.concatenate([self._sums, sums[1:]])
 
     def forget(self, before: float) -> None:
-        """Let go of what was heard before a moment, in seconds."""
-        gone = max(0, min(_frame(before) - self._first, len(self._sums) - 1))
+        """Let go of what nobody needs who asks for what is around later moments, in seconds."""
+        needless = before + min(LAGS) - SLOW - SHARP
+        gone = max(0, min(_frame(needless) - self._first, len(self._sums) - 1))
         self._sums = self._sums[gone:].copy()
         self._first += gone
 
@@ -131,7 +132,8 @@ def _frame(moment: float) -> int:
 def _band_levels(sound: NDArray[np.float32]) -> NDArray[np.float64]:
     """The levels of a sound in dB, (frames, bands); frame i begins at sample i * HOP_LENGTH."""
     frames = np.lib.stride_tricks.sliding_window_view(sound, FRAME_LENGTH)[::HOP_LENGTH]
-    power = np.square(np.abs(np.fft.rfft(frames * np.hanning(FRAME_LENGTH), axis=1)))
+    window = np.hanning(FRAME_LENGTH).astype(np.float32)
+    power = np.square(np.abs(np.fft.rfft(frames * window, axis=1)))
     edges = np.searchsorted(np.fft.rfftfreq(FRAME_LENGTH, 1 / SAMPLE_RATE), BAND_EDGES)
     summed = np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1)
     return np.asarray(10 * np.log10(summed + 1e-9))

@@ -35,10 +35,11 @@ PER_SECOND = 1.5
 """Nats, at most, that a second of movement or of rest says for or against a mouth."""
 FAMILIAR = 1.0
 """Seconds without a voice after which half of what a mouth does then is held against it."""
-SETTLED = 10.0
-"""Seconds after which half of what it does while the voice is heard counts in full."""
 UNCOMPARED = 2.0
-"""Nats, at most, for a mouth that moves, of which nothing else was seen."""
+"""Nats from which a mouth moves; and, at most, for one of several that do, before it was seen what
+it does while the voice is not heard."""
+SETTLED = 10.0
+"""Seconds after which half of that bound is gone."""
 GAINED = 0.25
 """Nats of evidence in a nat of coherence: what one row says, the next mostly says, too."""
 EXPECTED = 0.15
@@ -87,21 +88,27 @@ class _Mouth(NamedTuple):
 
     def between(self, start: float, end: float) -> _Mouth:
         """The rows from one moment to before another."""
-        first, last = np.searchsorted(self.times, (start, end))
-        return _Mouth(*(column[first:last] for column in self))
+        rows = slice(*np.searchsorted(self.times, (start, end)))
+        return _Mouth(self.times[rows], self.shapes[rows], self.moved[rows])
 
 
-class _Evidence(NamedTuple):
-    """What speaks for people, one after the other, to be who is heard; (people,) each."""
+class _Moves(NamedTuple):
+    """How the mouths of people move, one after the other; (people,) each."""
 
     elsewhere: NDArray[np.float64]
-    """Nats, of movement while the voice is heard in other utterances."""
+    """Nats for them to be who is heard, of movement while the voice is heard at other times."""
     here: NDArray[np.float64]
-    """Nats, of movement in this utterance."""
+    """Nats, of movement in the utterance that is asked for."""
+    uncompared: NDArray[np.float64]
+    """Nats of both, whatever the mouth does while the voice is not heard."""
     quiet: NDArray[np.float64]
     """Seconds in which the mouth was seen and the voice not heard."""
-    coherence: NDArray[np.float64]
-    """Nats, of movement with the sound of the voice."""
+
+    @property
+    def several(self) -> NDArray[np.bool_]:
+        """Whose mouths move while the voice is heard, where that is more than one."""
+        moving = self.uncompared > UNCOMPARED
+        return np.asarray(moving & (moving.sum() > 1))
 
 
 _NO_MOUTH = _Mouth(np.zeros(0), np.zeros((0, SHAPES), np.float32), np.zeros(0, np.float32))
@@ -163,12 +170,12 @@ class SpeakerFinder:
         self._views[track] = np.concatenate([before, times[kept]])
         read = kept[shown[kept]]
         known = self._mouths.get(track, _NO_MOUTH)
-        shapes = np.concatenate([known.shapes[-1:], shapes_of(mouth[read])])
-        seconds = np.diff(np.concatenate([known.times[-1:], times[read]]))
-        moved = np.where(seconds <= CONTIGUOUS, movement(shapes), np.nan)
-        moved = np.concatenate([[np.nan], moved])[-len(read) :] if len(read) else moved
-        rows = _Mouth(times[read], shapes[-len(read) :], moved.astype(np.float32))
-        self._mouths[track] = _joined([known, rows]) if len(read) else known
+        shapes = shapes_of(mouth[read])
+        seconds = np.diff(times[read], prepend=known.times[-1] if len(known.times) else -np.inf)
+        last = known.shapes[-1:] if len(known.times) else np.zeros((1, SHAPES), np.float32)
+        moved = np.where(seconds <= CONTIGUOUS, movement(np.concatenate([last, shapes])), np.nan)
+        rows = _Mouth(times[read], shapes, moved.astype(np.float32))
+        self._mouths[track] = _joined([known, rows])
 
     def hear(self, turns: Iterable[Turn], sound: NDArray[np.float32]) -> None:
         """Take in what was heard next.
@@ -217,19 +224,24 @@ class SpeakerFinder:
             return None
         turns = [turn for turn in self._turns if turn[1] <= until]
         # Beyond the last turn that has ended another may have begun.
-        told = max((end for _, end, _ in turns), default=until)
+        told = max((end for _, end, _ in turns), default=0.0)
         own = _Voice(turn for turn in turns if voice is not None and turn[2] == voice)
         any_voice = _Voice(turns) if voice is None else own
-        evidence = []
-        for owned in seen:
-            mouths = (self._mouths[track] for track in owned if track in self._mouths)
-            mouth = _joined(mouths).between(until - REMEMBERED, until)
-            moves = _movement(mouth, span, own, any_voice, told)
-            evidence.append((*moves, self._coherence(mouth, own, until)))
+        mouths = [
+            _joined([self._mouths[track] for track in owned]).between(until - REMEMBERED, until)
+            for owned in seen
+        ]
+        moves = _Moves(
+            *np.array([_movement(mouth, span, own, any_voice, told) for mouth in mouths]).T
+        )
+        coherent = np.zeros(len(mouths))
+        for person in np.flatnonzero(moves.several).tolist():
+            coherent[person] = self._coherence(mouths[person], own, until)
         voices = sum(ended <= until for ended in self._voices.values())
         unseen = NOBODY if len(tracks) > 1 else ONE_PERSON if voices > 1 else ALONE
         chosen = _choose(
-            _Evidence(*np.array(evidence).T),
+            moves,
+            coherent,
             np.array([track is not None for track in in_view]),
             unseen,
             DOUBT if voices > 1 else 0.0,
@@ -261,13 +273,10 @@ class SpeakerFinder:
         self._turns = [turn for turn in self._turns if turn[1] > before]
         for track, times in list(self._views.items()):
             if times[-1] < before:
-                del self._views[track]
-                self._mouths.pop(track, None)
-            elif times[0] < before - REMEMBERED / 2:
-                self._views[track] = times[times >= before]
-                self._mouths[track] = _joined(
-                    [self._mouths.get(track, _NO_MOUTH).between(before, np.inf)]
-                )
+                del self._views[track], self._mouths[track]
+            else:
+                self._views[track] = times[np.searchsorted(times, before) :]
+                self._mouths[track] = self._mouths[track].between(before, np.inf)
 
 
 def _spaced(times: NDArray[np.float64], last: float) -> NDArray[np.intp]:
@@ -280,16 +289,18 @@ def _spaced(times: NDArray[np.float64], last: float) -> NDArray[np.intp]:
     return np.array(kept, np.intp)
 
 
-def _joined(parts: Iterable[_Mouth]) -> _Mouth:
-    """Several mouths' rows as one's, in order of time."""
-    joined = _Mouth(*(np.concatenate(columns) for columns in zip(_NO_MOUTH, *parts, strict=True)))
-    order = np.argsort(joined.times, kind="stable")
-    return _Mouth(*(column[order] for column in joined))
+def _joined(parts: Sequence[_Mouth]) -> _Mouth:
+    """The rows of several mouths as one's, in order of time."""
+    times = np.concatenate([np.zeros(0), *(part.times for part in parts)])
+    shapes = np.concatenate([_NO_MOUTH.shapes, *(part.shapes for part in parts)])
+    moved = np.concatenate([_NO_MOUTH.moved, *(part.moved for part in parts)])
+    order = np.argsort(times, kind="stable")
+    return _Mouth(times[order], shapes[order], moved[order])
 
 
 def _movement(
     mouth: _Mouth, span: TimeSpan, own: _Voice, any_voice: _Voice, told: float
-) -> tuple[float, float, float]:
+) -> tuple[float, float, float, float]:
     """How a mouth moves while a voice is heard, against what it does otherwise.
 
     Args:
@@ -300,7 +311,7 @@ def _movement(
         told: seconds up to which it is known who was heard.
 
     Returns:
-        The first three of `_Evidence`.
+        What `_Moves` holds of each person.
     """
     known = np.flatnonzero(np.isfinite(mouth.moved))
     times, moved = mouth.times[known], mouth.moved[known]
@@ -309,7 +320,7 @@ def _movement(
     last = np.searchsorted(times, times + NEARBY, side="right")
     mean = np.maximum((sums[last] - sums[first]) / (last - first), 1e-6)
     rate = PER_SECOND * np.clip(np.log(mean / SPEAKS), -1, 1)
-    seconds = mouth.times[known] - mouth.times[known - 1]
+    seconds = np.minimum(np.diff(mouth.times, prepend=-np.inf)[known], CONTIGUOUS)
     here = (times >= span.start) & (times < span.end)
     heard = own.at(times)
     otherwise = ~here & ~any_voice.at(times) & (times < told)
@@ -317,16 +328,22 @@ def _movement(
     usual = float((rate * seconds)[otherwise].sum()) / (quiet + FAMILIAR)
     nats = (rate - max(0.0, usual)) * seconds
     now = nats[here & heard] if (here & heard).any() else nats[here]
-    return float(nats[heard & ~here].sum()), float(now.sum()), quiet
+    uncompared = float((rate * seconds)[heard | here].sum())
+    return float(nats[heard & ~here].sum()), float(now.sum()), uncompared, quiet
 
 
 def _choose(
-    seen: _Evidence, in_view: NDArray[np.bool_], unseen: float, doubt: float
+    moves: _Moves,
+    coherent: NDArray[np.float64],
+    in_view: NDArray[np.bool_],
+    unseen: float,
+    doubt: float,
 ) -> int | None:
     """Whose voice it most likely is.
 
     Args:
-        seen: of people.
+        moves: of people.
+        coherent: (people,) nats, of movement with the sound of the voice.
         in_view: (people,) who could be meant.
         unseen: nats of somebody out of view against somebody in view, before anything was seen.
         doubt: how often one voice is taken for another.
@@ -334,13 +351,12 @@ def _choose(
     Returns:
         The place of who speaks; None: somebody out of view.
     """
-    several = (seen.elsewhere > UNCOMPARED).sum() > 1
-    compared = seen.quiet / (seen.quiet + SETTLED) if several else 1.0
+    compared = np.where(moves.several, moves.quiet / (moves.quiet + SETTLED), 1.0)
     most = UNCOMPARED + (MOST_EVIDENCE - UNCOMPARED) * compared
-    elsewhere = np.clip(seen.elsewhere, -MOST_EVIDENCE, most)
-    here = np.clip(seen.here, -MOST_LOCAL, np.minimum(MOST_LOCAL, most - elsewhere))
+    elsewhere = np.clip(moves.elsewhere, -MOST_EVIDENCE, most)
+    here = np.clip(moves.here, -MOST_LOCAL, np.minimum(MOST_LOCAL, most - elsewhere))
     out_of_view = unseen - np.log(1 + (~in_view).sum())
-    nats = elsewhere + seen.coherence + np.where(in_view, 0, out_of_view)
+    nats = elsewhere + coherent + np.where(in_view, 0, out_of_view)
     nats = np.append(nats, out_of_view)
     owns = np.exp(nats - nats.max())
     speaks = (1 - doubt) * owns / owns.sum() + doubt / len(owns)
