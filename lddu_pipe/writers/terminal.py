@@ -163,7 +163,13 @@ def _utterance(
         yield from _wrapped(line, console, width)
     if prediction.scales:
         yield from _wrapped(_scales(prediction.scales), console, width)
-    missing = {name: why for name, why in prediction.missing.items() if name not in common}
+    # Of somebody who is only seen nobody expects words or a voice.
+    expected = set(MODALITIES) - ({"text", "audio"} if prediction.kind == "silence" else set())
+    missing = {
+        name: why
+        for name, why in prediction.missing.items()
+        if name in expected and name not in common
+    }
     if missing:
         yield from _wrapped(Text("missing: " + _reasons(missing), "dim"), console, width)
 

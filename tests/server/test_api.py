@@ -44,12 +44,15 @@ def test_transcript_and_options(serve, annotator):
     client = serve()
     answer = client.upload(
         files={"transcript": ("talk.SRT", "what was said")},
-        data={"fps": "2.5", "aligned": "true", "audio_track": "deu", "speakers": "channels"},
+        data={
+            **{"fps": "2.5", "aligned": "true", "people": "2"},
+            **{"audio_track": "deu", "speakers": "channels"},
+        },
     )
     job = client.finished(answer.json()["id"])
     assert job["transcript"] == "talk.SRT"
     assert job["options"] == {
-        **{"fps": 2.5, "window": None, "aligned": True},
+        **{"fps": 2.5, "window": None, "aligned": True, "people": 2},
         **{"audio_track": "deu", "video_track": None, "speakers": "channels"},
     }
     result = client.get(f"/v1/jobs/{job['id']}/result").json()

@@ -13,7 +13,7 @@ from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
 from lddu_pipe.events import StreamOpened
 from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.predictions import EmotionScore, Prediction, Uncertainty
-from lddu_pipe.types import MODALITIES, Modality, TimeSpan, Utterance
+from lddu_pipe.types import MODALITIES, Kind, Modality, TimeSpan, Utterance
 from lddu_pipe.writers.terminal import Timeline, open_console
 
 CALM = Uncertainty(0.3, 0.02)
@@ -33,8 +33,9 @@ def prediction(
     speaker=None,
     missing: Mapping[Modality, Absent] | None = None,
     abstained=False,
+    kind: Kind = "speech",
 ):
-    utterance = Utterance("0000", TimeSpan(*span), text, (), speaker)
+    utterance = Utterance("0000", TimeSpan(*span), text, (), speaker, kind)
     return Prediction(utterance, scores, missing or {}, abstained)
 
 
@@ -253,3 +254,11 @@ def test_no_line_is_too_wide_or_ends_in_blanks(predictions, path, duration, widt
         assert cell_len(line) <= width
         assert line == line.rstrip(" ")
     assert not set(shown) & {chr(code) for code in range(32) if code != 10}
+
+
+def test_nobody_expects_words_of_somebody_who_is_only_seen() -> None:
+    missing: dict[Modality, Absent] = dict.fromkeys(("text", "audio"), Absent(Reason.NO_SPEECH))
+    seen = prediction(score("happy", 0.9), missing=missing, kind="silence")
+    assert "missing" not in show(annotation([seen]))
+    unseen = prediction(missing=NO_FACE | missing, kind="silence")
+    assert "missing: vision (no face found)" in show(annotation([unseen]))
