@@ -219,7 +219,7 @@ def test_package_imports_only_what_it_declares():
 def test_no_library_that_sees_faces_or_voices_can_send_usage_data():
     """onnxruntime from 1.29 on and mediapipe from 0.10.35 on can, and are not asked for."""
     collectors = (b"OneCollector", b"play.googleapis.com/log", b"google-analytics.com")
-    for package in ("onnxruntime", "ctranslate2", "mediapipe"):
+    for package in ("ai_edge_litert", "onnxruntime", "ctranslate2", "mediapipe"):
         folder = Path(str(distribution(package).locate_file(package)))
         libraries = [*folder.rglob("*.so"), *folder.rglob("*.so.*")]
         assert libraries or package == "ctranslate2", folder  # its library lies beside it

@@ -29,8 +29,11 @@ _NEAR, _FARTHER = 0.8, 1.5
 # second since it was seen.
 _SCALE = 0.5
 # By which the logarithm of its height may differ.
-_RECOGNISED, _GAP = 0.5, 0.25
-# Likeness to how it looked, which one must have that was not seen for so many seconds.
+_RECOGNISED, _GAP, _THERE = 0.5, 0.25, 0.5
+# Likeness to how it looked, which one must have that was not seen for so many seconds, and comes
+# back farther from where it was expected than so many heights.
+_NOBODY, _NEVER = 1.2, 1e3
+# Distance of a track from nobody, and from what it cannot be.
 _FRESH = 0.4
 # Share of a new velocity, or look, in what is remembered of it.
 _UNMOVED = 0.985
@@ -113,7 +116,7 @@ class Track:
         unlike = 1 - float(sighting.look @ self.look)
         if apart > _NEAR + _FARTHER * gap or scale > _SCALE + gap:
             return np.inf
-        if gap > _GAP and unlike > 1 - _RECOGNISED:
+        if gap > _GAP and apart > _THERE and unlike > 1 - _RECOGNISED:
             return np.inf
         return apart + scale + unlike
 
@@ -155,12 +158,15 @@ class Tracker:
         costs = np.array(
             [[track.distance(sighting, time) for sighting in sightings] for track in self.tracks]
         )
-        never = 1e6
-        rows, columns = linear_sum_assignment(np.where(np.isfinite(costs), costs, never))
+        # For each track a place of nobody: one that is not seen takes no other's face for that.
+        nobody = np.full((len(costs), len(costs)), _NOBODY)
+        rows, columns = linear_sum_assignment(
+            np.concatenate([np.minimum(costs, _NEVER), nobody], axis=1)
+        )
         given = {
             self.tracks[row]: sightings[column]
             for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
-            if np.isfinite(costs[row, column])
+            if column < len(sightings)
         }
         for track, sighting in given.items():
             track.add(sighting, time)
