@@ -78,6 +78,19 @@ def test_probabilities_of_small_faces_mean_what_they_say(
     assert sureness[0] < sureness[1]
 
 
+def test_no_likely_emotion_is_more_probable_because_its_face_is_small(
+    calibration: Calibration,
+) -> None:
+    raised = SmallFaces((10.0, 40.0), ((1.0,) * 2,) * 2, ((1.0,) * 2, (0.0,) * 2), (1.0, 1.0))
+    raw = scores_of(shown_at(40.0, 500, 3), 10.0)
+    found = apply_calibration(raw, replace(calibration, small_faces={"vision": raised}))
+    blind = apply_calibration(raw, replace(calibration, small_faces={}))
+    likely = blind.probabilities >= 0.5
+    np.testing.assert_array_equal(found.probabilities[likely], blind.probabilities[likely])
+    assert (found.probabilities[~likely] > blind.probabilities[~likely]).all()
+    assert found.probabilities[~likely].max() == 0.5
+
+
 @pytest.mark.parametrize("height", [40.0, 200.0, np.nan])
 def test_large_faces_and_those_of_unknown_height_are_judged_as_ever(
     calibration: Calibration, height: float

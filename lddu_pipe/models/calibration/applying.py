@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lddu_pipe.models.calibration.sets import Calibration, modalities_of
+from lddu_pipe.models.calibration.sets import Calibration, SetCalibration, modalities_of
 from lddu_pipe.models.scores import RawScores, Scores
 
 NOTHING_TO_SEE = 0.5
 """Both uncertainties of a row in which every modality is missing: as of a coin toss."""
+LIKELY = 0.5
+"""Probability from which a label is more likely there than not."""
 
 
 @dataclass(frozen=True)
@@ -95,14 +97,15 @@ def apply_calibration(
                 continue
             chosen = rows & (raw.present == pattern).all(axis=1)
             of_set = calibration.of(modalities_of(pattern))
-            probabilities[chosen] = of_set.probabilities(seen.logits[chosen])
+            probabilities[chosen] = _never_surer(of_set, raw.logits[chosen], seen.logits[chosen])
             thresholds[chosen] = of_set.threshold
             decisions[chosen] = of_set.decide(probabilities[chosen])
             doubt = calibration.faces_of(modalities_of(pattern)).doubt_at(raw.height[chosen])
             expected = of_set.aleatoric(raw.deviation[chosen]) * doubt[:, None]
             aleatoric[chosen] = np.minimum(expected, 1.0)
             if raw.sampled.shape[1]:
-                epistemic[chosen] = of_set.probabilities(seen.sampled[chosen]).std(axis=1)
+                passes = _never_surer(of_set, raw.sampled[chosen], seen.sampled[chosen])
+                epistemic[chosen] = passes.std(axis=1)
             abstained[chosen] = of_set.abstains(probabilities[chosen], aleatoric[chosen])
             found = of_set.label_set(probabilities[chosen])
             if found is not None:
@@ -128,3 +131,14 @@ def as_if_large(raw: Scores, calibration: Calibration) -> Scores:
         for scores in (logits, sampled):
             scores[chosen] = faces.logits(scores[chosen], raw.height[chosen])
     return replace(raw, logits=logits, sampled=sampled)
+
+
+def _never_surer(
+    of_set: SetCalibration, logits: NDArray[np.floating], as_if_large: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Probabilities by the second logits, but of what is likely no more than by the first.
+
+    Of many small faces those are right; of one, to be small is no reason to be surer of a smile.
+    """
+    likely = np.maximum(of_set.probabilities(logits), LIKELY)
+    return np.minimum(of_set.probabilities(as_if_large), likely)

@@ -3,7 +3,8 @@
 A face of few pixels looks like a blurred one: the model leans to "no emotion", and is surer of it
 than it is right. So each label's logit is scaled and shifted by the height of the face before the
 set of modalities is calibrated. Lines join the heights that were measured; from the largest on,
-and where the height is unknown, nothing changes.
+and where the height is unknown, nothing changes. `applying` sees to it that no emotion that is
+likely becomes more so.
 """
 
 from __future__ import annotations
