@@ -135,7 +135,7 @@ def test_torch_that_does_not_import(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_assets_that_are_right_wrong_and_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right, wrong, missing = assets.ASSETS.values()
+    right, wrong, missing = list(assets.ASSETS.values())[:3]
     statuses = [
         AssetStatus(right, tmp_path, "package"),
         AssetStatus(wrong, tmp_path, "package", "model.bin is not the published file"),
