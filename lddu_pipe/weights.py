@@ -1,4 +1,4 @@
-"""Weights from a file into the network that they were written of."""
+"""Weights from a file, and into the network that they were written of."""
 
 from __future__ import annotations
 
@@ -60,3 +60,15 @@ def load_weights(path: Path, build: Callable[[], Network]) -> Network:
         tensors[name] = tensor.float() if tensor.is_floating_point() else tensor
     network.load_state_dict(tensors, assign=True)
     return network.eval()
+
+
+def read_published(path: Path) -> Mapping[str, Any]:
+    """Read tensors and plain values that others published as a pickle.
+
+    torch makes nothing else of it, whatever the file says.
+
+    Args:
+        path: of a file that was checked by sha256.
+    """
+    found: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return found

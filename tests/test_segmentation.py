@@ -452,3 +452,33 @@ def test_settings_out_of_range_are_refused(setting: dict[str, float]) -> None:
         segment(None, 3.0, **setting)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="duration"):
         segment(None, float("nan"))
+
+
+def voiced(text: str, start: float, end: float, *voices: int | None) -> Cue:
+    """A cue whose words are of these voices."""
+    words = said(text, start, end)
+    assert len(words) == len(voices)
+    own = [replace(word, voice=voice) for word, voice in zip(words, voices, strict=True)]
+    return Cue(text, TimeSpan(start, end), tuple(own))
+
+
+def test_recognised_speech_is_cut_where_the_voice_changes_and_not_joined_over_it() -> None:
+    """A word whose voice is not known is of whoever speaks."""
+    heard = voiced(
+        "Are you sure about it yes I really am", 0, 4.5, 0, 0, None, 0, 0, 1, 1, None, 1
+    )
+    later = voiced("Oh", 4.6, 4.9, 0)
+    found = segment(transcript(heard, later), 4.9, cut="sentences")
+    assert texts(found) == ["Are you sure about it", "yes I really am", "Oh"]
+    assert [utterance.voice for utterance in found] == [0, 1, 0]
+    assert spans(found)[0][1] == pytest.approx(2.5)
+
+
+def test_a_voice_without_words_keeps_its_number_beside_anothers_words() -> None:
+    segmenter = Segmenter(TimeSpan(0, 8))
+    screams = Cue("", TimeSpan(1.0, 2.0), (), voice=1)
+    segmenter.hear(WordsHeard(unrecognised=(screams,), until=2.0))
+    segmenter.hear(WordsHeard((voiced("Why do you do that", 0.5, 3, *[0] * 5),), until=8.0))
+    segmenter.end()
+    found = [item for item in segmenter.closed() if item.kind != "silence"]
+    assert {(item.kind, item.voice) for item in found} == {("speech", 0), ("sound", 1)}

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lddu_pipe.weights import read_published
+
 SAMPLE_RATE = 16000
 PLACES = 3
 _SETS = ((), (0,), (1,), (2,), (0, 1), (0, 2), (1, 2))  # of places that speak at a time
@@ -38,7 +40,7 @@ class ChangeNetwork(nn.Module):
     @classmethod
     def load(cls, path: Path) -> ChangeNetwork:
         """Read the published weights, a pickle of tensors and plain values."""
-        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+        state = read_published(path)["state_dict"]
         prefix = "sincnet.conv1d.0.filterbank."
         found = {"filters": _filters(*(state[f"{prefix}{name}"] for name in _FILTER_PARTS))}
         for name, value in state.items():

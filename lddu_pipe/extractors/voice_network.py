@@ -17,6 +17,8 @@ from safetensors.numpy import load_file
 from torch import Tensor
 from torch.nn import functional
 
+from lddu_pipe.weights import read_published
+
 SAMPLE_RATE = 16000
 FRAME_SHIFT = 0.02
 """Seconds of a step of `VoiceNetwork.steps`."""
@@ -41,10 +43,15 @@ class VoiceNetwork:
         self._whitening = whitening
 
     @classmethod
-    def load(cls, path: Path) -> VoiceNetwork:
-        """Read the published file, a pickle of tensors and nothing else."""
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        return cls(state, load_file(WHITENING)["whitening"])
+    def load(cls, path: Path, *, whitened: bool = True) -> VoiceNetwork:
+        """Read the published file, a pickle of tensors and nothing else.
+
+        Args:
+            path: of the file.
+            whitened: make points of different people further apart than those of one.
+        """
+        state = read_published(path)
+        return cls(state, load_file(WHITENING)["whitening"] if whitened else None)
 
     @torch.inference_mode()
     def steps(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:

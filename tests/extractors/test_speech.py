@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from difflib import SequenceMatcher
 from itertools import pairwise
 from pathlib import Path
@@ -17,9 +18,10 @@ from numpy.typing import NDArray
 from lddu_pipe.assets import resolve
 from lddu_pipe.extractors import speech
 from lddu_pipe.extractors.speech import SpeechRecogniser
+from lddu_pipe.extractors.turns import cut_at_turns, part_of, with_voices
 from lddu_pipe.extractors.whisper import load_whisper
 from lddu_pipe.media import Waveform, decode_audio, probe
-from lddu_pipe.types import Cue, TimeSpan, Word
+from lddu_pipe.types import Cue, TimeSpan, Turn, Word
 
 
 @pytest.mark.slow
@@ -154,3 +156,54 @@ def test_where_words_are_not_believed_somebody_speaks_whatever_the_detector_says
     )
     (unclear,) = heard.unrecognised
     assert (unclear.span.start, unclear.span.end) == (pytest.approx(0.2), pytest.approx(6.0))
+
+
+def test_words_and_voices_without_words_get_the_turn_they_lie_in() -> None:
+    turns = [Turn(TimeSpan(0, 2.1), 0), Turn(TimeSpan(1.9, 5), 1), Turn(TimeSpan(8, 9), 0)]
+    times = [(0.2, 0.9), (1.8, 2.0), (2.0, 2.4), (5.2, 5.5), (6.3, 6.5)]
+    words = tuple(Word("so", TimeSpan(*span)) for span in times)
+    cue = with_voices(Cue("so so so so so", TimeSpan(0.2, 6.5), words), turns)
+    assert [word.voice for word in cue.words] == [0, 0, 1, 1, None]
+    assert cue.voice is None
+    # Parts make up the whole; what is too short to be a part is of the voice before it.
+    parts = cut_at_turns(TimeSpan(0.5, 8.3), turns, 0.5)
+    assert parts == [(TimeSpan(0.5, 1.9), 0), (TimeSpan(1.9, 8.3), 1)]
+    assert cut_at_turns(TimeSpan(5.5, 7.5), turns, 0.5) == [(TimeSpan(5.5, 7.5), None)]
+    assert part_of(turns, TimeSpan(2, 4)) == (
+        Turn(TimeSpan(2, 2.1), 0),
+        Turn(TimeSpan(2, 4), 1),
+    )
+
+
+@pytest.mark.slow
+def test_voices_are_told_with_the_words_and_without_them_nothing_changes(
+    shared_media: Path,
+) -> None:
+    waveform = decode_audio(probe(shared_media / "sadtalker_KH.mp4"))
+    recogniser = SpeechRecogniser(
+        load_whisper(resolve("whisper-tiny.en"), "cpu"), "whisper-tiny.en"
+    )
+
+    class Two:
+        """Says that another speaks from second 4 on."""
+
+        def turns(
+            self, samples: NDArray[np.float32], speech: object, offset: float
+        ) -> tuple[Turn, ...]:
+            return Turn(TimeSpan(0, 4), 0), Turn(TimeSpan(4, len(samples) / 16_000), 1)
+
+    alone = list(recogniser.listen(waveform))
+    heard = list(recogniser.listen(waveform, Two()))  # type: ignore[arg-type]
+    plain = [replace(news, turns=(), cues=tuple(map(without_voices, news.cues))) for news in heard]
+    assert plain == alone
+    words = [word for news in heard for cue in news.cues for word in cue.words]
+    assert len(words) > 5
+    assert all(word.voice == (word.span.middle > 4) for word in words)
+    told = sorted(turn for news in heard for turn in news.turns)
+    assert sum(turn.span.duration for turn in told) == pytest.approx(len(waveform) / 16_000)
+    assert {turn.voice for turn in told} == {0, 1}
+
+
+def without_voices(cue: Cue) -> Cue:
+    words = tuple(replace(word, voice=None) for word in cue.words)
+    return replace(cue, words=words, voice=None)
