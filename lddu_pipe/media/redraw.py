@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -82,11 +82,9 @@ def redraw(media: Media, target: Path, draw: Callable[[Planes], None]) -> None:
         running(_decoding(media, video), media) as decoder,
         running(_encoding(media, video, target), media, fed=True, file_size=limit) as encoder,
     ):
-        count = 0
         # What broke it is for the encoder to say.
         with suppress(BrokenPipeError):
-            for count in _passed_on(decoder, encoder, media, video, draw):  # noqa: B007
-                pass
+            count = _pass_on(decoder, encoder, media, draw)
             encoder.close_input()
             judge(decoder, media, "picture", nothing=count == 0, partial=False)
         content, complaint = encoder.finish()
@@ -145,6 +143,7 @@ def _encoding(media: Media, video: VideoStream, target: Path) -> OutputStream:
         # Players begin before all of it has come.
         "movflags": "+faststart",
         "map_metadata": -1,
+        "map_chapters": -1,
     }
     streams = [frames]
     if media.audio is not None:
@@ -169,23 +168,13 @@ def _codec(decoder: str) -> str:
     return decoder.removeprefix("lib").removesuffix("float")
 
 
-def _passed_on(
-    decoder: Run,
-    encoder: Run,
-    media: Media,
-    video: VideoStream,
-    draw: Callable[[Planes], None],
-) -> Iterator[int]:
-    """Take frames from one ffmpeg, draw on each, and give it to the other.
-
-    Yields:
-        how many it were, after each.
-    """
+def _pass_on(decoder: Run, encoder: Run, media: Media, draw: Callable[[Planes], None]) -> int:
+    """Take frames from one ffmpeg, draw on each, and give it to the other; return how many."""
     width, height = redrawn_size(media)
     try:
         given = av.open(decoder, mode="r", format="nut", buffer_size=1 << 20)
     except (av.FFmpegError, EOFError):
-        return  # nothing came; `judge` says why
+        return 0  # `judge` says why
     # No index: it would grow with the video.
     options = {"write_index": "0"}
     taken = av.open(encoder, mode="w", format="nut", options=options, buffer_size=1 << 20)
@@ -209,7 +198,7 @@ def _passed_on(
             frame.time_base = stream.time_base
             taken.mux(frame)
             last, count = ticks, count + 1
-            yield count
+    return count
 
 
 def _planes(

@@ -32,12 +32,12 @@ def save(
         OSError: the folder does not exist or cannot be written.
     """
     source = _source(annotation.media)
+    if path.exists() and path.samefile(source):
+        raise UnusableInputError(f"{path} is to be read and written; give another -o DIR")
     config = annotation.provenance.config
     tracks = {name: config[name] for name in ("audio_track", "video_track") if name in config}
     media = probe(source, **tracks)
     drawing = Drawing(annotation, *redrawn_size(media))
-    if path.exists() and path.samefile(source):
-        raise UnusableInputError(f"{path} is to be read and written; give another -o DIR")
 
     def draw(planes: Planes) -> None:
         drawing.draw(planes)
@@ -62,8 +62,8 @@ def _source(media: SourceInfo) -> Path:
     source = Path(media.path)
     if not source.is_file():
         raise UnusableInputError(
-            f"{name}, which was annotated, is not there (any more); put it back, or go to the "
-            "folder from which it was named"
+            f"{name}, which was annotated, is not there any more; put it back, or give the "
+            "command in the folder from which it was named"
         )
     if media.sha256 and sha256_of_file(source) != media.sha256:
         raise UnusableInputError(f"{name} has changed since it was annotated; annotate it again")

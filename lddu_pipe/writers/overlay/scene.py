@@ -51,7 +51,7 @@ class Scene:
         """Sort it by time, so that a moment is found quickly in a video of any length."""
         last = annotation.media.duration
         faces = [face for face in annotation.faces if face.fps > 0]
-        self._faces = _Seconds(((face.start - 1, _end(face), face) for face in faces), last)
+        self._faces = _Seconds(((*_span(face), face) for face in faces), last)
         self._utterances = _Seconds(
             ((item.start, item.end, item) for item in annotation.utterances), last
         )
@@ -124,8 +124,9 @@ def _known(face: Face, places: Iterable[int]) -> tuple[int, Box] | None:
     return None
 
 
-def _end(face: Face) -> float:
-    return face.start + len(face.boxes) / face.fps
+def _span(face: Face) -> tuple[float, float]:
+    """Seconds outside of which a face has no box."""
+    return face.start - 0.5 / face.fps, face.start + len(face.boxes) / face.fps
 
 
 class _Seconds(Generic[_Item]):
