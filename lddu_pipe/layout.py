@@ -209,24 +209,7 @@ def read(values: Mapping[str, Any]) -> AnnotationLayout:
         raise UnusableInputError(f"a damaged annotation: {told}") from None
     if older:
         _fill_in(found)
-    elif version == SCHEMA_VERSION:
-        _check_turns(found)
     return found
-
-
-def _check_turns(found: AnnotationLayout) -> None:
-    """Refuse two utterances of one person at a time, which schema 2.0 did not rule out."""
-    latest: dict[str, UtteranceLayout] = {}
-    for item in sorted(found.utterances, key=lambda item: (item.start, item.end)):
-        if item.person is None:
-            continue
-        before = latest.get(item.person, item)
-        if item.start < before.end and before is not item:
-            raise UnusableInputError(
-                f"a damaged annotation: utterances {before.id} and {item.id} of {item.person} "
-                "are at the same time"
-            )
-        latest[item.person] = item
 
 
 def _with_blanks(values: Mapping[str, Any]) -> dict[str, Any]:

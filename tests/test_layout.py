@@ -149,16 +149,6 @@ def test_damage_in_an_earlier_version_is_told_in_the_same_way(values, cause: str
         Annotation.from_dict({**ANNOTATION.to_dict("1.0"), **values})
 
 
-def test_two_utterances_of_one_person_at_a_time_are_damage_since_that_was_promised() -> None:
-    at_once = prediction("0.5", "", "silence", person="p1")
-    values = replace(ANNOTATION, utterances=[SPOKEN, at_once])
-    with pytest.raises(UnusableInputError, match=r"utterances 0 and 0\.5 of p1 are at the same"):
-        Annotation.from_dict(values.to_dict())
-    assert len(Annotation.from_dict(values.to_dict("2.0")).utterances) == 2
-    after = replace(ANNOTATION, utterances=[SPOKEN, prediction("1", "", "silence", person="p1")])
-    assert len(Annotation.from_dict(after.to_dict()).utterances) == 2
-
-
 def test_one_person_is_asked_for_by_id_or_by_a_name_that_is_the_only_one() -> None:
     people = [
         Person("p1", "Ana", 1.0, 1.0),

@@ -180,7 +180,7 @@ class FrameExtractor(Extractor):
             frames: as of `extract`.
             duration: as of `extract`.
             face_crops: as of `extract`.
-            people: faces that are followed at a time, at most; 1 is one that `extract` chooses.
+            people: faces, at most, that are followed at a time; 1: one that `extract` chooses.
         """
         found = self.extract(frames, duration, face_crops=face_crops)
         if len(found):
@@ -194,7 +194,7 @@ class FrameExtractor(Extractor):
             people: faces, at most, that are looked for.
 
         Returns:
-            Faces of one step each; unless an extractor says otherwise, the one of `extract_stills`.
+            Faces of one step each; unless an extractor says otherwise, that of `extract_stills`.
         """
         (steps,) = self.extract_stills([image], face_crops=False)
         return FacesSeen((FollowedFace(0, steps),), 0.0)

@@ -28,7 +28,7 @@ from lddu_pipe.segmentation.segmenter import (
 )
 from lddu_pipe.types import Cue, TimeSpan, Transcript, Utterance
 
-__all__ = ["SHORTEST_GAP", "Segmenter", "cut_transcript", "segment"]
+__all__ = ["SHORTEST_GAP", "Segmenter", "clipped", "cut_transcript", "segment"]
 
 logger = logging.getLogger(__name__)
 

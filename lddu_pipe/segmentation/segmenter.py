@@ -296,7 +296,7 @@ def halved(span: TimeSpan, max_duration: float) -> list[TimeSpan]:
 def clipped(utterance: Utterance, media: TimeSpan) -> Utterance:
     """What of an utterance lies inside the media."""
     words = tuple(
-        word if word.span.end <= media.end else replace(word, span=word.span.clip(media))
+        word if word.span == word.span.clip(media) else replace(word, span=word.span.clip(media))
         for word in utterance.words
     )
     return replace(utterance, span=utterance.span.clip(media), words=words)

@@ -22,7 +22,7 @@ from lddu_pipe.pipelines.people.identity import PATIENCE, PersonFinder
 from lddu_pipe.pipelines.people.lane import Lane
 from lddu_pipe.pipelines.people.speaking import SpeakerFinder
 from lddu_pipe.pipelines.samples import FaceSteps, look_up
-from lddu_pipe.segmentation import SHORTEST_GAP
+from lddu_pipe.segmentation import SHORTEST_GAP, clipped
 from lddu_pipe.types import TimeSpan, Utterance
 
 FIRST_NAMED = 1_000_000
@@ -108,6 +108,8 @@ class Everybody:
         self._lanes: dict[str, Lane] = {}
         self._speaking: dict[str, float] = defaultdict(float)
         """Seconds."""
+        self._spoken_until: dict[str, float] = defaultdict(float)
+        """Seconds of the media at which somebody's last words end."""
         self._waiting: deque[Utterance] = deque()
         """In order of start, not decided yet."""
         self._ready: list[Utterance] = []
@@ -227,8 +229,17 @@ class Everybody:
             return
         person = self._speaker_of(utterance)
         if person is not None:
+            # Nobody says two things at a time; times of words and cues may be a little off.
+            begin = min(max(span.start, self._spoken_until[person]), span.end)
+            if begin - span.start > span.duration / 2:
+                person = None
+            else:
+                span = TimeSpan(begin, span.end)
+                utterance = clipped(utterance, span)
+        if person is not None:
             if utterance.speaker is not None:
                 self._names.setdefault(person, utterance.speaker)
+            self._spoken_until[person] = span.end
             self._speaking[person] += span.duration
             self._lane(person).speak(span)
         self._ready.append(replace(utterance, person=person))

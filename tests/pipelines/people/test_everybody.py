@@ -161,3 +161,17 @@ def test_windows_of_nobody_stay_where_nobody_can_be_read() -> None:
         ("p2", "silence", 5.0, 9.0, ""),
     ]
     assert isinstance(everybody.face_of(spoken(9.5, 9.8, None)), Absent)
+
+
+def test_nobody_says_two_things_at_a_time() -> None:
+    everybody = meet({0: 0})
+    everybody.see(FacesSeen((face(0, 0.0, 10.0),), 10.0))
+    for start, end in ((0.0, 4.0), (3.5, 6.0), (4.0, 5.5)):
+        everybody.take(spoken(start, end, 0))
+    everybody.see(FacesSeen((), np.inf))
+    assert [row[:4] for row in told(everybody, np.inf)] == [
+        ("p1", "speech", 0.0, 4.0),
+        (None, "speech", 4.0, 5.5),
+        ("p1", "speech", 4.0, 6.0),
+        ("p1", "silence", 6.0, 10.0),
+    ]

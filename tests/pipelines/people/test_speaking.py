@@ -13,7 +13,7 @@ from lddu_pipe.assets import resolve
 from lddu_pipe.extractors.faces import BLENDSHAPE_NAMES, FaceLandmarker
 from lddu_pipe.extractors.prosody import SAMPLE_RATE
 from lddu_pipe.media import decode_frames, decode_waveform, probe
-from lddu_pipe.pipelines import speaking
+from lddu_pipe.pipelines.people import speaking
 from lddu_pipe.pipelines.people.articulation import MOUTH
 from lddu_pipe.pipelines.people.speaking import SpeakerFinder
 from lddu_pipe.types import TimeSpan
