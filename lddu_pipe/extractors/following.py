@@ -18,8 +18,9 @@ from lddu_pipe.extractors.detector import Detection
 from lddu_pipe.extractors.faces import Face
 from lddu_pipe.extractors.orientation import Orientation, turned
 from lddu_pipe.extractors.pyramid import Pyramid, Square
-from lddu_pipe.extractors.readable import crop_readable
+from lddu_pipe.extractors.readable import crop_near, is_readable
 from lddu_pipe.extractors.sight import Sight
+from lddu_pipe.extractors.stillness import FirstLook
 from lddu_pipe.extractors.tflite import read_bundle
 from lddu_pipe.extractors.tracks import Sighting, Track, Tracker, distinct
 from lddu_pipe.media import Frame
@@ -28,6 +29,8 @@ SEARCH_EVERY = 1.0
 """Seconds of a stretch, at whose first frame faces are searched for."""
 MOST_FRAMES = 24
 """Frames of a stretch, at most; all of them are in memory at once."""
+MANY = 2
+"""Faces; where there are more, the picture of each is taken from every second frame."""
 
 _HELD = 0.5
 # Share of the frames of its first stretch in which a face must be seen.
@@ -230,7 +233,10 @@ class _Follower:
         for index, frame in enumerate(pictures.frames):
             proposals = pictures.proposals.result() if index == 0 else ()
             found = self._look(frame, proposals, searches=index == 0)
-            seen.append(self._describe(frame.image, found, asks=index == 0))
+            before = seen[-1] if seen else {}
+            seen.append(
+                self._describe(frame.image, found, before, asks=index == 0, rests=index % 2 == 1)
+            )
         self._settle(seen)
         kept = self._tracker.tracks
         first = pictures.frames[0].image
@@ -301,14 +307,36 @@ class _Follower:
         return list(self._pool.map(look, items))
 
     def _describe(
-        self, image: NDArray[np.uint8], found: dict[Track, Sighting], *, asks: bool
+        self,
+        image: NDArray[np.uint8],
+        found: dict[Track, Sighting],
+        before: dict[Track, Seen],
+        *,
+        asks: bool,
+        rests: bool,
     ) -> dict[Track, Seen]:
+        """What is kept of the faces of a frame.
+
+        Args:
+            image: of the frame.
+            found: the faces.
+            before: what was kept of the frame before.
+            asks: whose faces they are, and whether they still are the same picture.
+            rests: of many faces the picture of the frame before is good enough.
+        """
         described = {}
         for track, sighting in found.items():
-            crop = crop_readable(image, sighting.face)
-            identity = None
-            if asks and crop is not None and self._identity is not None and sighting.face:
-                identity = self._identity.embed(image, sighting.face)
+            if asks and track.number is None:
+                track.first = FirstLook(image, sighting.box)
+            elif asks and track.first and not track.first.is_all(image, sighting.box):
+                track.first = None
+            crop = identity = None
+            face = sighting.face
+            if face is not None and is_readable(face):
+                last = before.get(track) if rests and len(found) > MANY else None
+                crop = crop_near(image, face) if last is None or last.crop is None else last.crop
+                if asks and self._identity is not None:
+                    identity = self._identity.embed(image, face)
             described[track] = Seen(sighting, crop, identity)
         return described
 

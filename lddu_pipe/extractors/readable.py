@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import radians
 
 import numpy as np
@@ -15,31 +16,27 @@ LOWEST = 16.0
 TURNED = radians(65.0)
 """Of yaw or pitch, from which on half of the face is hidden."""
 
-_MARGIN = 1.0
-# What is cut out around a face before it is scaled, of its longer side.
+
+def is_readable(face: Face) -> bool:
+    """Whether a face is large enough, and turned to the camera enough, to read its expression."""
+    high = face.box[3] - face.box[1] >= LOWEST
+    return bool(high and np.abs(face.head_pose[:2]).max() <= TURNED)
 
 
-def crop_readable(image: NDArray[np.uint8], face: Face | None) -> NDArray[np.uint8] | None:
-    """A face as the expression network sees it, (48, 48) uint8; None where it cannot be read.
+def crop_near(image: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
+    """What `crop_face` gives, from the part of a picture that is around the face alone.
 
     Args:
         image: (height, width, 3) uint8 RGB.
-        face: found in this image; None where it has no landmarks.
+        face: found in this image.
+
+    Returns:
+        (48, 48) uint8.
     """
-    if face is None or face.box[3] - face.box[1] < LOWEST:
-        return None
-    if np.abs(face.head_pose[:2]).max() > TURNED:
-        return None
     left, top, right, bottom = face.box
-    margin = _MARGIN * max(right - left, bottom - top)
+    margin = max(right - left, bottom - top)
     height, width = image.shape[:2]
-    first, above = max(0, int(left - margin)), max(0, int(top - margin))
-    last, below = min(width, int(right + margin) + 1), min(height, int(bottom + margin) + 1)
-    if last - first < 2 or below - above < 2:
-        return None
-    near = Face(
-        (left - first, top - above, right - first, bottom - above),
-        face.blendshapes,
-        face.head_pose,
-    )
-    return crop_face(image[above:below, first:last], near, FACE_SIZE)
+    x, y = min(width - 1, max(0, int(left - margin))), min(height - 1, max(0, int(top - margin)))
+    part = image[y : max(y + 1, int(bottom + margin)), x : max(x + 1, int(right + margin))]
+    moved = replace(face, box=(left - x, top - y, right - x, bottom - y))
+    return crop_face(part, moved, FACE_SIZE)

@@ -13,11 +13,12 @@ from scipy.optimize import linear_sum_assignment
 from lddu_pipe.extractors.detector import overlap
 from lddu_pipe.extractors.faces import SWITCH_RATIO, Face
 from lddu_pipe.extractors.landmarks import Region
+from lddu_pipe.extractors.stillness import FirstLook
 from lddu_pipe.types import Box
 
 KEPT = 2.0
 """Seconds for which a face that was lost may come back as the same."""
-STILL_AFTER = 2.0
+STILL_AFTER = 3.0
 """Seconds after which a face that has not changed is taken for a picture of one."""
 
 _TWICE = 0.45
@@ -36,8 +37,6 @@ _NOBODY, _NEVER = 1.2, 1e3
 # Distance of a track from nobody, and from what it cannot be.
 _FRESH = 0.4
 # Share of a new velocity, or look, in what is remembered of it.
-_UNMOVED = 0.985
-# Likeness to its first look above which a face has not changed.
 
 
 class Sighting(NamedTuple):
@@ -83,16 +82,16 @@ class Track:
     """How it looked of late."""
     doubts: int = 0
     """How often in a row it was not found where it was followed to."""
-    changed: bool = False
-    """Whether it ever looked otherwise than at first."""
+    first: FirstLook | None = None
+    """How it looked at first, until it looks otherwise."""
 
     def __post_init__(self) -> None:
-        self.look = self._first = self.last.look
+        self.look = self.last.look
 
     @property
     def still(self) -> bool:
         """Whether it has been the same picture for all the time that it was seen."""
-        return not self.changed and self.seen - self.began >= STILL_AFTER
+        return self.first is not None and self.seen - self.began >= STILL_AFTER
 
     def expected(self, time: float) -> NDArray[np.float64]:
         """(2,) pixels, its middle at second `time` if it goes on as before."""
@@ -126,7 +125,6 @@ class Track:
         self.velocity = _FRESH * moved + (1 - _FRESH) * self.velocity
         mixed = _FRESH * sighting.look + (1 - _FRESH) * self.look
         self.look = np.asarray(mixed / max(float(np.linalg.norm(mixed)), 1e-6), np.float32)
-        self.changed = self.changed or float(sighting.look @ self._first) < _UNMOVED
         self.last, self.seen = sighting, time
 
 

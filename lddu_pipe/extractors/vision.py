@@ -349,16 +349,21 @@ class VisionExtractor(FrameExtractor):
         """Put together the features of faces.
 
         Args:
-            crops: (48, 48) uint8 each.
+            crops: (48, 48) uint8 each; the network looks once at one that is there several times.
             faces: what the landmarker said of each, None where it found nothing.
             mirrored: have the expression network look at the mirror image, too.
 
         Returns:
             (faces, features) float32.
         """
+        once = {id(crop): crop for crop in crops}
+        order = {name: place for place, name in enumerate(once)}
+        which = [order[id(crop)] for crop in crops]
+        different = list(once.values())
         parts = []
-        for begin in range(0, len(crops), BATCH_SIZE):
-            batch = torch.from_numpy(np.stack(crops[begin : begin + BATCH_SIZE])).to(self.device)
+        for begin in range(0, len(different), BATCH_SIZE):
+            chosen = np.stack(different[begin : begin + BATCH_SIZE])
+            batch = torch.from_numpy(chosen).to(self.device)
             described = describe_expression(
                 self._network, batch, mirrored=mirrored, half=self._half
             )
@@ -368,7 +373,7 @@ class VisionExtractor(FrameExtractor):
             nothing if face is None else np.concatenate([face.blendshapes, face.head_pose, [1.0]])
             for face in faces
         ]
-        return np.concatenate([np.concatenate(parts), np.stack(landmarks)], axis=1).astype(
+        return np.concatenate([np.concatenate(parts)[which], np.stack(landmarks)], axis=1).astype(
             np.float32
         )
 
