@@ -168,6 +168,8 @@ class _Heard:
         self._together = found[:, 1 + PLACES :].sum(1) > TOGETHER
         self._moments = np.concatenate(moments)
         """Seconds of the block."""
+        self._section = np.cumsum(np.diff(self._moments, prepend=0.0) > PAUSE)
+        """Which stretch without a long silence a step is of."""
         place = speaking(found).argmax(1)
         self._place = np.where(self._speaks, 1 + place + PLACES * np.concatenate(stretch), 0)
         """Which voice of a stretch speaks, another number in each; 0: nobody."""
@@ -258,8 +260,8 @@ class _Heard:
     def _spans(self, active: NDArray[np.bool_]) -> list[TimeSpan]:
         """Where one voice speaks, without its pauses."""
         spans: list[TimeSpan] = []
-        for begin, end, speaks in _runs(active.astype(int)):
-            if not speaks:
+        for begin, end, section in _runs(np.where(active, self._section, -1)):
+            if section < 0:
                 continue
             span = TimeSpan(
                 float(self._moments[begin]) - FRAME_SHIFT / 2,
