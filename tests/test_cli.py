@@ -343,6 +343,12 @@ def test_options_reach_the_pipeline(pipeline):
     ]
 
 
+def test_channels_have_a_plain_spelling(pipeline):
+    annotate("a.mp4", "--channels-are-speakers")
+    ((_, given),) = pipeline.loaded
+    assert given["settings"] == PipelineSettings(speakers="channels")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

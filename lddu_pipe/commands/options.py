@@ -178,6 +178,13 @@ _device_option = click.option(
 )
 
 
+_channels_option = click.option(
+    "--channels-are-speakers",
+    is_flag=True,
+    help="The same as --speakers channels: a call with one voice a channel.",
+)
+
+
 def pipeline_options(*more: str) -> Callable[[_Function], _Function]:
     """Options of a command that runs a pipeline: the model, where it runs, and settings.
 
@@ -192,6 +199,8 @@ def pipeline_options(*more: str) -> Callable[[_Function], _Function]:
         @wraps(function)
         def command(**values: Any) -> Any:  # noqa: ANN401 - as the command has it
             chosen = {name: values.pop(name) for name in names}
+            if values.pop("channels_are_speakers", False):
+                chosen["speakers"] = "channels"
             try:
                 settings = PipelineSettings(**chosen)
             except ValueError as error:  # such as NaN, which click lets pass
@@ -199,7 +208,8 @@ def pipeline_options(*more: str) -> Callable[[_Function], _Function]:
             return function(**values, settings=settings)
 
         options = _together(
-            model_option, _device_option, offline_option, *map(_setting_option, names)
+            *(model_option, _device_option, offline_option, *map(_setting_option, names)),
+            *([_channels_option] if "speakers" in names else []),
         )
         return cast(_Function, options(command))
 

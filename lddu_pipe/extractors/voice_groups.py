@@ -19,7 +19,7 @@ LEAST = 3.0
 """Seconds that a voice must speak to count: a laugh or a scream is no new person."""
 ITSELF = 0.55
 """Similarity of pieces of one voice, where there are too few to measure it."""
-_REQUIRED, _BY_LENGTH, _BY_LEAST, _BY_MOST = 0.87, 0.095, 0.28, 0.47
+_REQUIRED, _BY_LENGTH, _BY_ITSELF = 0.95, 0.1, 0.49
 _LONG = 10.0  # seconds from which more of a voice does not make it better known
 _START = 8  # groups, at most, from which putting together by `likeness` begins
 _ROUNDS = 10
@@ -68,10 +68,9 @@ def likeness(one: Group, other: Group) -> float:
     more, the longer both speak and the more each differs from itself.
     """
     mean = float(one.total @ other.total) / (one.seconds * other.seconds)
-    least, most = sorted((one.itself, other.itself))
     length = np.log(min(one.seconds, other.seconds, _LONG))
-    required = _REQUIRED + _BY_LENGTH * length - _BY_LEAST * least - _BY_MOST * most
-    return float(mean / np.sqrt(least * most) - required)
+    required = _REQUIRED + _BY_LENGTH * length - _BY_ITSELF * (one.itself + other.itself)
+    return float(mean / np.sqrt(one.itself * other.itself) - required)
 
 
 def find_groups(points: NDArray[np.float32], seconds: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -84,18 +83,31 @@ def find_groups(points: NDArray[np.float32], seconds: NDArray[np.float64]) -> ND
     Returns:
         (n,) of each piece the number of its group, from 0 in order of appearance.
     """
-    if len(points) == 1:
-        return np.zeros(1, np.intp)
-    found = fcluster(linkage(points, "ward"), min(_START, len(points)), "maxclust")
+    found = split(points)
     for _ in range(_ROUNDS):
         found = _joined(found, points, seconds)
-        numbers = np.unique(found)
-        centres = np.stack([_group(found, n, points, seconds).centre for n in numbers])
-        nearest = numbers[(points @ centres.T).argmax(1)]
+        nearest = np.unique(found)[(points @ centres(found, points, seconds).T).argmax(1)]
         if (nearest == found).all():
             break
         found = nearest
     return in_order(_joined(found, points, seconds))
+
+
+def split(points: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Groups of similar points, more than there are voices: (n,) numbers of them."""
+    if len(points) == 1:
+        return np.zeros(1, np.intp)
+    return np.asarray(
+        fcluster(linkage(points, "ward"), min(_START, len(points)), "maxclust"), np.intp
+    )
+
+
+def centres(
+    found: NDArray[np.intp], points: NDArray[np.float32], seconds: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """(groups, d) of unit length, in order of the groups' numbers."""
+    middles = [_group(found, number, points, seconds).centre for number in np.unique(found)]
+    return np.stack(middles).astype(np.float32)
 
 
 def in_order(numbers: Iterable[int]) -> NDArray[np.intp]:

@@ -8,6 +8,7 @@ of them are of one voice. Of each voice only sums are kept, and nothing once the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -18,10 +19,12 @@ from lddu_pipe.extractors.voice_changes import PLACES, ChangeNetwork, speaking
 from lddu_pipe.extractors.voice_groups import (
     LEAST,
     Group,
+    centres,
     find_groups,
     likeness,
+    split,
 )
-from lddu_pipe.extractors.voice_network import FRAME_SHIFT, SAMPLE_RATE, VoiceNetwork
+from lddu_pipe.extractors.voice_network import DIMENSIONS, FRAME_SHIFT, SAMPLE_RATE, VoiceNetwork
 from lddu_pipe.types import TimeSpan, Turn
 
 __all__ = ["Turn", "VoiceTeller", "Voices"]
@@ -33,7 +36,9 @@ STRETCH = 10.0
 SHORTEST = 0.5
 """Seconds of speech, at least, that are worth the question whose it is."""
 PIECE = 2.0
-"""Seconds, about, of the pieces of which groups are made."""
+"""Seconds, at most, of the pieces that are first compared."""
+LONG_PIECE = 3.5
+"""Likewise, once it is better known where voices change."""
 SPEAKS = 0.1
 """Probability from which somebody speaks: it is asked only where a voice is heard."""
 TOGETHER = 0.5
@@ -46,10 +51,9 @@ JOIN = 0.3
 """Seconds without a voice inside a piece."""
 HEARD = 0.6
 """Seconds before and after a moment that tell whose voice it is."""
-HOP = 0.1
-"""Seconds between such moments."""
 CHANGE = 0.2
-"""How much more similar another voice must be, at least, in sum over such moments."""
+"""How much more similar another voice must be, at least, in sum over moments 0.1 s apart."""
+_HOP = 5  # steps from one such moment to the next
 
 
 class Voices:
@@ -104,19 +108,19 @@ class VoiceTeller:
         if sum(map(len, places)) < SHORTEST * SAMPLE_RATE:
             return ()
         heard = _Heard(self._voices, samples, np.concatenate(places))
-        pieces = heard.pieces()
-        if not pieces:
+        points, seconds = heard.pieces(PIECE)
+        if not len(points):
             return ()
-        points = np.concatenate([heard.point(piece) for piece in pieces])
-        seconds = np.array([len(piece) * FRAME_SHIFT for piece in pieces])
+        # What sounds alike says better where voices change than what was heard first.
+        heard.place(centres(split(points), points, seconds))
+        points, seconds = heard.pieces(LONG_PIECE)
+        if not len(points):
+            return ()
         voices = self._recognise(find_groups(points, seconds), points, seconds)
         names = np.unique(voices)
-        centres = np.stack(
-            [Group.of(points[voices == n], seconds[voices == n]).centre for n in names]
-        )
         return tuple(
             Turn(span.shift(offset), int(names[number]))
-            for span, number in heard.turns(centres.astype(np.float32))
+            for span, number in heard.turns(centres(voices, points, seconds))
         )
 
     def _recognise(
@@ -164,12 +168,30 @@ class _Heard:
         self._together = found[:, 1 + PLACES :].sum(1) > TOGETHER
         self._moments = np.concatenate(moments)
         """Seconds of the block."""
+        self._section = np.cumsum(np.diff(self._moments, prepend=0.0) > PAUSE)
+        """Which stretch without a long silence a step is of."""
         place = speaking(found).argmax(1)
         self._place = np.where(self._speaks, 1 + place + PLACES * np.concatenate(stretch), 0)
         """Which voice of a stretch speaks, another number in each; 0: nobody."""
 
-    def pieces(self) -> list[NDArray[np.intp]]:
-        """Steps at which one voice speaks alone, some seconds at most."""
+    def pieces(self, longest: float) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """What each stretch sounds like in which one voice speaks alone.
+
+        Args:
+            longest: seconds, at most, of a stretch.
+
+        Returns:
+            (n, d) points of unit length, and the (n,) seconds that each is of.
+        """
+        points, seconds = [], []
+        for piece in self._alone(longest):
+            steps = self._steps[piece]
+            points.append(self._embed(steps.mean(0)[None], steps.std(0, ddof=1)[None]))
+            seconds.append(len(piece) * FRAME_SHIFT)
+        return np.concatenate([np.empty((0, DIMENSIONS), np.float32), *points]), np.array(seconds)
+
+    def _alone(self, longest: float) -> list[NDArray[np.intp]]:
+        """Steps at which one voice speaks alone, in runs."""
         runs: list[tuple[int, int, int]] = []
         for begin, end, place in _runs(self._place):
             if not place:
@@ -181,7 +203,7 @@ class _Heard:
                 runs.append((begin, end, place))
         found = []
         for begin, end, place in runs:
-            parts = int(np.ceil((end - begin) * FRAME_SHIFT / PIECE))
+            parts = int(np.ceil((end - begin) * FRAME_SHIFT / longest))
             bounds = np.linspace(begin, end, parts + 1).astype(int)
             for first, last in pairwise(bounds):
                 alone = (self._place[first:last] == place) & ~self._together[first:last]
@@ -190,22 +212,28 @@ class _Heard:
                     found.append(piece)
         return found
 
-    def point(self, piece: NDArray[np.intp]) -> NDArray[np.float32]:
-        """(1, d) what a piece sounds like."""
-        steps = self._steps[piece]
-        return self._embed(steps.mean(0)[None], steps.std(0, ddof=1)[None])
+    def place(self, middles: NDArray[np.float32]) -> None:
+        """Let changes of voice be where another of some (n, d) points is nearer."""
+        nearest, _ = self._nearest(middles)
+        self._place = np.where(self._speaks, 1 + nearest, 0)
 
-    def turns(self, centres: NDArray[np.float32]) -> list[tuple[TimeSpan, int]]:
+    def _nearest(
+        self, middles: NDArray[np.float32]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """The nearest of some points at each step, with few changes; and how near at each hop."""
+        likenesses = self._points @ middles.T
+        path = _best_path(likenesses, self._speaks[::_HOP])
+        return np.repeat(path, _HOP)[: len(self._place)], likenesses
+
+    def turns(self, middles: NDArray[np.float32]) -> list[tuple[TimeSpan, int]]:
         """Where each of some voices speaks, given (voices, d) points of unit length."""
-        hop = round(HOP / FRAME_SHIFT)
-        likeness = self._points(hop) @ centres.T
-        first = np.repeat(_best_path(likeness, self._speaks[::hop]), hop)[: len(self._place)]
-        active = np.zeros((len(centres), len(self._place)), bool)
+        first, likenesses = self._nearest(middles)
+        active = np.zeros((len(middles), len(self._place)), bool)
         steps = np.flatnonzero(self._speaks)
         active[first[steps], steps] = True
-        if len(centres) > 1:
+        if len(middles) > 1:
             steps = np.flatnonzero(self._together & self._speaks)
-            others = likeness[steps // hop].copy()
+            others = likenesses[steps // _HOP].copy()
             others[np.arange(len(steps)), first[steps]] = -np.inf
             active[others.argmax(1), steps] = True
         found = [
@@ -215,12 +243,13 @@ class _Heard:
         ]
         return sorted(found)
 
-    def _points(self, hop: int) -> NDArray[np.float32]:
-        """(n, d) what every `hop`th step sounds like, with what is around it."""
+    @cached_property
+    def _points(self) -> NDArray[np.float32]:
+        """(n, d) what every `_HOP`th step sounds like, with what is around it."""
         length, around = len(self._steps), round(HEARD / FRAME_SHIFT)
         sums = np.cumsum(np.pad(self._steps, ((1, 0), (0, 0))), axis=0)
         squares = np.cumsum(np.pad(self._steps**2, ((1, 0), (0, 0))), axis=0)
-        at = np.arange(0, length, hop)
+        at = np.arange(0, length, _HOP)
         begin, end = (at - around).clip(0), (at + around).clip(max=length)
         count = (end - begin)[:, None]
         mean = (sums[end] - sums[begin]) / count
@@ -231,8 +260,8 @@ class _Heard:
     def _spans(self, active: NDArray[np.bool_]) -> list[TimeSpan]:
         """Where one voice speaks, without its pauses."""
         spans: list[TimeSpan] = []
-        for begin, end, speaks in _runs(active.astype(int)):
-            if not speaks:
+        for begin, end, section in _runs(np.where(active, self._section, -1)):
+            if section < 0:
                 continue
             span = TimeSpan(
                 float(self._moments[begin]) - FRAME_SHIFT / 2,
@@ -251,10 +280,10 @@ def _runs(values: NDArray[np.intp]) -> list[tuple[int, int, int]]:
     return [(begin, end, int(values[begin])) for begin, end in pairwise(bounds)]
 
 
-def _best_path(likeness: NDArray[np.float32], speaks: NDArray[np.bool_]) -> NDArray[np.intp]:
+def _best_path(likenesses: NDArray[np.float32], speaks: NDArray[np.bool_]) -> NDArray[np.intp]:
     """The voice at each moment: the most similar ones, with few changes (Viterbi)."""
-    count, voices = likeness.shape
-    score = likeness[0].astype(np.float64)
+    count, voices = likenesses.shape
+    score = likenesses[0].astype(np.float64)
     came = np.zeros((count, voices), np.intp)
     for moment in range(1, count):
         best = int(score.argmax())
@@ -262,7 +291,7 @@ def _best_path(likeness: NDArray[np.float32], speaks: NDArray[np.bool_]) -> NDAr
         came[moment] = np.where(stays, np.arange(voices), best)
         score = np.where(stays, score, score[best] - CHANGE)
         if speaks[moment]:
-            score += likeness[moment]
+            score += likenesses[moment]
     path = np.empty(count, np.intp)
     path[-1] = int(score.argmax())
     for moment in range(count - 1, 0, -1):

@@ -87,6 +87,21 @@ def test_what_is_too_short_is_nobodys(voices: Voices) -> None:
     assert teller.turns(samples, [{"start": 0, "end": 4000}], 0.0) == ()
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("voices")
+def test_no_turn_goes_on_where_nobody_is_heard(voices: Voices) -> None:
+    said = actor(16, 1)[12_000:-12_000]
+    samples = np.concatenate([said, np.zeros(3 * SAMPLE_RATE, np.float32), said])
+    speech = [
+        {"start": 0, "end": len(said)},
+        {"start": len(samples) - len(said), "end": len(samples)},
+    ]
+    turns = voices.teller().turns(samples, speech, 0.0)
+    quiet = TimeSpan(len(said) / SAMPLE_RATE, (len(samples) - len(said)) / SAMPLE_RATE)
+    assert len(turns) >= 2
+    assert all(turn.span.overlap(quiet) < 0.05 for turn in turns)
+
+
 def around(centre: int, count: int, spread: float, seed: int) -> NDArray[np.float32]:
     points = spread * np.random.default_rng(seed).normal(size=(count, 16))
     points[:, centre] += 1
