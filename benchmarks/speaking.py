@@ -81,8 +81,8 @@ class Turn(NamedTuple):
 
 
 class Conversation(NamedTuple):
-    times: NDArray[np.float64]
-    mouths: list[NDArray[np.float32]]
+    shots: list[tuple[int, NDArray[np.float64], NDArray[np.float32]]]
+    """Which head is seen, when, and its mouth; from cut to cut."""
     sound: NDArray[np.float32]
     turns: list[Turn]
 
@@ -154,7 +154,7 @@ def converse(
         share: of turns that are a stranger's, where there are any.
     """
     times = np.arange(0, MINUTE, 1 / fps)
-    mouths = [np.zeros((len(times), len(MOUTH)), np.float32) for _ in heads]
+    shots = []
     sound = np.zeros(round(MINUTE * SAMPLE_RATE), np.float32)
     turns: list[Turn] = []
     offset = int(generator.integers(len(listeners))) if listeners else 0
@@ -175,12 +175,12 @@ def converse(
             for begin, length in stretches(shown.part, span.duration, generator):
                 rows = (times >= moment - 1e-9) & (times < moment + length - 1e-9)
                 found = np.searchsorted(shown.times, begin + times[rows] - moment + 1e-9) - 1
-                mouths[number][rows] = shown.mouth[np.maximum(found, 0)]
+                shots.append((number, times[rows], shown.mouth[np.maximum(found, 0)]))
                 if number == speaker:
                     first, last = (round(t * SAMPLE_RATE) for t in (begin, begin + length))
                     place(sound, moment, shown.sound[first:last])
                 moment += length
-    return Conversation(times, mouths, sound, turns)
+    return Conversation(shots, sound, turns)
 
 
 def repeated(
@@ -198,16 +198,19 @@ def place(sound: NDArray[np.float32], start: float, said: NDArray[np.float32]) -
 
 
 def answers(conversation: Conversation, *, voices: bool = True) -> list[int | None]:
-    """Which head is named for each turn."""
+    """Which head is named for each turn; it is known which shots show the same head."""
     finder = SpeakerFinder()
-    shown = np.ones(len(conversation.times), np.bool_)
-    for track, mouth in enumerate(conversation.mouths):
-        finder.see(track, conversation.times, mouth, shown)
+    people = {}
+    for track, (number, times, mouth) in enumerate(conversation.shots):
+        finder.see(track, times, mouth, np.ones(len(times), np.bool_))
+        people[track] = number
     told = [turn if voices else turn._replace(voice=None) for turn in conversation.turns]
     finder.hear(told, conversation.sound)
-    return [
-        finder.who(turn.span, turn.voice, min(MINUTE, turn.span.end + HORIZON)) for turn in told
+    named = [
+        finder.who(turn.span, turn.voice, min(MINUTE, turn.span.end + HORIZON), people)
+        for turn in told
     ]
+    return [None if track is None else people[track] for track in named]
 
 
 class Tally:
