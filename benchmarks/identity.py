@@ -16,7 +16,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from lddu_pipe.pipelines.people.known import pictures_of
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 

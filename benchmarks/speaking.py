@@ -8,7 +8,8 @@ Two to four heads are side by side for a minute, and turns of 2 to 8 s are heard
 others listen (video of people who say nothing), or go on talking without being heard. A head shows
 a random stretch of its video in each turn, over and over where that is shorter. A part of a head's
 video, and a part of another's listening, belong to one half only; what was chosen by hand in
-`pipelines.people.speaking` and `pipelines.people.articulation` was chosen on the half `chosen`.
+`pipelines.people.speaking`, `attribution` and `articulation` was chosen on the half `chosen`, but for the
+weights of the shapes and the movement that counts as speech, for which all clips were looked at.
 
 A turn is asked for 20 s after its end, as in a stream, knowing which turns are of one voice or,
 where voices are not told apart, only that somebody speaks. Figures are shares of the time in which
@@ -81,8 +82,8 @@ class Turn(NamedTuple):
 
 
 class Conversation(NamedTuple):
-    times: NDArray[np.float64]
-    mouths: list[NDArray[np.float32]]
+    shots: list[tuple[int, NDArray[np.float64], NDArray[np.float32]]]
+    """Which head is seen, when, and its mouth; from cut to cut."""
     sound: NDArray[np.float32]
     turns: list[Turn]
 
@@ -154,7 +155,7 @@ def converse(
         share: of turns that are a stranger's, where there are any.
     """
     times = np.arange(0, MINUTE, 1 / fps)
-    mouths = [np.zeros((len(times), len(MOUTH)), np.float32) for _ in heads]
+    shots = []
     sound = np.zeros(round(MINUTE * SAMPLE_RATE), np.float32)
     turns: list[Turn] = []
     offset = int(generator.integers(len(listeners))) if listeners else 0
@@ -175,12 +176,12 @@ def converse(
             for begin, length in stretches(shown.part, span.duration, generator):
                 rows = (times >= moment - 1e-9) & (times < moment + length - 1e-9)
                 found = np.searchsorted(shown.times, begin + times[rows] - moment + 1e-9) - 1
-                mouths[number][rows] = shown.mouth[np.maximum(found, 0)]
+                shots.append((number, times[rows], shown.mouth[np.maximum(found, 0)]))
                 if number == speaker:
                     first, last = (round(t * SAMPLE_RATE) for t in (begin, begin + length))
                     place(sound, moment, shown.sound[first:last])
                 moment += length
-    return Conversation(times, mouths, sound, turns)
+    return Conversation(shots, sound, turns)
 
 
 def repeated(
@@ -198,16 +199,19 @@ def place(sound: NDArray[np.float32], start: float, said: NDArray[np.float32]) -
 
 
 def answers(conversation: Conversation, *, voices: bool = True) -> list[int | None]:
-    """Which head is named for each turn."""
+    """Which head is named for each turn; it is known which shots show the same head."""
     finder = SpeakerFinder()
-    shown = np.ones(len(conversation.times), np.bool_)
-    for track, mouth in enumerate(conversation.mouths):
-        finder.see(track, conversation.times, mouth, shown)
+    people = {}
+    for track, (number, times, mouth) in enumerate(conversation.shots):
+        finder.see(track, times, mouth, np.ones(len(times), np.bool_))
+        people[track] = number
     told = [turn if voices else turn._replace(voice=None) for turn in conversation.turns]
     finder.hear(told, conversation.sound)
-    return [
-        finder.who(turn.span, turn.voice, min(MINUTE, turn.span.end + HORIZON)) for turn in told
+    named = [
+        finder.who(turn.span, turn.voice, min(MINUTE, turn.span.end + HORIZON), people)
+        for turn in told
     ]
+    return [None if track is None else people[track] for track in named]
 
 
 class Tally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,16 @@ from lddu_pipe.pipelines.people.articulation import (
     shapes_of,
     without_trend,
 )
+from lddu_pipe.pipelines.people.attribution import (
+    CONTIGUOUS,
+    NO_MOUTH,
+    Mouth,
+    Moves,
+    Voice,
+    choose,
+    joined,
+    moves_of,
+)
 from lddu_pipe.types import TimeSpan
 
 REMEMBERED = 1200.0
@@ -24,22 +34,6 @@ MOST_ROWS = 1200
 """Rows, the latest, from which it is learnt how a mouth goes with a voice: two minutes of it."""
 SPACING = 0.08
 """Seconds between rows, at least: all is made for 10 frames a second."""
-CONTIGUOUS = 0.3
-"""Seconds between rows, at most, of which one follows the other."""
-NEARBY = 0.5
-"""Seconds on either side over which movement is averaged."""
-
-SPEAKS = 0.12
-"""Movement of a mouth that speaks as likely as not."""
-PER_SECOND = 1.5
-"""Nats, at most, that a second of movement or of rest says for or against a mouth."""
-FAMILIAR = 1.0
-"""Seconds without a voice after which half of what a mouth does then is held against it."""
-UNCOMPARED = 2.0
-"""Nats from which a mouth moves; and, at most, for one of several that do, before it was seen what
-it does while the voice is not heard."""
-SETTLED = 10.0
-"""Seconds after which half of that bound is gone."""
 GAINED = 0.25
 """Nats of evidence in a nat of coherence: what one row says, the next mostly says, too."""
 EXPECTED = 0.15
@@ -48,10 +42,6 @@ LEARNT = 50.0
 """Rows after which half of what coherence says counts."""
 COHERENT = (-6.0, 40.0)
 """Nats, at least and at most, of coherence: a mouth that is read badly goes with no voice."""
-MOST_EVIDENCE = 40.0
-"""Nats, at most, of all that was seen of a mouth while a voice was heard."""
-MOST_LOCAL = 3.0
-"""Nats, at most, of what is seen of it in one utterance."""
 NOBODY = -1.0
 """Nats of somebody out of view against a face in view, before anything was seen of it."""
 ONE_PERSON = -6.0
@@ -76,57 +66,6 @@ class Turn(Protocol):
         ...
 
 
-class _Mouth(NamedTuple):
-    """What was seen of one mouth, in order of time."""
-
-    times: NDArray[np.float64]
-    """(n,) seconds."""
-    shapes: NDArray[np.float32]
-    """(n, SHAPES)."""
-    moved: NDArray[np.float32]
-    """(n,) movement since the row before; NaN where none is known."""
-
-    def between(self, start: float, end: float) -> _Mouth:
-        """The rows from one moment to before another."""
-        rows = slice(*np.searchsorted(self.times, (start, end)))
-        return _Mouth(self.times[rows], self.shapes[rows], self.moved[rows])
-
-
-class _Moves(NamedTuple):
-    """How the mouths of people move, one after the other; (people,) each."""
-
-    elsewhere: NDArray[np.float64]
-    """Nats for them to be who is heard, of movement while the voice is heard at other times."""
-    here: NDArray[np.float64]
-    """Nats, of movement in the utterance that is asked for."""
-    uncompared: NDArray[np.float64]
-    """Nats of both, whatever the mouth does while the voice is not heard."""
-    quiet: NDArray[np.float64]
-    """Seconds in which the mouth was seen and the voice not heard."""
-
-    @property
-    def several(self) -> NDArray[np.bool_]:
-        """Whose mouths move while the voice is heard, where that is more than one."""
-        moving = self.uncompared > UNCOMPARED
-        return np.asarray(moving & (moving.sum() > 1))
-
-
-_NO_MOUTH = _Mouth(np.zeros(0), np.zeros((0, SHAPES), np.float32), np.zeros(0, np.float32))
-
-
-class _Voice:
-    """When a voice is heard."""
-
-    def __init__(self, turns: Iterable[tuple[float, float, int | None]]) -> None:
-        spans = np.array([turn[:2] for turn in turns]).reshape(-1, 2)
-        self._starts = spans[:, 0]
-        self._ends = np.maximum.accumulate(np.append(-np.inf, spans[:, 1]))
-
-    def at(self, times: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether it is heard, at each of some moments."""
-        return np.asarray(times < self._ends[np.searchsorted(self._starts, times, side="right")])
-
-
 class SpeakerFinder:
     """Finds whose of the faces in view a voice is.
 
@@ -139,7 +78,7 @@ class SpeakerFinder:
         """Nothing is seen or heard yet."""
         self._appeared: dict[int, float] = {}
         self._views: dict[int, NDArray[np.float64]] = {}
-        self._mouths: dict[int, _Mouth] = {}
+        self._mouths: dict[int, Mouth] = {}
         self._voices: dict[int | None, float] = {}
         self._turns: list[tuple[float, float, int | None]] = []
         self._sound = HeardSound()
@@ -169,13 +108,13 @@ class SpeakerFinder:
         kept = _spaced(times, before[-1] if len(before) else -np.inf)
         self._views[track] = np.concatenate([before, times[kept]])
         read = kept[shown[kept]]
-        known = self._mouths.get(track, _NO_MOUTH)
+        known = self._mouths.get(track, NO_MOUTH)
         shapes = shapes_of(mouth[read])
         seconds = np.diff(times[read], prepend=known.times[-1] if len(known.times) else -np.inf)
         last = known.shapes[-1:] if len(known.times) else np.zeros((1, SHAPES), np.float32)
         moved = np.where(seconds <= CONTIGUOUS, movement(np.concatenate([last, shapes])), np.nan)
-        rows = _Mouth(times[read], shapes, moved.astype(np.float32))
-        self._mouths[track] = _joined([known, rows])
+        rows = Mouth(times[read], shapes, moved.astype(np.float32))
+        self._mouths[track] = joined([known, rows])
 
     def hear(self, turns: Iterable[Turn], sound: NDArray[np.float32]) -> None:
         """Take in what was heard next.
@@ -218,28 +157,29 @@ class SpeakerFinder:
                 person = (people or {}).get(track)
                 key = (False, track) if person is None else (True, person)
                 tracks.setdefault(key, []).append(track)
-        seen = [[track for track in owned if track in self._views] for owned in tracks.values()]
+        remembered = [[one for one in owned if one in self._views] for owned in tracks.values()]
+        seen = [owned for owned in remembered if owned]
         in_view = [self._in_view(owned, span) for owned in seen]
         if all(track is None for track in in_view):
             return None
         turns = [turn for turn in self._turns if turn[1] <= until]
         # Beyond the last turn that has ended another may have begun.
         told = max((end for _, end, _ in turns), default=0.0)
-        own = _Voice(turn for turn in turns if voice is not None and turn[2] == voice)
-        any_voice = _Voice(turns) if voice is None else own
+        own = Voice(turn for turn in turns if voice is not None and turn[2] == voice)
+        any_voice = Voice(turns) if voice is None else own
         mouths = [
-            _joined([self._mouths[track] for track in owned]).between(until - REMEMBERED, until)
+            joined([self._mouths[track] for track in owned]).between(until - REMEMBERED, until)
             for owned in seen
         ]
-        moves = _Moves(
-            *np.array([_movement(mouth, span, own, any_voice, told) for mouth in mouths]).T
+        moves = Moves(
+            *np.array([moves_of(mouth, span, own, any_voice, told) for mouth in mouths]).T
         )
         coherent = np.zeros(len(mouths))
         for person in np.flatnonzero(moves.several).tolist():
             coherent[person] = self._coherence(mouths[person], own, until)
         voices = sum(ended <= until for ended in self._voices.values())
         unseen = NOBODY if len(tracks) > 1 else ONE_PERSON if voices > 1 else ALONE
-        chosen = _choose(
+        chosen = choose(
             moves,
             coherent,
             np.array([track is not None for track in in_view]),
@@ -257,7 +197,7 @@ class SpeakerFinder:
         longest = max(rows, key=lambda track: rows[track], default=None)
         return longest if longest is not None and rows[longest] else None
 
-    def _coherence(self, mouth: _Mouth, voice: _Voice, until: float) -> float:
+    def _coherence(self, mouth: Mouth, voice: Voice, until: float) -> float:
         """Nats for a mouth of how it goes with the sound of a voice."""
         rows = np.flatnonzero(voice.at(mouth.times))[-MOST_ROWS:]
         sound = self._sound.around(mouth.times[rows], until)
@@ -287,80 +227,3 @@ def _spaced(times: NDArray[np.float64], last: float) -> NDArray[np.intp]:
             kept.append(index)
             last = time
     return np.array(kept, np.intp)
-
-
-def _joined(parts: Sequence[_Mouth]) -> _Mouth:
-    """The rows of several mouths as one's, in order of time."""
-    times = np.concatenate([np.zeros(0), *(part.times for part in parts)])
-    shapes = np.concatenate([_NO_MOUTH.shapes, *(part.shapes for part in parts)])
-    moved = np.concatenate([_NO_MOUTH.moved, *(part.moved for part in parts)])
-    order = np.argsort(times, kind="stable")
-    return _Mouth(times[order], shapes[order], moved[order])
-
-
-def _movement(
-    mouth: _Mouth, span: TimeSpan, own: _Voice, any_voice: _Voice, told: float
-) -> tuple[float, float, float, float]:
-    """How a mouth moves while a voice is heard, against what it does otherwise.
-
-    Args:
-        mouth: what was seen of it.
-        span: of the utterance.
-        own: the voice; while it is heard, its mouth moves.
-        any_voice: while this is not heard, it need not.
-        told: seconds up to which it is known who was heard.
-
-    Returns:
-        What `_Moves` holds of each person.
-    """
-    known = np.flatnonzero(np.isfinite(mouth.moved))
-    times, moved = mouth.times[known], mouth.moved[known]
-    sums = np.append(0.0, np.cumsum(moved, dtype=np.float64))
-    first = np.searchsorted(times, times - NEARBY)
-    last = np.searchsorted(times, times + NEARBY, side="right")
-    mean = np.maximum((sums[last] - sums[first]) / (last - first), 1e-6)
-    rate = PER_SECOND * np.clip(np.log(mean / SPEAKS), -1, 1)
-    seconds = np.minimum(np.diff(mouth.times, prepend=-np.inf)[known], CONTIGUOUS)
-    here = (times >= span.start) & (times < span.end)
-    heard = own.at(times)
-    otherwise = ~here & ~any_voice.at(times) & (times < told)
-    quiet = float(seconds[otherwise].sum())
-    usual = float((rate * seconds)[otherwise].sum()) / (quiet + FAMILIAR)
-    nats = (rate - max(0.0, usual)) * seconds
-    now = nats[here & heard] if (here & heard).any() else nats[here]
-    uncompared = float((rate * seconds)[heard | here].sum())
-    return float(nats[heard & ~here].sum()), float(now.sum()), uncompared, quiet
-
-
-def _choose(
-    moves: _Moves,
-    coherent: NDArray[np.float64],
-    in_view: NDArray[np.bool_],
-    unseen: float,
-    doubt: float,
-) -> int | None:
-    """Whose voice it most likely is.
-
-    Args:
-        moves: of people.
-        coherent: (people,) nats, of movement with the sound of the voice.
-        in_view: (people,) who could be meant.
-        unseen: nats of somebody out of view against somebody in view, before anything was seen.
-        doubt: how often one voice is taken for another.
-
-    Returns:
-        The place of who speaks; None: somebody out of view.
-    """
-    compared = np.where(moves.several, moves.quiet / (moves.quiet + SETTLED), 1.0)
-    most = UNCOMPARED + (MOST_EVIDENCE - UNCOMPARED) * compared
-    elsewhere = np.clip(moves.elsewhere, -MOST_EVIDENCE, most)
-    here = np.clip(moves.here, -MOST_LOCAL, np.minimum(MOST_LOCAL, most - elsewhere))
-    out_of_view = unseen - np.log(1 + (~in_view).sum())
-    nats = elsewhere + coherent + np.where(in_view, 0, out_of_view)
-    nats = np.append(nats, out_of_view)
-    owns = np.exp(nats - nats.max())
-    speaks = (1 - doubt) * owns / owns.sum() + doubt / len(owns)
-    nobody = np.log(speaks[~np.append(in_view, False)].sum())
-    scores = np.where(in_view, np.log(speaks[:-1]) + here, -np.inf)
-    best = int(scores.argmax())
-    return best if scores[best] > nobody else None

@@ -69,7 +69,7 @@ class Scene:
         shown = np.ones(len(self.times), np.bool_)
         for track, mouth in enumerate(self.mouths):
             finder.see(track, self.times, mouth, shown, still=track in still)
-        finder.hear(told, self.sound)
+        finder.hear(reversed(told), self.sound)  # two that overlap end in either order
         return finder
 
 
