@@ -223,7 +223,8 @@ def _setting_option(name: str) -> Callable[[Any], Any]:
     if setting.choices:
         kind = click.Choice(setting.choices)
     elif setting.low is not None:
-        kind = click.FloatRange(setting.low, setting.high)
+        limits = click.IntRange if isinstance(default, int) else click.FloatRange
+        kind = limits(setting.low, setting.high)
     elif setting.folder:
         kind = click.Path(exists=True, file_okay=False, path_type=Path)
     return click.option(

@@ -190,7 +190,8 @@ class VisionExtractor(FrameExtractor):
             yield self._part(waiting, duration)
 
     def _part(self, items: Sequence[_Followed], end: float) -> FacesSeen:
-        return FacesSeen((self._face(0, items, self._rows(items), end),), end)
+        face = self._face(0, items, self._rows(items), end)
+        return FacesSeen((face,), end, start=items[0].time)
 
     def _face(
         self, track: int, items: Sequence[_Followed], rows: NDArray[np.float32], end: float
@@ -270,7 +271,7 @@ class VisionExtractor(FrameExtractor):
                 )
             )
         cuts = tuple(stretch.times[0] for stretch in stretches if stretch.cut)
-        return FacesSeen(tuple(faces), end, cuts)
+        return FacesSeen(tuple(faces), end, cuts, times[0])
 
     def _follow(self, frames: Iterable[Frame], *, face_crops: bool) -> Generator[_Followed]:
         """The face that is followed in each frame, once it is known which way is up."""

@@ -31,12 +31,12 @@ class SmallFaces:
     """(heights,): how many times as large errors are as sigma lets expect; 1 at the largest."""
 
     def __post_init__(self) -> None:
-        shape = np.shape(self.slope)
+        slope, offset = np.asarray(self.slope), np.asarray(self.offset)
         rising = np.diff([0.0, *self.heights]) > 0
         if not self.heights or not rising.all():
             raise ValueError(f"heights lie above 0 and increase, got {self.heights}")
-        if len(shape) != 2 or shape[0] != len(self.heights) or np.shape(self.offset) != shape:
-            raise ValueError(f"slope {shape} and offset {np.shape(self.offset)} differ in shape")
+        if slope.ndim != 2 or len(slope) != len(self.heights) or offset.shape != slope.shape:
+            raise ValueError(f"slope {slope.shape} and offset {offset.shape} differ in shape")
         if len(self.doubt) != len(self.heights):
             raise ValueError(f"{len(self.doubt)} doubts of {len(self.heights)} heights")
         if {*self.slope[-1], 1.0, self.doubt[-1]} != {1.0} or any(self.offset[-1]):

@@ -100,7 +100,8 @@ class Everybody:
         self._tracks: dict[int, _Track] = {}
         self._recent: dict[int, _Track] = {}
         """Those of which anything may still be asked for: a film has thousands."""
-        self._pictures_until = 0.0
+        self._pictures = TimeSpan(0.0, 0.0)
+        """From the first picture that was looked at to the last."""
         self._ids: dict[Hashable, str] = {}
         """Of people, by the number of a face's person, or by voice."""
         self._names: dict[str, str] = {}
@@ -148,7 +149,8 @@ class Everybody:
                 )
         self._persons.settle(seen.until)
         if np.isfinite(seen.until):
-            self._pictures_until = seen.until
+            begin = min(seen.start, self._pictures.start) if self._pictures.end else seen.start
+            self._pictures = TimeSpan(begin, max(begin, seen.until))
 
     def take(self, utterance: Utterance) -> None:
         """Take in an utterance, in order of start."""
@@ -193,8 +195,8 @@ class Everybody:
             return Absent(Reason.UNREADABLE)
         if self._in_view(utterance.span, self._recent.values()):
             return Absent(Reason.NOT_IN_VIEW if utterance.kind in SPOKEN else Reason.UNREADABLE)
-        over = utterance.span.start >= self._pictures_until
-        return Absent(Reason.NO_PICTURE if over else Reason.NO_FACE)
+        shown = utterance.span.overlap(self._pictures) > 0
+        return Absent(Reason.NO_FACE if shown else Reason.NO_PICTURE)
 
     @property
     def people(self) -> tuple[Person, ...]:

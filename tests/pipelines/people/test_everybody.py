@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lddu_pipe.events import FacesSeen, FollowedFace, WordsHeard
-from lddu_pipe.evidence import Absent, Present
+from lddu_pipe.evidence import Absent, Present, Reason
 from lddu_pipe.pipelines.people import Everybody
 from lddu_pipe.pipelines.people.identity import PersonFinder
 from lddu_pipe.pipelines.people.speaking import SpeakerFinder
@@ -160,7 +160,8 @@ def test_windows_of_nobody_stay_where_nobody_can_be_read() -> None:
         (None, "silence", 0.0, 5.0, why),
         ("p2", "silence", 5.0, 9.0, ""),
     ]
-    assert isinstance(everybody.face_of(spoken(9.5, 9.8, None)), Absent)
+    assert everybody.face_of(spoken(9.5, 9.8, None)) == Absent(Reason.NO_FACE)
+    assert everybody.face_of(spoken(10.5, 10.8, None)) == Absent(Reason.NO_PICTURE)
 
 
 def test_nobody_says_two_things_at_a_time() -> None:
