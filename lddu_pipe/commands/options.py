@@ -222,9 +222,10 @@ def _setting_option(name: str) -> Callable[[Any], Any]:
     kind: click.ParamType[Any] | None = None
     if setting.choices:
         kind = click.Choice(setting.choices)
-    elif setting.low is not None:
-        limits = click.IntRange if isinstance(default, int) else click.FloatRange
-        kind = limits(setting.low, setting.high)
+    elif setting.low is not None and setting.high is not None:
+        low, high = setting.low, setting.high
+        whole = isinstance(default, int)
+        kind = click.IntRange(int(low), int(high)) if whole else click.FloatRange(low, high)
     elif setting.folder:
         kind = click.Path(exists=True, file_okay=False, path_type=Path)
     return click.option(
