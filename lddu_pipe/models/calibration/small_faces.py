@@ -35,7 +35,7 @@ class SmallFaces:
         rising = np.diff([0.0, *self.heights]) > 0
         if not self.heights or not rising.all():
             raise ValueError(f"heights lie above 0 and increase, got {self.heights}")
-        if len(shape) != 2 or shape[0] != len(self.heights) or np.shape(self.offset) != shape:
+        if shape[0] != len(self.heights) or np.shape(self.offset) != shape:
             raise ValueError(f"slope {shape} and offset {np.shape(self.offset)} differ in shape")
         if len(self.doubt) != len(self.heights):
             raise ValueError(f"{len(self.doubt)} doubts of {len(self.heights)} heights")
