@@ -6,6 +6,7 @@ Faces and voices are validation data that nothing was chosen on.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,8 @@ import pytest
 
 from lddu_pipe import EmotionPipeline
 from lddu_pipe.datasets.manifest import ManifestRow, read_manifest
+from lddu_pipe.evidence import Example
+from lddu_pipe.models.calibration import apply_calibration
 from lddu_pipe.pipelines.evaluate_manifest import ScoredRows, score_manifest
 
 SHARED_FACES = Path("vision", "ferplus_valid.npz")
@@ -144,6 +147,33 @@ def test_a_face_that_can_hardly_be_seen_is_doubted_more(
     ]
     aleatoric = score(pipe, tmp_path, rows).calibrated.aleatoric
     assert aleatoric[MANY:].mean() > 2 * aleatoric[:MANY].mean()
+
+
+@pytest.mark.slow
+def test_a_small_face_is_judged_with_less_certainty(
+    pipe: EmotionPipeline, data: Path, tmp_path: Path
+) -> None:
+    pictures = [cv2.imread(str(path)) for path in faces(data, "happiness", tmp_path)]
+    calibration = pipe.checkpoint.calibration
+    found, blind = {}, {}
+    for side in (12, 24, 48):
+        seen = [
+            cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA) for image in pictures
+        ]
+        steps = pipe.extractors.vision.extract_stills(seen, face_crops=True)
+        examples = [Example.of("", np.zeros(0, np.float32), {"vision": item}) for item in steps]
+        raw = pipe.predictor.scores(examples)
+        found[side] = apply_calibration(raw, calibration)
+        blind[side] = apply_calibration(raw, replace(calibration, small_faces={}))
+    smiles = [found[side].probabilities[:, pipe.labels.index("happy")] for side in (12, 24, 48)]
+    assert smiles[0].mean() < 0.8 * smiles[1].mean() < 0.8 * smiles[2].mean()
+    for side in (12, 24):
+        likely = blind[side].probabilities >= 0.5
+        assert (found[side].probabilities <= blind[side].probabilities)[likely].all()
+        assert (found[side].aleatoric >= blind[side].aleatoric).all()
+    # As large as FER+ faces are, or larger: to the last bit as before.
+    for name, values in vars(found[48]).items():
+        np.testing.assert_array_equal(values, getattr(blind[48], name), err_msg=name)
 
 
 @pytest.mark.parametrize(
