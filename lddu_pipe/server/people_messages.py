@@ -18,7 +18,7 @@ LIKENESS_EXAMPLE: Example = {
     "comment": "the same coat",
     "reviewer": "Ana",
     "replaces": None,
-    "annotated": "2026-01-01T12:00:00+00:00",
+    "annotated": None,
 }
 IDENTITY_EXAMPLE: Example = {
     "number": 4,

@@ -76,7 +76,7 @@ def parts_of(names: tuple[str, ...]) -> list[str]:
 
 
 _REVIEW = (
-    *("corrections.js", "undo.js", "queue.js", "reviewer.js"),
+    *("people.js", "corrections.js", "undo.js", "queue.js", "reviewer.js"),
     *("span.js", "marks.js", "card.js", "review.js"),
 )
 """Scripts of the server's viewer beside those of `-f html`."""

@@ -1,10 +1,11 @@
 /* The card "Your review": an utterance, what is said of it, and what was said before. */
 class ReviewCard {
-  constructor({ onToggle, onChange }) {
+  constructor({ onToggle, onChange, onName }) {
     this.toggles = new Map(
       labels.map((label, at) => [label, this.makeToggle(label, at, onToggle)]),
     );
     byId("review-labels").append(...[...this.toggles.values()].map(({ row }) => row));
+    this.person = new PersonChoice({ onChange, onName });
     this.span = timed ? new SpanEditor({ onChange }) : null;
     byId("review-play").hidden = !timed || source.kind === "none";
     const comment = byId("review-comment");
@@ -29,7 +30,8 @@ class ReviewCard {
 
   /* Nothing is in view, or something is. */
   enable(isThere) {
-    for (const control of byId("review").querySelectorAll("fieldset input, textarea, .span *")) {
+    const fields = "fieldset input, textarea, .span *, #review-who";
+    for (const control of byId("review").querySelectorAll(fields)) {
       control.disabled = !isThere;
     }
     for (const name of ["save", "unsure", "play"]) byId(`review-${name}`).disabled = !isThere;
@@ -50,6 +52,7 @@ class ReviewCard {
     const comment = byId("review-comment");
     if (comment.value !== draft.comment) comment.value = draft.comment;
     this.span?.show(utterance, draft);
+    this.person.show(draft.person);
     byId("review-unsure").setAttribute("aria-pressed", String(draft.labels === null));
     byId("review-state").textContent = stateInWords(made, isDirty);
     const isMine = made !== null && made.reviewer === reviewerName();
@@ -75,6 +78,10 @@ class ReviewCard {
     byId("review-undo").hidden = !step;
     if (!step) return;
     const known = step.item === itemId && utterances.find(({ id }) => id === step.utterance);
+    if (known && step.isOfPerson) {
+      byId("review-undone").textContent = `Undo: ${step.words}`;
+      return;
+    }
     const where = !known ? step.name : timed ? clock(known.start, 1) : when(known);
     byId("review-undone").textContent = `Undo: ${step.words}, ${where}`;
   }
@@ -88,6 +95,7 @@ class ReviewCard {
     const said = other
       ? [make("b", { dir: "auto" }, other.reviewer), " was first: ",
         make("b", { dir: "auto" }, named(other.labels)), " ",
+        other.person ? make("span", { dir: "auto" }, `of ${people.described(other.person)} `) : "",
         other.comment ? make("q", { dir: "auto" }, other.comment) : ""]
       : ["What you saw was undone meanwhile."];
     const answers = make("span", { class: "answers" }, theirs, mine);
@@ -136,6 +144,11 @@ function changeInWords(utterance, draft) {
     if (taken.length) parts.push(`you take away ${taken.join(", ")}`);
   } else if (!isAllOpen) {
     parts.push("as the model decided");
+  }
+  const model = people.who(utterance.person);
+  if (draft.person !== model) {
+    const before = model === null ? "" : `, not ${people.nameOf(model)}`;
+    parts.push(`you say it is ${people.nameOf(draft.person)}${before}`);
   }
   if (isAllOpen) parts.push("undecided by the model");
   else if (open.length) {

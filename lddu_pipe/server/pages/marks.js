@@ -3,6 +3,13 @@
 /* Chips of an utterance in the list. */
 function reviewChips(corrections, utterance) {
   const chips = [];
+  const { person } = corrections.draft(utterance);
+  if (person !== null && people.all.length) {
+    const model = people.who(utterance.person);
+    const isOther = person !== model;
+    const title = isOther ? `the model: ${people.described(model)}` : null;
+    chips.push(personChip(person, { title, isOther }));
+  }
   const made = corrections.of(utterance);
   if (made) chips.push(madeChip(utterance, made));
   if (corrections.isDirty(utterance)) {
@@ -40,11 +47,30 @@ class Filter {
   constructor(corrections) {
     this.corrections = corrections;
     this.choice = byId("review-filter");
+    this.of = byId("review-of");
     this.isAll = true;
-    this.choice.addEventListener("change", () => this.apply());
+    for (const choice of [this.choice, this.of]) {
+      choice.addEventListener("change", () => this.apply());
+    }
+  }
+
+  /* Offer the people that there are by now. */
+  offer() {
+    const { value } = this.of;
+    const options = people.all.map(({ id }) =>
+      make("option", { value: id, dir: "auto" }, people.described(id)),
+    );
+    this.of.replaceChildren(make("option", { value: "" }, "everybody"), ...options);
+    this.of.value = people.knows(value) ? people.who(value) : "";
+    byId("review-of-label").hidden = people.all.length < 2;
   }
 
   wants(utterance) {
+    const { person } = this.corrections.draft(utterance);
+    return (!this.of.value || person === this.of.value) && this.wantsState(utterance);
+  }
+
+  wantsState(utterance) {
     const made = this.corrections.of(utterance);
     const isOpen = !made || this.corrections.isDirty(utterance);
     switch (this.choice.value) {
@@ -56,8 +82,9 @@ class Filter {
   }
 
   apply() {
-    if (this.choice.value === "all" && this.isAll) return;
-    this.isAll = this.choice.value === "all";
+    const isAll = this.choice.value === "all" && !this.of.value;
+    if (isAll && this.isAll) return;
+    this.isAll = isAll;
     for (const { row, utterance } of list.items) {
       row.hidden = utterance !== view.current && !this.wants(utterance);
     }
@@ -117,26 +144,34 @@ class Marks {
 }
 
 /* A correction as an item of a list: who, when, what; struck through where it was taken back. */
-function correctionRow(made, { when: whose = "" } = {}) {
+function correctionRow(made, { when: moment = "" } = {}) {
   const what = made.undone ? "del" : "span";
   const cut =
     made.start !== null && !isCutAs(made, { start: made.model_start, end: made.model_end })
       ? `, ${clock(made.start, 2)} – ${clock(made.end, 2)}`
       : "";
+  const whose = made.person ? `, ${people.described(made.person)}` : "";
   return make(
     "li",
     { class: made.undone ? "is-undone" : null },
-    whose ? make("span", { class: "quiet", dir: "auto" }, whose) : null,
-    make(what, { dir: "auto" }, named(made.labels) + cut),
+    moment ? make("span", { class: "quiet", dir: "auto" }, moment) : null,
+    make(what, { dir: "auto" }, named(made.labels) + whose + cut),
+    ...sayerOf(made),
+  );
+}
+
+/* Who said something, when, and with which comment. */
+function sayerOf(said) {
+  return [
     make(
       "span",
       { class: "quiet" },
-      make("span", { dir: "auto" }, made.reviewer),
-      make("time", { datetime: made.created }, `, ${calendar(made.created)}`),
-      made.undone ? `, undone ${calendar(made.undone)}` : "",
+      make("span", { dir: "auto" }, said.reviewer),
+      make("time", { datetime: said.created }, `, ${calendar(said.created)}`),
+      said.undone ? `, undone ${calendar(said.undone)}` : "",
     ),
-    made.comment ? make("q", { dir: "auto" }, made.comment) : null,
-  );
+    said.comment ? make("q", { dir: "auto" }, said.comment) : null,
+  ];
 }
 
 function showUnmatched({ unmatched }) {

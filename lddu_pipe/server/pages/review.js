@@ -18,7 +18,9 @@ class Review {
     this.card = new ReviewCard({
       onToggle: (label) => this.toggle(label),
       onChange: (changes) => this.change(changes),
+      onName: (person) => this.people.open(person),
     });
+    this.people = new PeopleCard({ onSay: (member, changes) => this.identify(member, changes) });
     if (timed) {
       this.marks = new Marks(this.corrections);
       overview.isMarked = (utterance) => this.corrections.of(utterance) !== null;
@@ -69,6 +71,8 @@ class Review {
   /* Everything that shows what is in force. */
   refresh() {
     for (const item of list.items) list.fill(item);
+    this.people.show();
+    this.filter.offer();
     this.filter.apply();
     showUnmatched(this.corrections);
     timeline?.place();
@@ -140,7 +144,9 @@ class Review {
       if (isUnsure) this.change({ labels: null });
       const saved = await this.post(utterance, draft, reviewer);
       if (!saved) return;
-      this.steps.add(saved);
+      this.steps.add(stepOf(saved));
+      this.people.show();
+      this.filter.offer();
       this.queue.resume();
       this.card.hideConflict();
       this.showChange(utterance);
@@ -202,6 +208,38 @@ class Review {
     return null;
   }
 
+  /* Say who somebody is. */
+  async identify(member, changes) {
+    const reviewer = reviewerName() || (await this.askName());
+    if (!reviewer || this.isBusy) {
+      this.people.show();
+      return;
+    }
+    await this.busy(async () => {
+      let words = "";
+      try {
+        const said = await people.identify(member, changes, reviewer);
+        this.steps.add(stepOfPerson(said, this.utterance));
+        this.card.tell(`Saved: ${identityInWords(said)}.`);
+      } catch (refusal) {
+        words = `Not saved: ${refusal.message}`;
+        this.card.tell(words, { isWrong: true });
+      }
+      await this.corrections.load();
+      this.refresh();
+      this.show(this.utterance);
+      this.people.tell(words);
+    });
+  }
+
+  /* Give what is in view to the next of the people. */
+  giveOn() {
+    if (!this.utterance || !people.all.length) return;
+    const person = this.card.person.after(this.corrections.draft(this.utterance).person);
+    this.change({ person });
+    byId("announcer").textContent = people.described(person);
+  }
+
   async undo() {
     await this.ended; // of a correction that is on its way: it is what is to be undone
     const step = this.steps.last(this.corrections, reviewerName());
@@ -209,9 +247,8 @@ class Review {
   }
 
   async takeBack(step) {
-    const path = `/v1/annotations/${encodeURIComponent(step.item)}/corrections/${step.number}`;
     try {
-      await api(path, { method: "DELETE" });
+      await api(step.path, { method: "DELETE" });
     } catch (refusal) {
       // Refused for good, or only not reached.
       if (refusal.status >= 400 && refusal.status < 500) this.steps.remove(step);
@@ -227,7 +264,9 @@ class Review {
     await this.corrections.load();
     this.refresh();
     const utterance = utterances.find(({ id }) => id === step.utterance);
-    if (utterance) {
+    if (step.isOfPerson) {
+      this.show(this.utterance);
+    } else if (utterance) {
       goTo(utterance);
       this.show(utterance);
       this.arrive({ isPlayed: false });
@@ -394,6 +433,7 @@ Object.assign(KEYS, {
   u: () => review.saveByKey({ isUnsure: true }),
   n: () => review.next(),
   p: () => review.play(),
+  w: () => review.giveOn(),
   c: () => byId("review-comment").focus(),
   z: () => review.undo(),
   h: () => review.pin(),

@@ -17,15 +17,15 @@ class Steps {
     return latest && stepOf(latest);
   }
 
-  add(made) {
-    this.all.push(stepOf(made));
+  add(step) {
+    this.all.push(step);
     this.all.splice(0, this.all.length - MOST_STEPS);
     this.keep();
   }
 
   /* Forget a step that was undone, or can be no more. */
-  remove({ item, number }) {
-    this.all = this.all.filter((step) => step.item !== item || step.number !== number);
+  remove({ path }) {
+    this.all = this.all.filter((step) => step.path !== path);
     this.keep();
   }
 
@@ -35,5 +35,14 @@ class Steps {
 }
 
 function stepOf({ number, utterance, labels: chosen }) {
-  return { item: itemId, name: input.media.name, number, utterance, words: named(chosen) };
+  const path = `${itemPath}/corrections/${number}`;
+  return { item: itemId, name: input.media.name, path, utterance, words: named(chosen) };
+}
+
+/* Of what was said of a person, while an utterance was in view. */
+function stepOfPerson(said, utterance) {
+  const path = `${itemPath}/people/${said.number}`;
+  const words = identityInWords(said);
+  const { name } = input.media;
+  return { item: itemId, name, path, utterance: utterance?.id ?? null, words, isOfPerson: true };
 }

@@ -1,0 +1,261 @@
+/* Who is in the recording, as the model and its reviewers have it. */
+const SOMEBODY_NEW = "new";
+
+/* Paul Tol's muted colours, told apart with any colour vision, and none of those of emotions. */
+const PEOPLE_PALETTE = ["#88CCEE", "#CC6677", "#DDCC77", "#117733", "#AA4499", "#44AA99", "#999933",
+  "#332288", "#882255"];
+
+class People {
+  constructor() {
+    this.members = new Map(); // by id
+    this.history = []; // the newest first
+  }
+
+  async load() {
+    const found = await (await api(`${itemPath}/people`)).json();
+    this.members = new Map(found.people.map((member) => [member.id, member]));
+    this.history = found.history;
+  }
+
+  /* Those who are nobody else. */
+  get all() {
+    return [...this.members.values()].filter((member) => !member.same_as);
+  }
+
+  /* Those who are this person, too. */
+  others({ id }) {
+    return [...this.members.values()].filter((member) => member.same_as === id);
+  }
+
+  /* The id of who somebody is; of who is nobody here, the same. */
+  who(id) {
+    return this.members.get(id)?.same_as ?? id ?? null;
+  }
+
+  knows(id) {
+    return this.members.has(id);
+  }
+
+  nameOf(id) {
+    if (id === null) return "nobody known";
+    if (id === SOMEBODY_NEW) return "somebody else";
+    return this.members.get(this.who(id))?.name ?? this.who(id);
+  }
+
+  /* Name and id, where there are both. */
+  described(id) {
+    const name = this.nameOf(id);
+    return name === this.who(id) || id === SOMEBODY_NEW ? name : `${name} (${this.who(id)})`;
+  }
+
+  colourOf(id) {
+    const at = [...this.members.keys()].indexOf(this.who(id));
+    return at < 0 ? "transparent" : PEOPLE_PALETTE[at % PEOPLE_PALETTE.length];
+  }
+
+  /* Say who somebody is; what is not changed is said once more, for one row says all. */
+  async identify(member, changes, reviewer) {
+    const now = member.in_force;
+    const answer = await api(`${itemPath}/people`, {
+      method: "POST",
+      body: {
+        person: member.id,
+        name: now?.name ?? null,
+        same_as: now?.same_as ?? null,
+        ...changes,
+        reviewer,
+        replaces: now?.number ?? null,
+        annotated: annotation.provenance.created,
+      },
+    });
+    return answer.json();
+  }
+}
+
+const people = new People();
+
+/* A round swatch: those of emotions are square. */
+function personSwatch(id) {
+  const swatch = make("i", { class: "swatch person-swatch", "aria-hidden": "true" });
+  swatch.style.setProperty("--colour", people.colourOf(id));
+  return swatch;
+}
+
+function personChip(id, { title = null, isOther = false } = {}) {
+  const look = isOther ? "chip person is-other" : "chip person";
+  const name = make("span", { dir: "auto" }, people.nameOf(id));
+  return make("span", { class: look, title }, personSwatch(id), name);
+}
+
+/* What was said of somebody, in words. */
+function identityInWords({ person, name, same_as: other }) {
+  const parts = [];
+  if (other) parts.push(`${person} is ${other}`);
+  if (name) parts.push(`${person} is called ${name}`);
+  return parts.join(", ") || `${person} is as the model has it`;
+}
+
+/* Whose the utterance in view is: a list to choose from, and a key that goes through it. */
+class PersonChoice {
+  constructor({ onChange, onName }) {
+    this.choice = byId("review-who");
+    this.choice.addEventListener("change", () => {
+      leaveToKeys(this.choice);
+      onChange({ person: this.choice.value });
+    });
+    byId("review-who-name").addEventListener("click", () => onName(this.choice.value));
+  }
+
+  show(id) {
+    byId("review-person").hidden = !people.all.length;
+    const ids = [...people.all.map((member) => member.id), SOMEBODY_NEW];
+    if (id === null) ids.unshift("");
+    const options = ids.map((each) =>
+      make("option", { value: each, dir: "auto" }, people.described(each || null)),
+    );
+    this.choice.replaceChildren(...options);
+    this.choice.value = id ?? "";
+    byId("review-who-swatch").style.setProperty("--colour", people.colourOf(id));
+    byId("review-who-name").hidden = !people.knows(id);
+  }
+
+  /* Who comes after somebody. */
+  after(id) {
+    const ids = [...people.all.map((member) => member.id), SOMEBODY_NEW];
+    return ids[(ids.indexOf(id) + 1) % ids.length];
+  }
+}
+
+/* Everybody, to be named and made one. */
+class PeopleCard {
+  constructor({ onSay }) {
+    this.onSay = onSay;
+    this.place = byId("people");
+    this.rows = byId("people-rows");
+    byId("people-save").addEventListener("click", () => this.save());
+  }
+
+  /* Through fetch: an address that is simply opened could not send the token. */
+  async save() {
+    const [chosen] = byId("people-format").selectedOptions;
+    const format = encodeURIComponent(chosen.value);
+    try {
+      const answer = await api(`${itemPath}/corrected?format=${format}`);
+      const url = URL.createObjectURL(await answer.blob());
+      make("a", { href: url, download: source.name + chosen.dataset.suffix }).click();
+      setTimeout(() => URL.revokeObjectURL(url), 60_000);
+    } catch (refusal) {
+      this.tell(refusal.message);
+    }
+  }
+
+  show() {
+    const { all } = people;
+    this.place.hidden = !all.length;
+    this.tell("");
+    byId("people-legend").replaceChildren(...all.map((member) => personChip(member.id)));
+    const focused = document.activeElement?.closest("#people-rows li")?.dataset.person;
+    this.rows.replaceChildren(...all.map((member) => this.row(member)));
+    if (focused) this.field(focused)?.focus();
+    const history = byId("people-history");
+    history.hidden = !people.history.length;
+    history.querySelector("summary").textContent = `History (${people.history.length})`;
+    byId("people-said").replaceChildren(...people.history.map(identityRow));
+  }
+
+  tell(text) {
+    byId("people-message").textContent = text;
+  }
+
+  field(id) {
+    const row = [...this.rows.children].find(({ dataset }) => dataset.person === id);
+    return row?.querySelector("input");
+  }
+
+  /* Show where somebody is named. */
+  open(id) {
+    this.place.open = true;
+    this.field(people.who(id))?.focus();
+    this.field(people.who(id))?.select();
+  }
+
+  row(member) {
+    const name = make("input", {
+      "aria-label": `Name of ${member.id}`, placeholder: "no name", maxlength: 100, dir: "auto",
+      autocomplete: "off",
+    });
+    name.value = member.name ?? "";
+    const save = make("button", { type: "submit", hidden: "" }, "Save");
+    name.addEventListener("input", () => {
+      save.hidden = name.value.trim() === (member.name ?? "");
+    });
+    name.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      name.value = member.name ?? "";
+      save.hidden = true;
+      name.blur();
+    });
+    const form = make("form", {}, name, save);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (!save.hidden) this.onSay(member, { name: name.value.trim() || null });
+    });
+    const item = make(
+      "li",
+      { "data-person": member.id },
+      make("b", {}, personSwatch(member.id), make("span", { dir: "auto" }, member.id)),
+      form,
+      make("span", { class: "quiet small" }, factsOf(member)),
+      this.merging(member),
+      ...people.others(member).map((other) => this.separating(other)),
+    );
+    if (member.overlapping) {
+      const count = member.overlapping;
+      const words =
+        count === 1
+          ? "1 utterance begins before another of theirs has ended"
+          : `${count} utterances begin before another of theirs has ended`;
+      item.append(make("span", { class: "chip gone" }, words));
+    }
+    return item;
+  }
+
+  merging(member) {
+    const others = people.all.filter(({ id }) => id !== member.id);
+    if (!others.length) return null;
+    const choice = make(
+      "select",
+      { "aria-label": `${member.id} is the same person as` },
+      make("option", { value: "" }, "is the same as…"),
+      ...others.map(({ id }) => make("option", { value: id, dir: "auto" }, people.described(id))),
+    );
+    choice.addEventListener("change", () => {
+      if (choice.value) this.onSay(member, { same_as: choice.value });
+    });
+    return choice;
+  }
+
+  separating(other) {
+    const button = make("button", { type: "button" }, `${other.id} is not`);
+    button.addEventListener("click", () => this.onSay(other, { same_as: null }));
+    return make("span", { class: "merged small" }, `with ${other.id}`, button);
+  }
+}
+
+function factsOf(member) {
+  const count = member.utterances;
+  return [
+    timed && member.seconds_visible ? `seen ${clock(member.seconds_visible)}` : "",
+    timed && member.seconds_speaking ? `speaks ${clock(member.seconds_speaking)}` : "",
+    `${count} ${count === 1 ? "utterance" : "utterances"}`,
+  ].filter(Boolean).join(" · ");
+}
+
+function identityRow(said) {
+  return make(
+    "li",
+    { class: said.undone ? "is-undone" : null },
+    make(said.undone ? "del" : "span", { dir: "auto" }, identityInWords(said)),
+    ...sayerOf(said),
+  );
+}
