@@ -11,11 +11,11 @@ from typing import ClassVar
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.agreement import ReviewProgress, measure
 from lddu_pipe.review.cast import Cast
+from lddu_pipe.review.catalogue import Catalogue
 from lddu_pipe.review.manifest import Export, label_rows
 from lddu_pipe.review.people import PeopleDesk, cast_of, number_of
 from lddu_pipe.review.queue import Why, offers
 from lddu_pipe.review.repository import Repository, ReviewItem, UnknownItemError
-from lddu_pipe.review.shelf import Shelf
 from lddu_pipe.review.sources import said_of
 from lddu_pipe.review.store import ConflictError, Correction, Snapshot, Verdict, in_force
 from lddu_pipe.review.subjects import attach, subject_of
@@ -74,18 +74,18 @@ class ReviewDesk:
 
     def __init__(self, repositories: Sequence[Repository]) -> None:
         """Take the repositories; they stay open as long as the desk is used."""
-        self._shelf = Shelf(repositories)
-        self.people = PeopleDesk(self._shelf)
+        self._catalogue = Catalogue(repositories)
+        self.people = PeopleDesk(self._catalogue)
         """Who the people in these annotations are."""
         self._surveys: dict[str, tuple[object, Survey]] = {}
 
     def items(self, owner: str) -> list[ReviewItem]:
         """What `owner` may review, and what could not be annotated, the newest first."""
-        return self._shelf.items(owner)
+        return self._catalogue.items(owner)
 
     def find(self, owner: str, item_id: str) -> ReviewItem | None:
         """One item; None where `owner` has none of that id."""
-        found = self._shelf.find(owner, item_id)
+        found = self._catalogue.find(owner, item_id)
         return None if found is None else found[1]
 
     def annotation(self, owner: str, item_id: str) -> Path:
@@ -95,7 +95,7 @@ class ReviewDesk:
             UnknownItemError: there is no such item.
             UnusableInputError: it could not be annotated.
         """
-        repository, item = self._shelf.done(owner, item_id)
+        repository, item = self._catalogue.done(owner, item_id)
         return repository.annotation(item)
 
     def media(self, owner: str, item_id: str) -> tuple[Path | None, MediaKind]:
@@ -108,8 +108,8 @@ class ReviewDesk:
             UnknownItemError: there is no such item.
             UnusableInputError: it could not be annotated.
         """
-        repository, item = self._shelf.done(owner, item_id)
-        kind = self._shelf.open(repository, item).kind
+        repository, item = self._catalogue.done(owner, item_id)
+        kind = self._catalogue.open(repository, item).kind
         return (None if kind == "none" else repository.media(item)), kind
 
     def has_media(self, owner: str, item_id: str) -> bool:
@@ -121,8 +121,8 @@ class ReviewDesk:
             UnknownItemError: there is no such item.
             UnusableInputError: it could not be annotated.
         """
-        repository, item = self._shelf.done(owner, item_id)
-        return self._shelf.open(repository, item).kind != "none" and repository.has_media(item)
+        repository, item = self._catalogue.done(owner, item_id)
+        return self._catalogue.open(repository, item).kind != "none" and repository.has_media(item)
 
     def corrections(self, owner: str, item_id: str) -> Corrections:
         """What was said of an item.
@@ -131,8 +131,8 @@ class ReviewDesk:
             UnknownItemError: there is no such item.
             UnusableInputError: it could not be annotated.
         """
-        repository, item = self._shelf.done(owner, item_id)
-        opened = self._shelf.open(repository, item)
+        repository, item = self._catalogue.done(owner, item_id)
+        opened = self._catalogue.open(repository, item)
         history = repository.store.history(repository.owner_of(owner), opened.media, item.id)
         belongs = attach(history, opened)
         order = {utterance: index for index, utterance in enumerate(opened.candidates)}
@@ -200,8 +200,8 @@ class ReviewDesk:
                 is said is wrong.
             ConflictError: somebody else was first, or it was annotated anew meanwhile.
         """
-        repository, item = self._shelf.done(owner, item_id)
-        annotation, opened = self._shelf.read(repository, item)
+        repository, item = self._catalogue.done(owner, item_id)
+        annotation, opened = self._catalogue.read(repository, item)
         said = {prediction.id: prediction for prediction in annotation.utterances}
         if utterance not in said:
             raise UnfitVerdictError(f"{item.name} has no utterance {utterance!r}")
@@ -244,7 +244,7 @@ class ReviewDesk:
         )
         if repository.item(owner, item_id) is None:
             # Deleted meanwhile, and perhaps before there was something to forget.
-            self._shelf.drop(repository, owner, item, {opened.media})
+            self._catalogue.drop(repository, owner, item, {opened.media})
             raise UnknownItemError
         return made
 
@@ -259,7 +259,7 @@ class ReviewDesk:
             UnusableInputError: it could not be annotated.
             ConflictError: the correction is not in force, or not of this item.
         """
-        repository, _ = self._shelf.done(owner, item_id)
+        repository, _ = self._catalogue.done(owner, item_id)
         found = self.corrections(owner, item_id)
         known = {item.number: item for item in (*found.in_force, *found.unmatched)}
         now = repository.store.undo(number if number in known else -1, repository.owner_of(owner))
@@ -272,7 +272,7 @@ class ReviewDesk:
         It stays where another item that is done has the same media. Nothing goes where the
         context ends in an exception.
         """
-        found = self._shelf.find(owner, item_id)
+        found = self._catalogue.find(owner, item_id)
         if found is None:
             yield
             return
@@ -280,10 +280,10 @@ class ReviewDesk:
         gone = repository.store.media_of(repository.owner_of(owner), item.id)
         with suppress(UnusableInputError):  # failed or damaged: then by its id alone
             if item.state == "done":
-                gone.add(self._shelf.open(repository, item).media)
+                gone.add(self._catalogue.open(repository, item).media)
         yield
-        self._shelf.drop(repository, owner, item, gone)
-        self._shelf.forget(item.id)
+        self._catalogue.drop(repository, owner, item, gone)
+        self._catalogue.forget(item.id)
         self._surveys.pop(owner, None)
 
     def queue(self, owner: str, limit: int = 10) -> list[Offer]:
@@ -330,17 +330,18 @@ class ReviewDesk:
             [
                 said
                 for owner in owners
-                for repository in self._shelf.repositories
-                for said in said_of(repository, owner, self._shelf.opened(repository, owner))
+                for repository in self._catalogue.repositories
+                for said in said_of(repository, owner, self._catalogue.opened(repository, owner))
             ]
         )
 
     def _survey(self, owner: str) -> Survey:
         """What there is to review; computed again only after a change."""
         # Asked before anything is read, so that a change meanwhile is seen the next time.
-        changes = [repository.store.changes() for repository in self._shelf.repositories]
+        changes = [repository.store.changes() for repository in self._catalogue.repositories]
         opened = [
-            list(self._shelf.opened(repository, owner)) for repository in self._shelf.repositories
+            list(self._catalogue.opened(repository, owner))
+            for repository in self._catalogue.repositories
         ]
         state = changes, [[(item.id, item.name, each) for item, each in of] for of in opened]
         kept = self._surveys.get(owner)
@@ -348,7 +349,7 @@ class ReviewDesk:
             return kept[1]
         said = [
             repository.store.in_force(repository.owner_of(owner))
-            for repository in self._shelf.repositories
+            for repository in self._catalogue.repositories
         ]
         made = survey(list(zip(opened, said, strict=True)))
         self._surveys[owner] = state, made
@@ -359,7 +360,7 @@ class ReviewDesk:
 
         Items may share their media, as rows of a manifest do: each shows what was said of it.
         """
-        return correction.item == item.id or self._shelf.find(owner, correction.item) is None
+        return correction.item == item.id or self._catalogue.find(owner, correction.item) is None
 
 
 def _renamed(correction: Correction, utterance: str | None) -> Correction:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.review.candidates import Opened
 from lddu_pipe.review.cast import Cast, closes_a_circle, make_cast
+from lddu_pipe.review.catalogue import Catalogue
 from lddu_pipe.review.corrected import Part, measure_people, with_people
 from lddu_pipe.review.identities import ConflictError, Identity, Likeness, identities_in_force
 from lddu_pipe.review.repository import Repository, ReviewItem, UnknownItemError
-from lddu_pipe.review.shelf import Shelf
 from lddu_pipe.review.sightings import Presence, match_people
 from lddu_pipe.review.store import in_force
 from lddu_pipe.review.subjects import attach
@@ -32,9 +32,9 @@ class People:
 class PeopleDesk:
     """Says who people are. Everywhere `owner` is whoever asks. Threads may share it."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        """Work on the annotations of a shelf."""
-        self._shelf = shelf
+    def __init__(self, catalogue: Catalogue) -> None:
+        """Work on the annotations of a catalogue."""
+        self._catalogue = catalogue
 
     def cast(self, owner: str, item_id: str) -> Cast:
         """The people of an item.
@@ -43,8 +43,8 @@ class PeopleDesk:
             UnknownItemError: there is no such item.
             UnusableInputError: it could not be annotated.
         """
-        repository, item = self._shelf.done(owner, item_id)
-        return cast_of(repository, owner, item, self._shelf.open(repository, item))
+        repository, item = self._catalogue.done(owner, item_id)
+        return cast_of(repository, owner, item, self._catalogue.open(repository, item))
 
     def look(self, owner: str, item_id: str) -> People:
         """The people of an item, and what was said of them.
@@ -53,8 +53,8 @@ class PeopleDesk:
             UnknownItemError: there is no such item.
             UnusableInputError: it could not be annotated.
         """
-        repository, item = self._shelf.done(owner, item_id)
-        annotation, opened = self._shelf.read(repository, item)
+        repository, item = self._catalogue.done(owner, item_id)
+        annotation, opened = self._catalogue.read(repository, item)
         cast = cast_of(repository, owner, item, opened)
         parts = measure_people(annotation, cast, _given(repository, owner, item, opened))
         history = repository.store.people.history(repository.owner_of(owner), opened.media)
@@ -71,8 +71,8 @@ class PeopleDesk:
             UnknownItemError: there is no such item.
             UnusableInputError: it could not be annotated.
         """
-        repository, item = self._shelf.done(owner, item_id)
-        annotation, opened = self._shelf.read(repository, item)
+        repository, item = self._catalogue.done(owner, item_id)
+        annotation, opened = self._catalogue.read(repository, item)
         cast = cast_of(repository, owner, item, opened)
         return with_people(annotation, cast, _given(repository, owner, item, opened))
 
@@ -111,8 +111,8 @@ class PeopleDesk:
             UnfitVerdictError: there is no such person, or something about what is said is wrong.
             ConflictError: somebody else was first, or it was annotated anew meanwhile.
         """
-        repository, item = self._shelf.done(owner, item_id)
-        annotation, opened = self._shelf.read(repository, item)
+        repository, item = self._catalogue.done(owner, item_id)
+        annotation, opened = self._catalogue.read(repository, item)
         said = check_likeness(Likeness(name, None, comment, reviewer))
         if annotated not in (None, annotation.provenance.created):
             raise ConflictError(f"{item.name} was annotated anew; look again")
@@ -131,7 +131,7 @@ class PeopleDesk:
         made = store.add(number, said, replaces=replaces, who=person)
         if repository.item(owner, item_id) is None:
             # Deleted meanwhile, and perhaps before there was something to forget.
-            self._shelf.drop(repository, owner, item, {opened.media})
+            self._catalogue.drop(repository, owner, item, {opened.media})
             raise UnknownItemError
         return made
 
@@ -146,8 +146,8 @@ class PeopleDesk:
             UnusableInputError: it could not be annotated.
             ConflictError: it is not in force, or not of this item.
         """
-        repository, item = self._shelf.done(owner, item_id)
-        media = self._shelf.open(repository, item).media
+        repository, item = self._catalogue.done(owner, item_id)
+        media = self._catalogue.open(repository, item).media
         return repository.store.people.undo(number, repository.owner_of(owner), media)
 
 

@@ -228,6 +228,13 @@ class CorrectionStore:
             (owner, owner),
         )
 
+    def owners(self) -> list[str]:
+        """Everybody who said something, in order."""
+        rows = self._database.execute(
+            "SELECT owner FROM corrections UNION SELECT owner FROM people ORDER BY owner"
+        )
+        return [row["owner"] for row in rows]
+
     def media_of(self, owner: str, item: str) -> set[str]:
         """All media of which something was said under an annotation's id."""
         rows = self._database.execute(

@@ -7,10 +7,14 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 
 from lddu_pipe.annotation import Annotation, Face, Person
+from lddu_pipe.cli import main
 from lddu_pipe.datasets.manifest import read_manifest
+from lddu_pipe.pipelines.batch.ledger import Ledger
 from lddu_pipe.review.desk import ReviewDesk
+from lddu_pipe.review.folder import AnnotatedFolder
 from lddu_pipe.review.manifest import write_manifest
 from lddu_pipe.review.store import ConflictError, CorrectionStore
 from lddu_pipe.review.verdicts import SOMEBODY_NEW, UnfitVerdictError
@@ -227,6 +231,27 @@ def test_others_see_nothing_of_it(make_repository, dinner):
     assert desk.people.cast("b", theirs).name_of("p1") is None
     with pytest.raises(ConflictError):
         desk.people.undo("b", theirs, made.number)
+
+
+def test_a_batch_is_converted_with_its_people_as_reviewers_say(dinner, tmp_path):
+    dinner.save(tmp_path / "dinner.json")
+    values = {"key": "/gone/dinner.mp4", "name": "dinner", "source": "/gone/dinner.mp4"}
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.add([values | {"transcript": None, "size": 1, "version": "1"}])
+        ledger.start(values["key"])
+        done = {"config": "a", "sha256": "a" * 64, "statistics": None, "seconds": 1.0}
+        ledger.finish(values["key"], outputs=["dinner.json"], **done)
+    with AnnotatedFolder(tmp_path) as folder:
+        desk = ReviewDesk([folder])
+        (item,) = desk.items("")
+        desk.people.identify("", item.id, "p3", name="Ana")
+    (tmp_path / "other.json").write_bytes((tmp_path / "dinner.json").read_bytes())
+    files = [str(tmp_path / name) for name in ("dinner.json", "other.json")]
+    wanted = ["-f", "json", "-o", str(tmp_path / "new"), "--corrections", str(tmp_path)]
+    done = CliRunner().invoke(main, ["convert", *files, *wanted])
+    assert done.exit_code == 1
+    assert f"{files[1]}: {tmp_path} has no corrections of it" in done.stderr
+    assert '"name": "Ana"' in (tmp_path / "new" / "dinner.json").read_text()
 
 
 OLD = """

@@ -70,7 +70,7 @@ def test_an_utterance_of_somebody_new_is_theirs_in_other_formats_and_in_the_expo
     assert corrected["media"]["path"] == "talk.wav"
     # The annotation as it was made is as it was.
     assert client.get(path).json()["utterances"][0]["person"] == "p1"
-    for name in ("csv", "eaf", "html"):
+    for name in ("eaf", "html"):
         answer = client.get(f"{path}/corrected", params={"format": name})
         assert answer.status_code == 200
         assert answer.headers["content-disposition"].endswith(f'.{name}"')

@@ -154,9 +154,15 @@ class PeopleCard {
     this.place.hidden = !all.length;
     this.tell("");
     byId("people-legend").replaceChildren(...all.map((member) => personChip(member.id)));
-    const focused = document.activeElement?.closest("#people-rows li")?.dataset.person;
-    this.rows.replaceChildren(...all.map((member) => this.row(member)));
-    if (focused) this.field(focused)?.focus();
+    const unsaved = new Map(
+      [...this.rows.children]
+        .filter((row) => !row.querySelector("[type='submit']").hidden)
+        .map((row) => [row.dataset.person, row.querySelector("input").value]),
+    );
+    const focused = document.activeElement?.closest("#people-rows select, #people-rows input");
+    const { person } = focused?.closest("li").dataset ?? {};
+    this.rows.replaceChildren(...all.map((member) => this.row(member, unsaved.get(member.id))));
+    if (focused) this.rowOf(person)?.querySelector(focused.tagName)?.focus();
     const history = byId("people-history");
     history.hidden = !people.history.length;
     history.querySelector("summary").textContent = `History (${people.history.length})`;
@@ -167,38 +173,44 @@ class PeopleCard {
     byId("people-message").textContent = text;
   }
 
-  field(id) {
-    const row = [...this.rows.children].find(({ dataset }) => dataset.person === id);
-    return row?.querySelector("input");
+  rowOf(id) {
+    return [...this.rows.children].find(({ dataset }) => dataset.person === id);
   }
 
   /* Show where somebody is named. */
   open(id) {
     this.place.open = true;
-    this.field(people.who(id))?.focus();
-    this.field(people.who(id))?.select();
+    const field = this.rowOf(people.who(id))?.querySelector("input");
+    field?.focus();
+    field?.select();
   }
 
-  row(member) {
+  row(member, unsaved) {
     const name = make("input", {
       "aria-label": `Name of ${member.id}`, placeholder: "no name", maxlength: 100, dir: "auto",
       autocomplete: "off",
     });
-    name.value = member.name ?? "";
-    const save = make("button", { type: "submit", hidden: "" }, "Save");
-    name.addEventListener("input", () => {
-      save.hidden = name.value.trim() === (member.name ?? "");
-    });
+    const save = make("button", { type: "submit" }, "Save");
+    const offer = () => {
+      save.hidden = name.value === (member.name ?? "");
+    };
+    const put = (value) => {
+      name.value = value;
+      offer();
+    };
+    put(unsaved ?? member.name ?? "");
+    name.addEventListener("input", offer);
     name.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
-      name.value = member.name ?? "";
-      save.hidden = true;
+      put(member.name ?? "");
       name.blur();
     });
     const form = make("form", {}, name, save);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      if (!save.hidden) this.onSay(member, { name: name.value.trim() || null });
+      name.blur(); // keys are for the page again
+      put(name.value.split(/\s+/).filter(Boolean).join(" ")); // as it is kept
+      if (!save.hidden) this.onSay(member, { name: name.value || null });
     });
     const item = make(
       "li",
@@ -236,15 +248,17 @@ class PeopleCard {
   }
 
   separating(other) {
-    const button = make("button", { type: "button" }, `${other.id} is not`);
+    const label = `${other.id} is not the same person`;
+    const button = make("button", { type: "button", "aria-label": label }, "Not the same");
     button.addEventListener("click", () => this.onSay(other, { same_as: null }));
-    return make("span", { class: "merged small" }, `with ${other.id}`, button);
+    return make("span", { class: "merged small" }, `found as ${other.id}, too`, button);
   }
 }
 
 function factsOf(member) {
   const count = member.utterances;
   return [
+    member.found ? "" : "brought in by a reviewer",
     timed && member.seconds_visible ? `seen ${clock(member.seconds_visible)}` : "",
     timed && member.seconds_speaking ? `speaks ${clock(member.seconds_speaking)}` : "",
     `${count} ${count === 1 ? "utterance" : "utterances"}`,

@@ -11,14 +11,14 @@ from lddu_pipe.review.candidates import Opened, Reading, open_annotation
 from lddu_pipe.review.repository import Repository, ReviewItem, UnknownItemError
 
 
-class Shelf:
+class Catalogue:
     """The items of some repositories. Threads may share it.
 
     Everywhere `owner` is whoever asks, and what others own is as if it did not exist.
     """
 
     def __init__(self, repositories: Sequence[Repository]) -> None:
-        """Take the repositories; they stay open as long as the shelf is used."""
+        """Take the repositories; they stay open as long as the catalogue is used."""
         self.repositories = tuple(repositories)
         self._reading = Reading()
 
