@@ -28,7 +28,7 @@ def opened_desk(folder: Path) -> Iterator[tuple[ReviewDesk, Sequence[str]]]:
         UnusableInputError: it is neither, or nothing in it was corrected.
     """
     from lddu_pipe.review.desk import ReviewDesk
-    from lddu_pipe.review.store import STORE_FILE
+    from lddu_pipe.review.tables import STORE_FILE
 
     if not (folder / STORE_FILE).is_file():
         raise UnusableInputError(f"{folder}: nothing was corrected here; there is no {STORE_FILE}")

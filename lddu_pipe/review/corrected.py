@@ -10,8 +10,7 @@ from lddu_pipe.annotation import Annotation, Person
 from lddu_pipe.predictions import Prediction
 from lddu_pipe.review.cast import Cast
 from lddu_pipe.review.matching import whole_characters
-
-_VOICED = ("speech", "sound")
+from lddu_pipe.review.sightings import VOICED
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ def with_people(annotation: Annotation, cast: Cast, said: Mapping[str, int]) -> 
 
     People who are one have one id, their seconds together, and all faces of theirs; utterances are
     those of whom they were given to, and names are set. Nothing is cut or left out: what two
-    people said at the same time overlaps once they are one.
+    people said at the same time overlaps once they are one. The provenance says so.
 
     Args:
         annotation: as it was made.
@@ -51,7 +50,9 @@ def with_people(annotation: Annotation, cast: Cast, said: Mapping[str, int]) -> 
         if member.same_as is None
         for part in [parts[member.id]]
     ]
-    return replace(annotation, utterances=items, faces=faces, people=people)
+    config = {**annotation.provenance.config, "people": "as reviewers say"}
+    provenance = replace(annotation.provenance, config=config)
+    return replace(annotation, utterances=items, faces=faces, people=people, provenance=provenance)
 
 
 def measure_people(
@@ -77,7 +78,7 @@ def measure_people(
     persons = _persons(annotation, cast, said)
     for item, person in zip(annotation.utterances, persons, strict=True):
         before = cast.who(_plain(item.person))
-        if person != before and item.kind in _VOICED:
+        if person != before and item.kind in VOICED:
             for who, seconds in ((before, item.start - item.end), (person, item.end - item.start)):
                 speaking[who or ""] = max(0.0, speaking[who or ""] + seconds)
         own[person or ""].append(item)

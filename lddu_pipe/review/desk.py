@@ -12,12 +12,13 @@ from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.agreement import ReviewProgress, measure
 from lddu_pipe.review.cast import Cast
 from lddu_pipe.review.catalogue import Catalogue
+from lddu_pipe.review.identities import ConflictError
 from lddu_pipe.review.manifest import Export, label_rows
 from lddu_pipe.review.people import PeopleDesk, cast_of, number_of
 from lddu_pipe.review.queue import Why, offers
 from lddu_pipe.review.repository import Repository, ReviewItem, UnknownItemError
 from lddu_pipe.review.sources import said_of
-from lddu_pipe.review.store import ConflictError, Correction, Snapshot, Verdict, in_force
+from lddu_pipe.review.store import Correction, Snapshot, Verdict, in_force
 from lddu_pipe.review.subjects import attach, subject_of
 from lddu_pipe.review.survey import Survey, survey
 from lddu_pipe.review.verdicts import (
@@ -233,7 +234,7 @@ class ReviewDesk:
                 annotation.model.name,
                 annotation.model.version,
                 said[utterance],
-                of_several=len(opened.people) > 1,
+                person=opened.candidates[utterance].person if len(opened.people) > 1 else None,
             ),
             owner=whose,
             media=opened.media,

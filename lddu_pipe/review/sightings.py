@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from lddu_pipe.annotation import Annotation
+from lddu_pipe.annotation import Annotation, Face
 
 Key = TypeVar("Key", bound=Hashable)
+Item = TypeVar("Item")
 Box: TypeAlias = tuple[float, float, float, float]
+
+VOICED = ("speech", "sound")
+"""Kinds of utterances in which somebody is heard."""
 
 MOST_SIGHTINGS = 16
 """Of a person, so many moments in which the face is seen, and so many in which the voice is heard,
@@ -53,36 +56,18 @@ class Presence:
     def __init__(self, annotation: Annotation) -> None:
         """Take them from an annotation."""
         self._people = [person.id for person in annotation.people]
-        self._seen: dict[str, list[Sighting]] = defaultdict(list)
+        self._faces: dict[str, list[Face]] = defaultdict(list)
         self._heard: dict[str, list[tuple[float, float]]] = defaultdict(list)
-        self._apart: dict[str, float] = {}
         for face in annotation.faces:
-            step = 1 / face.fps if face.fps else 0.0
-            self._seen[face.person] += [
-                Sighting(round(face.start + index * step, 3), box)
-                for index, box in enumerate(face.boxes)
-                if box is not None
-            ]
-            self._apart[face.person] = max(step, self._apart.get(face.person, 0.0))
+            self._faces[face.person].append(face)
         for item in annotation.utterances:
-            if item.person is not None and item.kind in ("speech", "sound"):
+            if item.person is not None and item.kind in VOICED:
                 self._heard[item.person].append((item.start, item.end))
-        for sightings in self._seen.values():
-            sightings.sort(key=lambda sighting: sighting.moment)
 
     def anchors(self) -> list[PersonAnchor]:
         """Of everybody, in order."""
         return [
-            PersonAnchor(
-                person,
-                (
-                    *_spread(self._seen[person]),
-                    *(
-                        Sighting(round((start + end) / 2, 3), None)
-                        for start, end in _spread(self._heard[person])
-                    ),
-                ),
-            )
+            PersonAnchor(person, (*self._seen(person), *self._listened(person)))
             for person in self._people
         ]
 
@@ -94,17 +79,31 @@ class Presence:
             if sightings
         }
 
+    def _seen(self, person: str) -> Iterator[Sighting]:
+        places = [
+            (face, index)
+            for face in self._faces[person]
+            for index, box in enumerate(face.boxes)
+            if box is not None
+        ]
+        for face, index in _spread(places):
+            moment = face.start + (index / face.fps if face.fps else 0.0)
+            yield Sighting(round(moment, 3), face.boxes[index])
+
+    def _listened(self, person: str) -> Iterator[Sighting]:
+        for start, end in _spread(self._heard[person]):
+            yield Sighting(round((start + end) / 2, 3), None)
+
     def _has(self, person: str, sighting: Sighting) -> bool:
         moment, box = sighting
         if box is None:
             return any(start <= moment <= end for start, end in self._heard[person])
-        seen, slack = self._seen[person], self._apart.get(person, 0.0) + 0.001
-        at = bisect_left(seen, moment - slack, key=lambda each: each.moment)
-        for other in seen[at:]:
-            if other.moment > moment + slack:
-                break
-            if other.box is not None and _overlap(box, other.box) > LEAST_OVERLAP:
-                return True
+        for face in self._faces[person]:
+            nearest = round((moment - face.start) * face.fps)
+            # A step to either side: in another annotation the face may have been found later.
+            for other in face.boxes[max(0, nearest - 1) : max(0, nearest + 2)]:
+                if other is not None and _overlap(box, other) > LEAST_OVERLAP:
+                    return True
         return False
 
 
@@ -149,7 +148,7 @@ def match_people(
     return found
 
 
-def _spread(items: Sequence[Key]) -> list[Key]:
+def _spread(items: Sequence[Item]) -> list[Item]:
     """At most `MOST_SIGHTINGS` of these, evenly."""
     if len(items) <= MOST_SIGHTINGS:
         return list(items)

@@ -13,17 +13,7 @@ from lddu_pipe.database import Database, moment
 from lddu_pipe.predictions import Decision, Prediction
 from lddu_pipe.review.identities import ConflictError, IdentityStore, newcomer
 from lddu_pipe.review.matching import Anchor
-from lddu_pipe.review.tables import SCHEMA, STORE_FILE
-
-__all__ = [
-    "STORE_FILE",
-    "ConflictError",
-    "Correction",
-    "CorrectionStore",
-    "Snapshot",
-    "Verdict",
-    "in_force",
-]
+from lddu_pipe.review.tables import SCHEMA
 
 
 @dataclass(frozen=True)
@@ -41,7 +31,7 @@ class Snapshot:
 
     @classmethod
     def of(
-        cls, name: str, version: str, prediction: Prediction, *, of_several: bool = False
+        cls, name: str, version: str, prediction: Prediction, *, person: str | None = None
     ) -> Snapshot:
         """What a model of this name and version says in a prediction.
 
@@ -49,7 +39,7 @@ class Snapshot:
             name: of the model.
             version: of it.
             prediction: what it says.
-            of_several: it found several people.
+            person: the id of whose it is, where there are several.
         """
         scores = prediction.emotions
         return cls(
@@ -58,7 +48,7 @@ class Snapshot:
             {score.label: score.decision for score in scores},
             {score.label: score.probability for score in scores},
             {score.label: score.confidence for score in scores},
-            prediction.person if of_several else None,
+            person,
         )
 
 

@@ -15,8 +15,9 @@ from lddu_pipe.datasets.manifest import read_manifest
 from lddu_pipe.pipelines.batch.ledger import Ledger
 from lddu_pipe.review.desk import ReviewDesk
 from lddu_pipe.review.folder import AnnotatedFolder
+from lddu_pipe.review.identities import ConflictError
 from lddu_pipe.review.manifest import write_manifest
-from lddu_pipe.review.store import ConflictError, CorrectionStore
+from lddu_pipe.review.store import CorrectionStore
 from lddu_pipe.review.verdicts import SOMEBODY_NEW, UnfitVerdictError
 from lddu_pipe.writers import csv, elan
 
@@ -74,6 +75,7 @@ def test_an_utterance_is_given_to_another_and_the_seconds_go_along(desk, item, d
     before = Annotation.load(desk.annotation("", item)).utterances
     assert [each.emotions for each in corrected.utterances] == [each.emotions for each in before]
     assert Annotation.from_dict(corrected.to_dict()).people == corrected.people
+    assert corrected.provenance.config == {"people": "as reviewers say"}
     desk.undo("", item, made.number)
     assert persons(desk.people.corrected("", item)) == persons(dinner)
     # To whom it is anyway is no correction of the person.

@@ -4,7 +4,7 @@
 function reviewChips(corrections, utterance) {
   const chips = [];
   const { person } = corrections.draft(utterance);
-  if (person !== null && people.all.length) {
+  if (person !== null && (people.all.length > 1 || person === SOMEBODY_NEW)) {
     const model = people.who(utterance.person);
     const isOther = person !== model;
     const title = isOther ? `the model: ${people.described(model)}` : null;

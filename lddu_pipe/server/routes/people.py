@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
-from lddu_pipe.review.store import ConflictError
+from lddu_pipe.review.identities import ConflictError
 from lddu_pipe.review.verdicts import UnfitVerdictError
 from lddu_pipe.schemas import SCHEMA_VERSION
 from lddu_pipe.server.people_messages import (

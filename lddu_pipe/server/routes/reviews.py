@@ -12,8 +12,8 @@ from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.agreement import ReviewProgress
 from lddu_pipe.review.desk import ReviewDesk
+from lddu_pipe.review.identities import ConflictError
 from lddu_pipe.review.repository import ReviewItem, UnknownItemError
-from lddu_pipe.review.store import ConflictError
 from lddu_pipe.review.verdicts import UnfitVerdictError
 from lddu_pipe.server.problems import Problem
 from lddu_pipe.server.review_messages import (
