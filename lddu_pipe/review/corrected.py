@@ -50,7 +50,7 @@ def with_people(annotation: Annotation, cast: Cast, said: Mapping[str, int]) -> 
         if member.same_as is None
         for part in [parts[member.id]]
     ]
-    config = {**annotation.provenance.config, "people": "as reviewers say"}
+    config = {**annotation.provenance.config, "corrected": "people"}
     provenance = replace(annotation.provenance, config=config)
     return replace(annotation, utterances=items, faces=faces, people=people, provenance=provenance)
 

@@ -75,7 +75,7 @@ def test_an_utterance_is_given_to_another_and_the_seconds_go_along(desk, item, d
     before = Annotation.load(desk.annotation("", item)).utterances
     assert [each.emotions for each in corrected.utterances] == [each.emotions for each in before]
     assert Annotation.from_dict(corrected.to_dict()).people == corrected.people
-    assert corrected.provenance.config == {"people": "as reviewers say"}
+    assert corrected.provenance.config == {"corrected": "people"}
     desk.undo("", item, made.number)
     assert persons(desk.people.corrected("", item)) == persons(dinner)
     # To whom it is anyway is no correction of the person.

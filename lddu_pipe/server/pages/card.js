@@ -30,8 +30,7 @@ class ReviewCard {
 
   /* Nothing is in view, or something is. */
   enable(isThere) {
-    const fields = "fieldset input, textarea, .span *, #review-who";
-    for (const control of byId("review").querySelectorAll(fields)) {
+    for (const control of byId("review").querySelectorAll("fieldset input, textarea, .span *")) {
       control.disabled = !isThere;
     }
     for (const name of ["save", "unsure", "play"]) byId(`review-${name}`).disabled = !isThere;
@@ -52,7 +51,7 @@ class ReviewCard {
     const comment = byId("review-comment");
     if (comment.value !== draft.comment) comment.value = draft.comment;
     this.span?.show(utterance, draft);
-    this.person.show(draft.person);
+    this.person.show(draft.person, people.who(utterance.person));
     byId("review-unsure").setAttribute("aria-pressed", String(draft.labels === null));
     byId("review-state").textContent = stateInWords(made, isDirty);
     const isMine = made !== null && made.reviewer === reviewerName();

@@ -45,7 +45,7 @@ class People {
   /* Name and id, where there are both. */
   described(id) {
     const name = this.nameOf(id);
-    return name === this.who(id) || id === SOMEBODY_NEW ? name : `${name} (${this.who(id)})`;
+    return this.knows(id) && name !== this.who(id) ? `${name} (${this.who(id)})` : name;
   }
 
   colourOf(id) {
@@ -101,15 +101,16 @@ class PersonChoice {
     this.choice = byId("review-who");
     this.choice.addEventListener("change", () => {
       leaveToKeys(this.choice);
-      onChange({ person: this.choice.value });
+      onChange({ person: this.choice.value || null });
     });
     byId("review-who-name").addEventListener("click", () => onName(this.choice.value));
   }
 
-  show(id) {
+  /* Show whose it is, and whose it may be: nobody's only where the model knows nobody either. */
+  show(id, model) {
     byId("review-person").hidden = !people.all.length;
     const ids = [...people.all.map((member) => member.id), SOMEBODY_NEW];
-    if (id === null) ids.unshift("");
+    if (model === null) ids.unshift("");
     const options = ids.map((each) =>
       make("option", { value: each, dir: "auto" }, people.described(each || null)),
     );
