@@ -29,7 +29,7 @@ EMOTIONS: Sequence[Colour] = (
     *((150, 206, 244), (176, 176, 176)),
 )
 """As those of the format png, lighter: they lie on dark ground."""
-_PEOPLE = [ImageColor.getrgb(colour) for colour in PEOPLE]
+_PEOPLE = [ImageColor.getrgb(colour)[:3] for colour in PEOPLE]
 _GROUND = (16, 16, 16, 184)
 _WHITE, _DIM, _DOUBT, _TRACK = (255, 255, 255), (196, 196, 196), (255, 190, 60), (84, 84, 84)
 _LEAST_LETTERS = 12
