@@ -6,7 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ class Schema:
     """SQL that makes them; each with ``IF NOT EXISTS``, for another process may be faster."""
     advice: str
     """What to do with a file of another version."""
+    upgrades: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    """By earlier version, the statements that make the next one of it."""
 
 
 class Database:
@@ -38,6 +40,8 @@ class Database:
 
     def __init__(self, path: Path, schema: Schema, *, read_only: bool = False) -> None:
         """Open it, or make it unless it is only to be read.
+
+        A file of an earlier version is upgraded; where it is only to be read, a copy in memory is.
 
         Raises:
             UnusableInputError: the file is of another version, holds something else, or cannot be
@@ -78,11 +82,34 @@ class Database:
                     f"BEGIN IMMEDIATE; {schema.tables} PRAGMA user_version = {schema.version}; "
                     "COMMIT;"
                 )
+        if self._version() in schema.upgrades:
+            if read_only:
+                self._read_copy()
+            self._upgrade(schema)
         if self._version() != schema.version:
             raise UnusableInputError(
                 f"{self.path} is a {schema.kind} of version {self._version()}, and this program "
                 f"knows {schema.version}; {schema.advice}"
             )
+
+    def _read_copy(self) -> None:
+        """Go on with a copy in memory, which sees no later changes of the file."""
+        copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        with closing(self._connection) as source:
+            source.backup(copy)
+        copy.row_factory = sqlite3.Row
+        self._connection = copy
+
+    def _upgrade(self, schema: Schema) -> None:
+        with self.transaction() as database:
+            # Asked within the transaction: another process may have been faster.
+            while True:
+                version = database.execute("PRAGMA user_version").fetchone()[0]
+                if version not in schema.upgrades:
+                    return
+                for statement in schema.upgrades[version]:
+                    database.execute(statement)
+                database.execute(f"PRAGMA user_version = {version + 1}")
 
     def close(self) -> None:
         """Close the file; nothing is lost without it."""

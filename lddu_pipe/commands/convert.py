@@ -30,12 +30,20 @@ from lddu_pipe.writers.formats import Format
         "lddu-pipe convert interview.json -f eaf",
         "lddu-pipe convert annotations/*.json -f csv,srt -o tables",
         "lddu-pipe convert annotations/*.json -f json --schema 1.1 -o old",
+        "lddu-pipe convert annotations/*.json -f eaf --corrections annotations",
     ],
     exit_codes={0: "done", 1: "some files failed", 2: "all files failed, or wrong use"},
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @format_option("Formats to write, with commas between them", required=True)
 @schema_option
+@click.option(
+    "--corrections",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="With people as reviewers say in DIR, the output of a batch or the data folder of a "
+    "server, to which FILES belong.",
+)
 @output_option("Write to DIR, and not beside each of FILES; DIR is made if need be.")
 @json_option
 @message_options
@@ -43,6 +51,7 @@ def convert(
     files: Sequence[Path],
     formats: tuple[Format, ...],
     schema: SchemaVersion,
+    corrections: Path | None,
     output: Path | None,
     as_json: bool,
     verbose: int,
@@ -56,24 +65,25 @@ def convert(
     the video that was annotated, which must be where the annotation says. With --json
     the list of the files that were written goes to standard output.
     """
-    from lddu_pipe.annotation import Annotation  # not needed for the help
+    from lddu_pipe.commands.reviewing import opened_annotations
 
     if output:
         make_folder(output)
     written: list[str] = []
     failed = 0
-    for file, (folder, name) in zip(files, _places(files, output), strict=True):
-        try:
-            new = targets(folder, name, formats)
-            spare_inputs(new, files)
-            annotation = Annotation.load(file)
-            with progress(printable(file.name)) as bar:
-                for path in save(annotation, new, schema, quiet=quiet, progress=bar):
-                    written.append(str(path))
-        except Exception as error:
-            # Whatever is wrong with one file, the others can still be converted.
-            report(error, debug=debug, subject=str(file))
-            failed += 1
+    with opened_annotations(corrections) as read:
+        for file, (folder, name) in zip(files, _places(files, output), strict=True):
+            try:
+                new = targets(folder, name, formats)
+                spare_inputs(new, files)
+                annotation = read(file)
+                with progress(printable(file.name)) as bar:
+                    for path in save(annotation, new, schema, quiet=quiet, progress=bar):
+                        written.append(str(path))
+            except Exception as error:
+                # Whatever is wrong with one file, the others can still be converted.
+                report(error, debug=debug, subject=str(file))
+                failed += 1
     if as_json:
         listing = json.dumps({"files": written}, indent=1, ensure_ascii=False)
         click.echo(listing.encode("utf-8", "backslashreplace"))

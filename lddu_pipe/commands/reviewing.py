@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from lddu_pipe.errors import UnusableInputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lddu_pipe.annotation import Annotation
     from lddu_pipe.review.desk import ReviewDesk
     from lddu_pipe.review.repository import Repository
 
@@ -27,13 +28,43 @@ def opened_desk(folder: Path) -> Iterator[tuple[ReviewDesk, Sequence[str]]]:
         UnusableInputError: it is neither, or nothing in it was corrected.
     """
     from lddu_pipe.review.desk import ReviewDesk
-    from lddu_pipe.review.store import STORE_FILE
+    from lddu_pipe.review.tables import STORE_FILE
 
     if not (folder / STORE_FILE).is_file():
         raise UnusableInputError(f"{folder}: nothing was corrected here; there is no {STORE_FILE}")
     with _opened_jobs(folder) if _is_server(folder) else _opened_batch(folder) as repository:
-        owners = {correction.owner for correction in repository.store.in_force()}
-        yield ReviewDesk([repository]), sorted(owners)
+        yield ReviewDesk([repository]), repository.store.owners()
+
+
+@contextmanager
+def opened_annotations(folder: Path | None) -> Iterator[Callable[[Path], Annotation]]:
+    """Open what reads annotations; with their people as reviewers say, where a folder is given.
+
+    Args:
+        folder: the output of a batch, or the data folder of a server; None for none.
+
+    Raises:
+        UnusableInputError: it is neither, or nothing in it was corrected.
+    """
+    from lddu_pipe.annotation import Annotation
+
+    if folder is None:
+        yield Annotation.load
+        return
+    with opened_desk(folder) as (desk, owners):
+        known = {
+            desk.annotation(owner, item.id).resolve(): (owner, item.id)
+            for owner in owners
+            for item in desk.items(owner)
+            if item.state == "done"
+        }
+
+        def read(file: Path) -> Annotation:
+            if file.resolve() not in known:
+                raise UnusableInputError(f"{file}: {folder} has no corrections of it")
+            return desk.people.corrected(*known[file.resolve()])
+
+        yield read
 
 
 def _is_server(folder: Path) -> bool:

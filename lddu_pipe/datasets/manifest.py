@@ -1,10 +1,10 @@
 """Manifests: a table of labelled or unlabelled utterances in JSONL, CSV or TSV.
 
 One row is one utterance and any modality may be absent. Columns: ``id``, ``video``, ``audio``,
-``image``, ``text``, ``transcript``, ``start``, ``end``, ``speaker``, ``split``, ``face_crop``,
-``labels``, ``scales``, ``weight``, ``damage``. A column that is left out, null, or blank in a CSV
-means "not given"; so a blank ``labels`` cell is an unlabelled row, and ``none`` or ``[]`` says
-that no emotion is present.
+``image``, ``text``, ``transcript``, ``start``, ``end``, ``speaker``, ``person``, ``split``,
+``face_crop``, ``labels``, ``scales``, ``weight``, ``damage``. A column that is left out, null, or
+blank in a CSV means "not given"; so a blank ``labels`` cell is an unlabelled row, and ``none`` or
+``[]`` says that no emotion is present.
 """
 
 from __future__ import annotations
@@ -54,6 +54,9 @@ class ManifestRow:
     end: float | None = None
     """Seconds into the media, > start."""
     speaker: str | None = None
+    """Who says it, as a transcript names them."""
+    person: str | None = None
+    """Who is heard or seen, the same in all rows of one person."""
     split: str | None = None
     face_crop: bool = False
     """True where `image` or `video` is already cut to one face."""
@@ -173,7 +176,7 @@ def _row(values: dict[str, Any], origin: str, *, folder: Path, number: int) -> M
     read: dict[str, Callable[[Any], Any]] = {
         "id": _identifier,
         **dict.fromkeys(("video", "audio", "image", "transcript"), lambda v: _file(v, folder)),
-        **dict.fromkeys(("text", "speaker", "split"), _text),
+        **dict.fromkeys(("text", "speaker", "person", "split"), _text),
         **dict.fromkeys(("start", "end"), _seconds),
         "face_crop": _flag,
         "labels": _labels,

@@ -90,6 +90,9 @@ class ReviewProgress:
     together, so that there is no interval."""
     expected: float | None
     """Mean calibrated confidence of the same decisions."""
+    people: Share
+    """Of the sample, those of which the model had the right person, among the files in which it
+    found several. As it was when they were judged; people who were made one count as right."""
     labels: Sequence[LabelAgreement]
     doubtful: Share
     """As `sets`, of what was judged beside the sample. Not representative: mostly what the model
@@ -132,6 +135,11 @@ def measure(candidates: Sequence[Candidate], judged: Mapping[Key, Correction]) -
         sets_abstained=sets.count(None),
         decisions=_share(row.model == row.reviewer for row in rows),
         expected=_mean(row.confidence for row in rows),
+        people=_estimate(
+            judged[key].verdict.person is None
+            for key in drawn
+            if judged[key].model.person is not None
+        ),
         labels=[
             _of_label(
                 label,

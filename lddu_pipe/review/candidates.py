@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lddu_pipe.annotation import Annotation
+from lddu_pipe.annotation import Annotation, Person
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.predictions import Decision
-from lddu_pipe.review.matching import Anchor, anchors_of
+from lddu_pipe.review.matching import Anchor, anchors_of, whole_characters
 from lddu_pipe.review.queue import Doubt, lot
 from lddu_pipe.review.repository import ReviewItem
+from lddu_pipe.review.sightings import PersonAnchor, Presence
 from lddu_pipe.writers.page import kind_of
 from lddu_pipe.writers.viewer import MediaKind
 
@@ -32,6 +33,8 @@ class Candidate:
     confidences: tuple[float, ...]
     doubt: Doubt
     lot: int
+    person: str | None
+    """The id of whose it is, as the model has it."""
 
     @property
     def key(self) -> Key:
@@ -52,6 +55,10 @@ class Opened:
     labels: tuple[str, ...]
     candidates: Mapping[str, Candidate]
     """By utterance, in order."""
+    people: tuple[Person, ...]
+    """Whom the model found."""
+    appearances: tuple[PersonAnchor, ...]
+    """Of the same people."""
 
     @property
     def anchors(self) -> list[Anchor]:
@@ -112,7 +119,20 @@ def open_annotation(item_id: str, annotation: Annotation) -> Opened:
             tuple(score.confidence for score in prediction.emotions),
             Doubt.of(prediction),
             lot(name, anchor),
+            None if prediction.person is None else whole_characters(prediction.person),
         )
         for anchor, prediction in zip(anchors_of(annotation), annotation.utterances, strict=True)
     }
-    return Opened(name, media.duration, kind_of(media), labels, candidates)
+    people = tuple(
+        replace(
+            person,
+            id=whole_characters(person.id),
+            name=None if person.name is None else whole_characters(person.name),
+        )
+        for person in annotation.people
+    )
+    appearances = tuple(
+        replace(anchor, person=person.id)
+        for person, anchor in zip(people, Presence(annotation).anchors(), strict=True)
+    )
+    return Opened(name, media.duration, kind_of(media), labels, candidates, people, appearances)

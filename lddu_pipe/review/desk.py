@@ -8,18 +8,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.agreement import ReviewProgress, measure
-from lddu_pipe.review.candidates import Opened, Reading, open_annotation
+from lddu_pipe.review.cast import Cast
+from lddu_pipe.review.catalogue import Catalogue
+from lddu_pipe.review.identities import ConflictError
 from lddu_pipe.review.manifest import Export, label_rows
+from lddu_pipe.review.people import PeopleDesk, cast_of, number_of
 from lddu_pipe.review.queue import Why, offers
 from lddu_pipe.review.repository import Repository, ReviewItem, UnknownItemError
 from lddu_pipe.review.sources import said_of
-from lddu_pipe.review.store import ConflictError, Correction, Snapshot, Verdict, in_force
+from lddu_pipe.review.store import Correction, Snapshot, Verdict, in_force
 from lddu_pipe.review.subjects import attach, subject_of
 from lddu_pipe.review.survey import Survey, survey
-from lddu_pipe.review.verdicts import MOST_CORRECTIONS, UnfitVerdictError, check_verdict
+from lddu_pipe.review.verdicts import (
+    MOST_CORRECTIONS,
+    SOMEBODY_NEW,
+    UnfitVerdictError,
+    check_verdict,
+)
 from lddu_pipe.writers.viewer import MediaKind
 
 
@@ -33,6 +40,8 @@ class Corrections:
     """In force, of utterances that the present annotation does not have."""
     history: Sequence[Correction]
     """All of these and what they replaced, the newest first."""
+    cast: Cast
+    """Whose utterances they give to whom."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,9 @@ class Offer:
     """Seconds; None where there is no time."""
     end: float | None
     text: str
+    person: str | None
+    """The id of whose it is, where that is known."""
+    person_name: str | None
     why: Why
     """`random` ones make the estimate of agreement unbiased."""
     uncertainty: float
@@ -63,18 +75,18 @@ class ReviewDesk:
 
     def __init__(self, repositories: Sequence[Repository]) -> None:
         """Take the repositories; they stay open as long as the desk is used."""
-        self._repositories = tuple(repositories)
-        self._reading = Reading()
+        self._catalogue = Catalogue(repositories)
+        self.people = PeopleDesk(self._catalogue)
+        """Who the people in these annotations are."""
         self._surveys: dict[str, tuple[object, Survey]] = {}
 
     def items(self, owner: str) -> list[ReviewItem]:
         """What `owner` may review, and what could not be annotated, the newest first."""
-        found = [item for repository in self._repositories for item in repository.items(owner)]
-        return sorted(found, key=lambda item: item.created, reverse=True)
+        return self._catalogue.items(owner)
 
     def find(self, owner: str, item_id: str) -> ReviewItem | None:
         """One item; None where `owner` has none of that id."""
-        found = self._find(owner, item_id)
+        found = self._catalogue.find(owner, item_id)
         return None if found is None else found[1]
 
     def annotation(self, owner: str, item_id: str) -> Path:
@@ -84,7 +96,7 @@ class ReviewDesk:
             UnknownItemError: there is no such item.
             UnusableInputError: it could not be annotated.
         """
-        repository, item = self._done(owner, item_id)
+        repository, item = self._catalogue.done(owner, item_id)
         return repository.annotation(item)
 
     def media(self, owner: str, item_id: str) -> tuple[Path | None, MediaKind]:
@@ -97,8 +109,8 @@ class ReviewDesk:
             UnknownItemError: there is no such item.
             UnusableInputError: it could not be annotated.
         """
-        repository, item = self._done(owner, item_id)
-        kind = self._open(repository, item).kind
+        repository, item = self._catalogue.done(owner, item_id)
+        kind = self._catalogue.open(repository, item).kind
         return (None if kind == "none" else repository.media(item)), kind
 
     def has_media(self, owner: str, item_id: str) -> bool:
@@ -110,8 +122,8 @@ class ReviewDesk:
             UnknownItemError: there is no such item.
             UnusableInputError: it could not be annotated.
         """
-        repository, item = self._done(owner, item_id)
-        return self._open(repository, item).kind != "none" and repository.has_media(item)
+        repository, item = self._catalogue.done(owner, item_id)
+        return self._catalogue.open(repository, item).kind != "none" and repository.has_media(item)
 
     def corrections(self, owner: str, item_id: str) -> Corrections:
         """What was said of an item.
@@ -120,8 +132,8 @@ class ReviewDesk:
             UnknownItemError: there is no such item.
             UnusableInputError: it could not be annotated.
         """
-        repository, item = self._done(owner, item_id)
-        opened = self._open(repository, item)
+        repository, item = self._catalogue.done(owner, item_id)
+        opened = self._catalogue.open(repository, item)
         history = repository.store.history(repository.owner_of(owner), opened.media, item.id)
         belongs = attach(history, opened)
         order = {utterance: index for index, utterance in enumerate(opened.candidates)}
@@ -145,6 +157,7 @@ class ReviewDesk:
                 for correction in reversed(history)
                 if correction.subject in shown
             ],
+            cast_of(repository, owner, item, opened),
         )
 
     def correct(
@@ -159,6 +172,7 @@ class ReviewDesk:
         reviewer: str = "",
         replaces: int | None = None,
         annotated: str | None = None,
+        person: str | None = None,
     ) -> Correction:
         """Store what a reviewer says of an utterance.
 
@@ -174,6 +188,8 @@ class ReviewDesk:
             replaces: number of the correction that the reviewer saw; None for none.
             annotated: when the annotation was made that the reviewer saw, as its provenance has
                 it; None where that does not matter.
+            person: id of whose it is, where the model has it otherwise; `SOMEBODY_NEW` for
+                somebody who is none of these people.
 
         Returns:
             The correction, which is in force.
@@ -181,14 +197,12 @@ class ReviewDesk:
         Raises:
             UnknownItemError: there is no such item.
             UnusableInputError: it could not be annotated.
-            UnfitVerdictError: there is no such utterance, or something about what is said of it
-                is wrong.
+            UnfitVerdictError: there is no such utterance or person, or something else about what
+                is said is wrong.
             ConflictError: somebody else was first, or it was annotated anew meanwhile.
         """
-        repository, item = self._done(owner, item_id)
-        # The file may be written anew at any moment: all that follows is of one reading.
-        annotation = Annotation.load(repository.annotation(item))
-        opened = open_annotation(item.id, annotation)
+        repository, item = self._catalogue.done(owner, item_id)
+        annotation, opened = self._catalogue.read(repository, item)
         said = {prediction.id: prediction for prediction in annotation.utterances}
         if utterance not in said:
             raise UnfitVerdictError(f"{item.name} has no utterance {utterance!r}")
@@ -201,6 +215,9 @@ class ReviewDesk:
         )
         if annotated not in (None, annotation.provenance.created):
             raise ConflictError(f"{item.name} was annotated anew; look again")
+        number = None
+        if person not in (None, SOMEBODY_NEW, opened.candidates[utterance].person):
+            number = number_of(repository, owner, item, opened, person)
         whose = repository.owner_of(owner)
         history = repository.store.history(whose, opened.media, item.id)
         subject = subject_of(whose, opened.media, anchor, history, opened)
@@ -211,18 +228,24 @@ class ReviewDesk:
             )
         made = repository.store.add(
             subject,
-            verdict,
+            replace(verdict, person=number),
             anchor,
-            Snapshot.of(annotation.model.name, annotation.model.version, said[utterance]),
+            Snapshot.of(
+                annotation.model.name,
+                annotation.model.version,
+                said[utterance],
+                person=opened.candidates[utterance].person if len(opened.people) > 1 else None,
+            ),
             owner=whose,
             media=opened.media,
             item=item.id,
             name=item.name,
             replaces=replaces,
+            somebody_new=person == SOMEBODY_NEW,
         )
         if repository.item(owner, item_id) is None:
             # Deleted meanwhile, and perhaps before there was something to forget.
-            self._drop(repository, owner, item, {opened.media})
+            self._catalogue.drop(repository, owner, item, {opened.media})
             raise UnknownItemError
         return made
 
@@ -237,7 +260,7 @@ class ReviewDesk:
             UnusableInputError: it could not be annotated.
             ConflictError: the correction is not in force, or not of this item.
         """
-        repository, _ = self._done(owner, item_id)
+        repository, _ = self._catalogue.done(owner, item_id)
         found = self.corrections(owner, item_id)
         known = {item.number: item for item in (*found.in_force, *found.unmatched)}
         now = repository.store.undo(number if number in known else -1, repository.owner_of(owner))
@@ -250,30 +273,33 @@ class ReviewDesk:
         It stays where another item that is done has the same media. Nothing goes where the
         context ends in an exception.
         """
-        found = self._find(owner, item_id)
+        found = self._catalogue.find(owner, item_id)
         if found is None:
             yield
             return
         repository, item = found
-        history = repository.store.history(repository.owner_of(owner), "", item.id)
-        gone = {said.media for said in history}
+        gone = repository.store.media_of(repository.owner_of(owner), item.id)
         with suppress(UnusableInputError):  # failed or damaged: then by its id alone
             if item.state == "done":
-                gone.add(self._open(repository, item).media)
+                gone.add(self._catalogue.open(repository, item).media)
         yield
-        self._drop(repository, owner, item, gone)
-        self._reading.forget(item.id)
+        self._catalogue.drop(repository, owner, item, gone)
+        self._catalogue.forget(item.id)
         self._surveys.pop(owner, None)
 
     def queue(self, owner: str, limit: int = 10) -> list[Offer]:
         """What to look at next; see `lddu_pipe.review.queue`."""
         known = self._survey(owner)
+        casts: dict[str, Cast] = {}
         found: list[Offer] = []
         for key, why in offers(known.by_lot, known.by_doubt, known.judged.keys()):
             if len(found) >= limit:
                 break
             candidate = known.candidates[key]
             anchor = candidate.anchor
+            if candidate.item not in casts:
+                casts[candidate.item] = self.people.cast(owner, candidate.item)
+            cast = casts[candidate.item]
             found.append(
                 Offer(
                     candidate.item,
@@ -282,6 +308,8 @@ class ReviewDesk:
                     anchor.start,
                     anchor.end,
                     anchor.text,
+                    cast.who(candidate.person),
+                    cast.name_of(candidate.person),
                     why,
                     candidate.doubt.wrong,
                 )
@@ -303,67 +331,37 @@ class ReviewDesk:
             [
                 said
                 for owner in owners
-                for repository in self._repositories
-                for said in said_of(repository, owner, self._opened(repository, owner))
+                for repository in self._catalogue.repositories
+                for said in said_of(repository, owner, self._catalogue.opened(repository, owner))
             ]
         )
 
     def _survey(self, owner: str) -> Survey:
         """What there is to review; computed again only after a change."""
         # Asked before anything is read, so that a change meanwhile is seen the next time.
-        changes = [repository.store.changes() for repository in self._repositories]
-        opened = [list(self._opened(repository, owner)) for repository in self._repositories]
+        changes = [repository.store.changes() for repository in self._catalogue.repositories]
+        opened = [
+            list(self._catalogue.opened(repository, owner))
+            for repository in self._catalogue.repositories
+        ]
         state = changes, [[(item.id, item.name, each) for item, each in of] for of in opened]
         kept = self._surveys.get(owner)
         if kept is not None and kept[0] == state:
             return kept[1]
         said = [
             repository.store.in_force(repository.owner_of(owner))
-            for repository in self._repositories
+            for repository in self._catalogue.repositories
         ]
         made = survey(list(zip(opened, said, strict=True)))
         self._surveys[owner] = state, made
         return made
-
-    def _opened(self, repository: Repository, owner: str) -> Iterator[tuple[ReviewItem, Opened]]:
-        """Every item that can be reviewed; one may be written anew or deleted this very moment."""
-        for item in repository.items(owner):
-            if item.state == "done":
-                with suppress(UnusableInputError):
-                    yield item, self._open(repository, item)
-
-    def _drop(self, repository: Repository, owner: str, item: ReviewItem, gone: set[str]) -> None:
-        """Delete the corrections of media, except of media that another item has, too."""
-        others = [
-            opened for other, opened in self._opened(repository, owner) if other.id != item.id
-        ]
-        for media in gone - {opened.media for opened in others}:
-            repository.store.delete(repository.owner_of(owner), media)
-
-    def _find(self, owner: str, item_id: str) -> tuple[Repository, ReviewItem] | None:
-        for repository in self._repositories:
-            item = repository.item(owner, item_id)
-            if item is not None:
-                return repository, item
-        return None
-
-    def _done(self, owner: str, item_id: str) -> tuple[Repository, ReviewItem]:
-        found = self._find(owner, item_id)
-        if found is None:
-            raise UnknownItemError
-        if found[1].state != "done":
-            raise UnusableInputError(f"{found[1].name} could not be annotated: {found[1].error}")
-        return found
-
-    def _open(self, repository: Repository, item: ReviewItem) -> Opened:
-        return self._reading.open(item, repository.annotation(item))
 
     def _is_lost(self, owner: str, correction: Correction, item: ReviewItem) -> bool:
         """Whether a correction that fits no utterance of an item is to be shown with it.
 
         Items may share their media, as rows of a manifest do: each shows what was said of it.
         """
-        return correction.item == item.id or self._find(owner, correction.item) is None
+        return correction.item == item.id or self._catalogue.find(owner, correction.item) is None
 
 
 def _renamed(correction: Correction, utterance: str | None) -> Correction:

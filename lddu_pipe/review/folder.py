@@ -21,7 +21,8 @@ from lddu_pipe.pipelines.batch.storage import is_remote
 from lddu_pipe.pipelines.batch.summary import why_failed
 from lddu_pipe.pipelines.batch.work import statistics_of
 from lddu_pipe.review.repository import ReviewItem
-from lddu_pipe.review.store import STORE_FILE, CorrectionStore
+from lddu_pipe.review.store import CorrectionStore
+from lddu_pipe.review.tables import STORE_FILE
 from lddu_pipe.writers.escaping import named_bytes
 
 _KEYS = UUID("5f0b3c8e-6d0c-4c3e-9a55-3d8f5e0c7a41")

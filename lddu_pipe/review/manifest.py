@@ -37,6 +37,8 @@ class Said:
     """None where it is gone, or there never was any."""
     text: str
     """Of the utterance, whole where it is known."""
+    person: str | None
+    """Whose it is: a name, or else an id that no other file has; None where nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ def _row(said: Said, name: str) -> Row:
     values: dict[str, Any] = {
         "text": said.text if said.text.strip() else None,
         "speaker": anchor.speaker,
+        "person": said.person,
         "labels": list(verdict.labels or ()),
     }
     if files and anchor.start is not None and anchor.end is not None:

@@ -1,18 +1,21 @@
-"""What corrections are of, for an export: items, media and whole texts."""
+"""What corrections are of, for an export: items, media, whole texts and people."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.candidates import Opened
+from lddu_pipe.review.cast import Cast
 from lddu_pipe.review.manifest import Said
 from lddu_pipe.review.matching import LONGEST_TEXT, Anchor, anchors_of, match, whole_characters
+from lddu_pipe.review.people import cast_of
 from lddu_pipe.review.repository import Repository, ReviewItem
 from lddu_pipe.review.store import Correction
+from lddu_pipe.review.subjects import attach
 
 
 def said_of(
@@ -28,10 +31,11 @@ def said_of(
     of_media: dict[str, list[tuple[ReviewItem, Opened]]] = defaultdict(list)
     for item, found in opened:
         of_media[found.media].append((item, found))
-    texts = _Texts(repository)
+    texts, persons = _Texts(repository), _Persons(repository, owner)
     for correction in repository.store.in_force(repository.owner_of(owner)):
-        said = _said(repository, correction, of_media[correction.media])
-        yield replace(said, text=texts.of(said))
+        known = of_media[correction.media]
+        said = _said(repository, correction, known)
+        yield replace(said, text=texts.of(said), person=persons.of(said, known))
 
 
 def _said(
@@ -42,7 +46,7 @@ def _said(
     Its own where that is still there, as rows of a manifest may share their media; else one whose
     media is there.
     """
-    best = Said(correction, None, "none", None, correction.anchor.text)
+    best = Said(correction, None, "none", None, correction.anchor.text, None)
     for item, opened in sorted(found, key=lambda pair: pair[0].id != correction.item):
         media = None if opened.kind == "none" else repository.media(item)
         if best.item is None or media is not None:
@@ -50,6 +54,36 @@ def _said(
         if media is not None or (opened.kind == "none" and item.id == correction.item):
             break
     return best
+
+
+class _Persons:
+    """Whose utterances are: names, and where there is none ids that no other file has."""
+
+    def __init__(self, repository: Repository, owner: str) -> None:
+        self._repository = repository
+        self._owner = owner
+        self._known: dict[str, tuple[Cast, Mapping[str, str | None]]] = {}
+
+    def of(self, said: Said, found: Sequence[tuple[ReviewItem, Opened]]) -> str | None:
+        """Whose an utterance is; None where nobody knows."""
+        item, correction = said.item, said.correction
+        if item is None:
+            return None
+        if item.id not in self._known:
+            opened = next(opened for other, opened in found if other.id == item.id)
+            cast = cast_of(self._repository, self._owner, item, opened)
+            self._known[item.id] = cast, self._models(item, opened)
+        cast, models = self._known[item.id]
+        person = cast.whose(correction.verdict.person, models.get(correction.subject))
+        return cast.name_of(person) or (None if person is None else f"{item.name}/{person}")
+
+    def _models(self, item: ReviewItem, opened: Opened) -> dict[str, str | None]:
+        """By subject, the id of whose its utterance is, as the model has it."""
+        store, whose = self._repository.store, self._repository.owner_of(self._owner)
+        belongs = attach(store.history(whose, opened.media, item.id), opened)
+        return {
+            subject: opened.candidates[utterance].person for subject, utterance in belongs.items()
+        }
 
 
 class _Texts:

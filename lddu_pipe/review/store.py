@@ -9,48 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lddu_pipe.database import Database, Schema, moment
-from lddu_pipe.errors import LdduPipeError
+from lddu_pipe.database import Database, moment
 from lddu_pipe.predictions import Decision, Prediction
+from lddu_pipe.review.identities import ConflictError, IdentityStore, newcomer
 from lddu_pipe.review.matching import Anchor
-
-STORE_FILE = "corrections.sqlite"
-_SCHEMA = Schema(
-    kind="store of corrections",
-    version=1,
-    advice="use the program that wrote it",
-    tables="""
-CREATE TABLE IF NOT EXISTS corrections (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,  -- order in which they were made
-    subject TEXT NOT NULL,         -- what all corrections of one utterance share
-    owner TEXT NOT NULL,           -- fingerprint of the token, empty without one
-    media TEXT NOT NULL,           -- sha256 of the media; item:ID where there is none
-    item TEXT NOT NULL,            -- UUID of the annotation
-    name TEXT NOT NULL,            -- of what was annotated; only ever shown
-    utterance TEXT NOT NULL,       -- its id when it was corrected
-    text TEXT NOT NULL,            -- its beginning, where it is long
-    repeat INTEGER NOT NULL,       -- utterances of the same text before it
-    speaker TEXT,
-    model_start REAL,              -- s, as the model cut it; null where there is no time
-    model_end REAL,
-    labels TEXT,                   -- JSON, those that are present; null: cannot tell
-    start REAL,                    -- s, where the reviewer cut it otherwise
-    "end" REAL,
-    comment TEXT NOT NULL,
-    reviewer TEXT NOT NULL,
-    model TEXT NOT NULL,           -- JSON, what the model said
-    created TEXT NOT NULL,         -- ISO 8601, UTC
-    undone TEXT
-) STRICT;
-CREATE INDEX IF NOT EXISTS corrections_media ON corrections (owner, media);
-CREATE INDEX IF NOT EXISTS corrections_subject ON corrections (subject, number);
-CREATE INDEX IF NOT EXISTS corrections_item ON corrections (owner, item);
-""",
-)
-
-
-class ConflictError(LdduPipeError):
-    """Somebody else corrected the utterance first."""
+from lddu_pipe.review.tables import SCHEMA
 
 
 @dataclass(frozen=True)
@@ -63,10 +26,21 @@ class Snapshot:
     """By label, in label order; so are the others."""
     probabilities: Mapping[str, float]
     confidences: Mapping[str, float]
+    person: str | None = None
+    """The id of whose it is, where the model found several people to choose from."""
 
     @classmethod
-    def of(cls, name: str, version: str, prediction: Prediction) -> Snapshot:
-        """What a model of this name and version says in a prediction."""
+    def of(
+        cls, name: str, version: str, prediction: Prediction, *, person: str | None = None
+    ) -> Snapshot:
+        """What a model of this name and version says in a prediction.
+
+        Args:
+            name: of the model.
+            version: of it.
+            prediction: what it says.
+            person: the id of whose it is, where there are several.
+        """
         scores = prediction.emotions
         return cls(
             name,
@@ -74,6 +48,7 @@ class Snapshot:
             {score.label: score.decision for score in scores},
             {score.label: score.probability for score in scores},
             {score.label: score.confidence for score in scores},
+            person,
         )
 
 
@@ -89,6 +64,8 @@ class Verdict:
     comment: str = ""
     reviewer: str = ""
     """A name, as they give it."""
+    person: int | None = None
+    """Number of whose it is, among those whom the store knows; None as the model has it."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +99,9 @@ class CorrectionStore:
             UnusableInputError: the file is of another version, holds something else, or cannot be
                 opened or made.
         """
-        self._database = Database(path, _SCHEMA, read_only=read_only)
+        self._database = Database(path, SCHEMA, read_only=read_only)
+        self.people = IdentityStore(self._database)
+        """Who people are; kept in the same file."""
 
     def __enter__(self) -> CorrectionStore:
         return self
@@ -146,6 +125,7 @@ class CorrectionStore:
         item: str,
         name: str,
         replaces: int | None,
+        somebody_new: bool = False,
     ) -> Correction:
         """Add a correction, which is in force from then on.
 
@@ -159,6 +139,7 @@ class CorrectionStore:
             item: UUID of the annotation.
             name: of what was annotated.
             replaces: number of the correction that the reviewer saw in force; None for none.
+            somebody_new: the utterance is of a person who is not known so far, and is from then.
 
         Raises:
             ConflictError: another one is in force by now.
@@ -182,6 +163,8 @@ class CorrectionStore:
                 raise ConflictError(
                     f"{who} was here first; look at utterance {anchor.utterance} again"
                 )
+            if somebody_new:
+                values["person"] = newcomer(database, owner, media, item)
             row = database.execute(
                 f"INSERT INTO corrections ({columns}) VALUES ({places}) RETURNING *", values
             ).fetchone()
@@ -235,9 +218,31 @@ class CorrectionStore:
             (owner, owner),
         )
 
+    def owners(self) -> list[str]:
+        """Everybody who said something, in order."""
+        rows = self._database.execute(
+            "SELECT owner FROM corrections UNION SELECT owner FROM people ORDER BY owner"
+        )
+        return [row["owner"] for row in rows]
+
+    def media_of(self, owner: str, item: str) -> set[str]:
+        """All media of which something was said under an annotation's id."""
+        rows = self._database.execute(
+            "SELECT media FROM corrections WHERE owner = :owner AND item = :item "
+            "UNION SELECT media FROM people WHERE owner = :owner AND item = :item",
+            {"owner": owner, "item": item},
+        )
+        return {row["media"] for row in rows}
+
     def delete(self, owner: str, media: str) -> int:
-        """Forget every correction of some media, and return how many there were."""
+        """Forget all that was said of some media, and return how many corrections there were."""
         with self._database.transaction() as database:
+            database.execute(
+                "DELETE FROM identities WHERE person IN "
+                "(SELECT number FROM people WHERE owner = ? AND media = ?)",
+                (owner, media),
+            )
+            database.execute("DELETE FROM people WHERE owner = ? AND media = ?", (owner, media))
             return database.execute(
                 "DELETE FROM corrections WHERE owner = ? AND media = ?", (owner, media)
             ).rowcount
@@ -286,6 +291,7 @@ def _correction(row: sqlite3.Row) -> Correction:
             row["end"],
             row["comment"],
             row["reviewer"],
+            row["person"],
         ),
         model=Snapshot(**json.loads(row["model"])),
     )

@@ -1,22 +1,27 @@
-"""What a reviewer may say of an utterance."""
+"""What a reviewer may say of an utterance, and of a person."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from unicodedata import category
 
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.review.identities import Likeness
 from lddu_pipe.review.matching import Anchor
 from lddu_pipe.review.store import Verdict
 
 LONGEST_COMMENT = 2000
 LONGEST_NAME = 100
 MOST_CORRECTIONS = 200
-"""Of one utterance, with those undone: rows are never removed."""
+"""Of one utterance or person, with those undone: rows are never removed."""
+SOMEBODY_NEW = "new"
+"""In place of a person's id: somebody who is none of the people."""
 
 
 class UnfitVerdictError(UnusableInputError):
-    """What a reviewer says cannot be said of the utterance."""
+    """What a reviewer says cannot be said of the utterance or the person."""
 
 
 def check_verdict(
@@ -42,6 +47,26 @@ def check_verdict(
         *_span(given.start, given.end, anchor, duration),
         _text(given.comment, "comment", LONGEST_COMMENT),
         _text(given.reviewer, "reviewer", LONGEST_NAME),
+    )
+
+
+def check_likeness(given: Likeness) -> Likeness:
+    """Check what is said of a person, and bring it to one form.
+
+    Returns:
+        The same with a name of one line, None where it is blank, and no blanks around the texts.
+
+    Raises:
+        UnfitVerdictError: something about it is wrong.
+    """
+    name = _text(" ".join((given.name or "").split()), "name", LONGEST_NAME)
+    if any(category(sign) == "Cc" for sign in name):
+        raise UnfitVerdictError("the name holds a control character")
+    return replace(
+        given,
+        name=name or None,
+        comment=_text(given.comment, "comment", LONGEST_COMMENT),
+        reviewer=_text(given.reviewer, "reviewer", LONGEST_NAME),
     )
 
 

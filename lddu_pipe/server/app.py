@@ -29,6 +29,7 @@ from lddu_pipe.server.jobs import JobStore
 from lddu_pipe.server.limits import Limits
 from lddu_pipe.server.messages import EXAMPLES, ProblemMessage
 from lddu_pipe.server.metrics import Metrics
+from lddu_pipe.server.people_messages import PEOPLE_EXAMPLES
 from lddu_pipe.server.problems import locate
 from lddu_pipe.server.repository import JobRepository
 from lddu_pipe.server.review_messages import REVIEW_EXAMPLES
@@ -188,7 +189,7 @@ def _describe(app: FastAPI, *, with_token: bool) -> None:
             made = message.model_json_schema(ref_template="#/components/schemas/{model}")
             parts |= made.pop("$defs", {})
             parts[message.__name__] = made
-        for name, example in {**EXAMPLES, **REVIEW_EXAMPLES}.items():
+        for name, example in {**EXAMPLES, **REVIEW_EXAMPLES, **PEOPLE_EXAMPLES}.items():
             parts[name]["examples"] = [example]
         # The framework's own description of a 422, which our handler replaces.
         for name in ("HTTPValidationError", "ValidationError"):

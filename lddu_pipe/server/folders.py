@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import remove_unfinished, write_whole
-from lddu_pipe.review.store import STORE_FILE
+from lddu_pipe.review.tables import STORE_FILE
 from lddu_pipe.server.jobs import Job, Upload
 
 JOBS_FILE = "jobs.sqlite"

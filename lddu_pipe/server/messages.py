@@ -15,6 +15,8 @@ from lddu_pipe.server.options import JobOptions
 Example: TypeAlias = dict[str, Any]
 
 ID = "6f1c2f0e-5d0b-4c57-9a3e-0b6a3f1d2c4b"
+LONGEST_ID = 200
+"""Characters of the id of an utterance or a person that a message may name."""
 
 OPTIONS_EXAMPLE: Example = {
     "fps": 5.0,

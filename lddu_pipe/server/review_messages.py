@@ -8,11 +8,12 @@ from uuid import UUID
 from pydantic import Field
 
 from lddu_pipe.predictions import Decision
+from lddu_pipe.review.cast import Cast
 from lddu_pipe.review.desk import Offer
 from lddu_pipe.review.repository import Origin, ReviewItem
 from lddu_pipe.review.store import Correction
-from lddu_pipe.review.verdicts import LONGEST_COMMENT, LONGEST_NAME
-from lddu_pipe.server.messages import ID, Example, Message
+from lddu_pipe.review.verdicts import LONGEST_COMMENT, LONGEST_NAME, SOMEBODY_NEW
+from lddu_pipe.server.messages import ID, LONGEST_ID, Example, Message
 from lddu_pipe.writers.viewer import MediaKind
 
 CORRECTION_EXAMPLE: Example = {
@@ -23,6 +24,7 @@ CORRECTION_EXAMPLE: Example = {
     "end": 6.85,
     "comment": "laughs while speaking",
     "reviewer": "Ana",
+    "person": "p2",
     "created": "2026-01-01T12:10:00.000+00:00",
     "undone": None,
     "text": "What wonderful news!",
@@ -48,6 +50,7 @@ VERDICT_EXAMPLE: Example = {
     "end": 6.85,
     "comment": "laughs while speaking",
     "reviewer": "Ana",
+    "person": "p2",
     "replaces": None,
     "annotated": "2026-01-01T12:00:00+00:00",
 }
@@ -61,6 +64,8 @@ REVIEW_EXAMPLES: dict[str, Example] = {
         "start": 4.2,
         "end": 6.5,
         "text": "What wonderful news!",
+        "person": "p2",
+        "person_name": "Ben",
         "why": "uncertain",
         "uncertainty": 1.4,
     },
@@ -135,7 +140,7 @@ class LinkMessage(Message):
 class VerdictMessage(Message):
     """What a reviewer says of an utterance."""
 
-    utterance: str = Field(min_length=1, max_length=200, description="Its id.")
+    utterance: str = Field(min_length=1, max_length=LONGEST_ID, description="Its id.")
     labels: list[str] | None = Field(
         max_length=100,
         description="Those that are present, none for an empty list; null: cannot tell.",
@@ -144,6 +149,13 @@ class VerdictMessage(Message):
     end: float | None = Field(None, ge=0, description="Seconds; null leaves it as it is.")
     comment: str = Field("", max_length=LONGEST_COMMENT)
     reviewer: str = Field(pattern=r"\S", max_length=LONGEST_NAME, description="A name.")
+    person: str | None = Field(
+        None,
+        min_length=1,
+        max_length=LONGEST_ID,
+        description=f"Id of whose it is, `{SOMEBODY_NEW}` for somebody who is none of the people; "
+        "null leaves it as it is.",
+    )
     replaces: int | None = Field(
         None,
         ge=1,
@@ -178,6 +190,9 @@ class CorrectionMessage(Message):
     end: float | None
     comment: str
     reviewer: str
+    person: str | None = Field(
+        description="Id of whose it is now, where the reviewer said so; null: as the model has it."
+    )
     created: str
     undone: str | None = Field(description="When it was taken back.")
     text: str
@@ -186,8 +201,13 @@ class CorrectionMessage(Message):
     model: ModelSaidMessage
 
     @classmethod
-    def of(cls, correction: Correction) -> CorrectionMessage:
-        """The message about a correction."""
+    def of(cls, correction: Correction, cast: Cast) -> CorrectionMessage:
+        """The message about a correction.
+
+        Args:
+            correction: which.
+            cast: the people of its annotation.
+        """
         verdict, anchor, model = correction.verdict, correction.anchor, correction.model
         return cls(
             number=correction.number,
@@ -197,6 +217,7 @@ class CorrectionMessage(Message):
             end=anchor.end if verdict.end is None else verdict.end,
             comment=verdict.comment,
             reviewer=verdict.reviewer,
+            person=cast.whose(verdict.person, None),
             created=correction.created,
             undone=correction.undone,
             text=anchor.text,

@@ -1,4 +1,4 @@
-"""Which label has which colour, so that an emotion looks the same everywhere."""
+"""Which label and which person has which colour, so that both look the same everywhere."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ _Colour = TypeVar("_Colour")
 
 KNOWN = ("happy", "sad", "anger", "surprise", "disgust", "fear")
 """Emotions that have a place in every palette; ``writers/viewer/base.js`` knows them, too."""
+
+PEOPLE = (
+    *("#77AADD", "#EE8866", "#44BB99", "#FFAABB"),
+    *("#BBCC33", "#99DDFF", "#EEDD88", "#AAAA00"),
+)
+"""Of several people, in the order of an annotation: Tol's light colours, as in
+``writers/viewer/people.js``."""
 
 
 def share_out(labels: Iterable[str], palette: Sequence[_Colour]) -> dict[str, _Colour]:

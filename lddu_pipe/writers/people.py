@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from lddu_pipe.annotation import Annotation, Person
 from lddu_pipe.predictions import Prediction
 
+NOBODY = "person not known"
+"""Who is told to say what nobody is known to; ``writers/viewer/people.js`` says so, too."""
+
 
 class Names:
     """What everybody is called, as far as they are known yet.

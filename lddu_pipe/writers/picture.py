@@ -39,7 +39,7 @@ from lddu_pipe.writers.charts import (
 )
 from lddu_pipe.writers.colours import share_out
 from lddu_pipe.writers.escaping import printable, shortened
-from lddu_pipe.writers.people import Names
+from lddu_pipe.writers.people import NOBODY, Names
 from lddu_pipe.writers.terminal import HIGH_ALEATORIC, HIGH_EPISTEMIC
 from lddu_pipe.writers.wording import percent
 
@@ -102,7 +102,7 @@ def _by_person(annotation: Annotation) -> Iterator[tuple[str, Annotation]]:
         yield names.of_person(person.id), annotation.of(person.id)
     others = [item for item in annotation.utterances if item.person is None]
     if others:
-        yield "person not known", replace(annotation, utterances=others)
+        yield NOBODY, replace(annotation, utterances=others)
 
 
 def _spans(annotation: Annotation) -> dict[str, tuple[float, float]]:

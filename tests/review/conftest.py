@@ -11,13 +11,20 @@ from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
-from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
+from lddu_pipe.annotation import (
+    Annotation,
+    Face,
+    ModelInfo,
+    Person,
+    Provenance,
+    SourceInfo,
+)
 from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.pipelines.batch.work import statistics_of
 from lddu_pipe.predictions import EmotionScore, Prediction, Uncertainty
 from lddu_pipe.review.repository import ReviewItem
 from lddu_pipe.review.store import CorrectionStore
-from lddu_pipe.types import TimeSpan, Utterance
+from lddu_pipe.types import Kind, TimeSpan, Utterance
 
 LABELS = ("happy", "sad", "anger")
 
@@ -35,6 +42,8 @@ def _say(
     missing: Sequence[str] = (),
     identity: str = "",
     labels: Sequence[str] = LABELS,
+    person: str | None = None,
+    kind: Kind = "speech",
 ) -> Prediction:
     """An utterance and what the model says of it."""
 
@@ -45,7 +54,7 @@ def _say(
         return EmotionScore(label, probability, decision, confidence, Uncertainty(0.1, epistemic))
 
     return Prediction(
-        Utterance(identity, TimeSpan(start, end), text, speaker=speaker),
+        Utterance(identity, TimeSpan(start, end), text, speaker=speaker, kind=kind, person=person),
         tuple(map(score, labels)),
         dict.fromkeys(missing, Absent(Reason.NOT_IN_ROW)),
         bool(abstained),
@@ -61,6 +70,8 @@ def _annotate(
     video: bool = True,
     path: str = "talk.mp4",
     model: str = "lddu-base-en",
+    people: Sequence[Person] = (),
+    faces: Sequence[Face] = (),
 ) -> Annotation:
     """An annotation of these, which get ids by their order unless they have some."""
     numbered = [
@@ -73,6 +84,8 @@ def _annotate(
         ModelInfo(model, "0.2.1", labels, False),
         numbered,
         Provenance("2026-11-28T10:00:00+00:00", {}, {}, {}),
+        people,
+        faces,
     )
 
 

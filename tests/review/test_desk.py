@@ -10,8 +10,9 @@ import pytest
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review import desk as desks
 from lddu_pipe.review.desk import ReviewDesk
+from lddu_pipe.review.identities import ConflictError
 from lddu_pipe.review.repository import UnknownItemError
-from lddu_pipe.review.store import ConflictError, CorrectionStore
+from lddu_pipe.review.store import CorrectionStore
 from lddu_pipe.review.survey import survey
 from lddu_pipe.review.verdicts import UnfitVerdictError
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from lddu_pipe.review.identities import ConflictError
 from lddu_pipe.review.matching import Anchor
 from lddu_pipe.review.store import (
-    ConflictError,
     CorrectionStore,
     Snapshot,
     Verdict,

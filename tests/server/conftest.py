@@ -19,7 +19,7 @@ import pytest
 import uvicorn
 from fastapi.testclient import TestClient
 
-from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
+from lddu_pipe.annotation import Annotation, ModelInfo, Person, Provenance, SourceInfo
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.predictions import EmotionScore, Prediction, Uncertainty
@@ -30,6 +30,9 @@ from lddu_pipe.server.limits import Limits
 from lddu_pipe.server.listening import listen
 from lddu_pipe.types import TimeSpan, Utterance
 
+PEOPLE = tuple(Person(name, None, 0.0, seconds) for name, seconds in (("p1", 3.1), ("p3", 0.0)))
+"""Of every file; a text has none."""
+
 
 def annotation(text: str, path: str = "") -> Annotation:
     happy = EmotionScore("happy", 0.81, "present", 0.8, Uncertainty(0.2, 0.03))
@@ -39,12 +42,13 @@ def annotation(text: str, path: str = "") -> Annotation:
         ModelInfo("lddu-base-en", "0.1.0", ("happy",), aligned=False),
         [
             Prediction(
-                Utterance("0000", TimeSpan(0.0, 3.1), text),
+                Utterance("0000", TimeSpan(0.0, 3.1), text, person="p1" if path else None),
                 (happy,),
                 {"vision": Absent(Reason.NO_PICTURES)},
             )
         ],
         Provenance("2026-01-01T00:00:00+00:00", {}, {}, {"fps": 10.0, "transcript": None}),
+        PEOPLE if path else (),
     )
 
 

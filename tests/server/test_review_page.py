@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from lddu_pipe.annotation import Annotation, ModelInfo, Provenance, SourceInfo
+from lddu_pipe.annotation import Annotation, ModelInfo, Person, Provenance, SourceInfo
 from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.predictions import EmotionScore, Prediction, Uncertainty
 from lddu_pipe.server.folders import DataFolder
@@ -22,13 +22,13 @@ HOSTILE = "<img src=x onerror=hacked=1><b>bold</b>"
 TOKEN = "a-token-of-the-tests"
 
 
-def utterance(name, start, end, text, probabilities, decisions):
+def utterance(name, start, end, text, probabilities, decisions, person=None):
     scores = tuple(
         EmotionScore(label, share, decision, max(share, 1 - share), Uncertainty(0.1, 0.03))
         for label, share, decision in zip(LABELS, probabilities, decisions, strict=True)
     )
     missing = {"vision": Absent(Reason.NO_FACE)}
-    given = Utterance(name, TimeSpan(start, end), text, (), "Ana")
+    given = Utterance(name, TimeSpan(start, end), text, (), "Ana", person=person)
     abstained = all(decision == "abstain" for decision in decisions)
     return Prediction(given, scores, missing, abstained=abstained)
 
@@ -42,12 +42,25 @@ TALK = (
 SHORT = (utterance("0000", 0.0, 1.9, HOSTILE, (0.6, 0.5, 0.4), ("present", "absent", "absent")),)
 
 
+ABSENT = ((0.1, 0.2, 0.1), ("absent",) * 3)
+DINNER = (
+    utterance("0000", 0.0, 2.5, "Good news", *ABSENT, person="p1"),
+    utterance("0001", 2.5, 4.75, "Oh no", *ABSENT, person="p2"),
+    utterance("0002", 5.0, 9.5, "Well", *ABSENT, person="p3"),
+)
+"""Of three people, of whom the last is only heard."""
+
+
 def annotate(talk, duration=12.5, path="a talk.mp4", sha256="", has_video=True):
     return Annotation(
         SourceInfo(path, sha256, duration, has_audio=duration > 0, has_video=has_video),
         ModelInfo("lddu-base-en", "0.2.0", LABELS, aligned=False),
         talk,
         Provenance("2026-01-01T00:00:00+00:00", {}, {}, {"fps": 10.0, "transcript": None}),
+        [
+            Person(person, None, 0.0 if person == "p3" else 9.0, 2.0)
+            for person in sorted({item.person for item in talk} - {None})
+        ],
     )
 
 
@@ -199,6 +212,15 @@ def current(page):
 
 def chips(page, utterance):
     return words_of(page.locator("#utterances .chips").nth(utterance))
+
+
+def said(page, utterance):
+    return words_of(page.locator("#utterances .said").nth(utterance))
+
+
+def heads(page):
+    """Whose lanes there are."""
+    return [words_of(name) for name in page.locator("#people .who").all()]
 
 
 def pressed(page):
@@ -1001,3 +1023,54 @@ def test_what_ends_with_the_media_is_played_to_the_end(desk, open_page, clips):
     until(page, "!document.querySelector('audio').paused")
     until(page, "document.querySelector('audio').paused")
     until(page, "Math.abs(document.querySelector('audio').currentTime - 1) < 0.05")
+
+
+def test_people_are_given_utterances_named_and_made_one_and_it_is_taken_back(
+    desk, clips, open_page
+):
+    item = desk.add(clips["talk"], DINNER)
+    page = open_page(item, where="#utterance=0001")
+    stay(page)
+    assert said(page, 1) == "p2: Oh no"
+    page.keyboard.press("w")
+    assert text_of(page, "change") == "as the model decided · you say it is p3, not p2"
+    # What is not saved yet is to be seen everywhere, too.
+    assert (said(page, 1), chips(page, 1)) == (
+        "p3: Oh no",
+        "no emotion present p3 − p2 not saved yet",
+    )
+    page.keyboard.press("w")
+    assert "somebody else" in text_of(page, "change")
+    page.keyboard.press("Enter")
+    says(page, "Saved: no emotion")
+    settled(page)
+    new = desk.corrections(item)["in_force"][0]["person"]
+    assert page.locator("#review-who").input_value() == new
+    page.locator("#review-who-name").click()
+    page.keyboard.type(HOSTILE)
+    page.keyboard.press("Enter")
+    says(page, f"Saved: {new} is called")
+    settled(page)
+    assert said(page, 1) == f"{HOSTILE}: Oh no"
+    assert chips(page, 1) == f"no emotion present {HOSTILE} − p2 ✓ reviewed: no emotion"
+    assert heads(page) == ["p1", "p2", "p3", HOSTILE]
+    # One with another; the list is of one person only where that is asked for.
+    page.get_by_label("p3 is the same person as").select_option("p1")
+    says(page, "Saved: p3 is p1.")
+    settled(page)
+    assert said(page, 2) == "p1: Well"
+    assert heads(page) == ["p1", "p2", HOSTILE]
+    page.locator("#people").get_by_role("button", name="p1", exact=True).click()
+    rows = page.locator("#utterances li")
+    assert [row.is_visible() for row in rows.all()] == [True, False, True]
+    page.keyboard.press("ArrowRight")
+    assert current(page) == "p1: Well"
+    for words in ("p3 is p1", f"{new} is called", "no emotion"):
+        page.keyboard.press("z")
+        says(page, f"Undone: {words}")
+        settled(page)
+    # What is taken back comes into view, whoever was chosen.
+    assert current(page) == "p2: Oh no"
+    assert heads(page) == ["p1", "p2", "p3"]
+    assert page.evaluate("typeof hacked") == "undefined"
+    assert desk.corrections(item)["in_force"] == []

@@ -26,6 +26,9 @@ def test_no_defect_and_no_answer_that_is_not_documented(spawn, wait_for, tmp_pat
         # Of something to review: an id that is made up leads nowhere.
         job = client.post("/v1/jobs", files={"media": ("a.wav", b"hello")}).json()["id"]
         wait_for(lambda: client.get(f"/v1/annotations/{job}").status_code == 200)
+        # The library that draws is read when first needed: a slow answer would be a failure.
+        picture = client.get(f"/v1/annotations/{job}/corrected", params={"format": "png"})
+        assert picture.status_code == 200
     config = tmp_path / "schemathesis.toml"
     config.write_text(f'[parameters]\n"path.item_id" = "{job}"\n')
     command = [

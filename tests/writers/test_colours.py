@@ -7,7 +7,7 @@ from pathlib import Path
 import lddu_pipe
 from lddu_pipe.labels import M3ED, MOSEI
 from lddu_pipe.writers import charts, picture
-from lddu_pipe.writers.colours import KNOWN, share_out
+from lddu_pipe.writers.colours import KNOWN, PEOPLE, share_out
 
 PALETTE = "abcdefg"
 
@@ -25,8 +25,9 @@ def test_known_emotions_keep_their_colour_and_no_other_has_it_while_one_is_free(
     )
 
 
-def test_pages_have_the_palette_of_pictures() -> None:
-    script = (Path(lddu_pipe.__file__).parent / "writers/viewer/base.js").read_text()
+def test_pages_have_the_palettes_of_pictures() -> None:
+    viewer = Path(lddu_pipe.__file__).parent / "writers/viewer"
+    script = (viewer / "base.js").read_text()
     palette, known = (
         json.loads(re.search(rf"const {name} = (\[.*\]);", script)[1])  # type: ignore[index]
         for name in ("PALETTE", "KNOWN")
@@ -34,3 +35,7 @@ def test_pages_have_the_palette_of_pictures() -> None:
     assert tuple(known) == KNOWN
     assert tuple(palette[:6]) == picture._COLOURS[:6]
     assert picture._COLOURS[6] == charts.GREY
+    script = (viewer / "people.js").read_text()
+    people = re.search(r"const PEOPLE = \[\s*\.\.\.(\[.*\]),\s*\];", script)
+    assert people
+    assert tuple(json.loads(people[1])) == PEOPLE

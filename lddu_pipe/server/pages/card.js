@@ -10,18 +10,22 @@ import {
 } from "../../writers/viewer/annotation.js";
 import { byId, make } from "../../writers/viewer/base.js";
 import { isTyping } from "../../writers/viewer/viewer.js";
+import { people } from "./cast.js";
 import { calendar, differences, named } from "./corrections.js";
+import { leaveToKeys } from "./keys.js";
 import { correctionRow } from "./marks.js";
+import { PersonChoice } from "./people.js";
 import { reviewerName } from "./reviewer.js";
 import { itemId } from "./served.js";
 import { SpanEditor } from "./span.js";
 
 export class ReviewCard {
-  constructor({ onToggle, onChange }) {
+  constructor({ onToggle, onChange, onName }) {
     this.toggles = new Map(
       labels.map((label, at) => [label, this.makeToggle(label, at, onToggle)]),
     );
     byId("review-labels").append(...[...this.toggles.values()].map(({ row }) => row));
+    this.person = new PersonChoice({ onChange, onName });
     this.span = timed ? new SpanEditor({ onChange }) : null;
     byId("review-play").hidden = !timed || source.kind === "none";
     const comment = byId("review-comment");
@@ -67,6 +71,7 @@ export class ReviewCard {
     const comment = byId("review-comment");
     if (comment.value !== draft.comment) comment.value = draft.comment;
     this.span?.show(utterance, draft);
+    this.person.show(draft.person, people.who(utterance.person));
     byId("review-unsure").setAttribute("aria-pressed", String(draft.labels === null));
     byId("review-state").textContent = stateInWords(made, isDirty);
     const isMine = made !== null && made.reviewer === reviewerName();
@@ -92,6 +97,10 @@ export class ReviewCard {
     byId("review-undo").hidden = !step;
     if (!step) return;
     const known = step.item === itemId && utterances.find(({ id }) => id === step.utterance);
+    if (known && step.isOfPerson) {
+      byId("review-undone").textContent = `Undo: ${step.words}`;
+      return;
+    }
     const where = !known ? step.name : timed ? clock(known.start, 1) : when(known);
     byId("review-undone").textContent = `Undo: ${step.words}, ${where}`;
   }
@@ -105,6 +114,7 @@ export class ReviewCard {
     const said = other
       ? [make("b", { dir: "auto" }, other.reviewer), " was first: ",
         make("b", { dir: "auto" }, named(other.labels)), " ",
+        other.person ? make("span", { dir: "auto" }, `of ${people.described(other.person)} `) : "",
         other.comment ? make("q", { dir: "auto" }, other.comment) : ""]
       : ["What you saw was undone meanwhile."];
     const answers = make("span", { class: "answers" }, theirs, mine);
@@ -135,11 +145,6 @@ export class ReviewCard {
   }
 }
 
-/* Of who clicks with a pointer, the space bar still plays. */
-export function leaveToKeys(control) {
-  if (!control.matches(":focus-visible")) control.blur();
-}
-
 /* How a draft compares with what the model decided. */
 function changeInWords(utterance, draft) {
   const open = utterance.emotions.filter(({ decision }) => decision === "abstain");
@@ -153,6 +158,11 @@ function changeInWords(utterance, draft) {
     if (taken.length) parts.push(`you take away ${taken.join(", ")}`);
   } else if (!isAllOpen) {
     parts.push("as the model decided");
+  }
+  const model = people.who(utterance.person);
+  if (draft.person !== model) {
+    const before = model === null ? "" : `, not ${people.nameOf(model)}`;
+    parts.push(`you say it is ${people.nameOf(draft.person)}${before}`);
   }
   if (isAllOpen) parts.push("undecided by the model");
   else if (open.length) {

@@ -1,11 +1,13 @@
 /* What reviewers said of the utterances, and what is about to be said: drafts, which are kept in
  * this browser tab until they are saved.
  *
- * A draft is `labels` (a Set, or null: cannot tell), `start` and `end` in seconds, `comment`, and
- * `replaces`: the number of the correction that its reviewer saw, null for none.
+ * A draft is `labels` (a Set, or null: cannot tell), `start` and `end` in seconds, `comment`,
+ * `person` (the id of whose it is, null where nobody knows), and `replaces`: the number of the
+ * correction that its reviewer saw, null for none.
  */
 import { annotation, labels, timed, utterances } from "../../writers/viewer/annotation.js";
 import { keptInTab } from "../../writers/viewer/base.js";
+import { SOMEBODY_NEW, people } from "./cast.js";
 import { api } from "./door.js";
 import { itemId, itemPath } from "./served.js";
 
@@ -19,11 +21,23 @@ export class Corrections {
   }
 
   async load() {
+    await people.load();
     const found = await (await api(`${itemPath}/corrections`)).json();
     this.inForce = new Map(found.in_force.map((made) => [made.utterance, made]));
     this.unmatched = found.unmatched;
     this.history = found.history;
     this.rebase();
+    this.repeople();
+  }
+
+  /* Drafts may be of people who were made one since, or who are gone. */
+  repeople() {
+    for (const [id, draft] of this.drafts) {
+      const { person } = this.preset(utterances.find((utterance) => utterance.id === id));
+      const isThere = draft.person === SOMEBODY_NEW || people.knows(draft.person);
+      draft.person = isThere ? people.who(draft.person) : person;
+    }
+    this.keep();
   }
 
   /* A draft made on what was undone since, and nobody has said anything instead, is one on what is
@@ -65,13 +79,15 @@ export class Corrections {
       const found = utterance.emotions.filter(({ decision }) => decision === "present");
       const labels = new Set(found.map(({ label }) => label));
       const { start, end } = utterance;
-      return { labels, start, end, comment: "", replaces: null };
+      const person = people.who(utterance.person);
+      return { labels, start, end, comment: "", person, replaces: null };
     }
     return {
       labels: made.labels && new Set(made.labels),
       start: made.start ?? utterance.start,
       end: made.end ?? utterance.end,
       comment: made.comment,
+      person: made.person ?? people.who(utterance.person),
       replaces: made.number,
     };
   }
@@ -107,12 +123,16 @@ export class Corrections {
         start: isCut ? draft.start : null,
         end: isCut ? draft.end : null,
         comment: draft.comment,
+        person: draft.person === people.who(utterance.person) ? null : draft.person,
         reviewer,
         replaces: draft.replaces,
         annotated: annotation.provenance.created,
       },
     });
     const made = await answer.json();
+    // Only the server knows who is new, and how much is whose by now. It is saved all the same.
+    const before = this.of(utterance)?.person ?? null;
+    if (made.person !== before) await people.load().catch(() => {});
     this.inForce.set(utterance.id, made);
     this.history.unshift(made);
     this.settle(utterance, draft, made);
@@ -122,8 +142,13 @@ export class Corrections {
   /* What was sent was made; what was changed while it was on its way stays a draft. */
   settle(utterance, sent, made) {
     const later = this.drafts.get(utterance.id);
-    if (later && !isSame(later, sent)) this.change(utterance, { replaces: made.number });
-    else this.drop(utterance);
+    if (!later || isSame(later, sent)) {
+      this.drop(utterance);
+      return;
+    }
+    const isNew = later.person === SOMEBODY_NEW && sent.person === SOMEBODY_NEW;
+    const person = isNew ? made.person : later.person;
+    this.change(utterance, { replaces: made.number, person });
   }
 
   keep() {
@@ -151,7 +176,7 @@ export class Corrections {
 
 export function isSame(one, other) {
   return isSameSet(one.labels, other.labels) && isCutAs(one, other) &&
-    one.comment.trim() === other.comment.trim();
+    one.comment.trim() === other.comment.trim() && one.person === other.person;
 }
 
 function isSameSet(one, other) {
@@ -179,9 +204,14 @@ export function isRecut(utterance, made) {
   return timed && made.start !== null && !isCutAs(made, utterance);
 }
 
+/* Whether a reviewer said that it is another person's. */
+function isGivenAway(utterance, made) {
+  return Boolean(made.person) && made.person !== people.who(utterance.person);
+}
+
 /* Whether a reviewer said otherwise than the model. */
 export function isCorrected(utterance, made) {
-  if (isRecut(utterance, made)) return true;
+  if (isRecut(utterance, made) || isGivenAway(utterance, made)) return true;
   if (!made.labels) return false;
   const { added, taken } = differences(utterance, new Set(made.labels));
   return added.length + taken.length > 0;

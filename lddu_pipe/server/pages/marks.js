@@ -3,11 +3,15 @@ import { clock } from "../../writers/viewer/annotation.js";
 import { byId, make } from "../../writers/viewer/base.js";
 import { brushOn } from "../../writers/viewer/canvas.js";
 import { list, timeline } from "../../writers/viewer/viewer.js";
+import { people, personChip } from "./cast.js";
 import { calendar, differences, isCorrected, isCutAs, isRecut, named } from "./corrections.js";
 
 /* Chips of an utterance in the list. */
 export function reviewChips(corrections, utterance) {
   const chips = [];
+  const { person } = corrections.draft(utterance);
+  const model = people.who(utterance.person);
+  if (person !== model) chips.push(personChip(person, model));
   const made = corrections.of(utterance);
   if (made) chips.push(madeChip(utterance, made));
   if (corrections.isDirty(utterance)) {
@@ -118,26 +122,34 @@ export class Marks {
 }
 
 /* A correction as an item of a list: who, when, what; struck through where it was taken back. */
-export function correctionRow(made, { when: whose = "" } = {}) {
+export function correctionRow(made, { when: moment = "" } = {}) {
   const what = made.undone ? "del" : "span";
   const cut =
     made.start !== null && !isCutAs(made, { start: made.model_start, end: made.model_end })
       ? `, ${clock(made.start, 2)} – ${clock(made.end, 2)}`
       : "";
+  const whose = made.person ? `, ${people.described(made.person)}` : "";
   return make(
     "li",
     { class: made.undone ? "is-undone" : null },
-    whose ? make("span", { class: "quiet", dir: "auto" }, whose) : null,
-    make(what, { dir: "auto" }, named(made.labels) + cut),
+    moment ? make("span", { class: "quiet", dir: "auto" }, moment) : null,
+    make(what, { dir: "auto" }, named(made.labels) + whose + cut),
+    ...sayerOf(made),
+  );
+}
+
+/* Who said something, when, and with which comment. */
+export function sayerOf(said) {
+  return [
     make(
       "span",
       { class: "quiet" },
-      make("span", { dir: "auto" }, made.reviewer),
-      make("time", { datetime: made.created }, `, ${calendar(made.created)}`),
-      made.undone ? `, undone ${calendar(made.undone)}` : "",
+      make("span", { dir: "auto" }, said.reviewer),
+      make("time", { datetime: said.created }, `, ${calendar(said.created)}`),
+      said.undone ? `, undone ${calendar(said.undone)}` : "",
     ),
-    made.comment ? make("q", { dir: "auto" }, made.comment) : null,
-  );
+    said.comment ? make("q", { dir: "auto" }, said.comment) : null,
+  ];
 }
 
 export function showUnmatched({ unmatched }) {

@@ -9,7 +9,7 @@ const MOST_OFFERS = 100; // that the server gives at once
 
 /* The address of an utterance; it says why it was chosen, too. */
 export function addressOf({ item, utterance, why }) {
-  const place = new URLSearchParams({ utterance, ...(why ? { why } : {}) });
+  const place = new URLSearchParams({ ...(utterance && { utterance }), ...(why && { why }) });
   return `/annotations/${encodeURIComponent(item)}#${place}`;
 }
 

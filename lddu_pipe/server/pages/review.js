@@ -1,6 +1,7 @@
 /* The review at work: what is in view is judged, saved, taken back, and the next comes up. */
 import { labels, timed, utterances } from "../../writers/viewer/annotation.js";
 import { byId } from "../../writers/viewer/base.js";
+import { regroup } from "../../writers/viewer/people.js";
 import {
   KEYS,
   followers,
@@ -11,17 +12,21 @@ import {
   move,
   overview,
   player,
+  showPeople,
   timeline,
   view,
 } from "../../writers/viewer/viewer.js";
-import { ReviewCard, leaveToKeys } from "./card.js";
+import { ReviewCard } from "./card.js";
+import { SOMEBODY_NEW, identityInWords, people } from "./cast.js";
 import { Corrections, isSame, named } from "./corrections.js";
 import { api } from "./door.js";
+import { leaveToKeys } from "./keys.js";
 import { Filter, Marks, reviewChips, showUnmatched } from "./marks.js";
+import { PeopleCard } from "./people.js";
 import { Queue, addressOf, fromAddress, showProgress, whyInWords } from "./queue.js";
 import { askForName, remember, reviewerName } from "./reviewer.js";
 import { itemId } from "./served.js";
-import { Steps } from "./undo.js";
+import { Steps, stepOf, stepOfPerson } from "./undo.js";
 
 /* Parts of the page that this script brings. */
 /** @type {NodeListOf<HTMLTemplateElement>} */
@@ -43,13 +48,16 @@ class Review {
     this.card = new ReviewCard({
       onToggle: (label) => this.toggle(label),
       onChange: (changes) => this.change(changes),
+      onName: (person) => this.people.open(person),
     });
+    this.people = new PeopleCard({ onSay: (member, changes) => this.identify(member, changes) });
     if (timed) {
       this.marks = new Marks(this.corrections);
       overview.isMarked = (utterance) => this.corrections.of(utterance) !== null;
     }
     this.utterance = null;
     this.why = null; // of which utterance, and why it was chosen
+    this.whose = new Map(); // by utterance, the id of whose it is on this page
     this.isBusy = false;
     list.more = (utterance) => reviewChips(this.corrections, utterance);
     this.listen();
@@ -93,11 +101,23 @@ class Review {
 
   /* Everything that shows what is in force. */
   refresh() {
+    this.regroup();
     for (const item of list.items) list.fill(item);
+    this.people.show();
     this.filter.apply();
     showUnmatched(this.corrections);
     timeline?.place();
     overview?.paint();
+  }
+
+  /* Everything that shows who is there, and whose what is: as it will be once drafts are saved. */
+  regroup() {
+    if (!people.members.size) return;
+    this.whose = new Map(utterances.map((each) => [each, this.corrections.draft(each).person]));
+    const members = [...people.members.values()];
+    if ([...this.whose.values()].includes(SOMEBODY_NEW)) members.push(newcomer());
+    regroup(members, (utterance) => this.whose.get(utterance));
+    showPeople();
   }
 
   /* Show an utterance that has come into view, or what is said of it. */
@@ -119,6 +139,7 @@ class Review {
 
   /* What is said of an utterance has changed. */
   showChange(utterance) {
+    if (this.whose.get(utterance) !== this.corrections.draft(utterance).person) this.regroup();
     list.fill(list.items[utterance.index]);
     if (utterance === this.utterance) {
       this.hold();
@@ -165,7 +186,9 @@ class Review {
       if (isUnsure) this.change({ labels: null });
       const saved = await this.post(utterance, draft, reviewer);
       if (!saved) return;
-      this.steps.add(saved);
+      this.steps.add(stepOf(saved));
+      this.regroup();
+      this.people.show();
       this.queue.resume();
       this.card.hideConflict();
       this.showChange(utterance);
@@ -227,6 +250,38 @@ class Review {
     return null;
   }
 
+  /* Say who somebody is. */
+  async identify(member, changes) {
+    const reviewer = reviewerName() || (await this.askName());
+    if (!reviewer || this.isBusy) {
+      this.people.show();
+      return;
+    }
+    await this.busy(async () => {
+      let words = "";
+      try {
+        const said = await people.identify(member, changes, reviewer);
+        this.steps.add(stepOfPerson(said, this.utterance));
+        this.card.tell(`Saved: ${identityInWords(said)}.`);
+      } catch (refusal) {
+        words = `Not saved: ${refusal.message}`;
+        this.card.tell(words, { isWrong: true });
+      }
+      await this.corrections.load();
+      this.refresh();
+      this.show(this.utterance);
+      this.people.tell(words);
+    });
+  }
+
+  /* Give what is in view to the next of the people. */
+  giveOn() {
+    if (!this.utterance || !people.all.length) return;
+    const person = this.card.person.after(this.corrections.draft(this.utterance).person);
+    this.change({ person });
+    byId("announcer").textContent = people.described(person);
+  }
+
   async undo() {
     await this.ended; // of a correction that is on its way: it is what is to be undone
     const step = this.steps.last(this.corrections, reviewerName());
@@ -234,9 +289,8 @@ class Review {
   }
 
   async takeBack(step) {
-    const path = `/v1/annotations/${encodeURIComponent(step.item)}/corrections/${step.number}`;
     try {
-      await api(path, { method: "DELETE" });
+      await api(step.path, { method: "DELETE" });
     } catch (refusal) {
       // Refused for good, or only not reached.
       if (refusal.status >= 400 && refusal.status < 500) this.steps.remove(step);
@@ -252,7 +306,9 @@ class Review {
     await this.corrections.load();
     this.refresh();
     const utterance = utterances.find(({ id }) => id === step.utterance);
-    if (utterance) {
+    if (step.isOfPerson) {
+      this.show(this.utterance);
+    } else if (utterance) {
       goTo(utterance);
       this.show(utterance);
       this.arrive({ isPlayed: false });
@@ -411,6 +467,12 @@ class Review {
   }
 }
 
+/* Whoever was not found by the model, until the server has given them an id. */
+function newcomer() {
+  const name = people.nameOf(SOMEBODY_NEW);
+  return { id: SOMEBODY_NEW, name, seconds_visible: 0, seconds_speaking: 0 };
+}
+
 const review = new Review();
 labels.slice(0, 9).forEach((label, at) => {
   KEYS[at + 1] = () => review.toggle(label);
@@ -419,6 +481,7 @@ Object.assign(KEYS, {
   u: () => review.saveByKey({ isUnsure: true }),
   n: () => review.next(),
   p: () => review.play(),
+  w: () => review.giveOn(),
   c: () => byId("review-comment").focus(),
   z: () => review.undo(),
   h: () => review.pin(),

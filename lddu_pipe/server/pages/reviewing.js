@@ -73,7 +73,7 @@ export class Reviewing {
   }
 
   agreement(found) {
-    const { sets, decisions, expected, sample } = found;
+    const { sets, decisions, expected, people, sample } = found;
     const row = (name, share, note, scale) =>
       make(
         "div",
@@ -94,6 +94,14 @@ export class Reviewing {
         expected === null ? "" : `the model expects ${percent(expected)}`,
         scaleOf(decisions, expected),
       ),
+      people.total
+        ? row(
+            "Utterances of the right person",
+            people,
+            `95 % interval ${between(people)}`,
+            scaleOf(people),
+          )
+        : "",
     );
     const note = `Estimated from ${amount(sample, "utterance")} drawn at random.`;
     return [list, make("p", { class: "quiet small" }, note), this.details(found)];

@@ -1,7 +1,8 @@
 /* What was saved in this browser tab, so that it can be taken back step by step, on any page. */
 import { keptInTab } from "../../writers/viewer/base.js";
+import { identityInWords } from "./cast.js";
 import { named } from "./corrections.js";
-import { input, itemId } from "./served.js";
+import { input, itemId, itemPath } from "./served.js";
 
 const SAVED = "lddu-pipe-saved";
 const MOST_STEPS = 500;
@@ -21,15 +22,15 @@ export class Steps {
     return latest && stepOf(latest);
   }
 
-  add(made) {
-    this.all.push(stepOf(made));
+  add(step) {
+    this.all.push(step);
     this.all.splice(0, this.all.length - MOST_STEPS);
     this.keep();
   }
 
   /* Forget a step that was undone, or can be no more. */
-  remove({ item, number }) {
-    this.all = this.all.filter((step) => step.item !== item || step.number !== number);
+  remove({ path }) {
+    this.all = this.all.filter((step) => step.path !== path);
     this.keep();
   }
 
@@ -38,6 +39,15 @@ export class Steps {
   }
 }
 
-function stepOf({ number, utterance, labels: chosen }) {
-  return { item: itemId, name: input.media.name, number, utterance, words: named(chosen) };
+export function stepOf({ number, utterance, labels: chosen }) {
+  const path = `${itemPath}/corrections/${number}`;
+  return { item: itemId, name: input.media.name, path, utterance, words: named(chosen) };
+}
+
+/* Of what was said of a person, while an utterance was in view. */
+export function stepOfPerson(said, utterance) {
+  const path = `${itemPath}/people/${said.number}`;
+  const words = identityInWords(said);
+  const { name } = input.media;
+  return { item: itemId, name, path, utterance: utterance?.id ?? null, words, isOfPerson: true };
 }

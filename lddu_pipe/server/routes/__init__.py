@@ -1,11 +1,12 @@
 """The endpoints, a module a subject."""
 
-from lddu_pipe.server.routes import health, jobs, pages, reviews, texts
+from lddu_pipe.server.routes import health, jobs, pages, people, reviews, texts
 
 ROUTERS = (
     jobs.router,
     texts.router,
     reviews.router,
+    people.router,
     reviews.links,
     health.router,
     pages.router,

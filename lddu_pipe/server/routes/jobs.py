@@ -10,37 +10,18 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import AfterValidator
 
 from lddu_pipe.schemas import SCHEMA_VERSION
 from lddu_pipe.server.jobs import Job, JobState
-from lddu_pipe.server.messages import ANNOTATION_CONTENT, ID, JobMessage, JobsMessage
+from lddu_pipe.server.messages import ID, JobMessage, JobsMessage
 from lddu_pipe.server.problems import Problem, storing
-from lddu_pipe.server.results import MEDIA_TYPES, render
+from lddu_pipe.server.results import FILE_CONTENT, FormatName, as_file, load
 from lddu_pipe.server.service import GUARDED, Owner, Schema, Services, problems
 from lddu_pipe.server.uploads import FORM_SCHEMA, receive
-from lddu_pipe.writers.formats import FORMATS
 
 _LOOK = 0.25  # s; how often a client that watches a job is told of changes
 
 router = APIRouter(prefix="/v1", tags=["jobs"], responses=GUARDED)
-
-
-def _known(name: str) -> str:
-    if name not in MEDIA_TYPES:
-        raise ValueError(f"choose from {', '.join(MEDIA_TYPES)}")
-    return name
-
-
-FormatName = Annotated[
-    str,
-    Query(
-        alias="format",
-        description="One of docs/formats.md.",
-        json_schema_extra={"enum": list(MEDIA_TYPES)},
-    ),
-    AfterValidator(_known),
-]
 
 
 def _find(request: Request, job_id: UUID, service: Services, owner: Owner) -> Job:
@@ -204,11 +185,7 @@ async def watch(job: Found, service: Services) -> AsyncIterator[ServerSentEvent]
     responses={
         200: {
             "description": "The annotation, as a file to save.",
-            "content": {
-                kind: {"schema": {"type": "array" if name == "label-studio" else "string"}}
-                for name, kind in MEDIA_TYPES.items()
-            }
-            | dict(ANNOTATION_CONTENT),
+            "content": FILE_CONTENT,
         },
         **problems(404, 409, 422),
     },
@@ -225,15 +202,10 @@ def get_result(
     if job.state != "done":
         raise Problem(409, "the job is not done yet; watch its events")
     try:
-        content = render(service.folder, job, name, schema)
+        annotation = load(service.folder, job)
     except FileNotFoundError:
         raise Problem(404, "there is no such job; it may have been deleted") from None
-    suffix = FORMATS[name].suffix
-    return Response(
-        content,
-        media_type=MEDIA_TYPES[name],
-        headers={"Content-Disposition": f'attachment; filename="{job.id}{suffix}"'},
-    )
+    return as_file(annotation, name, schema, job.id)
 
 
 @router.delete(

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import mimetypes
 from typing import Annotated
-from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import FileResponse
 
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.agreement import ReviewProgress
 from lddu_pipe.review.desk import ReviewDesk
+from lddu_pipe.review.identities import ConflictError
 from lddu_pipe.review.repository import ReviewItem, UnknownItemError
-from lddu_pipe.review.store import ConflictError
 from lddu_pipe.review.verdicts import UnfitVerdictError
 from lddu_pipe.server.problems import Problem
 from lddu_pipe.server.review_messages import (
@@ -28,6 +27,7 @@ from lddu_pipe.server.review_messages import (
     UndoneMessage,
     VerdictMessage,
 )
+from lddu_pipe.server.routes.items import Desk, Found
 from lddu_pipe.server.service import ANYWHERE, GUARDED, Owner, Services, problems
 from lddu_pipe.server.signed_urls import MEDIA_FOLDER, Shown
 from lddu_pipe.writers import contract
@@ -37,26 +37,6 @@ _SHOWN = ("video/", "audio/", "image/")
 
 router = APIRouter(prefix="/v1", tags=["reviews"], responses=GUARDED)
 links = APIRouter(tags=["reviews"], responses=ANYWHERE)
-
-
-def _desk(service: Services) -> ReviewDesk:
-    return service.desk
-
-
-Desk = Annotated[ReviewDesk, Depends(_desk)]
-
-
-def _find(request: Request, item_id: UUID, desk: Desk, owner: Owner) -> ReviewItem:
-    request.state.job_id = str(item_id)
-    item = desk.find(owner, str(item_id))
-    if item is None:
-        raise UnknownItemError
-    if item.state == "failed":
-        raise Problem(409, f"there is no annotation: {item.error}")
-    return item
-
-
-Found = Annotated[ReviewItem, Depends(_find)]
 
 
 @router.get(
@@ -171,9 +151,9 @@ def list_corrections(item: Found, desk: Desk, owner: Owner) -> CorrectionsMessag
     """Those in force, and everything that was ever said."""
     found = desk.corrections(owner, item.id)
     return CorrectionsMessage(
-        in_force=[CorrectionMessage.of(each) for each in found.in_force],
-        unmatched=[CorrectionMessage.of(each) for each in found.unmatched],
-        history=[CorrectionMessage.of(each) for each in found.history],
+        in_force=[CorrectionMessage.of(each, found.cast) for each in found.in_force],
+        unmatched=[CorrectionMessage.of(each, found.cast) for each in found.unmatched],
+        history=[CorrectionMessage.of(each, found.cast) for each in found.history],
     )
 
 
@@ -200,12 +180,13 @@ def correct(item: Found, verdict: VerdictMessage, desk: Desk, owner: Owner) -> C
             reviewer=verdict.reviewer,
             replaces=verdict.replaces,
             annotated=verdict.annotated,
+            person=verdict.person,
         )
     except ConflictError as error:
         raise Problem(409, str(error)) from None
     except UnfitVerdictError as error:
         raise Problem(422, str(error)) from None
-    return CorrectionMessage.of(made)
+    return CorrectionMessage.of(made, desk.people.cast(owner, item.id))
 
 
 @router.delete(
@@ -226,7 +207,9 @@ def undo(
         now = desk.undo(owner, item.id, number)
     except ConflictError as error:
         raise Problem(409, str(error)) from None
-    return UndoneMessage(in_force=None if now is None else CorrectionMessage.of(now))
+    if now is None:
+        return UndoneMessage(in_force=None)
+    return UndoneMessage(in_force=CorrectionMessage.of(now, desk.people.cast(owner, item.id)))
 
 
 @router.get(

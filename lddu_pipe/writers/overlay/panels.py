@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.predictions import EmotionScore, Prediction
 from lddu_pipe.types import MODALITIES
-from lddu_pipe.writers.colours import share_out
+from lddu_pipe.writers.colours import PEOPLE, share_out
 from lddu_pipe.writers.escaping import printable, shortened
 from lddu_pipe.writers.overlay.scene import Caption, ShownFace
 from lddu_pipe.writers.overlay.sprites import Colour
@@ -29,10 +29,7 @@ EMOTIONS: Sequence[Colour] = (
     *((150, 206, 244), (176, 176, 176)),
 )
 """As those of the format png, lighter: they lie on dark ground."""
-_PEOPLE: Sequence[Colour] = (
-    *((255, 255, 255), (77, 208, 225), (255, 213, 79), (244, 143, 177), (174, 213, 129)),
-    *((179, 157, 219), (255, 171, 145), (144, 202, 249)),
-)
+_PEOPLE = [ImageColor.getrgb(colour)[:3] for colour in PEOPLE]
 _GROUND = (16, 16, 16, 184)
 _WHITE, _DIM, _DOUBT, _TRACK = (255, 255, 255), (196, 196, 196), (255, 190, 60), (84, 84, 84)
 _LEAST_LETTERS = 12
@@ -73,13 +70,12 @@ class Panels:
         }
         self._names = Names.in_annotation(annotation)
         self._labels = share_out(annotation.model.labels, EMOTIONS)
-        self._people = {
-            person.id: _PEOPLE[at % len(_PEOPLE)] for at, person in enumerate(annotation.people)
-        }
+        people = annotation.people if self._names.several else ()
+        self._people = {person.id: _PEOPLE[at % len(_PEOPLE)] for at, person in enumerate(people)}
         self._pages: dict[tuple[str, bool], list[list[list[_Word]]]] = {}
 
     def colour_of(self, person: str | None) -> Colour:
-        """The colour of a person's box and name."""
+        """The colour of a person's box and name; white where there are not several people."""
         return self._people.get(person or "", _WHITE)
 
     def of_face(self, shown: ShownFace) -> Image.Image:

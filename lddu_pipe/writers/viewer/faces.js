@@ -1,7 +1,7 @@
 /* Boxes over the pictures: where each face is, whose it is, and what it shows. */
-import { annotation, colours, presentScores, timed } from "./annotation.js";
+import { colours, presentScores, timed } from "./annotation.js";
 import { make } from "./base.js";
-import { chosen, groups, several, speakingAt } from "./people.js";
+import { chosen, groups, speakingAt } from "./people.js";
 
 /** @typedef {import("../../../docs/annotation.d.ts").Face} Face */
 /** @typedef {import("./people.js").Group} Group */
@@ -43,18 +43,28 @@ export class FaceBoxes {
     this.area = [0, 0, 0, 0];
     // Who uses keys chooses people by the heads of their lanes.
     this.layer = make("div", { class: "boxes", "aria-hidden": "true" });
-    this.tags = groups.map((group) => {
-      const name = make("bdi", {}, group.name);
-      const emotion = make("span", {});
-      const box = make("div", { class: "box" }, make("span", { class: "tag" }, name, emotion));
-      box.style.setProperty("--colour", group.colour);
-      box.classList.toggle("is-still", group.isStill);
-      box.addEventListener("click", () => onChoose(group));
-      const faces = annotation.faces.filter(({ person }) => !several || person === group.id);
-      return { group, faces, box, name, emotion };
-    });
+    this.onChoose = onChoose;
+    this.tags = groups.map((group) => this.makeTag(group));
     this.layer.append(...this.tags.map(({ box }) => box));
     this.watcher = new ResizeObserver(() => this.measure());
+  }
+
+  /** @param {Group} group */
+  makeTag(group) {
+    const emotion = make("span", {});
+    const tag = make("span", { class: "tag" }, make("bdi", {}, group.name), emotion);
+    const box = make("div", { class: "box", hidden: "" }, tag);
+    box.style.setProperty("--colour", group.colour);
+    box.classList.toggle("is-still", group.isStill);
+    box.addEventListener("click", () => this.onChoose(group));
+    return { group, box, emotion };
+  }
+
+  /* People, or what they are called, are others. */
+  renew() {
+    this.tags = groups.map((group) => this.makeTag(group));
+    this.layer.replaceChildren(...this.tags.map(({ box }) => box));
+    this.show(this.moment);
   }
 
   /** @param {HTMLVideoElement | HTMLImageElement} pictures */
@@ -98,10 +108,10 @@ export class FaceBoxes {
   }
 
   /** @param {FaceBoxes["tags"][number]} tag */
-  place({ group, faces, box, emotion }) {
+  place({ group, box, emotion }) {
     /** @type {Box | null} */
     let found = null;
-    for (const face of faces) {
+    for (const face of group.faces) {
       if (face.start > this.moment + 1) break;
       found = boxAt(face, this.moment) ?? found;
     }

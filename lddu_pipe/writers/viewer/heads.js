@@ -3,6 +3,7 @@ import { byId, make } from "./base.js";
 import { chosen, groups, several } from "./people.js";
 
 /** @typedef {import("./people.js").Group} Group */
+/** @typedef {ReturnType<typeof Heads.prototype.make>} Head */
 
 export class Heads {
   /**
@@ -11,19 +12,40 @@ export class Heads {
    * @param {(group: Group) => void} options.onChoose
    */
   constructor({ onFold, onChoose }) {
-    this.items = groups.map((group) => {
-      const fold = make("button", { type: "button", class: "fold" });
-      const who = make("button", { type: "button", class: "who", title: "Show only this person" });
-      who.append(make("i", { class: "swatch" }), make("bdi", {}, group.name));
-      const row = make("li", {}, fold, who, make("span", { class: "quiet" }, group.facts));
-      row.style.setProperty("--colour", group.colour);
-      fold.addEventListener("click", () => onFold(group));
-      who.addEventListener("click", () => onChoose(group));
-      return { group, row, fold, who };
-    });
+    this.onFold = onFold;
+    this.onChoose = onChoose;
     // Within the time line they would be hidden from screen readers: a slider has no parts.
-    byId("people").append(...this.items.map(({ row }) => row));
-    byId("people").hidden = !several;
+    this.place = byId("people");
+    /** @type {Head[]} */
+    this.items = [];
+    this.renew();
+  }
+
+  /** @param {Group} group */
+  make(group) {
+    const fold = make("button", { type: "button", class: "fold" });
+    const who = make("button", { type: "button", class: "who", title: "Show only this person" });
+    const name = make("bdi");
+    const facts = make("span", { class: "quiet" });
+    who.append(make("i", { class: "swatch" }), name);
+    const row = make("li", {}, fold, who, facts);
+    fold.addEventListener("click", () => this.onFold(group));
+    who.addEventListener("click", () => this.onChoose(group));
+    return { group, row, fold, who, name, facts };
+  }
+
+  /* People, or what is told of them, are others. */
+  renew() {
+    this.items = groups.map(
+      (group) => this.items.find((item) => item.group === group) ?? this.make(group),
+    );
+    for (const { group, row, name, facts } of this.items) {
+      name.textContent = group.name;
+      facts.textContent = group.facts;
+      row.style.setProperty("--colour", group.colour);
+    }
+    this.place.replaceChildren(...this.items.map(({ row }) => row));
+    this.place.hidden = !several;
   }
 
   /**

@@ -27,12 +27,12 @@ import {
 } from "./annotation.js";
 import { byId, make, percent } from "./base.js";
 import { clamp } from "./canvas.js";
-import { groupOf, isWanted, several, whoIn } from "./people.js";
+import { groupOf, groups, isWanted, several, whoIn } from "./people.js";
 
 /** @typedef {import("./annotation.js").Score} Score */
 /** @typedef {import("./annotation.js").Utterance} Utterance */
 /** @typedef {ReturnType<typeof UtterancePanel.prototype.makeRow>} Row */
-/** @typedef {Record<"chips" | "button" | "row", HTMLElement>} Parts */
+/** @typedef {Record<"said" | "chips" | "button" | "row", HTMLElement>} Parts */
 /** @typedef {Parts & {utterance: Utterance, told: string}} Item */
 
 const FRAMES_AFTER_A_JUMP = 20;
@@ -178,22 +178,18 @@ export class UtteranceList {
     this.wishes = [isWanted];
     /** @type {Item[]} */
     this.items = utterances.map((utterance) => {
+      const said = make("span", { class: "said", dir: "auto" });
       const chips = make("span", { class: "chips" });
       const number = String(utterance.index + 1);
       const button = make(
         "button",
         { type: "button", class: "utterance" },
         make("span", { class: "time quiet" }, timed ? clock(utterance.start, 1) : number),
-        make(
-          "span",
-          { class: "said", dir: "auto" },
-          this.speaker(utterance),
-          utterance.text || make("span", { class: "quiet" }, saidIn(utterance)),
-        ),
+        said,
         chips,
       );
       button.addEventListener("click", () => onChoose(utterance));
-      const item = { utterance, chips, button, row: make("li", {}, button), told: "" };
+      const item = { utterance, said, chips, button, row: make("li", {}, button), told: "" };
       this.fill(item);
       return item;
     });
@@ -254,18 +250,24 @@ export class UtteranceList {
       chips.push(make("span", { class: "chip gone" }, text));
     }
     item.chips.replaceChildren(...chips, ...this.more(utterance));
-    item.told = this.decisions(utterance);
+    const words = utterance.text || make("span", { class: "quiet" }, saidIn(utterance));
+    item.said.replaceChildren(...[this.speaker(utterance), words].filter((part) => part !== null));
+    item.told = this.gist(utterance);
   }
 
-  /** @param {Utterance} utterance */
-  decisions(utterance) {
-    return utterance.emotions.map(decide).join();
+  /**
+   * What is told of an utterance and may change: whose it is, and what is decided.
+   * @param {Utterance} utterance
+   */
+  gist(utterance) {
+    const { colour } = groupOf(utterance);
+    return [whoIn(utterance), colour, ...utterance.emotions.map(decide)].join();
   }
 
-  /* Rewrite the items whose decisions changed. */
+  /* Rewrite the items of which something else is to be told. */
   refresh() {
     for (const item of this.items) {
-      if (item.told !== this.decisions(item.utterance)) this.fill(item);
+      if (item.told !== this.gist(item.utterance)) this.fill(item);
     }
   }
 
@@ -354,7 +356,8 @@ export class ValueTable {
   }
 }
 
-export function fillHeader() {
+/* What stands above everything; people may be others by and by. */
+export function showFacts() {
   const { model, media } = annotation;
   byId("title").textContent = source.name;
   const kinds = [];
@@ -364,13 +367,17 @@ export function fillHeader() {
     timed ? clock(duration, duration < 60 ? 1 : 0) : null,
     kinds.join(" and ") || "text",
     `${model.name} ${model.version}${model.aligned ? ", aligned" : ""}`,
-    several ? `${annotation.people.length} people` : null,
+    several ? `${groups.filter(({ id }) => id !== null).length} people` : null,
     throughout(),
   ];
   byId("facts").textContent = facts.filter(Boolean).join(" · ");
   const abstained = utterances.filter((utterance) => utterance.abstained).length;
   byId("utterances-facts").textContent =
     `${utterances.length} in all` + (abstained ? `, ${abstained} abstained` : "");
+}
+
+export function showOrigin() {
+  const { media } = annotation;
   const origin = byId("origin");
   const { created, versions, weights } = annotation.provenance;
   const rows = [

@@ -3,8 +3,16 @@
  */
 import { annotation, clock, saidIn, utterances } from "./annotation.js";
 
-/** @typedef {import("../../../docs/annotation.d.ts").Person} Person */
+/** @typedef {import("../../../docs/annotation.d.ts").Face} Face */
 /** @typedef {import("./annotation.js").Utterance} Utterance */
+/**
+ * @typedef {object} Member  somebody who is there, as far as is known by now
+ * @property {string} id
+ * @property {string | null} name
+ * @property {string | null} [same_as]  the id of the person who they are, too
+ * @property {number} seconds_visible
+ * @property {number} seconds_speaking
+ */
 /**
  * @typedef {object} Group  the utterances of somebody, or of everybody where there are not several
  * @property {string | null} id  the person's; null for who is not known
@@ -13,6 +21,7 @@ import { annotation, clock, saidIn, utterances } from "./annotation.js";
  * @property {string} colour
  * @property {boolean} isStill  a drawing or a poster
  * @property {Utterance[]} utterances
+ * @property {Face[]} faces
  */
 
 /* Tol's light colours, to be told apart from each other with any colour vision and, where they stand
@@ -21,45 +30,92 @@ const PEOPLE = [
   ...["#77AADD", "#EE8866", "#44BB99", "#FFAABB", "#BBCC33", "#99DDFF", "#EEDD88", "#AAAA00"],
 ];
 const UNKNOWN = "#BBBBBB";
+export const NOBODY = "person not known";
 
-export const several = annotation.people.length > 1;
+export let several = false;
 
-/** @type {Group[]} */
-export const groups = several
-  ? annotation.people.map((person, at) => ({
-      id: person.id,
-      name: person.name ?? person.id,
-      facts: isStill(person) ? "a picture, it never moves" : factsOf(person),
-      colour: PEOPLE[at % PEOPLE.length],
-      isStill: isStill(person),
-      utterances: utterances.filter((utterance) => utterance.person === person.id),
-    }))
-  : [{ id: null, name: "", facts: "", colour: UNKNOWN, isStill: false, utterances }];
-
-/** @type {Map<string | null, Group>} */
-const byPerson = new Map(groups.map((group) => [group.id, group]));
-if (several) {
-  const others = utterances.filter(({ person }) => !byPerson.has(person));
-  if (others.length) {
-    const name = "Not known who";
-    const colour = UNKNOWN;
-    groups.push({ id: null, name, facts: "", colour, isStill: false, utterances: others });
-    byPerson.set(null, groups[groups.length - 1]);
-  }
-}
-
+/**
+ * Each of them stays the same object as long as its person is there.
+ * @type {Group[]}
+ */
+export const groups = [];
 /** @type {{group: Group | null}} */
 export const chosen = { group: null };
 
-/** @param {Person} person */
-function isStill({ id }) {
-  const faces = annotation.faces.filter(({ person }) => person === id);
-  return faces.length > 0 && faces.every((face) => "still" in face && face.still === true);
+/**
+ * What everybody is called, and in which colour they are shown, by id.
+ * @type {Map<string | null, {name: string, colour: string}>}
+ */
+const looks = new Map();
+/** @type {Map<Utterance, Group>} */
+const owners = new Map();
+
+/**
+ * Say who is there, and whose each utterance is.
+ * @param {Member[]} members  in the order of their colours, which they keep when two become one
+ * @param {(utterance: Utterance) => string | null} whose
+ */
+export function regroup(members, whose) {
+  const people = members.filter((member) => !member.same_as);
+  several = people.length > 1;
+  looks.clear();
+  members.forEach(({ id, same_as: other }, at) => {
+    const name = nameAmong(people, other ?? id);
+    looks.set(id, { name, colour: several ? PEOPLE[at % PEOPLE.length] : UNKNOWN });
+  });
+  for (const { id, same_as: other } of members) if (other) looks.set(id, lookOf(other));
+  const before = groups.splice(0);
+  const add = (/** @type {string | null} */ id, /** @type {Omit<Group, "id">} */ values) => {
+    const known = before.find((one) => one.id === id) ?? { id };
+    groups.push(Object.assign(known, values));
+  };
+  owners.clear();
+  if (!several) {
+    const { faces } = annotation;
+    add(null, { name: "", facts: "", colour: UNKNOWN, isStill: false, utterances, faces });
+  } else {
+    const ids = new Map(members.map(({ id, same_as: other }) => [id, other ?? id]));
+    for (const person of people) {
+      const faces = annotation.faces.filter((face) => ids.get(face.person) === person.id);
+      const isStill = faces.length > 0 && faces.every(({ still }) => still);
+      const facts = isStill ? "a picture, it never moves" : factsOf(person);
+      add(person.id, { ...lookOf(person.id), facts, isStill, utterances: [], faces });
+    }
+    const byPerson = new Map(groups.map((one) => [one.id, one]));
+    const others = utterances.filter((utterance) => {
+      const owner = byPerson.get(ids.get(whose(utterance) ?? "") ?? null);
+      if (owner) owners.set(utterance, owner);
+      owner?.utterances.push(utterance);
+      return !owner;
+    });
+    const unknown = { name: NOBODY, facts: "", colour: UNKNOWN, isStill: false, faces: [] };
+    if (others.length) add(null, { ...unknown, utterances: others });
+  }
+  if (chosen.group && !groups.includes(chosen.group)) chosen.group = null;
+}
+
+/**
+ * A name, or else the id; of two who have one name, both.
+ * @param {Member[]} people
+ * @param {string} id
+ */
+function nameAmong(people, id) {
+  const name = people.find((person) => person.id === id)?.name;
+  if (!name) return id;
+  return people.filter((person) => person.name === name).length > 1 ? `${name} (${id})` : name;
+}
+
+/**
+ * What somebody is called, and in which colour they are shown.
+ * @param {string | null} id
+ */
+export function lookOf(id) {
+  return looks.get(id) ?? { name: id ?? NOBODY, colour: UNKNOWN };
 }
 
 /**
  * For how long somebody is seen and heard.
- * @param {Person} person
+ * @param {Member} person
  */
 function factsOf({ seconds_visible: seen, seconds_speaking: spoke }) {
   const facts = [spoke ? `speaks ${clock(spoke)}` : "does not speak"];
@@ -72,7 +128,7 @@ function factsOf({ seconds_visible: seen, seconds_speaking: spoke }) {
  * @returns {Group}
  */
 export function groupOf(utterance) {
-  return (several ? byPerson.get(utterance.person) ?? byPerson.get(null) : null) ?? groups[0];
+  return owners.get(utterance) ?? groups[groups.length - 1];
 }
 
 /**
@@ -133,3 +189,5 @@ export function utteranceAt(moment, favourite) {
 export function speakingAt(moment, among = utterances) {
   return among.filter(({ start, end }) => start <= moment && moment < end);
 }
+
+regroup(annotation.people, ({ person }) => person);

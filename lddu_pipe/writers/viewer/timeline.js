@@ -44,7 +44,11 @@ export class Timeline {
     this.moment = 0;
     /** @type {Utterance | null} */
     this.current = null;
-    this.folded = new Set(groups.length > MOST_UNFOLDED ? groups : []);
+    /** @type {Set<import("./people.js").Group>} */
+    this.folded = new Set();
+    /** @type {Set<import("./people.js").Group>} */
+    this.met = new Set();
+    this.meet();
     /**
      * What else is painted over it, with every move.
      * @type {(() => void)[]}
@@ -72,6 +76,14 @@ export class Timeline {
     place.append(this.playhead);
     new Gestures(this);
     new ResizeObserver(() => this.draw()).observe(element);
+  }
+
+  /* Of many groups each is folded, until the reader unfolds it. */
+  meet() {
+    for (const group of groups) {
+      if (!this.met.has(group) && groups.length > MOST_UNFOLDED) this.folded.add(group);
+      this.met.add(group);
+    }
   }
 
   /* Where the lanes lie. Narrow screens have the names above the lanes, not beside them. */
@@ -140,6 +152,7 @@ export class Timeline {
   /* Lay it out anew: the width, the lanes or the colours are others. */
   draw() {
     if (!this.element.clientWidth) return;
+    this.meet();
     this.measure();
     this.inks.clear();
     this.element.style.height = `${this.box.height}px`;

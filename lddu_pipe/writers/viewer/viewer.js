@@ -14,7 +14,13 @@ import { byId, percent, startTheme } from "./base.js";
 import { FaceBoxes } from "./faces.js";
 import { Heads } from "./heads.js";
 import { Overview } from "./overview.js";
-import { UtteranceList, UtterancePanel, ValueTable, fillHeader } from "./panels.js";
+import {
+  UtteranceList,
+  UtterancePanel,
+  ValueTable,
+  showFacts,
+  showOrigin,
+} from "./panels.js";
 import { chosen, isWanted, saidBy, several, speakingAt, utteranceAt } from "./people.js";
 import { Player } from "./player.js";
 import { Timeline } from "./timeline.js";
@@ -44,11 +50,13 @@ export function seekTo(moment, utterance) {
 }
 
 /**
- * Go to an utterance; where there is no time, it alone is what is in view.
+ * Go to an utterance, everybody's where it is not of the person who was chosen; where there is no
+ * time, it alone is what is in view.
  * @param {Utterance | null | undefined} utterance
  */
 export function goTo(utterance, { announce = false } = {}) {
   if (!utterance) return;
+  if (!isWanted(utterance)) choose(null);
   if (timed) {
     view.held &&= utterance;
     seekTo(utterance.start, utterance);
@@ -145,16 +153,33 @@ function showDecisions() {
 function choose(group) {
   chosen.group = chosen.group === group ? null : group;
   if (chosen.group) timeline?.folded.delete(chosen.group);
-  const name = chosen.group?.name;
-  byId("everybody").hidden = !name;
-  byId("everybody-but").textContent = name ?? "";
-  byId("announcer").textContent = name ? `only ${name}` : "everybody";
+  showChosen();
+  byId("announcer").textContent = chosen.group ? `only ${chosen.group.name}` : "everybody";
   timeline?.draw();
   overview?.paint();
   boxes.show(player.moment);
   if (timed) player.read();
   else if (view.current && !isWanted(view.current)) goTo(utterances.find(isWanted));
   list.narrow();
+}
+
+function showChosen() {
+  byId("everybody").hidden = !chosen.group;
+  byId("everybody-but").textContent = chosen.group?.name ?? "";
+}
+
+/* Show who is there, and whose each utterance is: it is not as it was. */
+export function showPeople() {
+  showFacts();
+  showChosen();
+  heads.renew();
+  boxes.renew();
+  timeline?.draw();
+  overview?.paint();
+  list.refresh();
+  list.narrow();
+  table.refresh();
+  panel.show(view.current);
 }
 
 /** @param {boolean} isShown */
@@ -234,7 +259,8 @@ function onKey(event) {
   if (inList && document.activeElement === target) list.focusCurrent();
 }
 
-fillHeader();
+showFacts();
+showOrigin();
 const panel = new UtterancePanel({
   onThreshold,
   onHide(label, hide) {
