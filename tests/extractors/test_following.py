@@ -160,7 +160,7 @@ def test_what_is_too_small_or_turned_away_is_not_read(
     crop = crop_near(image, face)
     assert is_sharp(crop)
     assert not is_sharp(np.asarray(cv2.GaussianBlur(crop, (0, 0), 4.0), np.uint8))
-    # What is far from the face hardly matters to its picture: pixels fall otherwise, by half a one.
+    # What is far from it hardly matters: by half a pixel at most its picture lies elsewhere.
     wide = np.asarray(cv2.copyMakeBorder(image, 300, 0, 400, 0, cv2.BORDER_REPLICATE), np.uint8)
     left, top, right, bottom = face.box
     moved = replace(face, box=(left + 400, top + 300, right + 400, bottom + 300))
