@@ -18,7 +18,7 @@ from lddu_pipe.extractors.detector import Detection
 from lddu_pipe.extractors.faces import Face
 from lddu_pipe.extractors.orientation import Orientation, turned
 from lddu_pipe.extractors.pyramid import Pyramid, Square
-from lddu_pipe.extractors.readable import crop_near, is_readable
+from lddu_pipe.extractors.readable import crop_near, is_readable, is_sharp
 from lddu_pipe.extractors.sight import Sight
 from lddu_pipe.extractors.stillness import FirstLook
 from lddu_pipe.extractors.tflite import read_bundle
@@ -335,7 +335,8 @@ class _Follower:
             if face is not None and is_readable(face):
                 last = before.get(track) if rests and len(found) > MANY else None
                 crop = crop_near(image, face) if last is None or last.crop is None else last.crop
-                if asks and self._identity is not None:
+                crop = crop if is_sharp(crop) else None
+                if asks and crop is not None and self._identity is not None:
                     identity = self._identity.embed(image, face)
             described[track] = Seen(sighting, crop, identity)
         return described

@@ -5,16 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from math import radians
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lddu_pipe.extractors.expression import FACE_SIZE
 from lddu_pipe.extractors.faces import Face, crop_face
 
-LOWEST = 16.0
-"""Pixels of height below which an expression cannot be read."""
+LOWEST = 20.0
+"""Pixels of height below which an expression cannot be read: of 52 faces of seven people that were
+shrunk, the probabilities moved by 0.10 in all at 24 pixels, 0.19 at 20 and 0.27 at 16."""
 TURNED = radians(65.0)
 """Of yaw or pitch, from which on half of the face is hidden."""
+SHARP = 0.05
+"""Share of the contrast of a face's picture that must lie in its finest details. Faces from 24
+pixels of height on came to 0.08 and more; blurred until probabilities moved by 0.19, to 0.047."""
 
 
 def is_readable(face: Face) -> bool:
@@ -23,8 +28,15 @@ def is_readable(face: Face) -> bool:
     return bool(high and np.abs(face.head_pose[:2]).max() <= TURNED)
 
 
+def is_sharp(crop: NDArray[np.uint8]) -> bool:
+    """Whether the picture of a face, (48, 48) uint8, is not too blurred to read its expression."""
+    seen = crop.astype(np.float32)
+    details = np.abs(seen - cv2.GaussianBlur(seen, (0, 0), 1.0)).mean()
+    return bool(details >= SHARP * seen.std())
+
+
 def crop_near(image: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
-    """What `crop_face` gives, from the part of a picture that is around the face alone.
+    """What `crop_face` gives, up to half a pixel, from what is around the face alone: quicker.
 
     Args:
         image: (height, width, 3) uint8 RGB.
