@@ -8,8 +8,9 @@ Two to four heads are side by side for a minute, and turns of 2 to 8 s are heard
 others listen (video of people who say nothing), or go on talking without being heard. A head shows
 a random stretch of its video in each turn, over and over where that is shorter. A part of a head's
 video, and a part of another's listening, belong to one half only; what was chosen by hand in
-`pipelines.people.speaking`, `attribution` and `articulation` was chosen on the half `chosen`, but for the
-weights of the shapes and the movement that counts as speech, for which all clips were looked at.
+`speaking`, `attribution` and `articulation` of `pipelines.people` was chosen on the half `chosen`,
+but for the weights of the shapes and the movement that counts as speech, for which all clips were
+looked at.
 
 A turn is asked for 20 s after its end, as in a stream, knowing which turns are of one voice or,
 where voices are not told apart, only that somebody speaks. Figures are shares of the time in which
