@@ -341,7 +341,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
     logging.disable(logging.WARNING)
-    max_side = PipelineSettings().max_side
+    max_side = PipelineSettings().side
     random = np.random.default_rng({"tune": 1, "report": 2}[options.set])
     people, places = cast(options.media, options.set), PLACES[options.set]
     spread, walks, empty = Score(), Score(), Score()

@@ -18,7 +18,7 @@ from lddu_pipe.files import sha256_of_file
 from lddu_pipe.media import decode_audio, decode_frames, probe
 from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.samples import look_up, make_sample, show_throughout
-from lddu_pipe.pipelines.settings import PipelineSettings
+from lddu_pipe.pipelines.settings import ONE_FACE_SIDE, PipelineSettings
 from lddu_pipe.pipelines.tracks import choose_tracks
 from lddu_pipe.training.progress import ProgressCallback, ignore
 from lddu_pipe.transcripts import parse_text, read_transcript
@@ -174,7 +174,7 @@ def _heard_and_seen(
         found["audio"] = evidence_of(sequence, Reason.SILENCE)
     video = media.get("video")
     if video is not None and video.video is not None:
-        frames = decode_frames(video, settings.fps, settings.max_side, span)
+        frames = decode_frames(video, settings.fps, settings.max_side or ONE_FACE_SIDE, span)
         vision = features.vision.extract(frames, span.end, face_crops=row.face_crop)
         found["vision"] = look_up(vision, utterance)
     return found
@@ -205,7 +205,7 @@ def _add_stills(
             for count, index in enumerate(wanted):
                 progress("look at faces", count / len(wanted))
                 try:
-                    image = _read_image(rows[index].image, settings.max_side)
+                    image = _read_image(rows[index].image, settings.max_side or ONE_FACE_SIDE)
                 except UnusableInputError as error:
                     found[index] = str(error)
                 else:

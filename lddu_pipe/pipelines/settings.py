@@ -17,6 +17,10 @@ was found last, and how many seconds of how many, 0 where there is no time, are 
 RECOGNISER = "tiny.en"
 """The recogniser of words that comes with the packages."""
 
+SIDE, ONE_FACE_SIDE = 1280, 960
+"""Pixels of the longer side of pictures, where several faces are looked for and where one is. What
+models are trained on shows one."""
+
 _TRACK = r"^([1-9][0-9]{0,2}|[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3})$"
 _UNUSUAL = ("tiers", "audio_track", "video_track", "speakers", "own_extractors", "known")
 """Settings that few files need; `describe` names them only where they were chosen."""
@@ -69,9 +73,14 @@ class PipelineSettings:
             "Frames a second, at most, in which faces are looked for.", 0.1, 60, metavar="N"
         ),
     )
-    max_side: int = field(
-        default=1280,
-        metadata=_about("Pixels of the longer side; larger pictures are scaled down.", 64, 8192),
+    max_side: int | None = field(
+        default=None,
+        metadata=_about(
+            "Pixels of the longer side; larger pictures are scaled down.",
+            64,
+            8192,
+            unset="1280; 960 where one face is followed",
+        ),
     )
     aligned: bool = field(
         default=False, metadata=_about("Pool every modality to one step a word before scoring.")
@@ -166,12 +175,17 @@ class PipelineSettings:
     def __post_init__(self) -> None:
         for name, setting in SETTINGS.items():
             value = getattr(self, name)
-            if not setting.allows(value):
+            if value is not None and not setting.allows(value):
                 raise ValueError(f"{name} lies in {setting.low:g}..{setting.high:g}, got {value}")
+
+    @property
+    def side(self) -> int:
+        """Pixels of the longer side of pictures in which people are looked for."""
+        return self.max_side or (ONE_FACE_SIDE if self.people == 1 else SIDE)
 
     def describe(self) -> dict[str, Any]:
         """The settings as plain values; those of unusual files only where they are chosen."""
-        values = asdict(self)
+        values = {**asdict(self), "max_side": self.side}
         # The folder they lie in is nobody's business.
         values["own_extractors"] = tuple(Path(name).name for name in self.own_extractors)
         values["known"] = self.known.name if self.known else None

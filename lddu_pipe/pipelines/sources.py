@@ -112,7 +112,7 @@ def open_file(
         ),
         waveform=decode_waveform(media) if media.audio is not None else None,
         frames=(
-            decode_frames(media, settings.fps, settings.max_side)
+            decode_frames(media, settings.fps, settings.side)
             if media.video is not None
             else None
         ),
@@ -267,7 +267,7 @@ def _read_frames(
     steps = np.floor(np.arange(len(pictures)) * (settings.fps / fps) + 1e-9)
     first = np.flatnonzero(np.diff(steps, prepend=-1.0))
     frames = (
-        Frame(int(index) / fps, _scaled(pictures[int(index)], settings.max_side))
+        Frame(int(index) / fps, _scaled(pictures[int(index)], settings.side))
         for index in first
     )
     return frames, len(pictures) / fps
