@@ -258,6 +258,15 @@ def test_convert_goes_on_after_a_bad_file(tmp_path):
     assert run("convert", bad, "-f", "srt").exit_code == 2
 
 
+def test_convert_passes_over_the_figures_of_a_batch(tmp_path):
+    (good,) = saved(tmp_path)
+    figures = tmp_path / "summary.json"
+    figures.write_text("{}")
+    result = run("convert", figures, good, "-f", "srt", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {"files": [str(tmp_path / "a.srt")]}
+
+
 @pytest.mark.parametrize(
     "options",
     [[], ["a.json"], ["a.json", "-f", "doc"], ["-f", "csv"], ["a.json", "-f", "csv", "-o"]],

@@ -24,6 +24,7 @@ from lddu_pipe.commands.options import (
     schema_option,
 )
 from lddu_pipe.commands.progress import BatchProgress, progress
+from lddu_pipe.commands.saving import SUMMARY
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.writers.escaping import printable
 
@@ -257,7 +258,7 @@ def _report(held: BatchRun, result: Result, left_out: int, *, as_json: bool, qui
     people = list(summary.people_of(result.entries, labels))
     failures = [(entry.source, entry.error or "") for entry in result.failures]
     text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
-    held.output.write("summary.json", text.encode())
+    held.output.write(SUMMARY, text.encode())
     held.output.write("summary.png", corpus.draw_corpus(found))
     for name, table in (
         ("failures.csv", corpus.failures_table(failures) if failures else None),

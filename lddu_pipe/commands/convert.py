@@ -18,7 +18,14 @@ from lddu_pipe.commands.options import (
     schema_option,
 )
 from lddu_pipe.commands.progress import progress
-from lddu_pipe.commands.saving import make_folder, output_names, save, spare_inputs, targets
+from lddu_pipe.commands.saving import (
+    SUMMARY,
+    make_folder,
+    output_names,
+    save,
+    spare_inputs,
+    targets,
+)
 from lddu_pipe.schemas import SchemaVersion
 from lddu_pipe.writers.escaping import printable
 from lddu_pipe.writers.formats import Format
@@ -69,6 +76,8 @@ def convert(
 
     if output:
         make_folder(output)
+    # A folder of a batch has its figures, too, which annotations/*.json names as well.
+    files = [file for file in files if len(files) == 1 or file.name != SUMMARY]
     written: list[str] = []
     failed = 0
     with opened_annotations(corrections) as read:

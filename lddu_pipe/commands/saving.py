@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from lddu_pipe.training.progress import ProgressCallback
 
 
+SUMMARY = "summary.json"
+"""Figures of all files of a batch, beside its results."""
+
+
 def output_names(files: Sequence[Path]) -> list[str]:
     """Return a name without ``.json`` for each file, no two alike whatever their case.
 

@@ -266,7 +266,7 @@ class VisionExtractor(FrameExtractor):
             asked = [found[number][0].identity for found in seen if number in found]
             faces.append(
                 face._replace(
-                    still=any(number in stretch.still for stretch in stretches),
+                    still=number in _last_with(number, stretches).still,
                     identity=mean_direction([vector for vector in asked if vector is not None]),
                 )
             )
@@ -397,6 +397,15 @@ class VisionExtractor(FrameExtractor):
         spans = np.stack([starts, np.minimum(ends[: len(starts)], starts + 0.5)], axis=1)
         shown = [item.crop is not None for item in items]
         return self.sequence(values, spans, shown, [item.height for item in items])
+
+
+def _last_with(number: int, stretches: Sequence[Stretch]) -> Stretch:
+    """The last stretch in which a track is seen: it tells whether the face has moved by now."""
+    return next(
+        stretch
+        for stretch in reversed(stretches)
+        if any(number in found for found in stretch.seen)
+    )
 
 
 def describe_expression(

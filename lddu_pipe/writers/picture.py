@@ -99,7 +99,9 @@ def _by_person(annotation: Annotation) -> Iterator[tuple[str, Annotation]]:
         yield "", annotation
         return
     for person in annotation.people:
-        yield names.of_person(person.id), annotation.of(person.id)
+        own = annotation.of(person.id)
+        if own.utterances:  # of a face that is seen and never read there is nothing to draw
+            yield names.of_person(person.id), own
     others = [item for item in annotation.utterances if item.person is None]
     if others:
         yield NOBODY, replace(annotation, utterances=others)

@@ -10,7 +10,9 @@ UNDECIDED = "undecided"
 
 def percent(probability: float) -> str:
     """Write a probability such as ``81 %``; only 0 and 1 themselves are 0 % and 100 %."""
-    whole = min(max(round(probability * 100), 1), 99) if 0 < probability < 1 else 100 * probability
+    whole = 100 * probability
+    if 0 < probability < 1:
+        whole = min(max(int(whole + 0.5), 1), 99)  # half up, as the pages round
     sign = "<" if 0 < probability < 0.005 else ">" if 0.995 <= probability < 1 else ""
     return f"{sign}{whole:.0f} %"
 

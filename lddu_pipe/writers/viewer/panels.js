@@ -92,7 +92,7 @@ export class UtterancePanel {
     for (const [label, parts] of this.rows) {
       const threshold = thresholds.get(label);
       const isSet = threshold !== undefined;
-      parts.row.classList.toggle("is-hidden", hidden.has(label));
+      parts.row.classList.toggle("is-hidden", !utterance || hidden.has(label));
       parts.row.classList.toggle("is-set", isSet);
       if (!isSet) parts.slider.valueAsNumber = 50;
       parts.slider.setAttribute(
