@@ -49,6 +49,8 @@ def with_people(annotation: Annotation, cast: Cast, said: Mapping[str, int]) -> 
         for member in cast.members.values()
         if member.same_as is None
         for part in [parts[member.id]]
+        # Of whom everything was given to others nothing is left.
+        if part.utterances or part.seconds_visible or part.seconds_speaking or member.name
     ]
     config = {**annotation.provenance.config, "corrected": "people"}
     provenance = replace(annotation.provenance, config=config)

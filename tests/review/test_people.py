@@ -91,7 +91,9 @@ def test_somebody_new_is_there_as_long_as_they_have_an_utterance(desk, item):
     again = desk.correct("", item, "0002", [], person=new)
     assert again.verdict.person == made.verdict.person
     corrected = desk.people.corrected("", item)
-    assert corrected.people[3] == Person(new, "The waiter", 0.0, 3.0)
+    assert corrected.people[-1] == Person(new, "The waiter", 0.0, 3.0)
+    # Of whoever was only heard, in what is the waiter's now, nothing is left.
+    assert [each.id for each in corrected.people] == ["p1", "p2", new]
     assert persons(corrected)[2::2] == [new, new]
     for each in (made, again):
         desk.undo("", item, each.number)
