@@ -69,8 +69,8 @@ class FacesSeen:
     """Seconds of the media up to which everything that was seen has been told."""
     cuts: tuple[float, ...] = ()
     """Seconds at which the whole picture changes."""
-    start: float = 0.0
-    """Seconds of the media at which the first picture is that was looked at for this."""
+    shown: TimeSpan | None = None
+    """From the first of the pictures that were looked at for this to the end of the last."""
 
 
 @dataclass(frozen=True)

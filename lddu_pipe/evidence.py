@@ -98,7 +98,7 @@ class Reason(Enum):
     NO_PICTURE = "no picture at this time"
     NO_FACE = "no face found"
     NOT_IN_VIEW = "who speaks is not in view"
-    UNREADABLE = "a face that is too small, blurred or turned away to be read"
+    UNREADABLE = "a face that is too small, blurred, turned away or too briefly seen to be read"
     TRANSCRIPT_ALONE = "a transcript was given alone"
     NOTHING_AT_WORDS = "nothing at any word"
     NOT_IN_ROW = "not in the row"

@@ -39,7 +39,7 @@ from lddu_pipe.extractors.following import Identity, Seen, Stretch, decided, fol
 from lddu_pipe.extractors.orientation import Orientation, turned, turned_back
 from lddu_pipe.extractors.search import find_faces
 from lddu_pipe.media import Frame
-from lddu_pipe.types import Box
+from lddu_pipe.types import Box, TimeSpan
 
 BATCH_SIZE = 64
 LOG_PROBABILITY_FLOOR = -6.0
@@ -48,6 +48,8 @@ CROP_BORDER = 48  # pixels around the enlarged crop, since a cut face lacks its 
 _NO_FACE = np.zeros((FACE_SIZE, FACE_SIZE), np.uint8)  # stands in a batch where no face was found
 
 
+LONGEST_STEP = 0.5
+"""Seconds for which a picture stands at most, unless pictures are further apart as a rule."""
 MOST_WAITING = 2 * BATCH_SIZE
 """Frames that wait, at most, until there are enough faces for a batch."""
 LONGEST_DOUBT = 20.0
@@ -191,7 +193,7 @@ class VisionExtractor(FrameExtractor):
 
     def _part(self, items: Sequence[_Followed], end: float) -> FacesSeen:
         face = self._face(0, items, self._rows(items), end)
-        return FacesSeen((face,), end, start=items[0].time)
+        return FacesSeen((face,), end)
 
     def _face(
         self, track: int, items: Sequence[_Followed], rows: NDArray[np.float32], end: float
@@ -271,7 +273,8 @@ class VisionExtractor(FrameExtractor):
                 )
             )
         cuts = tuple(stretch.times[0] for stretch in stretches if stretch.cut)
-        return FacesSeen(tuple(faces), end, cuts, times[0])
+        shown = TimeSpan(times[0], max(times[0], min(end, times[-1] + LONGEST_STEP)))
+        return FacesSeen(tuple(faces), end, cuts, shown)
 
     def _follow(self, frames: Iterable[Frame], *, face_crops: bool) -> Generator[_Followed]:
         """The face that is followed in each frame, once it is known which way is up."""
@@ -394,7 +397,10 @@ class VisionExtractor(FrameExtractor):
         """Steps of frames; the last one lasts until second `end` at most."""
         starts = np.array([item.time for item in items], dtype=np.float64)
         ends = np.append(starts[1:], max(end, starts[-1] if len(starts) else 0.0))
-        spans = np.stack([starts, np.minimum(ends[: len(starts)], starts + 0.5)], axis=1)
+        # Where there are few pictures a second, each stands for as long as it takes to the next.
+        usual = float(np.diff(starts).min()) if len(starts) > 1 else 0.0
+        longest = max(LONGEST_STEP, 1.25 * usual)
+        spans = np.stack([starts, np.minimum(ends[: len(starts)], starts + longest)], axis=1)
         shown = [item.crop is not None for item in items]
         return self.sequence(values, spans, shown, [item.height for item in items])
 

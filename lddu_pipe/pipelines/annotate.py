@@ -130,6 +130,8 @@ class EmotionPipeline:
             recogniser=self.settings.recogniser,
         )
         self.extractors.find_recogniser()
+        if self.settings.known is not None:
+            self.extractors.known(self.settings.known)
         self.predictor = Predictor(
             self.checkpoint,
             self.device,

@@ -177,6 +177,8 @@ class PipelineSettings:
             value = getattr(self, name)
             if value is not None and not setting.allows(value):
                 raise ValueError(f"{name} lies in {setting.low:g}..{setting.high:g}, got {value}")
+        if self.known is not None and self.people == 1:
+            raise ValueError("known names people where more than one may be followed")
 
     @property
     def side(self) -> int:

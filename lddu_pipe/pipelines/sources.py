@@ -112,9 +112,7 @@ def open_file(
         ),
         waveform=decode_waveform(media) if media.audio is not None else None,
         frames=(
-            decode_frames(media, settings.fps, settings.side)
-            if media.video is not None
-            else None
+            decode_frames(media, settings.fps, settings.side) if media.video is not None else None
         ),
         still=media.video is not None and media.video.still,
         transcript=transcript,
@@ -267,8 +265,7 @@ def _read_frames(
     steps = np.floor(np.arange(len(pictures)) * (settings.fps / fps) + 1e-9)
     first = np.flatnonzero(np.diff(steps, prepend=-1.0))
     frames = (
-        Frame(int(index) / fps, _scaled(pictures[int(index)], settings.side))
-        for index in first
+        Frame(int(index) / fps, _scaled(pictures[int(index)], settings.side)) for index in first
     )
     return frames, len(pictures) / fps
 

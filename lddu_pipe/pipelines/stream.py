@@ -110,14 +110,17 @@ class Stream:
         return [NOBODY_KNOWN_AGAIN] * faces + [VOICES_NOT_TOLD_APART] * voices
 
     def _meet(self) -> People:
+        known = self._settings.known
+        persons = PersonFinder(self._extractors.known(known) if known else {})
         if self._source.still:
-            return Picture(self._source.fps)
+            return Picture(self._source.fps, persons)
         if self._settings.people == 1 or not self._extractors.follows_people:
             return LargestFace(self._source.fps)
         window = min(self._settings.window, self._settings.max_duration)
-        known = self._settings.known
-        finders = PersonFinder(self._extractors.known(known) if known else {}), SpeakerFinder()
-        return Everybody(self._source.fps, window, *finders, self._source.waveform)
+        duration = self._source.info.duration
+        return Everybody(
+            *(self._source.fps, window, duration, persons, SpeakerFinder(), self._source.waveform)
+        )
 
     def _take(self, item: WordsHeard | FacesSeen) -> None:
         """Let everybody know of news."""

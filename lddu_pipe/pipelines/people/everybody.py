@@ -73,6 +73,7 @@ class Everybody:
         self,
         fps: float,
         window: float,
+        duration: float,
         persons: PersonFinder,
         speakers: SpeakerFinder,
         sound: WaveformLike | None,
@@ -82,12 +83,15 @@ class Everybody:
         Args:
             fps: frames a second that are looked at.
             window: seconds, at most, of an utterance of somebody who is only seen.
+            duration: seconds of the media; 0 where it has no time.
             persons: says whose each face is.
             speakers: says whose each voice is.
             sound: (samples,) float32 mono at 16 kHz of the media, where there is any.
         """
         self._fps = fps
         self._window = window
+        self._shortest = min(SHORTEST_GAP, window / 2, duration / 2)
+        """Seconds, at least, of such an utterance."""
         self._persons = persons
         self._speakers = speakers
         self._sound: WaveformLike = np.zeros(0, np.float32) if sound is None else sound
@@ -148,9 +152,9 @@ class Everybody:
                     still=face.still,
                 )
         self._persons.settle(seen.until)
-        if np.isfinite(seen.until):
-            begin = min(seen.start, self._pictures.start) if self._pictures.end else seen.start
-            self._pictures = TimeSpan(begin, max(begin, seen.until))
+        if seen.shown is not None:
+            begin = self._pictures.start if self._pictures.end else seen.shown.start
+            self._pictures = TimeSpan(begin, max(begin, seen.shown.end))
 
     def take(self, utterance: Utterance) -> None:
         """Take in an utterance, in order of start."""
@@ -229,29 +233,40 @@ class Everybody:
             if not self._readable(span):
                 self._ready.append(utterance)
             return
-        person = self._speaker_of(utterance)
-        if person is not None:
+        for person in self._speakers_of(utterance):
             # Nobody says two things at a time; times of words and cues may be a little off.
             begin = min(max(span.start, self._spoken_until[person]), span.end)
-            if begin - span.start > span.duration / 2:
-                person = None
-            else:
-                span = TimeSpan(begin, span.end)
-                utterance = clipped(utterance, span)
-        if person is not None:
-            if utterance.speaker is not None:
-                self._names.setdefault(person, utterance.speaker)
-            self._spoken_until[person] = span.end
-            self._speaking[person] += span.duration
-            self._lane(person).speak(span)
+            if begin - span.start <= span.duration / 2:
+                self._speak(person, clipped(utterance, TimeSpan(begin, span.end)))
+                return
+        self._ready.append(utterance)
+
+    def _speak(self, person: str, utterance: Utterance) -> None:
+        span = utterance.span
+        if utterance.speaker is not None:
+            self._names.setdefault(person, utterance.speaker)
+        self._spoken_until[person] = span.end
+        self._speaking[person] += span.duration
+        self._lane(person).speak(span)
         self._ready.append(replace(utterance, person=person))
 
-    def _speaker_of(self, utterance: Utterance) -> str | None:
+    def _speakers_of(self, utterance: Utterance) -> Iterator[str]:
+        """Who may have said it, the likeliest first."""
+        voice = utterance.voice if utterance.speaker is None else self._voice(utterance.speaker)
+        found = self._speaker_of(utterance, voice)
+        # Speakers who have different names are different people.
+        known = self._names.get(found or "", utterance.speaker)
+        if found is not None and utterance.speaker in (None, known):
+            yield found
+        if voice is not None:
+            yield self._id(("voice", voice))
+
+    def _speaker_of(self, utterance: Utterance, voice: int | None) -> str | None:
+        """Whose mouth moves with a voice, or did where it was heard before."""
         until = utterance.span.end + HORIZON
         end = round(until * SAMPLE_RATE)
         self._speakers.hear((), self._sound[self._listened : end])
         self._listened = max(self._listened, end)
-        voice = utterance.voice if utterance.speaker is None else self._voice(utterance.speaker)
         # Vision may be ahead: of faces that appear late nobody may know whose they are.
         people = {
             number: person
@@ -265,10 +280,8 @@ class Everybody:
             if voice is not None:
                 self._spoken[voice][found] += utterance.span.duration
             return found
-        if voice is None:
-            return None
-        known = self._spoken[voice]
-        return max(known, key=lambda one: known[one]) if known else self._id(("voice", voice))
+        known = {} if voice is None else self._spoken[voice]
+        return max(known, key=lambda one: known[one]) if known else None
 
     def _voice(self, speaker: str | None) -> int | None:
         """The number of a voice that has a name."""
@@ -302,7 +315,7 @@ class Everybody:
         return self._ids.setdefault(key, f"p{len(self._ids) + 1}")
 
     def _lane(self, person: str) -> Lane:
-        return self._lanes.setdefault(person, Lane(self._window))
+        return self._lanes.setdefault(person, Lane(self._window, self._shortest))
 
     @staticmethod
     def _in_view(span: TimeSpan, tracks: Iterable[_Track]) -> bool:
@@ -315,7 +328,7 @@ class Everybody:
             if steps is not None:
                 inside = (steps.spans[:, 0] >= span.start) & (steps.spans[:, 0] < span.end)
                 read = steps.spans[inside & steps.valid]
-                if (read[:, 1] - read[:, 0]).sum() >= SHORTEST_GAP:
+                if (read[:, 1] - read[:, 0]).sum() >= self._shortest:
                     return True
         return False
 

@@ -26,13 +26,15 @@ class Lane:
     how often they are asked for: each is cut by what lies before its end and a second after it.
     """
 
-    def __init__(self, window: float) -> None:
+    def __init__(self, window: float, shortest: float = SHORTEST_GAP) -> None:
         """Nothing is seen yet.
 
         Args:
             window: seconds, at most, of a stretch.
+            shortest: seconds, at least.
         """
         self._window = window
+        self._shortest = min(shortest, window / 2)
         self._spans: NDArray[np.float64] = np.zeros((0, 2))
         """Of each step that is in no stretch yet."""
         self._profiles: NDArray[np.float32] = np.zeros((0, 0), np.float32)
@@ -69,7 +71,7 @@ class Lane:
             count, end = cut
             span = TimeSpan(self.begin, end)
             self._spans, self._profiles = self._spans[count:], self._profiles[count:]
-            if span.duration >= SHORTEST_GAP:
+            if span.duration >= self._shortest - 1e-9:
                 yield span
 
     def _leave_out_speech(self, until: float) -> None:
@@ -100,7 +102,8 @@ class Lane:
         else:
             return None
         moment = self._change(starts[:count] - starts[0], latest) or otherwise
-        taken = max(1, int(np.searchsorted(starts[:count] - starts[0], moment - 1e-9)))
+        until_moment = np.searchsorted(ends[:count] - starts[0], moment + 1e-6, side="right")
+        taken = max(1, int(until_moment))
         if taken == count:
             return count, float(ends[count - 1])
         return taken, min(float(ends[taken - 1]), float(starts[taken]))

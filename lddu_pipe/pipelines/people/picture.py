@@ -9,20 +9,23 @@ from lddu_pipe.annotation import Face, Person
 from lddu_pipe.events import FacesSeen, FollowedFace, WordsHeard
 from lddu_pipe.evidence import Absent, Evidence, Reason
 from lddu_pipe.pipelines.people.boxes import Boxes
+from lddu_pipe.pipelines.people.identity import PersonFinder
 from lddu_pipe.pipelines.samples import look_up, show_throughout
-from lddu_pipe.types import Utterance
+from lddu_pipe.types import TimeSpan, Utterance
 
 
 class Picture:
     """Each face has an utterance; words beside the picture go with the largest."""
 
-    def __init__(self, fps: float) -> None:
+    def __init__(self, fps: float, persons: PersonFinder) -> None:
         """Nobody is seen yet.
 
         Args:
             fps: frames a second, which the boxes have to name.
+            persons: says who is known.
         """
         self._fps = fps
+        self._persons = persons
         self._faces: tuple[FollowedFace, ...] = ()
         self._waiting: list[Utterance] = []
 
@@ -32,6 +35,9 @@ class Picture:
     def see(self, seen: FacesSeen) -> None:
         """Take in who is seen."""
         self._faces += seen.faces
+        for face in seen.faces:
+            self._persons.see(face.track, TimeSpan(0.0, 0.0), face.identity)
+        self._persons.settle()
 
     def take(self, utterance: Utterance) -> None:
         """Take in an utterance, in order of start."""
@@ -47,7 +53,7 @@ class Picture:
         """
         while self._waiting and self._waiting[0].span.end < min(begin, heard, seen):
             utterance = self._waiting.pop(0)
-            if utterance.kind == "still" and self._shown:
+            if self._shown and not utterance.text:
                 yield from (replace(utterance, person=person) for person in self._shown)
             else:
                 yield utterance
@@ -62,7 +68,11 @@ class Picture:
     @property
     def people(self) -> tuple[Person, ...]:
         """Who is seen; a picture takes no time."""
-        return tuple(Person(person, None, 0.0, 0.0) for person in self._shown)
+        names = dict(enumerate(self._persons.names))
+        return tuple(
+            Person(person, names.get(self._persons.person(face.track) or 0), 0.0, 0.0)
+            for person, face in self._shown.items()
+        )
 
     @property
     def faces(self) -> tuple[Face, ...]:

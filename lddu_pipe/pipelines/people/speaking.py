@@ -32,7 +32,7 @@ REMEMBERED = 1200.0
 """Seconds for which mouths and sound are kept, so that no recording is too long."""
 MOST_ROWS = 1200
 """Rows, the latest, from which it is learnt how a mouth goes with a voice: two minutes of it."""
-SPACING = 0.08
+SPACING = 0.095
 """Seconds between rows, at least: all is made for 10 frames a second."""
 GAINED = 0.25
 """Nats of evidence in a nat of coherence: what one row says, the next mostly says, too."""

@@ -220,8 +220,10 @@ class Panels:
         return [line for line in lines if line]
 
     def _cut(self, word: _Word, room: int) -> _Word:
-        while self._length(word.text, bold=word.bold) > room:
-            word = word._replace(text=f"{word.text[: max(1, len(word.text) * 3 // 4)]}…")
+        kept = len(word.text)
+        while kept > 1 and self._length(word.text, bold=word.bold) > room:
+            kept = kept * 3 // 4
+            word = word._replace(text=f"{word.text[:kept].rstrip('…')}…")
         return word
 
     def _length_of(self, line: Sequence[_Word]) -> int:

@@ -53,7 +53,7 @@ SEEN = [
 
 
 def meet(tracks: Mapping[int, int]) -> Everybody:
-    return Everybody(10.0, 5.0, PersonFinder(), Mouths(tracks), None)
+    return Everybody(10.0, 5.0, 60.0, PersonFinder(), Mouths(tracks), None)
 
 
 def told(everybody: Everybody, known: float) -> list[tuple[str | None, str, float, float, str]]:
@@ -151,11 +151,12 @@ def test_a_transcript_names_its_speakers() -> None:
 
 def test_windows_of_nobody_stay_where_nobody_can_be_read() -> None:
     everybody = meet({})
-    everybody.see(FacesSeen((face(0, 0.0, 5.0, valid=False), face(1, 5.0, 9.0)), 10.0))
+    faces = face(0, 0.0, 5.0, valid=False), face(1, 5.0, 9.0)
+    everybody.see(FacesSeen(faces, 10.0, shown=TimeSpan(0.0, 10.0)))
     for start in (0.0, 5.0):
         everybody.take(Utterance("", TimeSpan(start, start + 5), kind="silence"))
     everybody.see(FacesSeen((), np.inf))
-    why = "a face that is too small, blurred or turned away to be read"
+    why = "a face that is too small, blurred, turned away or too briefly seen to be read"
     assert told(everybody, np.inf) == [
         (None, "silence", 0.0, 5.0, why),
         ("p2", "silence", 5.0, 9.0, ""),
@@ -172,7 +173,7 @@ def test_nobody_says_two_things_at_a_time() -> None:
     everybody.see(FacesSeen((), np.inf))
     assert [row[:4] for row in told(everybody, np.inf)] == [
         ("p1", "speech", 0.0, 4.0),
-        (None, "speech", 4.0, 5.5),
+        ("p2", "speech", 4.0, 5.5),
         ("p1", "speech", 4.0, 6.0),
         ("p1", "silence", 6.0, 10.0),
     ]

@@ -36,7 +36,7 @@ def test_a_long_stretch_is_cut_after_a_window_and_the_rest_is_not_too_short() ->
     lane.see(shown(1.0, 11.5))
     assert stretches(lane, 6.9) == []  # the expression could still change in the second after it
     assert stretches(lane, 7.1) == [(1.0, 6.0)]
-    assert stretches(lane) == [(6.0, 8.8), (8.8, 11.5)]
+    assert stretches(lane) == [(6.0, 8.7), (8.7, 11.5)]
 
 
 def test_it_is_cut_where_the_expression_changes() -> None:
