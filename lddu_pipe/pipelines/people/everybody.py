@@ -27,6 +27,8 @@ from lddu_pipe.types import TimeSpan, Utterance
 
 FIRST_NAMED = 1_000_000
 """The number of the first voice that has a name; others are counted from 0."""
+MOST_SOUND = 60 * SAMPLE_RATE
+"""Samples that are listened to at once."""
 SPOKEN = ("speech", "sound", "text")
 """Kinds of utterances that are somebody's who speaks."""
 HORIZON = 20.0
@@ -265,8 +267,10 @@ class Everybody:
         """Whose mouth moves with a voice, or did where it was heard before."""
         until = utterance.span.end + HORIZON
         end = round(until * SAMPLE_RATE)
-        self._speakers.hear((), self._sound[self._listened : end])
-        self._listened = max(self._listened, end)
+        while self._listened < end:  # in parts: what came before the first words may be long
+            part = min(end, self._listened + MOST_SOUND)
+            self._speakers.hear((), self._sound[self._listened : part])
+            self._listened = part
         # Vision may be ahead: of faces that appear late nobody may know whose they are.
         people = {
             number: person
