@@ -51,7 +51,8 @@ def talk(
 @pytest.mark.slow
 def test_each_has_what_was_said_and_what_was_shown_meanwhile(talk: Annotation) -> None:
     left, right = (face.boxes[5] for face in talk.faces)
-    assert left is not None and right is not None
+    assert left is not None
+    assert right is not None
     assert (left[2] < 0.5, right[0] > 0.5) == (True, True)
     assert [face.still for face in talk.faces] == [False, False]
     spoken = [(item.person, item.start) for item in talk.utterances if item.text]
