@@ -1,7 +1,7 @@
 """Make `examples/sample.mp4`: a portrait that speaks under a slowly moving camera.
 
 The mouth opens as far as the voice is loud, since a face that never moves is nobody who speaks.
-The picture is `skimage.data.astronaut()`, NASA's portrait of Eileen Collins, which is in the public
+The picture is `skimage.data.astronaut()`, NASA's portrait of Eileen Collins, in the public
 domain. The voice is espeak-ng's; the words are our own. Needs scikit-image and espeak-ng:
 
     pip install scikit-image
