@@ -21,7 +21,9 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import compile_path
 
 from lddu_pipe.errors import LdduPipeError
+from lddu_pipe.review.identities import ConflictError
 from lddu_pipe.review.repository import UnknownItemError
+from lddu_pipe.review.verdicts import UnfitVerdictError
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +126,14 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(UnknownItemError)
     async def _unknown(request: Request, error: UnknownItemError) -> Response:
         return Problem(404, str(error)).response()
+
+    @app.exception_handler(ConflictError)
+    async def _conflict(request: Request, error: ConflictError) -> Response:
+        return Problem(409, str(error)).response()
+
+    @app.exception_handler(UnfitVerdictError)
+    async def _unfit(request: Request, error: UnfitVerdictError) -> Response:
+        return Problem(422, str(error)).response()
 
     @app.exception_handler(LdduPipeError)
     async def _unreadable(request: Request, error: LdduPipeError) -> Response:

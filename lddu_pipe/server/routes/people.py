@@ -6,8 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
-from lddu_pipe.review.identities import ConflictError
-from lddu_pipe.review.verdicts import UnfitVerdictError
 from lddu_pipe.schemas import SCHEMA_VERSION
 from lddu_pipe.server.people_messages import (
     LIKENESS_EXAMPLE,
@@ -16,7 +14,6 @@ from lddu_pipe.server.people_messages import (
     PeopleMessage,
     UndoneIdentityMessage,
 )
-from lddu_pipe.server.problems import Problem
 from lddu_pipe.server.results import FILE_CONTENT, FormatName, as_file
 from lddu_pipe.server.routes.items import Desk, Found
 from lddu_pipe.server.service import GUARDED, Owner, Schema, problems
@@ -52,22 +49,17 @@ def identify(item: Found, likeness: LikenessMessage, desk: Desk, owner: Owner) -
 
     What was said before is kept. Where somebody else was faster, nothing is changed (409).
     """
-    try:
-        made = desk.people.identify(
-            owner,
-            item.id,
-            likeness.person,
-            likeness.name,
-            likeness.same_as,
-            comment=likeness.comment,
-            reviewer=likeness.reviewer,
-            replaces=likeness.replaces,
-            annotated=likeness.annotated,
-        )
-    except ConflictError as error:
-        raise Problem(409, str(error)) from None
-    except UnfitVerdictError as error:
-        raise Problem(422, str(error)) from None
+    made = desk.people.identify(
+        owner,
+        item.id,
+        likeness.person,
+        likeness.name,
+        likeness.same_as,
+        comment=likeness.comment,
+        reviewer=likeness.reviewer,
+        replaces=likeness.replaces,
+        annotated=likeness.annotated,
+    )
     return IdentityMessage.of(made, desk.people.cast(owner, item.id))
 
 
@@ -85,10 +77,7 @@ def undo(
     owner: Owner,
 ) -> UndoneIdentityMessage:
     """What was said of that person before holds again; the history keeps both."""
-    try:
-        now = desk.people.undo(owner, item.id, number)
-    except ConflictError as error:
-        raise Problem(409, str(error)) from None
+    now = desk.people.undo(owner, item.id, number)
     if now is None:
         return UndoneIdentityMessage(in_force=None)
     return UndoneIdentityMessage(

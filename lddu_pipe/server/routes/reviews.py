@@ -12,9 +12,7 @@ from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.agreement import ReviewProgress
 from lddu_pipe.review.desk import ReviewDesk
-from lddu_pipe.review.identities import ConflictError
 from lddu_pipe.review.repository import ReviewItem, UnknownItemError
-from lddu_pipe.review.verdicts import UnfitVerdictError
 from lddu_pipe.server.problems import Problem
 from lddu_pipe.server.review_messages import (
     VERDICT_EXAMPLE,
@@ -168,24 +166,19 @@ def list_corrections(item: Found, desk: Desk, owner: Owner) -> CorrectionsMessag
 )
 def correct(item: Found, verdict: VerdictMessage, desk: Desk, owner: Owner) -> CorrectionMessage:
     """What was said before is kept. Where somebody else was faster, nothing is changed (409)."""
-    try:
-        made = desk.correct(
-            owner,
-            item.id,
-            verdict.utterance,
-            verdict.labels,
-            start=verdict.start,
-            end=verdict.end,
-            comment=verdict.comment,
-            reviewer=verdict.reviewer,
-            replaces=verdict.replaces,
-            annotated=verdict.annotated,
-            person=verdict.person,
-        )
-    except ConflictError as error:
-        raise Problem(409, str(error)) from None
-    except UnfitVerdictError as error:
-        raise Problem(422, str(error)) from None
+    made = desk.correct(
+        owner,
+        item.id,
+        verdict.utterance,
+        verdict.labels,
+        start=verdict.start,
+        end=verdict.end,
+        comment=verdict.comment,
+        reviewer=verdict.reviewer,
+        replaces=verdict.replaces,
+        annotated=verdict.annotated,
+        person=verdict.person,
+    )
     return CorrectionMessage.of(made, desk.people.cast(owner, item.id))
 
 
@@ -203,10 +196,7 @@ def undo(
     owner: Owner,
 ) -> UndoneMessage:
     """The one before it is in force again; the history keeps both. Only the last can be undone."""
-    try:
-        now = desk.undo(owner, item.id, number)
-    except ConflictError as error:
-        raise Problem(409, str(error)) from None
+    now = desk.undo(owner, item.id, number)
     if now is None:
         return UndoneMessage(in_force=None)
     return UndoneMessage(in_force=CorrectionMessage.of(now, desk.people.cast(owner, item.id)))
