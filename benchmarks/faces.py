@@ -29,8 +29,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_sample_image
 
 from lddu_pipe.assets import resolve
-from lddu_pipe.extractors.detector import overlap
-from lddu_pipe.extractors.faces import FaceLandmarker
+from lddu_pipe.extractors.faces import FaceLandmarker, overlap
 from lddu_pipe.extractors.following import follow_faces
 from lddu_pipe.media import Frame, decode_frames, probe
 from lddu_pipe.pipelines.settings import PipelineSettings

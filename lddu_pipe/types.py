@@ -24,7 +24,8 @@ Share: TypeAlias = Annotated[Number, Field(ge=0, le=1)]
 Place: TypeAlias = Annotated[Number, Field(ge=-1, le=1)]
 
 Box: TypeAlias = tuple[float, float, float, float]
-"""Left, top, right and bottom, 0..1 shares of a picture's width and height."""
+"""Left, top, right and bottom: 0..1 shares of a picture's width and height, or pixels where that
+is said."""
 
 
 @dataclass(frozen=True, order=True)

@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lddu_pipe.extractors.faces import overlap
 from lddu_pipe.extractors.landmarks import Region
 from lddu_pipe.extractors.tflite import Network
-from lddu_pipe.types import Box
 
 SIDE = 128
 """Pixels of the square that the detector looks at."""
@@ -192,17 +192,6 @@ def merge(detections: Iterable[Detection]) -> list[Detection]:
         )
         waiting = [item for item in waiting[1:] if overlap(item.box, first.box) <= SAME]
     return kept
-
-
-def overlap(one: NDArray[np.float64] | Box, other: NDArray[np.float64] | Box) -> float:
-    """Intersection over union of two boxes, 0..1."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
-    return float(shared / (sum(areas) - shared))
 
 
 def _places() -> NDArray[np.float64]:

@@ -19,6 +19,8 @@ from mediapipe.tasks.python.components.containers.landmark import NormalizedLand
 from mediapipe.tasks.python.vision.face_landmarker import Blendshapes
 from numpy.typing import NDArray
 
+from lddu_pipe.types import Box
+
 MAX_FACES = 4
 CROP_SCALE = 1.24  # square around the landmarks; then a crop is framed like a face of FER+
 KEEP_OVERLAP = 0.3  # intersection over union with which a face counts as the one before
@@ -38,7 +40,7 @@ _native_log = threading.Lock()
 class Face:
     """One face in one picture."""
 
-    box: tuple[float, float, float, float]
+    box: Box
     """Extent of the landmarks in pixels: left, top, right, bottom; may reach outside."""
     blendshapes: NDArray[np.float32]
     """(52,) float32 in 0..1, in the landmarker's order (`BLENDSHAPE_NAMES`)."""
@@ -61,11 +63,18 @@ class Face:
 
     def overlap(self, other: Face) -> float:
         """Intersection over union of the boxes, 0..1."""
-        width = min(self.box[2], other.box[2]) - max(self.box[0], other.box[0])
-        height = min(self.box[3], other.box[3]) - max(self.box[1], other.box[1])
-        shared = max(0.0, width) * max(0.0, height)
-        union = self.area + other.area - shared
-        return shared / union if union > 0 else 0.0
+        return overlap(self.box, other.box)
+
+
+def overlap(one: NDArray[np.float64] | Box, other: NDArray[np.float64] | Box) -> float:
+    """Intersection over union of two boxes, 0..1."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return float(shared / (sum(areas) - shared))
 
 
 class FaceLandmarker:

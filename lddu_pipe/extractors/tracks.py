@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from lddu_pipe.extractors.detector import overlap
-from lddu_pipe.extractors.faces import SWITCH_RATIO, Face
+from lddu_pipe.extractors.faces import SWITCH_RATIO, Face, overlap
 from lddu_pipe.extractors.landmarks import Region
 from lddu_pipe.extractors.stillness import FirstLook
 from lddu_pipe.types import Box
