@@ -73,7 +73,7 @@ class Moves(NamedTuple):
 class Voice:
     """When a voice is heard."""
 
-    def __init__(self, turns: Iterable[tuple[float, float, int | None]]) -> None:
+    def __init__(self, turns: Iterable[tuple[float, float, int | str | None]]) -> None:
         """Take the start and end of turns, in seconds."""
         spans = np.array(sorted(turn[:2] for turn in turns)).reshape(-1, 2)
         self._starts = spans[:, 0]

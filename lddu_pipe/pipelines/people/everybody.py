@@ -25,8 +25,6 @@ from lddu_pipe.pipelines.samples import FaceSteps, look_up
 from lddu_pipe.segmentation import SHORTEST_GAP, clipped
 from lddu_pipe.types import TimeSpan, Utterance
 
-FIRST_NAMED = 1_000_000
-"""The number of the first voice that has a name; others are counted from 0."""
 MOST_SOUND = 60 * SAMPLE_RATE
 """Samples that are listened to at once."""
 SPOKEN = ("speech", "sound", "text")
@@ -40,7 +38,7 @@ class _Voiced(NamedTuple):
     """A stretch in which somebody is heard, and which voice it is, where known."""
 
     span: TimeSpan
-    voice: int | None
+    voice: str | None
 
 
 @dataclass
@@ -99,9 +97,7 @@ class Everybody:
         self._sound: WaveformLike = np.zeros(0, np.float32) if sound is None else sound
         self._listened = 0
         """Samples that were listened to."""
-        self._voices: dict[Hashable, int] = {}
-        """Numbers of voices, by number or name."""
-        self._spoken: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        self._spoken: dict[int | str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
         """Seconds for which a voice was somebody's in view."""
         self._tracks: dict[int, _Track] = {}
         self._recent: dict[int, _Track] = {}
@@ -127,7 +123,7 @@ class Everybody:
     def hear(self, heard: WordsHeard) -> None:
         """Take in what is heard next."""
         turns = heard.turns or [
-            _Voiced(cue.span, self._voice(cue.speaker))
+            _Voiced(cue.span, cue.speaker)
             for cue in (*heard.cues, *heard.unrecognised)
             if cue.span.duration
         ]
@@ -254,7 +250,7 @@ class Everybody:
 
     def _speakers_of(self, utterance: Utterance) -> Iterator[str]:
         """Who may have said it, the likeliest first."""
-        voice = utterance.voice if utterance.speaker is None else self._voice(utterance.speaker)
+        voice = utterance.voice if utterance.speaker is None else utterance.speaker
         found = self._speaker_of(utterance, voice)
         # Speakers who have different names are different people.
         known = self._names.get(found or "", utterance.speaker)
@@ -263,7 +259,7 @@ class Everybody:
         if voice is not None:
             yield self._id(("voice", voice))
 
-    def _speaker_of(self, utterance: Utterance, voice: int | None) -> str | None:
+    def _speaker_of(self, utterance: Utterance, voice: int | str | None) -> str | None:
         """Whose mouth moves with a voice, or did where it was heard before."""
         until = utterance.span.end + HORIZON
         end = round(until * SAMPLE_RATE)
@@ -286,12 +282,6 @@ class Everybody:
             return found
         known = {} if voice is None else self._spoken[voice]
         return max(known, key=lambda one: known[one]) if known else None
-
-    def _voice(self, speaker: str | None) -> int | None:
-        """The number of a voice that has a name."""
-        if speaker is None:
-            return None
-        return self._voices.setdefault(speaker, FIRST_NAMED + len(self._voices))
 
     def _watch(self, until: float) -> None:
         """Make utterances of what people show who do not speak, up to a moment that is decided."""

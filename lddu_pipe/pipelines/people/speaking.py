@@ -61,8 +61,8 @@ class Turn(Protocol):
         ...
 
     @property
-    def voice(self) -> int | None:
-        """Which voice, None where that is not known."""
+    def voice(self) -> int | str | None:
+        """Which voice, by number or name; None where that is not known."""
         ...
 
 
@@ -79,8 +79,8 @@ class SpeakerFinder:
         self._appeared: dict[int, float] = {}
         self._views: dict[int, NDArray[np.float64]] = {}
         self._mouths: dict[int, Mouth] = {}
-        self._voices: dict[int | None, float] = {}
-        self._turns: list[tuple[float, float, int | None]] = []
+        self._voices: dict[int | str | None, float] = {}
+        self._turns: list[tuple[float, float, int | str | None]] = []
         self._sound = HeardSound()
 
     def see(
@@ -133,7 +133,7 @@ class SpeakerFinder:
     def who(
         self,
         span: TimeSpan,
-        voice: int | None,
+        voice: int | str | None,
         until: float,
         people: Mapping[int, int] | None = None,
     ) -> int | None:

@@ -27,11 +27,11 @@ class Mouths(SpeakerFinder):
     def who(
         self,
         span: TimeSpan,
-        voice: int | None,
+        voice: int | str | None,
         until: float,
         people: Mapping[int, int] | None = None,
     ) -> int | None:
-        return None if voice is None else self._of.get(voice)
+        return self._of.get(voice) if isinstance(voice, int) else None
 
 
 def face(track: int, begin: float, end: float, *, valid: bool = True) -> FollowedFace:
