@@ -105,7 +105,8 @@ class Stream:
         """What could not be done to tell people apart, a sentence each."""
         if not isinstance(self.people, Everybody):
             return []
-        faces = bool(self.people.faces) and self._extractors.identity() is None
+        seen = any(person.seconds_visible for person in self.people.people)
+        faces = seen and self._extractors.identity() is None
         voices = self._listens and self._extractors.voices() is None
         return [NOBODY_KNOWN_AGAIN] * faces + [VOICES_NOT_TOLD_APART] * voices
 
