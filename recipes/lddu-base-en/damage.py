@@ -10,7 +10,7 @@ import numpy as np
 from faker import Faker
 from numpy.typing import NDArray
 
-from ravdess import coloured_noise, mix_noise
+from voices import coloured_noise, mix_noise
 
 FOREIGN = (
     *("ar_AA", "cs_CZ", "da_DK", "de_DE", "el_GR", "es_ES", "fa_IR", "fr_FR", "he_IL", "it_IT"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -16,13 +16,15 @@ from torch.nn import functional
 
 from damage import spoil_face
 from ferplus import Faces, load_faces
-from lddu_pipe.datasets.store import StoreWriter, open_store
-from lddu_pipe.evidence import Example, Steps
+from lddu_pipe.datasets.store import StoreWriter
+from lddu_pipe.evidence import Example, ModalitySequence, Steps
 from lddu_pipe.extractors.companions import Companions
 from lddu_pipe.extractors.expression import EXPRESSIONS, ExpressionNetwork, computes_bfloat16
 from lddu_pipe.extractors.features import FeatureSet
 from lddu_pipe.extractors.vision import describe_expression
 from lddu_pipe.labels import MOSEI
+from manifests import first_half
+from stores import store_info
 
 FACES_AT_ONCE = 512
 
@@ -49,7 +51,7 @@ class Describer:
     """Faces to rows of a store."""
 
     def __init__(self, companions: Path, variants: int) -> None:
-        self._extractor = FeatureSet(Companions.load(companions), offline=True).vision
+        self.features = FeatureSet(Companions.load(companions), offline=True)
         network = ExpressionNetwork.load(companions)
         self._network = network.to(memory_format=torch.channels_last)
         self._variants = variants
@@ -63,9 +65,7 @@ class Describer:
         The steps of the first are variants: a picture, then frames of a video.
         """
         generator, random = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
-        pictures = [cv2.cvtColor(image, cv2.COLOR_GRAY2RGB) for image in faces.images]
-        found = self._extractor.extract_stills(pictures, face_crops=True)
-        stills = np.concatenate([sequence.values for sequence in found])
+        stills = np.concatenate([steps.values for steps in self._look(faces)])
         images = torch.from_numpy(faces.images)
         frames = [move(images, generator) for _ in range(self._variants - 1)]
         clear = np.stack([stills, *(self._seen(item, stills, mirrored=False) for item in frames)])
@@ -79,8 +79,18 @@ class Describer:
             for values, damage in ((clear[:, index], 0.0), (spoilt[:, index], 1.0)):
                 steps = {"vision": Steps(values, np.ones(len(values), np.bool_))}
                 about = {"weight": float(weights[index]), "damage": damage}
-                rows.append(Example.of(name, labels[index], steps, **about))
+                rows.append(Example.of(f"ferplus:{name}", labels[index], steps, **about))
         return rows, None
+
+    def pictures(self, faces: Faces) -> Iterator[Example]:
+        """One row a face, as the pipeline sees it, with what most people saw for its label."""
+        for name, votes, steps in zip(faces.names, faces.votes, self._look(faces), strict=True):
+            labels = np.array([label == EXPRESSIONS[votes.argmax()] for label in MOSEI])
+            yield Example.of(f"ferplus:{name}", labels.astype(np.float32), {"vision": steps})
+
+    def _look(self, faces: Faces) -> Iterator[ModalitySequence]:
+        pictures = (cv2.cvtColor(image, cv2.COLOR_GRAY2RGB) for image in faces.images)
+        return self.features.vision.extract_stills(pictures, face_crops=True)
 
     def _seen(
         self, faces: Tensor, stills: NDArray[np.float32], *, mirrored: bool
@@ -93,38 +103,29 @@ class Describer:
         return values
 
 
-def extract(
-    data: Path, companions: Path, store: Path, output: Path, variants: int, seed: int
-) -> None:
-    """Write a feature store of training faces, which fits ``store``, that of extract.py."""
+def extract(data: Path, companions: Path, output: Path, variants: int, seed: int) -> None:
+    """Write the feature store."""
     faces = load_faces(data / "vision" / "ferplus_train.npz")
     majority = faces.votes.argmax(axis=1)
     # Rare expressions are seen more often, by the square root of how rare they are.
     weights = 1 / np.sqrt(np.bincount(majority)[majority])
     describer = Describer(companions, variants)
-    info = replace(open_store(store).info, name="faces", rows={}, shards={}, notes={})
-    with StoreWriter(output, info, resumable=True) as writer:
+    held = load_faces(data / "vision" / "ferplus_valid.npz")
+    halves = first_half(held.names)
+    with StoreWriter(output, store_info("faces", describer.features), resumable=True) as writer:
         for begin in range(0, len(faces.names), FACES_AT_ONCE):
             part = slice(begin, begin + FACES_AT_ONCE)
             some = Faces(*(column[part] for column in faces))
             make = partial(describer.rows, some, weights[part], seed + begin)
             writer.write_shard("train", f"{seed} {variants} {len(faces.names)}", make)
+        writer.write_rows("valid", describer.pictures(held.at(halves)))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--companions", type=Path, required=True)
-    parser.add_argument("--store", type=Path, required=True, help="what extract.py wrote")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--variants", type=int, default=4)
     parser.add_argument("--seed", type=int, default=7)
-    arguments = parser.parse_args()
-    extract(
-        arguments.data,
-        arguments.companions,
-        arguments.store,
-        arguments.output,
-        arguments.variants,
-        arguments.seed,
-    )
+    extract(**vars(parser.parse_args()))

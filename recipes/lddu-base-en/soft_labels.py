@@ -1,7 +1,8 @@
 """What the text encoder's adapters make of the training texts, as half of what LDDU is taught.
 
 "Born-again" training (Furlanello et al. 2018). Annotators disagree, and that a text could well
-have been called something else is seen in these probabilities.
+have been called something else is seen in these probabilities. What nobody was asked about a text,
+they answer alone.
 """
 
 from __future__ import annotations
@@ -13,40 +14,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lddu_pipe.labels import MOSEI
+from lddu_pipe.models.calibration import sigmoid
+from texts import LabelledText, target_matrices
 
 FILE_NAME = "soft_labels.npz"
-HARD_SHARE = 0.5  # of the annotators; the rest is the adapters'
+HARD_SHARE = 0.5
+"""Of the annotators, where they were asked; the rest is the adapters'."""
 
 
-def name_of(corpus: str, name: str) -> str:
-    """What a text is found by."""
-    return f"{corpus}:{name}"
-
-
-def write_soft_labels(
-    path: Path, names: Sequence[str], probabilities: NDArray[np.floating]
-) -> None:
-    """Write the probabilities of texts, (texts, 6)."""
-    np.savez(path, names=np.array(names), probabilities=np.asarray(probabilities, np.float32))
+def write_logits(path: Path, keys: Sequence[str], logits: NDArray[np.floating]) -> None:
+    """Write the logits of texts, (texts, 6)."""
+    np.savez(path, keys=np.array(keys), logits=np.asarray(logits, np.float32))
 
 
 class SoftLabels:
-    """What `write_soft_labels` wrote."""
+    """What `write_logits` wrote of training texts."""
 
     def __init__(self, path: Path) -> None:
         with np.load(path) as archive:
-            self._of = dict(zip(archive["names"].tolist(), archive["probabilities"], strict=True))
+            found = sigmoid(archive["logits"])
+            self._of = dict(zip(archive["keys"].tolist(), found, strict=True))
 
-    def mixed(self, corpus: str, name: str, labels: Sequence[str]) -> dict[str, float]:
-        """Labels of a text with what the adapters made of it, if they have read it.
+    def mixed(self, texts: Sequence[LabelledText]) -> NDArray[np.float32]:
+        """Targets of texts, (texts, 6) in 0..1.
 
-        A label that an annotator gave stays at 0.5 or above, one that none gave below.
+        A label that counts as present stays at 0.5 or above, one that does not below.
         """
-        hard = {label: float(label in labels) for label in MOSEI}
-        soft = self._of.get(name_of(corpus, name))
-        if soft is None:
-            return hard
-        shares = zip(hard.items(), soft.tolist(), strict=True)
-        return {
-            label: HARD_SHARE * one + (1 - HARD_SHARE) * other for (label, one), other in shares
-        }
+        hard, counts = target_matrices(texts)
+        soft = np.stack([self._of[text.key] for text in texts])
+        mixed = soft + HARD_SHARE * counts * (hard - soft)
+        asked = counts > 0
+        mixed = np.where(asked & (hard >= 0.5), np.maximum(mixed, 0.5), mixed)
+        mixed = np.where(asked & (hard < 0.5), np.minimum(mixed, 0.49), mixed)
+        return mixed.astype(np.float32)
+
+
+def as_labels(target: NDArray[np.float32]) -> dict[str, float]:
+    """One row of targets by name."""
+    return dict(zip(MOSEI.labels, target.tolist(), strict=True))

@@ -1,6 +1,8 @@
-"""Train low-rank adapters of the text encoder on SemEval-2018 E-c, GoEmotions and MELD.
+"""Train low-rank adapters of the text encoder on all labelled texts at once.
 
 What they make of the training texts, with a head of their own, is part of what LDDU is taught.
+With `--without CORPUS` they never see some of the texts; how sure the head is of these then tells
+how sure a model may be of texts of a new kind.
 """
 
 from __future__ import annotations
@@ -9,40 +11,53 @@ import argparse
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from peft import LoraConfig, PeftModel, get_peft_model
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel
 
-from damage import break_text
 from lddu_pipe.assets import resolve
 from lddu_pipe.extractors.companions import ADAPTER_FOLDER
+from lddu_pipe.files import write_whole
 from lddu_pipe.labels import MOSEI
 from lddu_pipe.metrics import average_precision
 from lddu_pipe.models.calibration import sigmoid
 from lddu_pipe.transcripts.cues import split_words
 from manifests import first_half
-from soft_labels import FILE_NAME, name_of, write_soft_labels
-from texts import ASIDE, LabelledText, as_spoken, rarity, read_split
+from soft_labels import FILE_NAME, write_logits
+from text_variants import CONTEXT_SHARE, Varier, rarity
+from texts import ASIDE, TEXT_CORPORA, LabelledText, read_split, target_matrices
 
 logger = logging.getLogger("train_adapter")
 
 ENCODER = "all-MiniLM-L6-v2"
-SHARES = {"semeval": 0.25, "goemotions": 0.55, "meld": 0.2}
-"""How often each corpus is drawn: GoEmotions is large but would drown the others by its size."""
-SPOKEN_SHARE = 0.3
-BROKEN_SHARE = 0.15  # of the texts, how many are drawn with about half of their words missing
-MAX_TOKENS = 64  # word pieces; almost no row of these corpora is longer
-
+SHARES = {
+    **{"goemotions": 0.23, "emotionlines": 0.13, "xed": 0.12, "empatheticdialogues": 0.10},
+    **{"semeval": 0.09, "meisd": 0.09, "meld": 0.06, "isear": 0.06, "crowdenvent": 0.05},
+    **{"brighter": 0.04, "dailydialog": 0.03},
+}
+"""How often each corpus is drawn: not by size, or Reddit would drown the others."""
+MAX_TOKENS = 64
+"""Word pieces of a text, its marks among them; few texts are longer."""
+CONTEXT_TOKENS = 32
+"""Word pieces of what was said before."""
 ASIDE_WEIGHT, DAMAGE_WEIGHT = 0.3, 0.2
 """In the loss, of the other labels that corpora have, and of how much of a text is missing."""
+CLS, SEP, PAD = 101, 102, 0
+WIDTH = 8
+"""Batches are padded to whole multiples of it, so that few shapes occur."""
+BATCHES_AT_ONCE = 50
+"""Drawn together and sorted by length, so that little of each is padding."""
+SAVED_EVERY, JUDGED_EVERY = 250, 1000
+"""Steps."""
 
 
 class LabelAttention(nn.Module):
@@ -62,110 +77,237 @@ class LabelAttention(nn.Module):
         return logits
 
 
+class CorpusBias(nn.Module):
+    """What one corpus calls an emotion more readily than another; of use in training alone."""
+
+    def __init__(self, corpora: int, labels: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(corpora, labels))
+        self.scale = nn.Parameter(torch.zeros(corpora, 1))
+
+    def forward(self, logits: Tensor, corpora: Tensor) -> Tensor:
+        """Logits (batch, labels) as the corpora of the rows, (batch,) int64, would have them."""
+        return logits * self.scale[corpora].exp() + self.bias[corpora]
+
+
 class Batch(NamedTuple):
     """Padded word pieces."""
 
     pieces: dict[str, Tensor]
     """What the encoder takes."""
     words: Tensor
-    """(batch, time) bool: neither padding nor the marks of begin and end, as in the pipeline."""
+    """(batch, time) bool: pieces of the texts, not of their contexts, padding or marks."""
 
 
 class Reader:
-    """Texts to padded batches of word pieces, cut into words as the pipeline cuts them."""
+    """Texts to padded batches of word pieces, as the pipeline reads them."""
 
     def __init__(self, source: Path) -> None:
-        self._tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
+        self._tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
 
-    def encode(self, words: Sequence[Sequence[str]]) -> Batch:
-        """Word pieces of texts that are cut into words."""
-        pieces = dict(
-            self._tokenizer(
-                words,
-                is_split_into_words=True,
-                padding=True,
-                truncation=True,
-                max_length=MAX_TOKENS,
-                return_special_tokens_mask=True,
-                return_tensors="pt",
-            )
+    def encode(self, texts: Sequence[Sequence[str]], contexts: Sequence[Sequence[str]]) -> Batch:
+        """Word pieces of texts that are cut into words, each with the lines before it."""
+        lines = iter(
+            self._cut([split_words(line) for context in contexts for line in reversed(context)])
         )
-        return Batch(pieces, pieces.pop("special_tokens_mask") == 0)
+        rows = []
+        for pieces, context in zip(self._cut(texts), contexts, strict=True):
+            earlier: list[int] = []
+            for _ in context:
+                line, room = next(lines), CONTEXT_TOKENS - len(earlier) - 1
+                earlier += [*line[-room:], SEP] if room > 0 else []
+            rows.append(([CLS, *pieces[: MAX_TOKENS - 2], SEP], earlier))
+        width = max(len(own) + len(earlier) for own, earlier in rows)
+        shape = len(rows), -(-width // WIDTH) * WIDTH
+        ids, mask, kinds = (torch.full(shape, PAD) for _ in range(3))
+        spoken = torch.zeros(shape, dtype=torch.bool)
+        for row, (own, earlier) in enumerate(rows):
+            count, total = len(own), len(own) + len(earlier)
+            ids[row, :total] = torch.tensor([*own, *earlier])
+            mask[row, :total] = 1
+            kinds[row, count:total] = 1
+            spoken[row, 1 : count - 1] = True
+        pieces = {"input_ids": ids, "attention_mask": mask, "token_type_ids": kinds}
+        return Batch(pieces, spoken)
+
+    def _cut(self, texts: Sequence[Sequence[str]]) -> list[list[int]]:
+        found = self._tokenizer.encode_batch(
+            [list(words) for words in texts], is_pretokenized=True, add_special_tokens=False
+        )
+        return [one.ids for one in found]
 
 
-def vary(words: list[str], random: np.random.Generator) -> tuple[list[str], float]:
-    """The text as a recogniser might write it, or with words missing, at random.
+class Network(NamedTuple):
+    """What is trained; the adapters of the encoder are what is kept."""
 
-    Returns:
-        The words, and how much damage that many missing words are, 0..1.
-    """
-    if random.random() < SPOKEN_SHARE:
-        words = as_spoken(" ".join(words)).split() or words
-    if len(words) > 4 and random.random() < 0.2:
-        words = [word for word in words if random.random() > 0.1] or words
-    if len(words) > 3 and random.random() < BROKEN_SHARE:
-        return break_text(words, random)
-    return words, 0.0
+    encoder: PeftModel
+    head: LabelAttention
+    bias: CorpusBias
+
+    @classmethod
+    def make(cls, source: Path, rank: int) -> Network:
+        """Begin from the encoder as it is."""
+        base = AutoModel.from_pretrained(
+            source,
+            local_files_only=True,
+            dtype=torch.float32,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+        )
+        layers = list(range(base.config.num_hidden_layers))  # not the pooler
+        lora = LoraConfig(
+            r=rank,
+            lora_alpha=2 * rank,
+            target_modules=["query", "key", "value", "dense"],
+            layers_to_transform=layers,
+        )
+        return cls(
+            get_peft_model(base, lora),
+            LabelAttention(base.config.hidden_size, len(MOSEI) + len(ASIDE) + 1),
+            CorpusBias(len(TEXT_CORPORA), len(MOSEI)),
+        )
+
+    @property
+    def adapters(self) -> dict[str, nn.Parameter]:
+        """By name, those weights of the encoder that are trained."""
+        return {name: p for name, p in self.encoder.named_parameters() if p.requires_grad}
+
+    def logits(self, batch: Batch) -> Tensor:
+        """(batch, labels + labels aside + 1) of our labels, the others, and missing words."""
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            tokens = self.encoder(**batch.pieces).last_hidden_state
+        found: Tensor = self.head(tokens.float(), batch.words)
+        return found
+
+    @torch.inference_mode()
+    def read(
+        self, reader: Reader, texts: Sequence[LabelledText], *, context: bool = True
+    ) -> NDArray[np.float32]:
+        """Logits of our labels, (texts, 6), of no corpus in particular."""
+        self.encoder.eval()
+        self.head.eval()
+        words = [split_words(text.text) for text in texts]
+        contexts = [text.context if context else () for text in texts]
+        order = np.argsort(
+            [
+                len(own) + sum(map(len, lines)) / 5
+                for own, lines in zip(words, contexts, strict=True)
+            ]
+        )
+        logits = np.zeros((len(texts), len(MOSEI)), np.float32)
+        for begin in range(0, len(order), 128):
+            chosen = order[begin : begin + 128].tolist()
+            batch = reader.encode([words[at] for at in chosen], [contexts[at] for at in chosen])
+            logits[chosen] = self.logits(batch)[:, : len(MOSEI)].numpy()
+        self.encoder.train()
+        self.head.train()
+        return logits
 
 
-def label_matrix(texts: Sequence[LabelledText]) -> NDArray[np.float32]:
-    """(texts, 6) in MOSEI order."""
-    rows = [[label in text.labels for label in MOSEI] for text in texts]
-    return np.array(rows, dtype=np.float32)
+class State:
+    """All that a training that was interrupted goes on from, in one file."""
+
+    def __init__(self, path: Path, network: Network, others: dict[str, Any]) -> None:
+        """Keep the network, and others that have a ``state_dict``."""
+        self._path, self._network = path, network
+        self._others = {"head": network.head, "bias": network.bias, **others}
+
+    def save(self, step: int, random: np.random.Generator) -> None:
+        """Write what there is after a step."""
+        found: dict[str, Any] = {name: item.state_dict() for name, item in self._others.items()}
+        found |= {"adapters": self._network.adapters, "step": step}
+        found |= {"random": random.bit_generator.state, "torch": torch.get_rng_state()}
+        part = self._path.with_suffix(".part")
+        torch.save(found, part)
+        part.replace(self._path)
+
+    def load(self, random: np.random.Generator) -> int:
+        """Take up what was written; the step after which it was, 0 where nothing is there."""
+        if not self._path.is_file():
+            return 0
+        found = torch.load(self._path, weights_only=True)
+        for name, parameter in self._network.adapters.items():
+            parameter.data.copy_(found["adapters"][name])
+        for name, item in self._others.items():
+            item.load_state_dict(found[name])
+        random.bit_generator.state = found["random"]
+        torch.set_rng_state(found["torch"])
+        return int(found["step"])
 
 
-def aside_matrix(texts: Sequence[LabelledText]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Labels of `ASIDE`, and which of them the corpus of a text has at all; (texts, 7) each."""
-    names = [name for of_corpus in ASIDE.values() for name in of_corpus]
-    rows = [[name in text.aside for name in names] for text in texts]
-    known = [[name in ASIDE[text.corpus] for name in names] for text in texts]
-    return np.array(rows, dtype=np.float32), np.array(known, dtype=np.float32)
+class Drawer:
+    """Draws batches: texts of a corpus by its share, rare labels more often."""
 
+    def __init__(
+        self, texts: Sequence[LabelledText], targets: NDArray[np.float32], batch_size: int
+    ) -> None:
+        corpora = np.array([text.corpus for text in texts])
+        weights = np.zeros(len(texts))
+        for corpus, share in SHARES.items():
+            rows = corpora == corpus
+            if rows.any():
+                weights[rows] = share * rarity(targets[rows] >= 0.5)
+        self._cumulative = np.cumsum(weights / weights.sum())
+        self._lengths = np.array([min(len(text.text), 300) for text in texts])
+        self._has_context = np.array([bool(text.context) for text in texts])
+        self._size = batch_size
 
-@torch.inference_mode()
-def read(
-    encoder: PeftModel, head: LabelAttention, reader: Reader, words: Sequence[list[str]]
-) -> NDArray[np.float32]:
-    """Probabilities of texts, (texts, 6)."""
-    encoder.eval()
-    head.eval()
-    order = sorted(range(len(words)), key=lambda index: len(words[index]))
-    logits = np.zeros((len(words), len(MOSEI)), np.float32)
-    for begin in range(0, len(order), 128):
-        chosen = order[begin : begin + 128]
-        batch = reader.encode([words[index] for index in chosen])
-        tokens = encoder(**batch.pieces).last_hidden_state
-        logits[chosen] = head(tokens, batch.words)[:, : len(MOSEI)].float().numpy()
-    return sigmoid(logits).astype(np.float32)
-
-
-def figures_of(
-    probabilities: NDArray[np.float32], texts: Sequence[LabelledText]
-) -> dict[str, float]:
-    """Mean average precision over the labels, by corpus."""
-    labels = label_matrix(texts) >= 0.5
-    corpora = np.array([text.corpus for text in texts])
-    figures = {}
-    for corpus in SHARES:
-        rows = corpora == corpus
-        found = average_precision(labels[rows], probabilities[rows])
-        figures[corpus] = round(float(np.mean([v for v in found if v is not None])), 4)
-    return figures
+    def draw(
+        self, random: np.random.Generator
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
+        """Some batches: rows, and which of them are read with what was said before."""
+        count = self._size * BATCHES_AT_ONCE
+        drawn = np.searchsorted(self._cumulative, random.random(count))
+        drawn = np.minimum(drawn, len(self._cumulative) - 1)
+        context = random.random(count) < CONTEXT_SHARE
+        order = np.argsort(self._lengths[drawn] + 80 * (context & self._has_context[drawn]))
+        batches = [(drawn[at], context[at]) for at in order.reshape(-1, self._size)]
+        random.shuffle(batches)
+        return batches
 
 
 def adapter_loss(
-    logits: Tensor, labels: Tensor, aside: Tensor, known: Tensor, damage: Tensor
+    network: Network,
+    logits: Tensor,
+    rows: dict[str, Tensor],
+    damage: Tensor,
 ) -> Tensor:
-    """Cross-entropy of our labels, of the labels aside where a corpus has them, and of damage."""
+    """Cross-entropy of our labels, of the labels aside where a corpus has them, and of damage.
+
+    Args:
+        network: whose bias of corpora is used.
+        logits: what `Network.logits` gives.
+        rows: targets, counts, aside, known (batch, labels) and corpora (batch,).
+        damage: (batch,) in 0..1.
+    """
     entropy = functional.binary_cross_entropy_with_logits
-    ours, beside, missing = logits.split([labels.shape[1], aside.shape[1], 1], dim=1)
-    of_known = (entropy(beside, aside, reduction="none") * known).sum() / known.sum().clamp_min(1)
+    ours, beside, missing = logits.split([len(MOSEI), len(ASIDE), 1], dim=1)
+    ours = network.bias(ours, rows["corpora"])
+    counts, known = rows["counts"], rows["known"]
+    of_ours = (entropy(ours, rows["targets"], reduction="none") * counts).sum() / counts.sum()
+    of_known = (entropy(beside, rows["aside"], reduction="none") * known).sum()
     share = known.any(dim=1).float().mean()
     return (
-        entropy(ours, labels)
-        + ASIDE_WEIGHT * share * of_known
+        of_ours
+        + ASIDE_WEIGHT * share * of_known / known.sum().clamp_min(1)
         + DAMAGE_WEIGHT * entropy(missing[:, 0], damage)
     )
+
+
+def figures_of(logits: NDArray[np.float32], texts: Sequence[LabelledText]) -> dict[str, float]:
+    """Mean average precision over the labels that were asked for, by corpus."""
+    targets, counts = target_matrices(texts)
+    corpora = np.array([text.corpus for text in texts])
+    figures = {}
+    for corpus in TEXT_CORPORA:
+        rows = corpora == corpus
+        asked = counts[rows].any(axis=0)
+        labels = targets[rows][:, asked] >= 0.5
+        found = average_precision(labels, sigmoid(logits[rows][:, asked]))
+        figures[corpus] = round(float(np.mean([v for v in found if v is not None])), 4)
+    return figures
 
 
 def write_adapter(encoder: PeftModel, output: Path) -> None:
@@ -177,90 +319,83 @@ def write_adapter(encoder: PeftModel, output: Path) -> None:
     (folder / "README.md").unlink()  # a template of peft's; the model card says what there is
 
 
-def train(data: Path, output: Path, steps: int, batch_size: int, lr: float, seed: int) -> None:
+def train(
+    data: Path,
+    output: Path,
+    steps: int,
+    batch_size: int,
+    lr: float,
+    rank: int,
+    seed: int,
+    without: Collection[str],
+) -> None:
     """Train the adapters with a head that is thrown away, and write them in half precision.
 
-    Before the head goes, it writes what it makes of the training texts.
+    Before the head goes, it writes what it makes of the texts.
     """
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
-    texts = [text for text in read_split(data / "text", "train") if split_words(text.text)]
-    held = [text for text in read_split(data / "text", "dev") if split_words(text.text)]
+    texts = [text for text in read_split(data / "text", "train") if text.corpus not in without]
+    held = read_split(data / "text", "valid")
     halves = first_half([text.name for text in held])
     chooser = [text for text, first in zip(held, halves, strict=True) if first]
-    labels = torch.from_numpy(label_matrix(texts))
-    aside, known = map(torch.from_numpy, aside_matrix(texts))
-    words = [split_words(text.text) for text in texts]
-    chooser_words = [split_words(text.text) for text in chooser]
-    corpora = np.array([text.corpus for text in texts])
-    weights = np.zeros(len(texts))
-    for corpus, share in SHARES.items():
-        chosen = corpora == corpus
-        weights[chosen] = share * rarity(labels[chosen].numpy() >= 0.5)
-    cumulative = np.cumsum(weights / weights.sum())
-
+    targets, counts = target_matrices(texts)
+    columns = {
+        "targets": torch.from_numpy(targets),
+        "counts": torch.from_numpy(counts),
+        "aside": torch.tensor([[float(t.aside.get(a, False)) for a in ASIDE] for t in texts]),
+        "known": torch.tensor([[float(a in t.aside) for a in ASIDE] for t in texts]),
+        "corpora": torch.tensor([TEXT_CORPORA.index(text.corpus) for text in texts]),
+    }
+    varier, drawer = Varier(texts, seed), Drawer(texts, targets, batch_size)
     source = resolve(ENCODER)
-    reader = Reader(source)
-    base = AutoModel.from_pretrained(source, local_files_only=True, dtype=torch.float32)
-    encoder = get_peft_model(
-        base,
-        LoraConfig(
-            r=32,
-            lora_alpha=64,
-            target_modules=["query", "key", "value", "dense"],
-            layers_to_transform=list(range(base.config.num_hidden_layers)),  # not the pooler
-        ),
-    )
-    head = LabelAttention(base.config.hidden_size, len(MOSEI) + aside.shape[1] + 1)
-    parameters = [p for p in encoder.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW([*parameters, *head.parameters()], lr=lr, weight_decay=0.01)
+    reader, network = Reader(source), Network.make(source, rank)
+    adapters = list(network.adapters.values())
+    groups = [
+        {"params": [*adapters, *network.head.parameters()], "weight_decay": 0.01},
+        {"params": network.bias.parameters(), "weight_decay": 0.05, "lr": lr * 5},
+    ]
+    optimiser = torch.optim.AdamW(groups, lr=lr)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=lr, total_steps=steps, pct_start=0.06
+        optimiser, max_lr=[lr, lr * 5], total_steps=steps, pct_start=0.06
     )
     output.mkdir(parents=True, exist_ok=True)
-    history = []
+    state = State(output / "state.pt", network, {"optimiser": optimiser, "schedule": schedule})
     losses: list[float] = []
     started = time.monotonic()
-    # Many batches are drawn at once and sorted by length, so that little of each is padding.
-    pending: list[NDArray[np.int64]] = []
-    for step in range(1, steps + 1):
-        if not pending:
-            drawn = np.searchsorted(cumulative, random.random(batch_size * 50))
-            drawn = np.minimum(drawn, len(texts) - 1)
-            ordered = drawn[np.argsort([len(texts[index].text) for index in drawn])]
-            pending = [*ordered.reshape(50, batch_size)]
-            random.shuffle(pending)
-        chosen = pending.pop()
-        encoder.train()
-        head.train()
-        varied = [vary(words[index], random) for index in chosen]
-        batch = reader.encode([kept for kept, _ in varied])
-        damage = torch.tensor([amount for _, amount in varied])
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            tokens = encoder(**batch.pieces).last_hidden_state
-        logits = head(tokens.float(), batch.words)
-        loss = adapter_loss(logits, labels[chosen], aside[chosen], known[chosen], damage)
+    pending: list[tuple[NDArray[np.int64], NDArray[np.bool_]]] = []
+    for step in range(state.load(random) + 1, steps + 1):
+        pending = pending or drawer.draw(random)
+        rows, with_context = pending.pop()
+        read = [varier.words(texts[row], random) for row in rows]
+        contexts = [
+            varier.context(texts[row], random, wanted=bool(wanted))
+            for row, wanted in zip(rows, with_context, strict=True)
+        ]
+        logits = network.logits(reader.encode([words for words, _ in read], contexts))
+        chosen = {name: column[rows] for name, column in columns.items()}
+        damage = torch.tensor([amount for _, amount in read])
+        loss = adapter_loss(network, logits, chosen, damage)
         optimiser.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        torch.nn.utils.clip_grad_norm_(adapters, 1.0)
         optimiser.step()
         schedule.step()
         losses.append(loss.item())
-        if step % 250 == 0 or step == steps:
-            found = read(encoder, head, reader, chooser_words)
-            row = {
-                "step": step,
-                "loss": round(float(np.mean(losses)), 4),
-                "average_precision": figures_of(found, chooser),
-                "seconds": round(time.monotonic() - started),
-            }
+        if step % JUDGED_EVERY == 0 or step == steps:
+            figures = figures_of(network.read(reader, chooser), chooser)
+            about = {"step": step, "loss": round(float(np.mean(losses)), 4)}
+            about |= {"seconds": round(time.monotonic() - started)}
+            logger.info("%s %s", json.dumps(about), json.dumps(figures))
             losses.clear()
-            history.append(row)
-            logger.info("%s", json.dumps(row))
-            (output / "adapter_history.json").write_text(json.dumps(history, indent=1) + "\n")
-    names = [name_of(text.corpus, text.name) for text in texts]
-    write_soft_labels(output / FILE_NAME, names, read(encoder, head, reader, words))
-    write_adapter(encoder, output)
+            write_whole(output / "figures.json", json.dumps(about | figures, indent=1) + "\n")
+        if step % SAVED_EVERY == 0:
+            state.save(step, random)
+    if not without:
+        write_logits(output / FILE_NAME, [text.key for text in texts], network.read(reader, texts))
+    alone = network.read(reader, held, context=False)
+    write_logits(output / "valid_logits.npz", [text.key for text in held], alone)
+    write_adapter(network.encoder, output)
     (output / "adapter.done").touch()  # an interrupted run must not be taken for a finished one
 
 
@@ -269,16 +404,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=2200)
+    parser.add_argument("--steps", type=int, default=3600)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--lr", type=float, default=4e-4)
+    parser.add_argument("--rank", type=int, default=48)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--without", nargs="*", default=(), choices=TEXT_CORPORA)
     arguments = parser.parse_args()
-    train(
-        arguments.data,
-        arguments.output,
-        arguments.steps,
-        arguments.batch_size,
-        arguments.lr,
-        arguments.seed,
-    )
+    train(**vars(arguments))

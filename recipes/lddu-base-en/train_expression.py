@@ -1,4 +1,9 @@
-"""Train the expression network on FER+ train with soft crowd votes."""
+"""Train the expression network on FER+ train with soft crowd votes.
+
+First on faces as they are, moved and re-lit; then, for some epochs more, on faces as they come in
+video: small, compressed, blurred, noisy. Of the second part half of what is taught is what the
+network made of the same face while it was clear (Hinton et al. 2015).
+"""
 
 from __future__ import annotations
 
@@ -9,8 +14,10 @@ import math
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -20,6 +27,7 @@ from lddu_pipe.extractors.expression import (
     ExpressionNetwork,
     standardise_faces,
 )
+from lddu_pipe.files import write_whole
 
 logger = logging.getLogger("train_expression")
 
@@ -28,6 +36,13 @@ RARITY = 0.25
 """How strongly rare expressions are drawn more often: by this power of how rare they are."""
 MIXED_SHARE = 0.5
 """Share of the batches whose faces are blended in pairs."""
+RATES = {"plain": 0.1, "video": 0.02}
+"""The highest learning rate of each part."""
+VIDEO_RARITY = 0.35
+VIDEO_SHARE = 0.6
+"""Of the faces of the second part, how many are spoilt as video spoils them."""
+TAUGHT_SHARE = 0.5
+"""Of the second part's targets, how much is the network's own; the rest is the votes."""
 
 
 def augment(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -84,6 +99,58 @@ def mix(faces: Tensor, votes: Tensor, generator: torch.Generator) -> tuple[Tenso
     return torch.lerp(faces[other], faces, share), torch.lerp(votes[other], votes, share)
 
 
+def spoil_as_video(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """Faces, (faces, 48, 48), as a camera and a codec may leave them; some stay as they are."""
+    found = images.copy()
+    size = images.shape[1]
+    for index, image in enumerate(images):
+        if random.random() >= VIDEO_SHARE:
+            continue
+        face = image.astype(np.float32)
+        if random.random() < 0.35:
+            # Light from one side.
+            ramp = np.linspace(random.uniform(0.25, 1.0), random.uniform(0.7, 1.3), size)
+            ramp = ramp if random.random() < 0.5 else ramp[::-1]
+            face *= ramp[None] if random.random() < 0.7 else ramp[:, None]
+        if random.random() < 0.3:
+            # The head moved while the picture was taken.
+            length = int(random.integers(3, 8))
+            kernel = np.zeros((length, length), np.float32)
+            cv2.line(kernel, *_line(length, random.uniform(0, np.pi)), 1.0)
+            face = cv2.filter2D(face, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
+        if random.random() < 0.6:
+            side = int(np.exp(random.uniform(np.log(14), np.log(size))))
+            face = cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA)
+        if random.random() < 0.3:
+            face += random.normal(0, random.uniform(2, 14), face.shape).astype(np.float32)
+        small = np.clip(face, 0, 255).astype(np.uint8)
+        if random.random() < 0.5:
+            quality = int(random.integers(12, 70))
+            _, coded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])
+            small = np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE), np.uint8)
+        found[index] = cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)
+    return found
+
+
+def _line(length: int, angle: float) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Two ends of a line through the middle of a square."""
+    middle = (length - 1) / 2
+    across, down = middle * np.cos(angle), middle * np.sin(angle)
+    begin = round(middle - across), round(middle - down)
+    return begin, (round(middle + across), round(middle + down))
+
+
+@torch.inference_mode()
+def look_clearly(network: ExpressionNetwork, images: Tensor) -> Tensor:
+    """(faces, 7) probabilities of faces as they are, seen twice."""
+    network.eval()
+    parts = [
+        network.look_twice(standardise_faces(chunk)).logits.softmax(dim=1)
+        for chunk in images.split(512)
+    ]
+    return torch.cat(parts)
+
+
 @torch.inference_mode()
 def evaluate(network: ExpressionNetwork, faces: Faces) -> tuple[float, float]:
     """Return top-1 accuracy against the majority and cross-entropy against the votes."""
@@ -100,29 +167,51 @@ def evaluate(network: ExpressionNetwork, faces: Faces) -> tuple[float, float]:
     return accuracy, -(votes * log_probabilities).sum(1).mean().item()
 
 
-def train(data: Path, output: Path, epochs: int, batch_size: int, seed: int) -> None:
-    """Train, keep the running average of the weights, and write it with its figures."""
+def train_part(
+    part: str,
+    network: ExpressionNetwork,
+    data: Path,
+    output: Path,
+    epochs: int,
+    batch_size: int,
+    seed: int,
+) -> ExpressionNetwork:
+    """Train for some epochs and give the running average of the weights.
+
+    Args:
+        part: "plain", or "video", in which faces are spoilt and the network teaches itself.
+        network: to begin with.
+        data: the folder of raw data.
+        output: where an interrupted training goes on from, and its figures are written.
+        epochs: of the part.
+        batch_size: faces.
+        seed: of what is drawn.
+    """
+    video = part == "video"
     torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
+    generator, random = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     train_faces = load_faces(data / "vision" / "ferplus_train.npz")
     valid_faces = load_faces(data / "vision" / "ferplus_valid.npz")
     images, votes = torch.from_numpy(train_faces.images), torch.from_numpy(train_faces.votes)
     majority = votes.argmax(dim=1)
-    weights = torch.bincount(majority, minlength=votes.shape[1])[majority].float() ** -RARITY
-    network = ExpressionNetwork(SHAPE).to(memory_format=torch.channels_last)
+    rarity = VIDEO_RARITY if video else RARITY
+    weights = torch.bincount(majority, minlength=votes.shape[1])[majority].float() ** -rarity
+    if video:
+        votes = torch.lerp(votes, look_clearly(network, images), TAUGHT_SHARE)
+    network = network.to(memory_format=torch.channels_last)
     batches = math.ceil(len(images) / batch_size)
     optimiser = torch.optim.SGD(
         [
             {"params": [p for p in network.parameters() if p.ndim > 1], "weight_decay": 5e-4},
             {"params": [p for p in network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
         ],
-        lr=0.1,
+        lr=RATES[part],
         momentum=0.9,
         nesterov=True,
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser,
-        max_lr=0.1,
+        max_lr=RATES[part],
         total_steps=epochs * batches,
         pct_start=0.1,
         cycle_momentum=False,
@@ -131,9 +220,19 @@ def train(data: Path, output: Path, epochs: int, batch_size: int, seed: int) -> 
     average = torch.optim.swa_utils.AveragedModel(
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
     )
-    history = []
-    output.mkdir(parents=True, exist_ok=True)
-    for epoch in range(epochs):
+    averaged: ExpressionNetwork = average.module
+    history: list[dict[str, float]] = []
+    state = output / f"{part}.pt"
+    kept = {"network": network, "average": average, "optimiser": optimiser, "schedule": schedule}
+    if state.is_file():
+        found = torch.load(state, weights_only=True)
+        for name, item in kept.items():
+            item.load_state_dict(found[name])
+        generator.set_state(found["generator"])
+        random.bit_generator.state = found["random"]
+        torch.set_rng_state(found["torch"])
+        history = found["history"]
+    for epoch in range(len(history), epochs):
         started = time.monotonic()
         network.train()
         order = torch.multinomial(
@@ -141,7 +240,10 @@ def train(data: Path, output: Path, epochs: int, batch_size: int, seed: int) -> 
         )
         losses = []
         for chosen in order.split(batch_size):
-            batch, target = standardise_faces(augment(images[chosen], generator)), votes[chosen]
+            faces, target = images[chosen], votes[chosen]
+            if video:
+                faces = torch.from_numpy(spoil_as_video(faces.numpy(), random))
+            batch = standardise_faces(augment(faces, generator))
             if torch.rand(1, generator=generator) < MIXED_SHARE:
                 batch, target = mix(batch, target, generator)
             with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -153,20 +255,41 @@ def train(data: Path, output: Path, epochs: int, batch_size: int, seed: int) -> 
             schedule.step()
             average.update_parameters(network)
             losses.append(loss.item())
-        averaged: ExpressionNetwork = average.module
         accuracy, cross_entropy = evaluate(averaged, valid_faces)
+        spoilt = valid_faces._replace(
+            images=spoil_as_video(valid_faces.images, np.random.default_rng(0))
+        )
+        spoilt_accuracy, spoilt_entropy = evaluate(averaged, spoilt)
         history.append(
             {
                 "epoch": epoch,
                 "train_loss": float(np.mean(losses)),
                 "valid_top1": accuracy,
                 "valid_cross_entropy": cross_entropy,
+                "spoilt_top1": spoilt_accuracy,
+                "spoilt_cross_entropy": spoilt_entropy,
                 "seconds": round(time.monotonic() - started, 1),
             }
         )
-        logger.info("%s", json.dumps(history[-1]))
-        averaged.save(output)
-        (output / "expression_history.json").write_text(json.dumps(history, indent=2) + "\n")
+        logger.info("%s %s", part, json.dumps(history[-1]))
+        found = {name: item.state_dict() for name, item in kept.items()} | {"history": history}
+        found |= {"generator": generator.get_state(), "torch": torch.get_rng_state()}
+        torch.save(found | {"random": random.bit_generator.state}, state.with_suffix(".part"))
+        state.with_suffix(".part").replace(state)
+        write_whole(output / f"expression_{part}.json", json.dumps(history, indent=2) + "\n")
+    return averaged
+
+
+def train(
+    data: Path, output: Path, epochs: int, video_epochs: int, batch_size: int, seed: int
+) -> None:
+    """Train both parts and write the network."""
+    output.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    network = ExpressionNetwork(SHAPE)
+    network = train_part("plain", network, data, output, epochs, batch_size, seed)
+    network = train_part("video", network, data, output, video_epochs, batch_size, seed)
+    network.save(output)
     (output / "expression.done").touch()  # an interrupted run must not be taken for a finished one
 
 
@@ -176,7 +299,7 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=32)
+    parser.add_argument("--video-epochs", type=int, default=8)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--seed", type=int, default=7)
-    arguments = parser.parse_args()
-    train(arguments.data, arguments.output, arguments.epochs, arguments.batch_size, arguments.seed)
+    train(**vars(parser.parse_args()))
