@@ -1,23 +1,19 @@
-"""How training utterances are drawn from the rows of one modality, varied and put together."""
+"""The rows of one modality, as they are and varied at random for training."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from lddu_pipe.datasets.selection import Selection
 from lddu_pipe.datasets.store import StoreInfo, open_store
-from lddu_pipe.evidence import Example, Steps
-from lddu_pipe.labels import MOSEI
+from lddu_pipe.evidence import Example
 from lddu_pipe.types import MODALITIES, Modality
-from texts import SHORT
 
 MAX_STEPS = 150  # of sound and pictures: fifteen seconds of video at ten frames a second
 STATISTICS_STRIDE = 7  # of the rows, every seventh tells means and spreads well enough
@@ -27,17 +23,40 @@ HIDDEN_FEATURES, FEATURE_NOISE = 0.5, 0.3
 others in standard deviations: sixteen actors are learned by heart otherwise."""
 
 SPOILT_FACES = 0.15
-SHORT_SHARE = 0.4
-"""Of the neutral texts of composed utterances, how many are a short answer."""
+WITH_CONTEXT = "_context"
+"""How the name of a corpus ends in rows that are read with what was said before them."""
 
-SINGLE: Mapping[Modality, float] = {"text": 0.32, "audio": 0.22, "vision": 0.16}
-"""Shares of a batch that are real rows of one modality; the rest is composed."""
-SETS: tuple[tuple[Modality, ...], ...] = (
-    ("text", "audio"),
-    ("text", "vision"),
-    ("audio", "vision"),
-    ("text", "audio", "vision"),
-)
+
+def corpus_of(name: str) -> str:
+    """The corpus of a row, by its id: "meld" of "meld:dia0_utt3" and of "meld_context:..."."""
+    return name.partition(":")[0].removesuffix(WITH_CONTEXT)
+
+
+class ExampleRows:
+    """Rows in memory, in the place of a `Selection`."""
+
+    def __init__(self, examples: Sequence[Example]) -> None:
+        """Take labelled examples, at least one."""
+        self._examples = examples
+        self.labels = np.stack([example.labels for example in examples])
+        self.weights, self.damage = (
+            np.array([getattr(example, name) for example in examples], np.float32)
+            for name in ("weight", "damage")
+        )
+        self.ids = tuple(example.id for example in examples)
+        self.speakers = tuple(example.utterance.speaker for example in examples)
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __getitem__(self, index: int) -> Example:
+        return self._examples[index]
+
+    def at(self, chosen: NDArray[np.bool_]) -> ExampleRows:
+        return ExampleRows([self._examples[place] for place in np.flatnonzero(chosen)])
+
+
+Rows = Selection | ExampleRows
 
 
 class Drawn(NamedTuple):
@@ -54,10 +73,9 @@ class Corpus:
 
     modality: Modality
 
-    def __init__(self, rows: Selection) -> None:
+    def __init__(self, rows: Rows) -> None:
         self.rows, self.labels, self.damage = rows, rows.labels, rows.damage
-        weights = rows.weights.astype(np.float64)
-        self.cumulative = np.cumsum(weights / weights.sum())
+        self.weights = rows.weights.astype(np.float64)
 
     def values(self, row: int) -> NDArray[np.float32]:
         """(time, features) of a row, of the steps that show something."""
@@ -78,7 +96,7 @@ class Corpus:
 
 
 class TextCorpus(Corpus):
-    """Words of SemEval, GoEmotions and MELD."""
+    """Words of all text corpora."""
 
     modality = "text"
 
@@ -92,11 +110,11 @@ class TextCorpus(Corpus):
 
 
 class AudioCorpus(Corpus):
-    """Steps of RAVDESS clips."""
+    """Steps of sentences and bursts."""
 
     modality = "audio"
 
-    def __init__(self, rows: Selection) -> None:
+    def __init__(self, rows: Rows) -> None:
         super().__init__(rows)
         self._keys = [
             (speaker, label.argmax() if label.any() else -1, damage > 0)
@@ -143,7 +161,7 @@ class VisionCorpus(Corpus):
 
     modality = "vision"
 
-    def __init__(self, rows: Selection) -> None:
+    def __init__(self, rows: Rows) -> None:
         self._all = rows
         self._spoilt = {rows.ids[row]: int(row) for row in np.flatnonzero(rows.damage > 0)}
         super().__init__(rows.at(rows.damage == 0))
@@ -182,21 +200,6 @@ class VisionCorpus(Corpus):
         return Drawn(values, 1.0)
 
 
-class ShrunkFaces(VisionCorpus):
-    """The same faces, smaller than they are, and nothing else of them."""
-
-    def __init__(self, rows: Selection, examples: Mapping[str, Example]) -> None:
-        """Take the rows of a corpus, and by id what is seen of each where it is small."""
-        super().__init__(rows)
-        self._examples = [examples[name] for name in self.rows.ids]
-
-    def values(self, row: int) -> NDArray[np.float32]:
-        return self._examples[row].sequences["vision"].values
-
-    def example(self, row: int) -> Example:
-        return self._examples[row]
-
-
 def _pool(values: NDArray[np.float32], ratio: float) -> NDArray[np.float32]:
     """Fewer steps, each the mean of `ratio` neighbours on average, as alignment to words makes."""
     steps = max(1, round(len(values) / ratio))
@@ -208,148 +211,39 @@ def _pool(values: NDArray[np.float32], ratio: float) -> NDArray[np.float32]:
 CORPUS_OF = {"text": TextCorpus, "audio": AudioCorpus, "vision": VisionCorpus}
 Corpora = Mapping[Modality, Corpus]
 
-
-def mosei_sets(data: Path) -> NDArray[np.bool_]:
-    """(segments, 6): which emotions go together in the training videos of CMU-MOSEI.
-
-    Only the labels are at hand. An emotion of any intensity above 0 is present, as in the papers.
-    """
-    folds = json.loads((data / "labels" / "mosei_folds.json").read_text())
-    table = pd.read_csv(data / "labels" / "mosei_segments.csv", dtype={"id": str})
-    rows = table[table["id"].isin(folds["train"])]
-    return np.asarray(rows[list(MOSEI)] > 0, dtype=np.bool_)
+STORES: Mapping[Modality, str] = {"text": "texts", "audio": "voices", "vision": "faces"}
+"""The stores of training rows."""
+VALID = "valid"
+"""The store of validation rows, of all modalities."""
 
 
-def load_split(folder: Path, split: str) -> tuple[StoreInfo, Corpora]:
-    """The rows of "train" or of "valid" by modality, and what they have in common.
+def load_train(folder: Path) -> tuple[StoreInfo, Corpora]:
+    """The rows to train on by modality, and what they have in common.
 
     Args:
-        folder: with the stores of extract.py, "spoken", and extract_faces.py, "faces".
-        split: which part.
+        folder: of all stores.
     """
-    store = open_store(folder / "spoken")
-    rows = Selection([store.split(split)])
-    found: dict[Modality, Corpus] = {}
-    for name in MODALITIES:
-        chosen = rows.at(rows.lengths(name) > 0)
-        if name == "vision" and split == "train":
-            chosen = Selection([open_store(folder / "faces").split("train")])
-        found[name] = CORPUS_OF[name](chosen)
-    return replace(store.info, notes={}), found
+    stores = {name: open_store(folder / STORES[name]) for name in MODALITIES}
+    infos = {name: store.info for name, store in stores.items()}
+    info = replace(
+        infos["text"],
+        name="train",
+        feature_sizes={name: one.feature_sizes[name] for name, one in infos.items()},
+        fingerprints={name: one.fingerprints[name] for name, one in infos.items()},
+        notes={},
+    )
+    rows = {name: Selection([store.split("train")]) for name, store in stores.items()}
+    return info, {name: CORPUS_OF[name](rows[name]) for name in MODALITIES}
 
 
-class Composer:
-    """Puts utterances of several modalities together, since no corpus here has them paired.
+def load_valid(folder: Path, choose: Callable[[Rows], NDArray[np.bool_]] | None = None) -> Corpora:
+    """Validation rows by modality.
 
-    The labels of a composed utterance are those of all its parts: a laughing face beside a
-    neutral sentence is happy, and so is a joyful sentence beside a neutral face. Which labels
-    meet is drawn from CMU-MOSEI.
+    Args:
+        folder: of all stores.
+        choose: which rows, (rows,) bool; all where None.
     """
-
-    def __init__(self, corpora: Corpora, sets: NDArray[np.bool_], *, vary: bool) -> None:
-        self._corpora, self._sets, self._vary = corpora, sets, vary
-        self._by_label = {
-            name: [
-                np.flatnonzero((corpus.labels[:, label] >= 0.5) & (corpus.damage == 0))
-                for label in range(corpus.labels.shape[1])
-            ]
-            for name, corpus in corpora.items()
-        }
-        self._empty = {
-            name: np.flatnonzero((corpus.labels.max(axis=1) < 0.3) & (corpus.damage == 0))
-            for name, corpus in corpora.items()
-        }
-        self._short = np.flatnonzero([name.startswith(SHORT) for name in corpora["text"].rows.ids])
-
-    def draw(self, random: np.random.Generator, longest: int) -> Example:
-        """A training utterance: a real row of one modality, or a composed one."""
-        pick, names = random.random(), list(SINGLE)
-        kind = int(np.searchsorted(np.cumsum(list(SINGLE.values())), pick))
-        if kind == len(names):
-            return self.composed(SETS[random.integers(len(SETS))], random, longest)
-        return self._example({names[kind]: self._any(names[kind], random)}, random, longest)
-
-    def composed(
-        self,
-        modalities: tuple[Modality, ...],
-        random: np.random.Generator,
-        longest: int = MAX_STEPS,
-    ) -> Example:
-        """An utterance of several modalities.
-
-        A set of labels is drawn. Modalities in random order show one of them each, until all
-        were shown; of those that are left half agree, most others are neutral, some disagree.
-        """
-        wanted = np.flatnonzero(self._sets[random.integers(len(self._sets))])
-        waiting = random.permutation(wanted).tolist()
-        rows: dict[Modality, int] = {}
-        for index in random.permutation(len(modalities)):
-            modality = modalities[index]
-            kind = random.random()
-            if waiting:
-                rows[modality] = int(random.choice(self._by_label[modality][waiting.pop()]))
-            elif kind < 0.5:
-                rows[modality] = self._agreeing(modality, wanted, random)
-            elif kind < 0.85:
-                rows[modality] = self._saying_nothing(modality, random)
-            else:
-                rows[modality] = self._any(modality, random)
-        return self._example(rows, random, longest)
-
-    def _example(
-        self, rows: Mapping[Modality, int], random: np.random.Generator, longest: int
-    ) -> Example:
-        parts, labels = {}, []
-        for name, row in rows.items():
-            corpus = self._corpora[name]
-            parts[name] = corpus.vary(row, random, longest) if self._vary else corpus.draw(row)
-            labels.append(corpus.labels[row])
-        steps = {
-            name: Steps(part.values, np.ones(len(part.values), np.bool_))
-            for name, part in parts.items()
-        }
-        damage = float(np.mean([part.damage for part in parts.values()]))
-        return Example.of("composed", np.max(labels, axis=0), steps, damage=damage)
-
-    def _any(self, modality: Modality, random: np.random.Generator) -> int:
-        cumulative = self._corpora[modality].cumulative
-        return int(min(np.searchsorted(cumulative, random.random()), len(cumulative) - 1))
-
-    def _saying_nothing(self, modality: Modality, random: np.random.Generator) -> int:
-        short = modality == "text" and len(self._short) and random.random() < SHORT_SHARE
-        return int(random.choice(self._short if short else self._empty[modality]))
-
-    def _agreeing(
-        self, modality: Modality, wanted: NDArray[np.int64], random: np.random.Generator
-    ) -> int:
-        rows = (
-            self._by_label[modality][int(random.choice(wanted))]
-            if len(wanted)
-            else self._empty[modality]
-        )
-        return int(random.choice(rows))
-
-
-class ComposedRows:
-    """What the package's loop learns from: utterances that a composer draws, others each epoch."""
-
-    def __init__(
-        self, composer: Composer, info: StoreInfo, batches: int, batch_size: int, seed: int
-    ) -> None:
-        self.info = replace(info, rows={"train": batches * batch_size})
-        self._composer, self._batch_size, self._seed, self._epoch = composer, batch_size, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Draw others from now on."""
-        self._epoch = epoch
-
-    def __len__(self) -> int:
-        return self.info.rows["train"]
-
-    def __getitem__(self, index: int) -> Example:
-        # Most batches have short sequences alone, which cost little.
-        of_batch = np.random.default_rng([self._seed, self._epoch, index // self._batch_size])
-        longest = int(of_batch.choice([12, 25, 50, MAX_STEPS], p=[0.3, 0.4, 0.2, 0.1]))
-        return self._composer.draw(
-            np.random.default_rng([self._seed, self._epoch, 0, index]), longest
-        )
+    rows = Selection([open_store(folder / VALID).split("valid")])
+    if choose is not None:
+        rows = rows.at(choose(rows))
+    return {name: CORPUS_OF[name](rows.at(rows.lengths(name) > 0)) for name in MODALITIES}

@@ -88,3 +88,37 @@ def spoil_face(image: NDArray[np.uint8], random: np.random.Generator) -> NDArray
     columns = (slice(None), slice(None), slice(0, depth), slice(size - depth, size))[side]
     covered[rows, columns] = fill
     return covered
+
+
+def blur_face(image: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """A face that is out of focus, but to be read."""
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), random.uniform(1.2, 2.2)), np.uint8)
+
+
+def turn_face(image: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """A face turned aside by 25 to 45 degrees, as if it were painted on an upright cylinder."""
+    size = len(image)
+    across = (np.arange(size) + 0.5) / size * 2 - 1
+    angle = np.radians(random.uniform(25, 45)) * random.choice([-1, 1])
+    before = np.clip(np.arcsin(across) - angle, -np.pi / 2, np.pi / 2)
+    columns = ((np.sin(before) + 1) / 2 * size - 0.5).astype(np.float32)
+    rows = np.arange(size, dtype=np.float32)
+    turned = cv2.remap(
+        image,
+        np.tile(columns, (size, 1)),
+        np.tile(rows[:, None], (1, size)),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(turned, np.uint8)
+
+
+def compress_face(image: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """A face out of a video of few bits."""
+    quality = int(random.integers(8, 25))
+    _, coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE), np.uint8)
+
+
+AS_IN_VIDEO = {"blurred": blur_face, "turned": turn_face, "compressed": compress_face}
+"""What becomes of faces in videos, beside that they are small; see small_faces.py."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -17,13 +16,12 @@ from torch.nn import functional
 from damage import spoil_face
 from ferplus import Faces, load_faces
 from lddu_pipe.datasets.store import StoreWriter
-from lddu_pipe.evidence import Example, ModalitySequence, Steps
+from lddu_pipe.evidence import Example, Steps
 from lddu_pipe.extractors.companions import Companions
 from lddu_pipe.extractors.expression import EXPRESSIONS, ExpressionNetwork, computes_bfloat16
 from lddu_pipe.extractors.features import FeatureSet
 from lddu_pipe.extractors.vision import describe_expression
 from lddu_pipe.labels import MOSEI
-from manifests import first_half
 from stores import store_info
 
 FACES_AT_ONCE = 512
@@ -65,7 +63,9 @@ class Describer:
         The steps of the first are variants: a picture, then frames of a video.
         """
         generator, random = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
-        stills = np.concatenate([steps.values for steps in self._look(faces)])
+        pictures = [cv2.cvtColor(image, cv2.COLOR_GRAY2RGB) for image in faces.images]
+        found = self.features.vision.extract_stills(pictures, face_crops=True)
+        stills = np.concatenate([steps.values for steps in found])
         images = torch.from_numpy(faces.images)
         frames = [move(images, generator) for _ in range(self._variants - 1)]
         clear = np.stack([stills, *(self._seen(item, stills, mirrored=False) for item in frames)])
@@ -81,16 +81,6 @@ class Describer:
                 about = {"weight": float(weights[index]), "damage": damage}
                 rows.append(Example.of(f"ferplus:{name}", labels[index], steps, **about))
         return rows, None
-
-    def pictures(self, faces: Faces) -> Iterator[Example]:
-        """One row a face, as the pipeline sees it, with what most people saw for its label."""
-        for name, votes, steps in zip(faces.names, faces.votes, self._look(faces), strict=True):
-            labels = np.array([label == EXPRESSIONS[votes.argmax()] for label in MOSEI])
-            yield Example.of(f"ferplus:{name}", labels.astype(np.float32), {"vision": steps})
-
-    def _look(self, faces: Faces) -> Iterator[ModalitySequence]:
-        pictures = (cv2.cvtColor(image, cv2.COLOR_GRAY2RGB) for image in faces.images)
-        return self.features.vision.extract_stills(pictures, face_crops=True)
 
     def _seen(
         self, faces: Tensor, stills: NDArray[np.float32], *, mirrored: bool
@@ -110,15 +100,12 @@ def extract(data: Path, companions: Path, output: Path, variants: int, seed: int
     # Rare expressions are seen more often, by the square root of how rare they are.
     weights = 1 / np.sqrt(np.bincount(majority)[majority])
     describer = Describer(companions, variants)
-    held = load_faces(data / "vision" / "ferplus_valid.npz")
-    halves = first_half(held.names)
     with StoreWriter(output, store_info("faces", describer.features), resumable=True) as writer:
         for begin in range(0, len(faces.names), FACES_AT_ONCE):
             part = slice(begin, begin + FACES_AT_ONCE)
             some = Faces(*(column[part] for column in faces))
             make = partial(describer.rows, some, weights[part], seed + begin)
             writer.write_shard("train", f"{seed} {variants} {len(faces.names)}", make)
-        writer.write_rows("valid", describer.pictures(held.at(halves)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Describe texts as the text extractor does, with and without what was said before them."""
+"""Describe training texts as the extractor does, with and without what was said before."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from corpora import WITH_CONTEXT, corpus_of
 from damage import break_text, foreign_sentences, gibberish
 from lddu_pipe.datasets.store import StoreWriter
 from lddu_pipe.evidence import Example
@@ -22,11 +21,10 @@ from lddu_pipe.extractors.features import FeatureSet
 from lddu_pipe.labels import MOSEI
 from lddu_pipe.transcripts.cues import split_words
 from lddu_pipe.types import TimeSpan, Utterance, Word
-from manifests import first_half
 from soft_labels import FILE_NAME, SoftLabels
 from stores import store_info
 from text_variants import Varier, rarity, short_answers
-from texts import TEXT_CORPORA, LabelledText, read_split, target_matrices
+from texts import TEXT_CORPORA, LabelledText, read_split
 
 logger = logging.getLogger("extract_texts")
 
@@ -120,29 +118,6 @@ def weighted(rows: list[Row], share: float) -> list[Row]:
     return [row._replace(weight=float(w)) for row, w in zip(rows, weights, strict=True)]
 
 
-def validation_rows(folder: Path) -> list[Row]:
-    """The half that chooses and calibrates, alone and with what was said before.
-
-    A label that nobody was asked for is NaN. Every corpus weighs the same.
-    """
-    texts = read_split(folder, "valid")
-    halves = first_half([text.name for text in texts])
-    texts = [text for text, first in zip(texts, halves, strict=True) if first]
-    targets, counts = target_matrices(texts)
-    truth = np.where(counts > 0, targets >= 0.5, np.nan).astype(np.float32)
-    rows = []
-    for text, target in zip(texts, truth, strict=True):
-        words = split_words(text.text)
-        rows.append(Row(text.key, words, (), target))
-        if text.context:
-            rows.append(
-                Row(f"{text.corpus}{WITH_CONTEXT}:{text.name}", words, text.context, target)
-            )
-    corpora = [corpus_of(row.key) for row in rows]
-    weights = {corpus: 1 / corpora.count(corpus) for corpus in set(corpora)}
-    return [row._replace(weight=weights[name]) for row, name in zip(rows, corpora, strict=True)]
-
-
 def describe(extractor: WordExtractor, rows: Sequence[Row]) -> tuple[list[Example], None]:
     """Rows with their features; those without a word that is known are left out."""
     utterances = [
@@ -169,17 +144,13 @@ def describe(extractor: WordExtractor, rows: Sequence[Row]) -> tuple[list[Exampl
 def extract(data: Path, companions: Path, output: Path, seed: int) -> None:
     """Write the feature store."""
     features = FeatureSet(Companions.load(companions), offline=True)
-    parts = {
-        "train": training_rows(data / "text", SoftLabels(companions / FILE_NAME), seed),
-        "valid": validation_rows(data / "text"),
-    }
+    rows = training_rows(data / "text", SoftLabels(companions / FILE_NAME), seed)
     with StoreWriter(output, store_info("texts", features), resumable=True) as writer:
-        for split, rows in parts.items():
-            for begin in range(0, len(rows), ROWS_AT_ONCE):
-                some = rows[begin : begin + ROWS_AT_ONCE]
-                key = f"{seed} {len(rows)} {some[0].key}"
-                writer.write_shard(split, key, partial(describe, features.text, some))
-                logger.info("%s %d of %d", split, begin + len(some), len(rows))
+        for begin in range(0, len(rows), ROWS_AT_ONCE):
+            some = rows[begin : begin + ROWS_AT_ONCE]
+            key = f"{seed} {len(rows)} {some[0].key}"
+            writer.write_shard("train", key, partial(describe, features.text, some))
+            logger.info("%d of %d", begin + len(some), len(rows))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Describe voices as the audio extractor does, as they are and distorted, into a feature store."""
+"""Describe training voices as the extractor does, as they are and distorted."""
 
 from __future__ import annotations
 
@@ -31,15 +31,14 @@ CLIPS_AT_ONCE = 120
 
 
 def sounds(clip: Clip, seed: int) -> Iterator[tuple[NDArray[np.float32], float]]:
-    """A clip as it is and, to train with, changed; with how far each is spoilt, 0..1."""
+    """A clip as it is and changed, with how far each is spoilt, 0..1."""
     random = np.random.default_rng([seed, *clip.key.encode()])
     waveform = read_waveform(clip)
     yield waveform, 0.0
-    if clip.split == "train":
-        for _ in range(COPIES[clip.corpus]):
-            yield distort(waveform, random), 0.0
-        if random.random() < DROWNED[clip.corpus]:
-            yield add_noise(waveform, random.uniform(-4, 3), random), 1.0
+    for _ in range(COPIES[clip.corpus]):
+        yield distort(waveform, random), 0.0
+    if random.random() < DROWNED[clip.corpus]:
+        yield add_noise(waveform, random.uniform(-4, 3), random), 1.0
 
 
 def describe(
@@ -65,19 +64,17 @@ def describe(
 
 def extract(data: Path, output: Path, seed: int) -> None:
     """Write the feature store."""
-    clips = list_clips(data / "audio")
-    kinds = Counter((clip.corpus, clip.split, clip.emotion) for clip in clips)
+    clips = [clip for clip in list_clips(data / "audio") if clip.split == "train"]
+    kinds = Counter((clip.corpus, clip.emotion) for clip in clips)
     # Each emotion of each corpus weighs the same.
-    weights = {clip.key: 1 / kinds[clip.corpus, clip.split, clip.emotion] for clip in clips}
+    weights = {clip.key: 1 / kinds[clip.corpus, clip.emotion] for clip in clips}
     features = FeatureSet(offline=True)
     with StoreWriter(output, store_info("voices", features), resumable=True) as writer:
-        for split in ("train", "valid"):
-            chosen = [clip for clip in clips if clip.split == split]
-            for begin in range(0, len(chosen), CLIPS_AT_ONCE):
-                some = chosen[begin : begin + CLIPS_AT_ONCE]
-                make = partial(describe, features.audio, some, weights, seed)
-                writer.write_shard(split, f"{seed} {COPIES} {DROWNED} {some[0].key}", make)
-                logger.info("%s %d of %d", split, begin + len(some), len(chosen))
+        for begin in range(0, len(clips), CLIPS_AT_ONCE):
+            some = clips[begin : begin + CLIPS_AT_ONCE]
+            make = partial(describe, features.audio, some, weights, seed)
+            writer.write_shard("train", f"{seed} {COPIES} {DROWNED} {some[0].key}", make)
+            logger.info("%d of %d", begin + len(some), len(clips))
 
 
 if __name__ == "__main__":
@@ -86,5 +83,4 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=7)
-    arguments = parser.parse_args()
-    extract(arguments.data, arguments.output, arguments.seed)
+    extract(**vars(parser.parse_args()))

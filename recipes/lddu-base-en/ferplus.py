@@ -32,11 +32,6 @@ class Faces(NamedTuple):
     names: list[str]
     """Picture names, as in the corpus."""
 
-    def at(self, chosen: NDArray[np.bool_]) -> Faces:
-        """Those of these faces where `chosen`, (faces,), is True."""
-        names = [name for name, kept in zip(self.names, chosen, strict=True) if kept]
-        return Faces(self.images[chosen], self.votes[chosen], names)
-
 
 def load_faces(path: Path) -> Faces:
     """Load one split; faces voted unknown, contempt or no face are dropped."""

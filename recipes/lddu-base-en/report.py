@@ -1,21 +1,27 @@
-"""Evaluate the finished checkpoint through the pipeline and write its model card."""
+"""Evaluate the finished checkpoint through the pipeline and write its figures and its card."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from scipy.stats import entropy, spearmanr
 
+from card import CORPORA, SPOILT, write_card
+from corpora import corpus_of, load_valid
 from damage import gibberish
 from ferplus import load_faces
+from fusion import fusion_figures
 from lddu_pipe.datasets.manifest import read_manifest
 from lddu_pipe.extractors.faces import CROP_SCALE
+from lddu_pipe.labels import MOSEI
 from lddu_pipe.metrics import (
     brier_score,
     expected_calibration_error,
@@ -26,26 +32,18 @@ from lddu_pipe.metrics import (
 from lddu_pipe.models.calibration import apply_calibration
 from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.evaluate_manifest import ScoredRows, evaluate_scored, score_manifest
+from lddu_pipe.pipelines.evaluation import plain_figures
 from lddu_pipe.writers.figures import draw_reliability
-from manifests import first_half
-from small_faces import CHECKED_SIDES, shrunk_faces
+from manifests import asked_for, calibrating, first_half
+from small_faces import CHECKED_SIDES, changed_faces, shrink
+from texts import TEXT_CORPORA, read_split
+from voices import VOICE_CORPORA
 
-CORPORA = {
-    "semeval": "SemEval-2018 E-c dev, text",
-    "goemotions": "GoEmotions dev (Ekman), text",
-    "meld": "MELD dev, text",
-    "ravdess": "RAVDESS unseen actors, audio",
-    "ferplus": "FER+ valid, face crops",
-}
-SPOILT = {
-    "semeval": "half of the words left out",
-    "goemotions": "half of the words left out",
-    "meld": "half of the words left out",
-    "ravdess": "noise as loud as the voice (0 dB)",
-    "ferplus": "strong blur, or half of the face covered",
-}
-HALVES = {"report": "reporting half", "all": "whole validation set"}
-TEMPLATE = Path(__file__).with_name("card.md")
+HALVES = ("report", "all")
+CHARTS = {"texts": TEXT_CORPORA, "voices": VOICE_CORPORA, "faces": ("ferplus",)}
+"""What each chart of reliability is of."""
+COLOURS = 24
+"""Of a chart, so that all of them take no more room than a small picture."""
 GIBBERISH_ROWS = 200
 UNKNOWN_LANGUAGES = (
     "Estou muito feliz por te ver, que notícia maravilhosa",
@@ -72,21 +70,42 @@ def scored_rows(pipeline: EmotionPipeline, manifests: Path) -> dict[str, dict[st
     """Every manifest, by kind of rows and corpus; the reporting half is cut out of the whole."""
     found: dict[str, dict[str, ScoredRows]] = {kind: {} for kind in (*HALVES, "spoilt")}
     for corpus in CORPORA:
-        rows = {
-            kind: read_manifest(manifests / f"{corpus}_{kind}.jsonl")
-            for kind in (*HALVES, "spoilt")
-        }
+        rows = {kind: read_manifest(manifests / f"{corpus}_{kind}.jsonl") for kind in HALVES}
         found["all"][corpus] = score_manifest(pipeline, rows["all"])
         found["report"][corpus] = found["all"][corpus].only({row.id for row in rows["report"]})
-        found["spoilt"][corpus] = score_manifest(pipeline, rows["spoilt"])
+        if corpus in SPOILT:
+            spoilt = read_manifest(manifests / f"{corpus}_spoilt.jsonl")
+            found["spoilt"][corpus] = score_manifest(pipeline, spoilt)
     return found
 
 
+def figures_of(
+    pipeline: EmotionPipeline, rows: ScoredRows, asked: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Figures of one corpus, of the labels, (labels,), that people were asked for."""
+    found = evaluate_scored(pipeline, rows)
+    figures, places = found.figures, np.flatnonzero(asked)
+    if not asked.all():
+        answers = found.answers
+        some = replace(
+            answers,
+            labels=tuple(answers.labels[place] for place in places),
+            truth=answers.truth[:, asked],
+            probabilities=answers.probabilities[:, asked],
+            decisions=answers.decisions[:, asked],
+            uncertainty={name: item[:, asked] for name, item in answers.uncertainty.items()},
+        )
+        thresholds = rows.calibrated.thresholds[0, asked].tolist()
+        figures = {**figures, **plain_figures(some, thresholds)}
+    least = least_calibration_error(rows.calibrated.probabilities[:, asked])
+    return {**figures, "least_ece": float(least.mean())}
+
+
 def vote_entropy(faces: Path, names: list[str]) -> NDArray[np.float64]:
-    """(names,) how much the people who labelled a FER+ face disagreed, in nats."""
+    """(names,) by ids of rows, how much the people who labelled a FER+ face disagreed, in nats."""
     loaded = load_faces(faces)
     by_name = dict(zip(loaded.names, entropy(loaded.votes, axis=1), strict=True))
-    return np.array([by_name[name] for name in names])
+    return np.array([by_name[name.partition(":")[2]] for name in names])
 
 
 def doubt_figures(
@@ -94,7 +113,7 @@ def doubt_figures(
 ) -> dict[str, Any]:
     """What the model's doubt is worth, on reporting halves."""
     notices = {}
-    for corpus in CORPORA:
+    for corpus in SPOILT:
         spoilt = scored["spoilt"][corpus]
         # A text of one word cannot be spoilt: the same rows as they are, no others.
         clean = scored["report"][corpus].only(spoilt.ids)
@@ -110,7 +129,7 @@ def doubt_figures(
         "follows_votes": float(spearmanr(mean_aleatoric(faces), disagreement).statistic),
         "abstained_spoilt": {
             corpus: float(scored["spoilt"][corpus].calibrated.abstained.mean())
-            for corpus in CORPORA
+            for corpus in SPOILT
         },
         "abstained_foreign": abstained(pipeline, list(UNKNOWN_LANGUAGES)),
         "abstained_gibberish": abstained(pipeline, senseless),
@@ -129,52 +148,6 @@ def abstained(pipeline: EmotionPipeline, texts: list[str]) -> float:
     return float(np.mean(silent))
 
 
-def figure(value: float | None) -> str:
-    """Three digits, or a dash where a figure is not defined."""
-    return "\N{EN DASH}" if value is None else f"{value:.3f}"
-
-
-def overall_table(results: dict[str, Any]) -> str:
-    """One row a corpus."""
-    columns = ("micro_f1", "macro_f1", "top1_accuracy", "top1_macro_f1", "ece", "least_ece")
-    lines = [
-        "| data | rows | micro-F1 | macro-F1 | top-1 | top-1 macro-F1 | ECE | least ECE | Brier "
-        "| AURC | risk at 75 % | abstained |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for corpus, title in CORPORA.items():
-        found = results[corpus]
-        cells = [figure(found[name]) for name in (*columns, "brier", "aurc")]
-        cells.append(figure(found["risk_at_75"] / found["hamming_loss"]))
-        cells.append(figure(found["abstained"]))
-        lines.append(f"| {title} | {found['n']} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def label_table(results: dict[str, Any]) -> str:
-    """F1, average precision and ECE of each label in each corpus."""
-    lines = [
-        "| data | label | support | F1 | AP | ECE | threshold |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for corpus, title in CORPORA.items():
-        for label, row in results[corpus]["per_label"].items():
-            cells = " | ".join(
-                figure(row[name]) for name in ("f1", "average_precision", "ece", "threshold")
-            )
-            lines.append(f"| {title} | {label} | {row['support']} | {cells} |")
-    return "\n".join(lines)
-
-
-def doubt_table(doubt: dict[str, Any]) -> str:
-    """Whether spoilt inputs are noticed."""
-    lines = ["| data | spoilt by | AUROC | abstained |", "|---|---|---|---|"]
-    for corpus, title in CORPORA.items():
-        cells = f"{doubt['notices_damage'][corpus]:.3f} | {doubt['abstained_spoilt'][corpus]:.3f}"
-        lines.append(f"| {title} | {SPOILT[corpus]} | {cells} |")
-    return "\n".join(lines)
-
-
 def small_face_figures(pipeline: EmotionPipeline, data: Path) -> dict[str, dict[str, float]]:
     """What shrunk faces of the reporting half are worth, by the side of their pictures."""
     faces = load_faces(data / "vision" / "ferplus_valid.npz")
@@ -183,7 +156,7 @@ def small_face_figures(pipeline: EmotionPipeline, data: Path) -> dict[str, dict[
     calibration = pipeline.checkpoint.calibration
     found = {}
     for side in CHECKED_SIDES:
-        examples = list(shrunk_faces(pipeline.extractors, faces, names, side).values())
+        examples = changed_faces(pipeline.extractors, faces, names, partial(shrink, side=side))
         truth = np.stack([example.labels for example in examples])
         raw = pipeline.predictor.scores(examples)
         known = apply_calibration(raw, calibration)
@@ -207,67 +180,67 @@ def small_face_figures(pipeline: EmotionPipeline, data: Path) -> dict[str, dict[
     return found
 
 
-def small_face_table(found: dict[str, dict[str, float]]) -> str:
-    """One row a size."""
-    names = ("ece_as_if_large", "ece", "top1_as_if_large", "top1", "brier", "sure", "aleatoric")
-    lines = [
-        "| picture | face | ECE as if large | ECE | top-1 as if large | top-1 | Brier "
-        "| p > 0.9 | aleatoric | abstained |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for side, row in found.items():
-        cells = " | ".join(figure(row[name]) for name in (*names, "abstained"))
-        lines.append(f"| {side} px | {row['height']:.0f} px | {cells} |")
-    return "\n".join(lines)
+def draw_charts(
+    checkpoint: Path, scored: dict[str, ScoredRows], labels: tuple[str, ...], seed: int
+) -> None:
+    """Draw how often an emotion is there where it is said to be so probable, by modality.
+
+    Every corpus whose people were asked for all labels has as many rows in its chart.
+    """
+    random = np.random.default_rng(seed)
+    for name, corpora in CHARTS.items():
+        rows = [scored[corpus] for corpus in corpora if corpus not in ("isear", "brighter")]
+        most = max(len(item.ids) for item in rows)
+        # Rows of a small corpus are there several times, never a part of them twice.
+        chosen = [np.resize(random.permutation(len(item.ids)), most) for item in rows]
+        truth, probabilities = (
+            np.concatenate(
+                [values[places] for values, places in zip(of_rows, chosen, strict=True)]
+            )
+            for of_rows in (
+                [item.truth for item in rows],
+                [item.calibrated.probabilities for item in rows],
+            )
+        )
+        path = checkpoint / f"reliability-{name}.png"
+        caption = f"reporting halves: {', '.join(corpora)}"
+        draw_reliability(path, truth, probabilities, labels, caption=caption)
+        with Image.open(path) as drawn:
+            small = drawn.convert("RGB").quantize(COLOURS)
+        small.save(path, optimize=True)
 
 
-def write_card(checkpoint: Path, results: dict[str, Any]) -> None:
-    """Fill the card's template with figures; nothing in the card is typed by hand."""
-    text = TEMPLATE.read_text(encoding="utf-8")
-    config = json.loads((checkpoint / "config.json").read_text())
-    doubt = results["doubt"]
-    for name, value in {
-        "version": config["version"],
-        "overall_report": overall_table(results["report"]),
-        "overall_all": overall_table(results["all"]),
-        "labels_report": label_table(results["report"]),
-        "doubt": doubt_table(doubt),
-        "small_faces": small_face_table(results["small_faces"]),
-        "follows_votes": figure(doubt["follows_votes"]),
-        "abstained_foreign": f"{doubt['abstained_foreign']:.0%}",
-        "abstained_gibberish": f"{doubt['abstained_gibberish']:.0%}",
-    }.items():
-        text = text.replace(f"{{{{{name}}}}}", value)
-    (checkpoint / "MODEL_CARD.md").write_text(text, encoding="utf-8")
-
-
-def report(checkpoint: Path, manifests: Path, data: Path, seed: int) -> None:
+def report(
+    checkpoint: Path,
+    manifests: Path,
+    data: Path,
+    features: Path,
+    left_out: Path,
+    sound: Path,
+    behaviour: Path,
+    seed: int,
+) -> None:
     """Write ``evaluation.json``, charts and ``MODEL_CARD.md`` into the checkpoint."""
     pipeline = EmotionPipeline.from_pretrained(checkpoint, device="cpu", offline=True)
+    asked = asked_for(read_split(data / "text", "valid"))
+    everything = np.ones(len(MOSEI), np.bool_)
     scored = scored_rows(pipeline, manifests)
     results: dict[str, Any] = {
         half: {
-            corpus: evaluate_scored(pipeline, rows).figures
+            corpus: figures_of(pipeline, rows, asked.get(corpus_of(corpus), everything))
             for corpus, rows in scored[half].items()
         }
         for half in HALVES
     }
-    for half in HALVES:
-        for corpus, rows in scored[half].items():
-            least = least_calibration_error(rows.calibrated.probabilities)
-            results[half][corpus]["least_ece"] = float(least.mean())
     results["doubt"] = doubt_figures(pipeline, scored, data, seed)
     results["small_faces"] = small_face_figures(pipeline, data)
+    reported = load_valid(features, lambda rows: ~calibrating(rows.ids, rows.speakers))
+    results["fusion"] = fusion_figures(pipeline.predictor, reported, data, seed)
+    results["left_out"] = json.loads(left_out.read_text())
+    for name, path in (("sound", sound), ("behaviour", behaviour)):
+        results[name] = json.loads(path.read_text()) if path.is_file() else None
     (checkpoint / "evaluation.json").write_text(json.dumps(results, indent=1) + "\n")
-    for corpus, title in CORPORA.items():
-        rows = scored["report"][corpus]
-        draw_reliability(
-            checkpoint / f"reliability-{corpus}.png",
-            rows.truth,
-            rows.calibrated.probabilities,
-            pipeline.labels,
-            caption=f"{title}, {HALVES['report']}",
-        )
+    draw_charts(checkpoint, scored["report"], pipeline.labels, seed)
     write_card(checkpoint, results)
 
 
@@ -276,6 +249,24 @@ if __name__ == "__main__":
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--manifests", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--features", type=Path, required=True, help="the folder of all stores")
+    parser.add_argument("--left-out", type=Path, required=True, help="what left_out.py wrote")
+    parser.add_argument("--sound", type=Path, required=True, help="what train_sound.py wrote")
+    parser.add_argument(
+        "--behaviour",
+        type=Path,
+        required=True,
+        help='a JSON list of {"clip", "people", "model"}, where there is one',
+    )
     parser.add_argument("--seed", type=int, default=11)
     arguments = parser.parse_args()
-    report(arguments.checkpoint, arguments.manifests, arguments.data, arguments.seed)
+    report(
+        arguments.checkpoint,
+        arguments.manifests,
+        arguments.data,
+        arguments.features,
+        arguments.left_out,
+        arguments.sound,
+        arguments.behaviour,
+        arguments.seed,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection
 
 import cv2
 import numpy as np
@@ -28,31 +28,35 @@ def height_of(side: int) -> float:
     return int(side / CROP_SCALE * 10) / 10
 
 
-def shrunk_faces(
-    features: FeatureSet, faces: Faces, names: Collection[str], side: int
-) -> dict[str, Example]:
-    """What the vision extractor makes of shrunk pictures, by their names.
+def shrink(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Averages of areas, as a camera that is further away takes them."""
+    small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
+
+
+def changed_faces(
+    features: FeatureSet,
+    faces: Faces,
+    names: Collection[str],
+    change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
+) -> list[Example]:
+    """What the vision extractor makes of changed pictures.
 
     Args:
         features: whose extractor looks.
         faces: of FER+.
         names: of the pictures that are wanted.
-        side: pixels; `FULL_SIDE` leaves them as they are.
+        change: of a grey picture, (48, 48) or smaller.
     """
     chosen = [index for index, name in enumerate(faces.names) if name in names]
-
-    def pictures() -> Iterator[NDArray[np.uint8]]:
-        for index in chosen:
-            # Averages of areas, as a camera that is further away takes them.
-            size = (side, side)
-            small = cv2.resize(faces.images[index], size, interpolation=cv2.INTER_AREA)
-            yield np.asarray(cv2.cvtColor(small, cv2.COLOR_GRAY2RGB), np.uint8)
-
-    found = features.vision.extract_stills(pictures(), face_crops=True)
-    examples = {}
+    pictures = (
+        np.asarray(cv2.cvtColor(change(faces.images[index]), cv2.COLOR_GRAY2RGB), np.uint8)
+        for index in chosen
+    )
+    found = features.vision.extract_stills(pictures, face_crops=True)
+    examples = []
     for index, sequence in zip(chosen, found, strict=True):
         majority = EXPRESSIONS[faces.votes[index].argmax()]
         labels = np.array([label == majority for label in MOSEI], np.float32)
-        name = faces.names[index]
-        examples[name] = Example.of(name, labels, {"vision": sequence})
+        examples.append(Example.of(f"ferplus:{faces.names[index]}", labels, {"vision": sequence}))
     return examples

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lddu_pipe.labels import MOSEI
 from lddu_pipe.models.calibration import sigmoid
 from texts import LabelledText, target_matrices
 
@@ -47,8 +46,3 @@ class SoftLabels:
         mixed = np.where(asked & (hard >= 0.5), np.maximum(mixed, 0.5), mixed)
         mixed = np.where(asked & (hard < 0.5), np.minimum(mixed, 0.49), mixed)
         return mixed.astype(np.float32)
-
-
-def as_labels(target: NDArray[np.float32]) -> dict[str, float]:
-    """One row of targets by name."""
-    return dict(zip(MOSEI.labels, target.tolist(), strict=True))

@@ -20,7 +20,9 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from corpora import MAX_STEPS, ComposedRows, Composer, Corpora, load_split, mosei_sets
+from composer import ComposedRows, Composer, mosei_sets
+from corpora import MAX_STEPS, Corpora, load_train, load_valid
+from judgements import read_judgements
 from lddu_pipe.files import write_whole
 from lddu_pipe.metrics import average_precision
 from lddu_pipe.models.calibration import sigmoid
@@ -30,6 +32,7 @@ from lddu_pipe.pipelines.checkpoint import write_model
 from lddu_pipe.training.run import claim, model_config, remove_checkpoints, train_model
 from lddu_pipe.training.scoring import score_labelled
 from lddu_pipe.training.settings import read_settings
+from manifests import calibrating
 
 logger = logging.getLogger("train_lddu")
 
@@ -117,8 +120,9 @@ def train(data: Path, features: Path, output: Path, seed: int, overrides: Sequen
     """Train, and write the model and what the choosing half says of it."""
     places = [f"data={features}", f"output={output}", f"seed={seed}"]
     settings = read_settings(str(SETTINGS), [*places, *overrides])
-    info, corpora = load_split(features, "train")
-    composer = Composer(corpora, mosei_sets(data), vary=True)
+    info, corpora = load_train(features)
+    people = read_judgements(data / "labels", "train")
+    composer = Composer(corpora, people, mosei_sets(data), vary=True)
     rows = ComposedRows(composer, info, BATCHES, settings.batch_size, seed)
     claim(output, settings, rows.info)
     torch.manual_seed(seed)
@@ -133,7 +137,7 @@ def train(data: Path, features: Path, output: Path, seed: int, overrides: Sequen
         in_order=True,
         reporters=[average],
     )
-    _, chooser = load_split(features, "valid")
+    chooser = load_valid(features, lambda rows: calibrating(rows.ids, rows.speakers))
     figures = validate(average.model, chooser)
     logger.info("average precision %s", figures)
     write_whole(output / "figures.json", json.dumps(figures, indent=1) + "\n")

@@ -13,6 +13,9 @@ from lddu_pipe.metrics import expected_calibration_error
 from lddu_pipe.models.calibration import (
     METHODS,
     Curve,
+    Target,
+    Widening,
+    choose_thresholds,
     fit_isotonic,
     fit_platt,
     fit_scaling,
@@ -177,3 +180,59 @@ def test_matrix_learns_little_from_few_rows() -> None:
     random = np.random.default_rng(6)
     logits, truth = random.normal(size=(30, 4)), random.integers(0, 2, (30, 4)).astype(float)
     assert np.abs(fit_scaling(logits, truth, "matrix").others).max() < 0.7
+
+
+@pytest.mark.parametrize("method", ["temperature", "platt", "isotonic"])
+def test_where_nobody_was_asked_nothing_is_learned(method: str) -> None:
+    logits, truth = bent_rows(1500, 0)
+    deviation = np.random.default_rng(0).uniform(1, 2, logits.shape)
+    truth[1000:, 1] = np.nan
+    asked = (logits[:1000], truth[:1000], deviation[:1000])
+    how = {"method": method, "target": Target("label-f1")}
+    some, whole = fit_set(*asked, **how), fit_set(logits, truth, deviation, **how)
+    for name in ("slope", "offset", "threshold", *(["curves"] if method == "isotonic" else [])):
+        assert getattr(whole, name)[1] == getattr(some, name)[1]
+        assert getattr(whole, name)[0] != getattr(some, name)[0] or name == "offset"
+    assert np.isfinite(whole.aleatoric(deviation)).all()
+    truth[:, 1] = np.nan
+    with pytest.raises(ValueError, match="nobody was asked"):
+        fit_set(logits, truth, deviation, **how)
+
+
+def test_an_unasked_label_counts_neither_for_nor_against_the_others() -> None:
+    logits, truth = bent_rows(1500, 0)
+    probabilities, hidden = sigmoid(logits), truth.copy()
+    hidden[1000:] = np.nan
+    for target in ("f1", "micro-f1", "top-1"):
+        np.testing.assert_array_equal(
+            choose_thresholds(probabilities, hidden, target=Target(target)),
+            choose_thresholds(probabilities[:1000], truth[:1000], target=Target(target)),
+        )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_widened_probabilities_lie_on_a_line_over_their_log_odds(method: str) -> None:
+    logits, truth = bent_rows(600, 0)
+    deviation = np.ones_like(logits)
+    widening = Widening(0.6, (-0.2, 0.3))
+    plain = fit_set(logits, truth, deviation, method=method)
+    wide = fit_set(logits, truth, deviation, method=method, widening=widening)
+    # Between the knots of a curve, heights are joined by lines, which do not widen to lines.
+    places = logits if method != "isotonic" else np.transpose([c.logits[:8] for c in plain.curves])
+    before = plain.probabilities(places)
+    expected = sigmoid(0.6 * np.log(before / (1 - before)) + np.array(widening.offset))
+    np.testing.assert_allclose(wide.probabilities(places), expected, atol=1e-9)
+    # What follows from probabilities follows from these.
+    misses = np.abs(wide.probabilities(logits) - truth)
+    assert wide.aleatoric(deviation).mean() == pytest.approx(misses.mean(), abs=0.02)
+
+
+def test_thresholds_are_chosen_on_the_rows_that_are_to_choose() -> None:
+    logits, truth = bent_rows(1000, 0)
+    chosen = np.repeat(np.flatnonzero(truth.any(axis=1)), 3)
+    some = fit_set(logits, truth, np.ones_like(logits), choosing=chosen)
+    whole = fit_set(logits, truth, np.ones_like(logits))
+    assert some.slope == whole.slope
+    scaled = whole.probabilities(logits)
+    assert some.threshold == tuple(choose_thresholds(scaled[chosen], truth[chosen]))
+    assert some.threshold != whole.threshold

@@ -14,6 +14,7 @@ from lddu_pipe.models.calibration.abstention import expected_error
 from lddu_pipe.models.calibration.scaling import (
     PRIOR_STRENGTH,
     Method,
+    Widening,
     fit_isotonic,
     fit_scaling,
 )
@@ -35,28 +36,39 @@ def fit_set(
     unclear_share: float = 0.0,
     method: Method = "platt",
     target: Target = F1,
+    choosing: NDArray[np.int64] | None = None,
+    widening: Widening | None = None,
 ) -> SetCalibration:
     """Learn the calibration of one set of modalities.
 
     Args:
         logits: (rows, labels), before calibration.
-        truth: (rows, labels) in 0..1.
+        truth: (rows, labels) in 0..1, NaN where nobody was asked for the label.
         deviation: (rows, labels), |sigma| as in `losses.deviation_size`.
         abstain_share: share of these rows on which the model shall not answer.
         unclear_share: share of these rows that may be taken for ones that nobody could read, by
             their mean aleatoric uncertainty; 0 where sigma was not trained to show that.
         method: how logits become probabilities, see `scaling.fit_scaling`.
         target: what thresholds are chosen for, see `thresholds.choose_thresholds`.
+        choosing: places of the rows on which they are chosen, where these are not all rows, each
+            once; a row may be there several times.
+        widening: of the fitted probabilities, before all that follows from them.
     """
     scaling = fit_scaling(logits, truth, method)
+    if widening is not None:
+        scaling = scaling.widened(widening)
     scaled = scaling.probabilities(logits)
-    threshold = choose_thresholds(scaled, truth, target=target)
+    chosen = np.arange(len(truth)) if choosing is None else choosing
+    threshold = choose_thresholds(scaled[chosen], np.asarray(truth)[chosen], target=target)
     errors = expected_error(scaled, decide(scaled, threshold))
     quantiles = np.quantile(deviation, np.linspace(0, 1, QUANTILES), axis=0).T
     real = np.asarray(truth, np.float64)
     misses = _misses(real, scaled)
-    columns = zip(deviation.T, misses.T, quantiles, strict=True)
-    rising = [errors_by_deviation(*column) for column in columns]
+    columns = zip(deviation.T, misses.T, ~np.isnan(real).T, quantiles, strict=True)
+    rising = [
+        errors_by_deviation(width[asked], error[asked], places)
+        for width, error, asked, places in columns
+    ]
     fitted = SetCalibration(
         slope=scaling.slope,
         offset=scaling.offset,

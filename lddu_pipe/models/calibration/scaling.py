@@ -8,7 +8,7 @@ come together: what speaks for one then speaks against the others.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import scipy  # which imports each of its parts when it is used: half a second for `optimize`
@@ -54,6 +54,24 @@ class Curve:
         """Heights of the line, of the shape of `logits`."""
         return np.asarray(np.interp(logits, self.logits, self.probabilities), np.float64)
 
+    def widened(self, slope: float, offset: float) -> Curve:
+        """The same knots at heights whose log-odds lie on a line over those of their heights."""
+        heights = np.array(self.probabilities)
+        odds = np.log(heights) - np.log1p(-heights)
+        return Curve(self.logits, tuple(sigmoid(slope * odds + offset).tolist()))
+
+
+class Widening(NamedTuple):
+    """A line on the log-odds of probabilities, for rows of other kinds than they were fitted on.
+
+    On such rows a model is wrong more often than on rows like those it knows. A slope below 1
+    makes every probability less certain; the offset tells how often a label is there elsewhere.
+    """
+
+    slope: float
+    offset: tuple[float, ...]
+    """One a label."""
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -80,6 +98,19 @@ class Scaling:
                 scaled[..., label] = curve.at(exact[..., label])
         return scaled
 
+    def widened(self, widening: Widening) -> Scaling:
+        """These maps, followed by a line."""
+        slope, offset = widening.slope, np.array(widening.offset)
+        return Scaling(
+            tuple((np.array(self.slope) * slope).tolist()),
+            tuple((np.array(self.offset) * slope + offset).tolist()),
+            tuple(
+                curve and curve.widened(slope, moved)
+                for curve, moved in zip(self.curves, offset, strict=False)  # there may be none
+            ),
+            tuple(map(tuple, (np.array(self.others) * slope).tolist())),
+        )
+
 
 def fit_scaling(
     logits: NDArray[np.floating], truth: NDArray[np.floating], method: Method = "platt"
@@ -88,15 +119,25 @@ def fit_scaling(
 
     Args:
         logits: (rows, labels), before calibration.
-        truth: (rows, labels) in 0..1.
+        truth: (rows, labels) in 0..1, NaN where nobody was asked: a label learns from its other
+            rows, of which there must be one.
         method: "temperature", "platt", "isotonic" or "matrix" (see `fit_matrix`). With "isotonic",
             a label that is present or absent in fewer than `FEWEST_OF_A_KIND` rows keeps its Platt
             scaling: a curve has a height for every block of rows, and a handful of positives
             makes these heights accidents of the sample, where two numbers can still be learned.
+
+    Raises:
+        ValueError: nobody was asked for a label in any row.
     """
+    known = ~np.isnan(truth)
+    if not known.any(axis=0).all():
+        raise ValueError("nobody was asked for a label in any row")
     if method == "matrix":
         return fit_matrix(logits, truth)
-    columns = list(zip(np.transpose(logits), np.transpose(truth), strict=True))
+    columns = [
+        (x[asked], y[asked])
+        for x, y, asked in zip(np.transpose(logits), np.transpose(truth), known.T, strict=True)
+    ]
     if method == "temperature":
         return Scaling(tuple(fit_temperature(x, y) for x, y in columns), (0.0,) * len(columns))
     slope, offset = zip(*(fit_platt(x, y) for x, y in columns), strict=True)
@@ -141,17 +182,18 @@ def fit_matrix(logits: NDArray[np.floating], truth: NDArray[np.floating]) -> Sca
 
     Args:
         logits: (rows, labels).
-        truth: (rows, labels) in 0..1.
+        truth: (rows, labels) in 0..1, NaN where nobody was asked.
     """
     z = np.asarray(logits, np.float64)
     middle, spread = z.mean(axis=0), np.maximum(z.std(axis=0), 1e-6)
     slopes, offsets, others = [], [], np.zeros((z.shape[1], z.shape[1]))
     for label in range(z.shape[1]):
         rest = np.delete(np.arange(z.shape[1]), label)
+        asked = ~np.isnan(truth[:, label])
         x, y, rivals = (
-            z[:, label],
-            _softened(truth[:, label]),
-            (z - middle)[:, rest] / spread[rest],
+            z[asked, label],
+            _softened(truth[asked, label]),
+            (z - middle)[np.ix_(asked, rest)] / spread[rest],
         )
 
         def objective(

@@ -22,6 +22,8 @@ GRID = np.linspace(0.1, 0.7, 61)
 """Thresholds that are tried where labels depend on each other."""
 NEVER = 1.0
 """A threshold that no probability reaches."""
+NOBODY_ASKED = -1.0
+"""Instead of a probability: what reaches no threshold and is not present is in no count."""
 PRECISION_CONFIDENCE = 0.9
 """How sure it must be that a label's precision is at least what was asked for."""
 
@@ -104,24 +106,29 @@ def choose_thresholds(
 
     Args:
         probabilities: (rows, labels), calibrated.
-        truth: (rows, labels) in 0..1; 0.5 and above is present.
+        truth: (rows, labels) in 0..1; 0.5 and above is present. NaN where nobody was asked: what
+            is decided there counts neither for nor against, and "top-1" leaves the row out.
         target: what is wanted.
         rounds: passes over the labels, for "f1" and "micro-f1".
 
     Returns:
         (labels,) float64 in 0..1.
     """
-    present = np.asarray(truth) >= 0.5
+    present, known = np.asarray(truth) >= 0.5, ~np.isnan(truth)
+    scores = np.where(known, probabilities, NOBODY_ASKED)
     if target.name == "f1":
-        return _jointly(probabilities, present, macro_weight=1.0, rounds=rounds)
+        return _jointly(scores, present, macro_weight=1.0, rounds=rounds)
     if target.name == "micro-f1":
-        return _jointly(probabilities, present, macro_weight=0.0, rounds=rounds)
+        return _jointly(scores, present, macro_weight=0.0, rounds=rounds)
     if target.name == "half":
         return np.full(present.shape[1], 0.5)
     if target.name == "top-1":
-        return _for_top1(np.asarray(probabilities), present)
-    columns = zip(np.transpose(probabilities), np.transpose(present), strict=True)
-    return np.array([_alone(score, real, target.precision) for score, real in columns])
+        whole = known.all(axis=1)
+        return _for_top1(scores[whole], present[whole])
+    columns = zip(scores.T, present.T, known.T, strict=True)
+    return np.array(
+        [_alone(score[asked], real[asked], target.precision) for score, real, asked in columns]
+    )
 
 
 def _precision(text: str, number: str) -> float:
