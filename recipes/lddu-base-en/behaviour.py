@@ -104,6 +104,16 @@ class Case:
         return [(self.right(item), item) for item in found]
 
 
+def behaviour_figures(pipeline: EmotionPipeline, data: Path) -> list[dict[str, str | float]]:
+    """Of each case, what people say, and how many clips the model is right about."""
+    rows: list[dict[str, str | float]] = []
+    for case in CASES:
+        right = [answer for answer, _ in case.judge(pipeline, data)]
+        row = {"clip": case.name, "people": case.answer, "right": sum(right), "n": len(right)}
+        rows.append(row | {"wanted": case.share})
+    return rows
+
+
 def first_is(*labels: str) -> Callable[[Found], bool]:
     """One of some labels comes first."""
     return lambda found: found.first in labels

@@ -107,7 +107,6 @@ def stages(
             [
                 *("--checkpoint", checkpoint, *listed, *given, *stored, "--left-out", lines),
                 *("--sound", companions / "sound_evaluation.json"),
-                *("--behaviour", work / "behaviour.json"),
             ],
             checkpoint / "MODEL_CARD.md",
         ),

@@ -184,12 +184,12 @@ def sound_tables(found: Mapping[str, Any] | None) -> str:
     return "\n".join(lines)
 
 
-def behaviour_table(found: Sequence[Mapping[str, str]] | None) -> str:
-    """What clips show, beside what is said of them."""
-    if found is None:
-        return "Not measured for this version."
-    lines = ["| clip | people | model |", "|---|---|---|"]
-    lines += [f"| {row['clip']} | {row['people']} | {row['model']} |" for row in found]
+def behaviour_table(found: Sequence[Mapping[str, Any]]) -> str:
+    """Of how many clips the model says what people say."""
+    lines = ["| clips | people say | right | wanted |", "|---|---|---|---|"]
+    for row in found:
+        right = f"{row['right']} of {row['n']}"
+        lines.append(f"| {row['clip']} | {row['people']} | {right} | {row['wanted']:.0%} |")
     return "\n".join(lines)
 
 

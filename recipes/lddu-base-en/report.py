@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import entropy, spearmanr
 
+from behaviour import behaviour_figures
 from card import CORPORA, SPOILT, write_card
 from corpora import corpus_of, load_valid
 from damage import gibberish
@@ -217,7 +218,6 @@ def report(
     features: Path,
     left_out: Path,
     sound: Path,
-    behaviour: Path,
     seed: int,
 ) -> None:
     """Write ``evaluation.json``, charts and ``MODEL_CARD.md`` into the checkpoint."""
@@ -237,8 +237,8 @@ def report(
     reported = load_valid(features, lambda rows: ~calibrating(rows.ids, rows.speakers))
     results["fusion"] = fusion_figures(pipeline.predictor, reported, data, seed)
     results["left_out"] = json.loads(left_out.read_text())
-    for name, path in (("sound", sound), ("behaviour", behaviour)):
-        results[name] = json.loads(path.read_text()) if path.is_file() else None
+    results["sound"] = json.loads(sound.read_text())
+    results["behaviour"] = behaviour_figures(pipeline, data)
     (checkpoint / "evaluation.json").write_text(json.dumps(results, indent=1) + "\n")
     draw_charts(checkpoint, scored["report"], pipeline.labels, seed)
     write_card(checkpoint, results)
@@ -252,21 +252,5 @@ if __name__ == "__main__":
     parser.add_argument("--features", type=Path, required=True, help="the folder of all stores")
     parser.add_argument("--left-out", type=Path, required=True, help="what left_out.py wrote")
     parser.add_argument("--sound", type=Path, required=True, help="what train_sound.py wrote")
-    parser.add_argument(
-        "--behaviour",
-        type=Path,
-        required=True,
-        help='a JSON list of {"clip", "people", "model"}, where there is one',
-    )
     parser.add_argument("--seed", type=int, default=11)
-    arguments = parser.parse_args()
-    report(
-        arguments.checkpoint,
-        arguments.manifests,
-        arguments.data,
-        arguments.features,
-        arguments.left_out,
-        arguments.sound,
-        arguments.behaviour,
-        arguments.seed,
-    )
+    report(**vars(parser.parse_args()))
