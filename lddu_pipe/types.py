@@ -239,3 +239,5 @@ class Utterance:
     """The id of who is seen or heard, one of the annotation's people, where known."""
     voice: int | None = None
     """Which of the voices that were told apart, from 0 in order of appearance, where known."""
+    context: tuple[str, ...] = ()
+    """What was said just before, by whomever, the oldest first: for extractors that read it."""

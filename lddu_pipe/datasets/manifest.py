@@ -1,10 +1,10 @@
 """Manifests: a table of labelled or unlabelled utterances in JSONL, CSV or TSV.
 
 One row is one utterance and any modality may be absent. Columns: ``id``, ``video``, ``audio``,
-``image``, ``text``, ``transcript``, ``start``, ``end``, ``speaker``, ``person``, ``split``,
-``face_crop``, ``labels``, ``scales``, ``weight``, ``damage``. A column that is left out, null, or
-blank in a CSV means "not given"; so a blank ``labels`` cell is an unlabelled row, and ``none`` or
-``[]`` says that no emotion is present.
+``image``, ``text``, ``context``, ``transcript``, ``start``, ``end``, ``speaker``, ``person``,
+``split``, ``face_crop``, ``labels``, ``scales``, ``weight``, ``damage``. A column that is left
+out, null, or blank in a CSV means "not given"; so a blank ``labels`` cell is an unlabelled row,
+and ``none`` or ``[]`` says that no emotion is present.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from lddu_pipe.labels import LabelSet
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _JSON_LINES = (".jsonl", ".ndjson")
 _NO_LABEL = "none"
+_JSON_TEXTS = re.compile(r'\[\s*["\]]')
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -47,6 +49,9 @@ class ManifestRow:
     """A still picture, in place of `video`."""
     text: str | None = None
     """What is said, as words."""
+    context: tuple[str, ...] | None = None
+    """What was said just before, by whomever, the oldest line first; of more than three the last
+    are read. Where it is None, a timed transcript tells what was said before `start`."""
     transcript: Path | None = None
     """What is said, as a transcript file, in place of `text`."""
     start: float | None = None
@@ -98,8 +103,8 @@ def read_manifest(path: Path | str) -> list[ManifestRow]:
     Args:
         path: A ``.jsonl``, ``.ndjson``, ``.csv`` or ``.tsv`` file in UTF-8. Relative paths inside
             it are relative to its folder. In a CSV, ``labels`` holds names, and ``scales``
-            ``name: value``, between ``|`` or ``,``; or either JSON as in a JSONL row. A label
-            that is itself called none is written ``["none"]``.
+            ``name: value``, between ``|`` or ``,``, and ``context`` lines between ``|``; or each
+            JSON as in a JSONL row. A label that is itself called none is written ``["none"]``.
 
     Raises:
         UnusableInputError: the file cannot be read, is empty, or a row is wrong; the message names
@@ -178,6 +183,7 @@ def _row(values: dict[str, Any], origin: str, *, folder: Path, number: int) -> M
         **dict.fromkeys(("video", "audio", "image", "transcript"), lambda v: _file(v, folder)),
         **dict.fromkeys(("text", "speaker", "person", "split"), _text),
         **dict.fromkeys(("start", "end"), _seconds),
+        "context": _context,
         "face_crop": _flag,
         "labels": _labels,
         "scales": _scales,
@@ -306,6 +312,16 @@ def _labels_of_cell(cell: str) -> object:
     if len(names) > 1:
         raise ValueError(f"say {_NO_LABEL!r} beside other names, got {reprlib.repr(cell)}")
     return []
+
+
+def _context(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        cell = value.strip()
+        # Lines may begin with what somebody does: [laughs].
+        value = _parse_json(cell) if _JSON_TEXTS.match(cell) else cell.split("|")
+    if not isinstance(value, list) or not all(isinstance(line, str) for line in value):
+        raise ValueError(f"is a list of texts, the oldest first, got {reprlib.repr(value)}")
+    return tuple(line.strip() for line in value if line.strip())
 
 
 def _parts_of_cell(cell: str) -> list[str]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 OWN = "own/"
 """In front of the fingerprint of an extractor that is not part of this package."""
+ADDED = "added"
+"""Key, in the metadata of a field of settings, that says: features were extracted before there was
+such a setting, and its default is how. Only another value is part of the fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,8 @@ class WordExtractor(Extractor):
     def extract(self, utterances: Sequence[Utterance]) -> list[ModalitySequence]:
         """Features of many utterances, in the same order: (words, features) each.
 
-        An utterance without words gives a sequence without steps.
+        An utterance without words gives a sequence without steps. What was said before one is its
+        `context`, which an extractor may read or pass over; its settings say which.
         """
 
 
@@ -218,12 +222,16 @@ def fingerprint(name: str, settings: object, weights: Mapping[str, str]) -> str:
 
     Args:
         name: the extractor's name, kept readable at the front.
-        settings: a dataclass of plain values.
+        settings: a dataclass of plain values; see also `ADDED`.
         weights: sha256 by file name of everything that decides the features.
     """
     if not is_dataclass(settings) or isinstance(settings, type):
         raise TypeError(f"settings of {name} must be a dataclass instance")
-    text = json.dumps({"settings": asdict(settings), "weights": dict(weights)}, sort_keys=True)
+    values = asdict(settings)
+    for field in fields(settings):
+        if field.metadata.get(ADDED) and values[field.name] == field.default:
+            del values[field.name]
+    text = json.dumps({"settings": values, "weights": dict(weights)}, sort_keys=True)
     return f"{name}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 

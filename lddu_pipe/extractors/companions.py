@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,11 +16,16 @@ EXPRESSION_FILE = "expression.safetensors"
 ADAPTER_FOLDER = "text_adapter"
 """A folder of its own: transformers would take an adapter beside a model for that model's."""
 ADAPTER_FILE = f"{ADAPTER_FOLDER}/adapter_model.safetensors"
+CONTEXT_FILE = f"{ADAPTER_FOLDER}/context.json"
+"""How much of what was said before an utterance the adapter was trained to read with it, as
+``{"context_pieces": 32}``; there is none where it reads an utterance alone."""
 COMPANIONS = {
-    EXPRESSION_FILE: "expression.json",
-    ADAPTER_FILE: f"{ADAPTER_FOLDER}/adapter_config.json",
+    EXPRESSION_FILE: ("expression.json",),
+    ADAPTER_FILE: (f"{ADAPTER_FOLDER}/adapter_config.json", CONTEXT_FILE),
 }
 """The weights of all such parts, and the configuration beside each."""
+MOST_CONTEXT = 256
+"""Word pieces."""
 SHIPPED = Path(__file__).parents[1] / "checkpoints" / "lddu-base-en"
 """The folder of those that come with the package."""
 _OF: Mapping[Modality, str] = {"vision": EXPRESSION_FILE, "text": ADAPTER_FILE}
@@ -34,15 +40,22 @@ class Companions:
     """sha256 by file name, of those that are there and used."""
     expression: ExpressionNetwork | None
     """None where faces are looked at by another extractor, or by none."""
+    context_pieces: int = 0
+    """As of `TextSettings`, of the encoder with its adapter."""
 
     @classmethod
     def load(cls, folder: Path = SHIPPED) -> Companions:
-        """Read those of a folder; it may have none."""
+        """Read those of a folder; it may have none.
+
+        Raises:
+            ValueError: one of them is damaged.
+        """
         weights = {
             name: sha256_of_file(folder / name) for name in COMPANIONS if (folder / name).is_file()
         }
         expression = ExpressionNetwork.load(folder) if EXPRESSION_FILE in weights else None
-        return cls(folder, weights, expression)
+        context_pieces = _read_context(folder / CONTEXT_FILE) if ADAPTER_FILE in weights else 0
+        return cls(folder, weights, expression, context_pieces)
 
     @property
     def adapter(self) -> Path | None:
@@ -56,13 +69,24 @@ class Companions:
             self,
             weights={name: sha for name, sha in self.weights.items() if name not in unused},
             expression=None if EXPRESSION_FILE in unused else self.expression,
+            context_pieces=0 if ADAPTER_FILE in unused else self.context_pieces,
         )
 
 
 def copy_companions(source: Path, target: Path, names: Iterable[str]) -> None:
     """Copy those of `COMPANIONS` that `names` lists and the folder `source` holds."""
     for weights in names:
-        for name in (weights, COMPANIONS[weights]):
+        for name in (weights, *COMPANIONS[weights]):
             if (source / name).is_file():
                 (target / name).parent.mkdir(exist_ok=True)
                 shutil.copyfile(source / name, target / name)
+
+
+def _read_context(path: Path) -> int:
+    if not path.is_file():
+        return 0
+    content = json.loads(path.read_text(encoding="utf-8"))
+    pieces = content.get("context_pieces") if isinstance(content, dict) else None
+    if type(pieces) is not int or not 1 <= pieces <= MOST_CONTEXT:
+        raise ValueError(f"{path.name} says no context_pieces from 1 to {MOST_CONTEXT}")
+    return pieces

@@ -36,7 +36,7 @@ from lddu_pipe.types import Modality, TimeSpan, Utterance
 if TYPE_CHECKING:
     from lddu_pipe.extractors.audio import AudioExtractor
     from lddu_pipe.extractors.identity import FaceIdentity
-    from lddu_pipe.extractors.text import TextExtractor
+    from lddu_pipe.extractors.text import TextExtractor, TextSettings
     from lddu_pipe.extractors.vision import VisionExtractor
 
 logger = logging.getLogger(__name__)
@@ -213,10 +213,11 @@ class FeatureSet:
         if "text" not in self._encoders:
             from lddu_pipe.extractors.minilm import MiniLM
 
-            settings, weights = TextSettings(), _weights_of_text(self.companions)
+            settings, weights = _text_settings(self.companions), _weights_of_text(self.companions)
             encoder = MiniLM(
                 self._resolve("text"),
                 settings.max_tokens,
+                context_pieces=settings.context_pieces,
                 adapter=self.companions.adapter,
                 device=self._device,
             )
@@ -281,9 +282,17 @@ class FeatureSet:
 
 def default_text_fingerprint(companions: Companions) -> str:
     """The fingerprint of texts as the default encoder gives them; nothing is loaded."""
-    from lddu_pipe.extractors.text import TextExtractor, TextSettings
+    from lddu_pipe.extractors.text import TextExtractor
 
-    return fingerprint(TextExtractor.name, TextSettings(), _weights_of_text(companions))
+    settings = _text_settings(companions)
+    return fingerprint(TextExtractor.name, settings, _weights_of_text(companions))
+
+
+def _text_settings(companions: Companions) -> TextSettings:
+    """What decides the default text features, beside their weights."""
+    from lddu_pipe.extractors.text import TextSettings
+
+    return TextSettings(context_pieces=companions.context_pieces)
 
 
 def _weights_of_text(companions: Companions) -> dict[str, str]:

@@ -11,11 +11,11 @@ import torch
 from transformers import AutoTokenizer
 
 from lddu_pipe.extractors.hub import load_network
-from lddu_pipe.extractors.text import Pieces
+from lddu_pipe.extractors.text import Passage, Pieces
 
 
 class HuggingFaceTextEncoder:
-    """Calls an encoder such as BERT on texts that are cut into words."""
+    """Calls an encoder such as BERT on texts that are cut into words, and on nothing before."""
 
     def __init__(self, encoder: Path, max_tokens: int, *, device: str = "cpu") -> None:
         """Load the encoder.
@@ -42,11 +42,11 @@ class HuggingFaceTextEncoder:
         return [len(ids) for ids in pieces["input_ids"]]
 
     @torch.inference_mode()
-    def __call__(self, texts: Sequence[Sequence[str]]) -> list[Pieces]:
+    def __call__(self, texts: Sequence[Passage]) -> list[Pieces]:
         """Encode texts of which each fits one pass."""
         with self._alone:
             batch = self._tokenizer(
-                [list(text) for text in texts],
+                [list(text.words) for text in texts],
                 is_split_into_words=True,
                 padding=True,
                 truncation=True,

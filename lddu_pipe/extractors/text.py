@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lddu_pipe.evidence import ModalitySequence
-from lddu_pipe.extractors.base import WordExtractor
+from lddu_pipe.extractors.base import ADDED, WordExtractor
+from lddu_pipe.transcripts.cues import split_words
 from lddu_pipe.types import Utterance, Word
 
 BATCH_SIZE = 32
+CONTEXT_LINES = 3
+"""Utterances before one that are read with it, at most."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,17 @@ class TextSettings:
     max_tokens: int = 256
     """Word pieces of one pass, fewer where the encoder's own limit is below; longer texts are
     read in several passes."""
+    context_pieces: int = field(default=0, metadata={ADDED: True})
+    """Word pieces, at most, of what was said before an utterance, read beside its own with the
+    marks after each line; 0 for an encoder that was not trained so."""
+
+
+class Passage(NamedTuple):
+    """What is read in one pass."""
+
+    words: Sequence[str]
+    earlier: Sequence[Sequence[str]] = ()
+    """Lines that were said before, each cut into words, the newest first."""
 
 
 class Pieces(NamedTuple):
@@ -46,8 +60,8 @@ class TextEncoder(Protocol):
     def count_pieces(self, words: Sequence[str]) -> list[int]:
         """How many word pieces each word is cut into."""
 
-    def __call__(self, texts: Sequence[Sequence[str]]) -> list[Pieces]:
-        """Encode texts of which each fits one pass."""
+    def __call__(self, texts: Sequence[Passage]) -> list[Pieces]:
+        """Encode texts of which each fits one pass; what is said of pieces is of their words."""
 
 
 class TextExtractor(WordExtractor):
@@ -90,17 +104,17 @@ class TextExtractor(WordExtractor):
             One (words, features) sequence an utterance, in the same order. An utterance
             without words gives an empty one.
         """
-        passes: list[tuple[int, tuple[Word, ...]]] = []
+        passes: list[tuple[int, Passage]] = []
         for index, utterance in enumerate(utterances):
-            passes.extend((index, part) for part in self._split(utterance.words))
+            passes.extend((index, part) for part in self._passages(utterance))
         # Texts of like length share a batch, so that little of it is padding.
-        order = sorted(range(len(passes)), key=lambda number: len(passes[number][1]))
+        order = sorted(range(len(passes)), key=lambda number: self._length(passes[number][1]))
         vectors: dict[int, NDArray[np.float32]] = {}
         for begin in range(0, len(order), BATCH_SIZE):
             chosen = order[begin : begin + BATCH_SIZE]
-            texts = [[word.text for word in passes[number][1]] for number in chosen]
-            for number, words, pieces in zip(chosen, texts, self._encode(texts), strict=True):
-                vectors[number] = _group(pieces, len(words))
+            texts = [passes[number][1] for number in chosen]
+            for number, text, pieces in zip(chosen, texts, self._encode(texts), strict=True):
+                vectors[number] = _group(pieces, len(text.words))
         rows: list[list[NDArray[np.float32]]] = [[] for _ in utterances]
         for number, (index, _) in enumerate(passes):
             rows[index].append(vectors[number])
@@ -109,12 +123,26 @@ class TextExtractor(WordExtractor):
             for utterance, parts in zip(utterances, rows, strict=True)
         ]
 
-    def _split(self, words: tuple[Word, ...]) -> list[tuple[Word, ...]]:
+    def _passages(self, utterance: Utterance) -> list[Passage]:
+        """An utterance in passes, the first of them with what was said before."""
+        passages = [Passage(words) for words in self._split(utterance.words)]
+        if passages and self.settings.context_pieces:
+            lines = utterance.context[: -CONTEXT_LINES - 1 : -1]
+            passages[0] = passages[0]._replace(earlier=[split_words(line) for line in lines])
+        return passages
+
+    def _length(self, text: Passage) -> int:
+        """About how much is read in a pass."""
+        earlier = sum(len(line) + 1 for line in text.earlier)
+        return len(text.words) + min(earlier, self.settings.context_pieces)
+
+    def _split(self, spoken: tuple[Word, ...]) -> list[list[str]]:
         """Cut words into runs that fit one pass of the encoder."""
-        if not words:
+        if not spoken:
             return []
-        counts = self._encode.count_pieces([word.text for word in words])
-        parts: list[tuple[Word, ...]] = []
+        words = [word.text for word in spoken]
+        counts = self._encode.count_pieces(words)
+        parts: list[list[str]] = []
         start = used = 0
         for index, count in enumerate(counts):
             if index > start and used + count > self._encode.room:

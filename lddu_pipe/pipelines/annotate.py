@@ -169,6 +169,7 @@ class EmotionPipeline:
         text: str | Transcript | None = None,
         audio: Sound | None = None,
         frames: Pictures | None = None,
+        context: Sequence[str] = (),
         hook: Hook | None = None,
     ) -> Annotation:
         """Annotate a file, or data in memory: all of what `stream` gives.
@@ -184,6 +185,7 @@ class EmotionPipeline:
                 text=text,
                 audio=audio,
                 frames=frames,
+                context=context,
                 hook=hook,
             )
         )
@@ -197,6 +199,7 @@ class EmotionPipeline:
         text: str | Transcript | None = None,
         audio: Sound | None = None,
         frames: Pictures | None = None,
+        context: Sequence[str] = (),
         hook: Hook | None = None,
     ) -> Generator[Event]:
         """Annotate a file, or data in memory, and tell of each utterance when it is judged.
@@ -214,6 +217,9 @@ class EmotionPipeline:
                 spread evenly over their time.
             audio: (waveform, sample_rate), where there is no file.
             frames: (pictures, fps), where there is no file.
+            context: what was said right before, by whomever, the oldest line first. A model that
+                was trained with context reads the first utterances with it, as it reads all
+                others with those before them.
             hook: told how far it is; it must not use the pipeline itself.
 
         Yields:
@@ -225,20 +231,23 @@ class EmotionPipeline:
             MissingAssetError: weights that the input needs are not on this machine.
             IncompatibleModelError: the model was trained on other features.
             RuntimeError: this thread has left another stream of the pipeline open.
+            TypeError: the context is one text.
         """
+        if isinstance(context, str):
+            raise TypeError("context is a list of lines, not one text")
         with self._alone():
             opened = self._open(source, transcript, sidecar, text, audio, frames)
             # What an annotation says it was made with must not depend on what came before.
             self.extractors.used_weights.clear()
             notes = [*opened.notes, *(opened.transcript.notes if opened.transcript else ())]
             try:
-                stream = self._stream(opened, hook or ignore)
+                stream = self._stream(opened, hook or ignore, context)
             except UnusableInputError as error:
                 if opened.transcript is None or not opened.optional:
                     raise
                 notes = [_passed_over(opened.transcript.source, error)]
                 opened = replace(opened, transcript=None)
-                stream = self._stream(opened, hook or ignore)
+                stream = self._stream(opened, hook or ignore, context)
             yield StreamOpened(opened.info, self.model_info, stream.missing)
             for event in stream:
                 self._user = threading.get_ident()
@@ -265,14 +274,16 @@ class EmotionPipeline:
             finally:
                 self._user = None
 
-    def _stream(self, source: Source, hook: Hook) -> Stream:
+    def _stream(self, source: Source, hook: Hook, context: Sequence[str]) -> Stream:
         missing: dict[Modality, Absent] = dict(source.missing)
         for name in MODALITIES:
             if name not in self.checkpoint.config.modalities:
                 missing[name] = Absent(Reason.NOT_TAKEN)
         if source.transcript is None and source.waveform is None:
             missing["text"] = Absent(Reason.NO_SOUND_TO_RECOGNISE)
-        return Stream(source, missing, self.extractors, self.predictor, self.settings, hook)
+        return Stream(
+            *(source, missing, self.extractors, self.predictor, self.settings, hook, context)
+        )
 
     def _open(
         self,

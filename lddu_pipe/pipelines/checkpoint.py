@@ -27,7 +27,7 @@ from lddu_pipe.weights import load_weights
 
 CHECKPOINT_FILES = (
     *(CONFIG_FILE, WEIGHTS_FILE, CALIBRATION_FILE),
-    *(name for pair in COMPANIONS.items() for name in pair),
+    *(name for weights, beside in COMPANIONS.items() for name in (weights, *beside)),
 )
 """All that a checkpoint can consist of."""
 

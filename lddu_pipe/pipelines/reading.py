@@ -9,6 +9,7 @@ from itertools import chain
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import LdduPipeError, UnusableInputError
 from lddu_pipe.pipelines.annotate import EmotionPipeline
+from lddu_pipe.pipelines.conversation import Conversation
 from lddu_pipe.pipelines.samples import look_up, make_sample, read_and_listen
 from lddu_pipe.pipelines.sources import Source, open_memory
 from lddu_pipe.predictions import Prediction
@@ -49,7 +50,8 @@ def read_texts(
         ]
         for source in good
     ]
-    found = iter(read_and_listen(extractors, list(chain.from_iterable(cut)), None))
+    placed = chain.from_iterable(Conversation().place(utterances) for utterances in cut)
+    found = iter(read_and_listen(extractors, list(placed), None))
     samples = [
         make_sample(
             utterance,

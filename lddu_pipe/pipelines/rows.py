@@ -17,6 +17,7 @@ from lddu_pipe.extractors.features import FeatureSet
 from lddu_pipe.files import sha256_of_file
 from lddu_pipe.media import decode_audio, decode_frames, probe
 from lddu_pipe.pipelines.annotate import EmotionPipeline
+from lddu_pipe.pipelines.conversation import said_before
 from lddu_pipe.pipelines.samples import look_up, make_sample, show_throughout
 from lddu_pipe.pipelines.settings import ONE_FACE_SIDE, PipelineSettings
 from lddu_pipe.pipelines.tracks import choose_tracks
@@ -87,13 +88,13 @@ def annotate_row(pipeline: EmotionPipeline, row: ManifestRow) -> Annotation:
     cut = row.start is not None or row.end is not None or row.face_crop
     if not given:
         if row.transcript is not None:
-            return pipeline(row.transcript)
-        return pipeline(text=row.text or "")
+            return pipeline(row.transcript, context=row.context or ())
+        return pipeline(text=row.text or "", context=row.context or ())
     if len(given) == 1 and not cut:
         words: Path | Transcript | None = row.transcript
         if words is None and row.text is not None and row.text.strip():
             words = parse_text(row.text)
-        return pipeline(given[0], transcript=words)
+        return pipeline(given[0], transcript=words, context=row.context or ())
     pipeline.extractors.used_weights.clear()
     (sample,) = samples_of_rows(pipeline.extractors, pipeline.settings, [row], ignore)
     if isinstance(sample, str):
@@ -112,7 +113,7 @@ def annotate_row(pipeline: EmotionPipeline, row: ManifestRow) -> Annotation:
         media=info,
         model=pipeline.model_info,
         utterances=pipeline.predictor.predict(
-            [replace(sample, utterance=replace(sample.utterance, kind=kind))]
+            [replace(sample, utterance=replace(sample.utterance, kind=kind, context=()))]
         ),
         provenance=pipeline.provenance(None, media=media[0]),
     )
@@ -127,35 +128,38 @@ def _open(row: ManifestRow, settings: PipelineSettings) -> tuple[Utterance, dict
     }
     longest = max((item.duration for item in media.values()), default=0.0)
     span = TimeSpan(row.start or 0.0, longest if row.end is None else row.end)
-    words = _words(row, span, settings.tiers, timed=bool(media))
-    return Utterance(
-        row.id, span, " ".join(word.text for word in words), words, row.speaker
-    ), media
+    words, context = _words(row, span, settings.tiers, timed=bool(media))
+    text = " ".join(word.text for word in words)
+    given = context if row.context is None else row.context
+    return Utterance(row.id, span, text, words, row.speaker, context=given), media
 
 
 def _words(
     row: ManifestRow, span: TimeSpan, tiers: Sequence[str], *, timed: bool
-) -> tuple[Word, ...]:
+) -> tuple[tuple[Word, ...], tuple[str, ...]]:
+    """The words of a row, and what its transcript says before them."""
     if row.transcript is not None:
         transcript = read_transcript(row.transcript, tiers)
         if transcript.timed and row.start is not None:
-            return tuple(word for word in transcript.words if word.span.middle in span)
+            words = tuple(word for word in transcript.words if word.span.middle in span)
+            return words, said_before(transcript.cues, row.start)
     elif row.text is not None and row.text.strip():
         transcript = parse_text(row.text)
     else:
-        return ()
+        return (), ()
     words = transcript.words
     if transcript.timed or not timed or not words:
-        return words
+        return words, ()
     # Plain text beside media is spread over the utterance: its own times are places in the text.
     scale = span.duration / max(words[-1].span.end, 1e-9)
-    return tuple(
+    spread = tuple(
         Word(
             word.text,
             TimeSpan(span.start + word.span.start * scale, span.start + word.span.end * scale),
         )
         for word in words
     )
+    return spread, ()
 
 
 def _heard_and_seen(

@@ -38,7 +38,7 @@ def read_and_listen(
 
     Args:
         extractors: loaded as they are needed.
-        utterances: in order.
+        utterances: in order, with their context.
         waveform: (samples,) float32 mono at 16 kHz from moment 0 of the media, or None.
         voices: the same of single speakers, by name; who has none is listened to in `waveform`.
         without_words: why an utterance in which nobody speaks has no text.

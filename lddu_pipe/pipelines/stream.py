@@ -12,6 +12,7 @@ from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.extractors.features import NOBODY_KNOWN_AGAIN
 from lddu_pipe.pipelines.components import VOICES_NOT_TOLD_APART, Extractors
 from lddu_pipe.pipelines.concurrency import interleave
+from lddu_pipe.pipelines.conversation import Conversation
 from lddu_pipe.pipelines.people import Everybody, LargestFace, People, Picture
 from lddu_pipe.pipelines.people.identity import PersonFinder
 from lddu_pipe.pipelines.people.speaking import SpeakerFinder
@@ -40,6 +41,7 @@ class Stream:
         predictor: Predictor,
         settings: PipelineSettings,
         hook: Hook,
+        context: Sequence[str] = (),
     ) -> None:
         """Begin nothing yet.
 
@@ -50,6 +52,7 @@ class Stream:
             predictor: judges.
             settings: how media are cut and read.
             hook: told of steps, what they give, and the seconds that are done of how many.
+            context: what was said right before the source begins, the oldest first.
 
         Raises:
             UnusableInputError: the transcript lies beyond the end of the media.
@@ -60,6 +63,7 @@ class Stream:
         self._predictor = predictor
         self._settings = settings
         self._hook = hook
+        self._conversation = Conversation(context)
         self._count = 0
         """Utterances that are closed."""
         self.people = self._meet()
@@ -159,7 +163,7 @@ class Stream:
         sound = self._source.waveform if "audio" not in self.missing else None
         found = read_and_listen(
             self._extractors,
-            utterances,
+            self._conversation.place(utterances),
             sound,
             self._source.voices,
             without_words=self._without_words,
