@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lddu_pipe.extractors.expression import ExpressionNetwork
+from lddu_pipe.extractors.heard import SOUND_CONFIG_FILE, SOUND_FILE, SoundNetwork
 from lddu_pipe.files import sha256_of_file
 from lddu_pipe.types import Modality
 
@@ -18,6 +19,7 @@ ADAPTER_FILE = f"{ADAPTER_FOLDER}/adapter_model.safetensors"
 COMPANIONS = {
     EXPRESSION_FILE: "expression.json",
     ADAPTER_FILE: f"{ADAPTER_FOLDER}/adapter_config.json",
+    SOUND_FILE: SOUND_CONFIG_FILE,
 }
 """The weights of all such parts, and the configuration beside each."""
 SHIPPED = Path(__file__).parents[1] / "checkpoints" / "lddu-base-en"
@@ -34,6 +36,8 @@ class Companions:
     """sha256 by file name, of those that are there and used."""
     expression: ExpressionNetwork | None
     """None where faces are looked at by another extractor, or by none."""
+    sound: SoundNetwork | None = None
+    """None where nobody is heard without words."""
 
     @classmethod
     def load(cls, folder: Path = SHIPPED) -> Companions:
@@ -42,7 +46,8 @@ class Companions:
             name: sha256_of_file(folder / name) for name in COMPANIONS if (folder / name).is_file()
         }
         expression = ExpressionNetwork.load(folder) if EXPRESSION_FILE in weights else None
-        return cls(folder, weights, expression)
+        sound = SoundNetwork.load(folder) if SOUND_FILE in weights else None
+        return cls(folder, weights, expression, sound)
 
     @property
     def adapter(self) -> Path | None:
@@ -50,7 +55,10 @@ class Companions:
         return self.folder / ADAPTER_FOLDER if ADAPTER_FILE in self.weights else None
 
     def without(self, modalities: Collection[Modality]) -> Companions:
-        """Those that are left where others extract the features of some modalities."""
+        """Those that are left where others extract the features of some modalities.
+
+        What finds voices without words stays: it listens by itself.
+        """
         unused = {_OF[modality] for modality in modalities if modality in _OF}
         return replace(
             self,
