@@ -56,8 +56,8 @@ from lddu_pipe.media import decode_audio, decode_frames, probe
 from lddu_pipe.pipelines.components import WHISPER
 from lddu_pipe.types import MODALITIES, TimeSpan, Utterance
 from manifests import REPORT_ACTORS, first_half
-from ravdess import SENTENCES, VALID_ACTORS, list_clips, read_waveform
 from report import machine, write_section
+from voices import SENTENCES, list_ravdess, read_waveform
 
 NONE = "neutral"
 
@@ -248,9 +248,9 @@ def compare_sound(
         )
         what = f"opensmile eGeMAPSv02, {title}, beside {beside}"
         yield per_second(what, length, "s of sound/s", timed)
-    clips = list_clips(ravdess)
-    train = [clip for clip in clips if clip.actor not in VALID_ACTORS]
-    held = [clip for clip in clips if clip.actor in REPORT_ACTORS]
+    clips = list(list_ravdess(ravdess))
+    train = [clip for clip in clips if clip.split == "train"]
+    held = [clip for clip in clips if clip.speaker in REPORT_ACTORS]
     figures = []
     for chosen in (train, held):
         files = []
@@ -302,7 +302,7 @@ def compare_words(
         )
         what = f"{title} our whole path: words, emotions of words and voice"
         yield per_second(what, length, "s of sound/s", timed)
-    held = [clip for clip in list_clips(ravdess) if clip.actor in REPORT_ACTORS][::3]
+    held = [clip for clip in list_ravdess(ravdess) if clip.speaker in REPORT_ACTORS][::3]
     truth = [SENTENCES[int(clip.path.stem.split("-")[4])] for clip in held]
     sounds = [read_waveform(clip) for clip in held]
     theirs = error_rate(truth, [words(alone, sound) for sound in sounds])

@@ -76,7 +76,9 @@ def measure(dialogues: list[list[str]], pieces: int) -> str:
         pairs = []
         for lines in (dialogues[0], *dialogues):
             text = "\n".join(lines)
-            pairs.append((seconds_of(without, text), seconds_of(reads, text), len(parse_text(text).cues)))
+            pairs.append(
+                (seconds_of(without, text), seconds_of(reads, text), len(parse_text(text).cues))
+            )
     pairs = pairs[1:]  # the first one loads the encoders
     rows = []
     for place, what in enumerate(("annotating", "of that, the encoder")):

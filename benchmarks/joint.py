@@ -49,8 +49,8 @@ from lddu_pipe.pipelines.extract import extract_manifest
 from lddu_pipe.pipelines.train import train
 from lddu_pipe.training.settings import read_settings
 from lddu_pipe.types import MODALITIES, Modality
-from ravdess import SENTENCES, list_clips
 from report import machine, table, write_section
+from voices import SENTENCES, list_ravdess
 
 EMOTIONS = LabelSet(
     "ravdess", ("neutral", "calm", "happy", "sad", "anger", "fear", "disgust", "surprise")
@@ -124,7 +124,7 @@ def centre(values: NDArray[np.floating], actors: NDArray[np.int64]) -> Values:
 def read_takes(data: Path, output: Path, tell: Callable[[str, float], None]) -> Takes:
     """Hear all takes, unless that was done, and look up their faces."""
     folder = output / "features"
-    clips = list_clips(data / "audio" / "ravdess")
+    clips = list(list_ravdess(data / "audio" / "ravdess"))
     numbers = np.array([[int(part) for part in clip.path.stem.split("-")] for clip in clips])
     if not folder.exists():
         rows = [

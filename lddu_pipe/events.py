@@ -32,7 +32,7 @@ class WordsHeard:
     cues: tuple[Cue, ...] = ()
     """With words."""
     unrecognised: tuple[Cue, ...] = ()
-    """Where somebody speaks whose words were not recognised."""
+    """Where somebody laughs, sobs or screams, or speaks and the words were not recognised."""
     voices: tuple[TimeSpan, ...] = ()
     """Where a voice is heard between words, however briefly."""
     until: float = 0.0

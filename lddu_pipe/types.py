@@ -214,7 +214,8 @@ class Transcript:
     notes: tuple[str, ...] = ()
     """What of the source could not be taken as it stands, a sentence each."""
     unrecognised: tuple[Cue, ...] = ()
-    """Without words: where somebody speaks whose words were not recognised; in order."""
+    """Without words, in order: where somebody laughs, sobs or screams, or speaks and the words
+    were not recognised."""
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -232,7 +233,7 @@ class Utterance:
     words: tuple[Word, ...] = ()
     speaker: str | None = None
     kind: Kind = "speech"
-    """A "sound" is somebody's who speaks, and the words could not be recognised."""
+    """A "sound" is somebody's who laughs, sobs or screams, or whose words were not recognised."""
     language: str | None = None
     """Of the text, ISO 639-1, where known."""
     person: str | None = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lddu_pipe.extractors.expression import ExpressionNetwork
+from lddu_pipe.extractors.heard import SOUND_CONFIG_FILE, SOUND_FILE, SoundNetwork
 from lddu_pipe.files import sha256_of_file
 from lddu_pipe.types import Modality
 
@@ -22,6 +23,7 @@ CONTEXT_FILE = f"{ADAPTER_FOLDER}/context.json"
 COMPANIONS = {
     EXPRESSION_FILE: ("expression.json",),
     ADAPTER_FILE: (f"{ADAPTER_FOLDER}/adapter_config.json", CONTEXT_FILE),
+    SOUND_FILE: (SOUND_CONFIG_FILE,),
 }
 """The weights of all such parts, and the configuration beside each."""
 MOST_CONTEXT = 256
@@ -42,6 +44,8 @@ class Companions:
     """None where faces are looked at by another extractor, or by none."""
     context_pieces: int = 0
     """As of `TextSettings`, of the encoder with its adapter."""
+    sound: SoundNetwork | None = None
+    """None where nobody is heard without words."""
 
     @classmethod
     def load(cls, folder: Path = SHIPPED) -> Companions:
@@ -55,7 +59,8 @@ class Companions:
         }
         expression = ExpressionNetwork.load(folder) if EXPRESSION_FILE in weights else None
         context_pieces = _read_context(folder / CONTEXT_FILE) if ADAPTER_FILE in weights else 0
-        return cls(folder, weights, expression, context_pieces)
+        sound = SoundNetwork.load(folder) if SOUND_FILE in weights else None
+        return cls(folder, weights, expression, context_pieces, sound)
 
     @property
     def adapter(self) -> Path | None:
@@ -63,7 +68,10 @@ class Companions:
         return self.folder / ADAPTER_FOLDER if ADAPTER_FILE in self.weights else None
 
     def without(self, modalities: Collection[Modality]) -> Companions:
-        """Those that are left where others extract the features of some modalities."""
+        """Those that are left where others extract the features of some modalities.
+
+        What finds voices without words stays: it listens by itself.
+        """
         unused = {_OF[modality] for modality in modalities if modality in _OF}
         return replace(
             self,

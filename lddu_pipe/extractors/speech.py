@@ -29,6 +29,7 @@ from lddu_pipe.transcripts.cues import merge_pieces
 from lddu_pipe.types import Cue, TimeSpan, Transcript, Turn, Word
 
 if TYPE_CHECKING:
+    from lddu_pipe.extractors.bursts import BurstFinder, Bursts
     from lddu_pipe.extractors.voices import VoiceTeller
 
 MIN_SAMPLES = SAMPLE_RATE // 10  # less is shorter than any word, and the voice detector needs it
@@ -51,14 +52,25 @@ BRIEF_VOICE = 0.3
 """Seconds of speech, at least, that a pause between utterances is listened to for."""
 VOICE_PAUSE = 0.5
 """Seconds without a voice that end speech whose words are unknown."""
+LONG_WORD = 1.0
+"""Seconds from which a word may hold more than itself: recognisers stretch words over laughter."""
+SHORTEST_WORD = 0.2
+"""Seconds that are left to a word of which something else was taken."""
 
 
 class SpeechRecogniser:
     """Turns sound into words with times and probabilities."""
 
-    def __init__(self, model: WhisperModel, name: str) -> None:
-        """Use a model that `load_whisper` returned; `name` goes into the transcript."""
+    def __init__(self, model: WhisperModel, name: str, bursts: BurstFinder | None = None) -> None:
+        """Use a model.
+
+        Args:
+            model: as `load_whisper` returned it.
+            name: goes into the transcript.
+            bursts: finds voices without words; without it only speech is heard.
+        """
         self._model = model
+        self._bursts = bursts
         self.name = name
         self.language = LANGUAGE
         self._credibility = Credibility(model)
@@ -67,8 +79,9 @@ class SpeechRecogniser:
         """Recognise what is said in English, to the end; see `listen`.
 
         Returns:
-            One cue a recognised segment, and the spans of speech whose words were not recognised:
-            mumbled, drowned in noise, or of another language. Neither where nobody speaks.
+            One cue a recognised segment, and the spans of voices whose words were not recognised:
+            mumbled, drowned in noise, of another language, or laughter and the like without any.
+            Neither where nobody is heard.
         """
         heard = list(self.listen(waveform))
         return Transcript(
@@ -106,9 +119,9 @@ class SpeechRecogniser:
 
         What lies before words that are believed is settled with them.
         """
-        block = _Block(samples, offset)
+        block = _Block(samples, offset, self._bursts.over(samples) if self._bursts else None)
         if not block.chunks:
-            yield WordsHeard(until=block.span.end)
+            yield block.settle(None)
             return
         if voices is not None:
             block.turns = voices.turns(samples, block.chunks, offset)
@@ -156,8 +169,11 @@ class SpeechRecogniser:
 class _Block:
     """A stretch of sound, and how far it is known where voices without words are in it."""
 
-    def __init__(self, samples: NDArray[np.float32], offset: float) -> None:
+    def __init__(
+        self, samples: NDArray[np.float32], offset: float, bursts: Bursts | None = None
+    ) -> None:
         self._samples = samples
+        self._bursts = bursts
         self.span = TimeSpan(0.0, len(samples) / SAMPLE_RATE).shift(offset)
         self.chunks = get_speech_timestamps(samples)
         """Where somebody speaks, "start" and "end" in samples."""
@@ -169,6 +185,8 @@ class _Block:
 
     def settle(self, cue: Cue | None) -> WordsHeard:
         """Tell of words that are believed and of what comes before them; None: of all the rest."""
+        if cue is not None and self._bursts is not None:
+            cue = self._shortened(cue)
         unrecognised: list[TimeSpan] = []
         brief: list[TimeSpan] = []
         rest = TimeSpan(
@@ -182,9 +200,13 @@ class _Block:
                 said = [span.clip(unclear) for span in self.doubted if span.overlap(unclear) > 0]
                 unrecognised += _joined([*self._voices(unclear, MIN_VOICE), *said])
                 brief += self._voices(unclear, BRIEF_VOICE)
+        if bursts := self._without_words(rest):
+            unrecognised = _joined([*unrecognised, *bursts])
         for before, after in pairwise(cue.words if cue else ()):
             if after.span.start - before.span.end > BRIEF_VOICE:
-                brief += self._voices(TimeSpan(before.span.end, after.span.start), BRIEF_VOICE)
+                between = TimeSpan(before.span.end, after.span.start)
+                brief += self._voices(between, BRIEF_VOICE)
+                unrecognised += self._without_words(between)
         begin, self._settled = rest.start, max(rest.end, cue.span.end) if cue else rest.end
         return WordsHeard(
             () if cue is None else (with_voices(cue, self.turns),),
@@ -198,6 +220,29 @@ class _Block:
             language=LANGUAGE,
             turns=part_of(self.turns, TimeSpan(begin, self._settled)),
         )
+
+    def _shortened(self, cue: Cue) -> Cue:
+        """A cue whose long words are freed of laughter and the like before or after them."""
+        words = list(cue.words)
+        for index, word in enumerate(words):
+            if word.span.duration < LONG_WORD:
+                continue
+            start, end = word.span.start, word.span.end
+            for burst in self._without_words(word.span):
+                if burst.middle > word.span.middle:
+                    end = min(end, max(burst.start, start + SHORTEST_WORD))
+                else:
+                    start = max(start, min(burst.end, end - SHORTEST_WORD))
+            words[index] = replace(word, span=TimeSpan(start, end))
+        span = TimeSpan(words[0].span.start, words[-1].span.end)
+        return replace(cue, span=span, words=tuple(words))
+
+    def _without_words(self, span: TimeSpan) -> list[TimeSpan]:
+        """Where in a span without words somebody is heard all the same."""
+        if self._bursts is None:
+            return []
+        begin = self.span.start
+        return [found.shift(begin) for found in self._bursts.within(span.shift(-begin))]
 
     def _voices(self, span: TimeSpan, shortest: float) -> list[TimeSpan]:
         """Where in a span somebody really speaks, at least `shortest` seconds at a time."""

@@ -23,6 +23,7 @@ from lddu_pipe.pipelines.settings import RECOGNISER
 from lddu_pipe.types import Modality
 
 if TYPE_CHECKING:
+    from lddu_pipe.extractors.bursts import BurstFinder
     from lddu_pipe.extractors.speech import SpeechRecogniser
     from lddu_pipe.extractors.voices import Voices
 
@@ -79,9 +80,9 @@ class Extractors(FeatureSet):
     @property
     def speech(self) -> SpeechRecogniser:
         """Words with times; by default of the Whisper that audio features come from."""
-        if self._recogniser == RECOGNISER:
+        if self._recogniser == RECOGNISER or self.companions.sound is not None:
             self._note(WHISPER, ASSETS[WHISPER].files)
-        else:
+        if self._recogniser != RECOGNISER:
             self._note("recogniser", self._recogniser_weights)
         return self._speech
 
@@ -142,7 +143,15 @@ class Extractors(FeatureSet):
             threads = max(1, threads // 2)  # it gains little from more
         else:
             folder, name = self._recogniser_folder, self._recogniser
-        return SpeechRecogniser(load_whisper(folder, device, threads), name)
+        return SpeechRecogniser(load_whisper(folder, device, threads), name, self._bursts())
+
+    def _bursts(self) -> BurstFinder | None:
+        """What finds voices without words; None where the checkpoint has no such part."""
+        if self.companions.sound is None:
+            return None
+        from lddu_pipe.extractors.bursts import BurstFinder
+
+        return BurstFinder.load(self._resolve("audio"), self.companions.sound, device=self._device)
 
     @cached_property
     def _recogniser_folder(self) -> Path:

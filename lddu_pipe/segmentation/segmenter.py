@@ -267,7 +267,7 @@ class Segmenter:
 def voices_without_words(
     cues: Iterable[Cue], window: float, max_duration: float
 ) -> list[Utterance]:
-    """Utterances of voices whose words were not recognised, in windows where they are long."""
+    """Utterances of voices without words, in windows where they are long."""
     return [
         Utterance("", span, speaker=cue.speaker, kind="sound", voice=cue.voice)
         for cue in cues

@@ -158,6 +158,45 @@ def test_where_words_are_not_believed_somebody_speaks_whatever_the_detector_says
     assert (unclear.span.start, unclear.span.end) == (pytest.approx(0.2), pytest.approx(6.0))
 
 
+class Laughter:
+    """Finds bursts at given times, where they are asked for."""
+
+    def __init__(self, *spans: tuple[float, float]) -> None:
+        self._spans = [TimeSpan(*span) for span in spans]
+
+    def over(self, _: object) -> Laughter:
+        return self
+
+    def within(self, span: TimeSpan) -> list[TimeSpan]:
+        inside = [found.clip(span) for found in self._spans if found.overlap(span)]
+        return [found for found in inside if found.duration >= 0.8]
+
+
+def test_laughter_is_heard_beside_words_and_where_a_word_is_stretched_over_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake = Fake(monkeypatch)  # one word from 0.2 to 5.8, in six seconds of sound
+    sound = np.zeros(16_000 * 6, np.float32)
+
+    def heard(*spans: tuple[float, float]) -> tuple[list[TimeSpan], list[TimeSpan]]:
+        recogniser = SpeechRecogniser(fake, "fake", Laughter(*spans))  # type: ignore[arg-type]
+        told = recogniser.transcribe(sound)
+        return [word.span for word in told.words], [cue.span for cue in told.unrecognised]
+
+    monkeypatch.setattr(
+        speech,
+        "get_speech_timestamps",
+        lambda sound, **options: [] if options else [{"start": 0, "end": len(sound)}],
+    )
+    assert heard() == ([TimeSpan(0.2, 5.8)], [])
+    assert heard((2.0, 6.0)) == ([TimeSpan(0.2, 2.0)], [TimeSpan(2.0, 6.0)])
+    assert heard((0.0, 4.0), (5.5, 6.0)) == ([TimeSpan(4.0, 5.8)], [TimeSpan(0.0, 4.0)])
+    # Nobody speaks at all.
+    monkeypatch.setattr(speech, "get_speech_timestamps", lambda *_, **__: [])
+    assert heard((1.0, 2.0)) == ([], [TimeSpan(1.0, 2.0)])
+    assert heard() == ([], [])
+
+
 def test_words_and_voices_without_words_get_the_turn_they_lie_in() -> None:
     turns = [Turn(TimeSpan(0, 2.1), 0), Turn(TimeSpan(1.9, 5), 1), Turn(TimeSpan(8, 9), 0)]
     times = [(0.2, 0.9), (1.8, 2.0), (2.0, 2.4), (5.2, 5.5), (6.3, 6.5)]

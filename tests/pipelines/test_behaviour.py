@@ -193,3 +193,33 @@ def test_a_sentence_with_missing_words_is_doubted_more(
         return float(np.mean([score.uncertainty.aleatoric for score in utterance.emotions]))
 
     assert doubt(broken) > 1.2 * doubt(whole)
+
+
+@pytest.mark.slow
+def test_a_laugh_is_a_voice_without_words_and_music_is_none(
+    pipe: EmotionPipeline, data: Path
+) -> None:
+    if pipe.extractors.companions.sound is None:
+        pytest.skip("the default model has no head for voices without words")
+    # The detector of speech hears nothing in this laugh of somebody who was not learned from.
+    laugh = decode_audio(probe(data / "audio" / "emogator" / LAUGH))
+    silence = np.zeros(2 * 16_000, np.float32)
+    annotation = pipe(audio=(np.concatenate([silence, laugh, silence]), 16_000))
+    (heard,) = (item for item in annotation.utterances if item.kind == "sound")
+    assert heard.start == pytest.approx(2.0, abs=0.4)
+    assert heard.end == pytest.approx(2.0 + len(laugh) / 16_000, abs=0.4)
+    assert "audio" in heard.modalities
+    music = pipe(audio=(chords(8.0), 16_000))
+    assert {item.kind for item in music.utterances} == {"silence"}
+
+
+def chords(seconds: float) -> np.ndarray:
+    """Music of plucked strings: four chords, each twice a second."""
+    times = np.arange(round(0.5 * 16_000)) / 16_000
+    beats = []
+    for beat in range(round(2 * seconds)):
+        root = 110 * 2 ** ((0, 5, 7, 3)[beat // 4 % 4] / 12)
+        tones = [root * ratio * n for ratio in (1, 1.26, 1.5) for n in range(1, 8)]
+        falling = [np.sin(2 * np.pi * tone * times) * np.exp(-tone / 60 * times) for tone in tones]
+        beats.append(np.sum(falling, axis=0) / len(tones))
+    return np.concatenate(beats).astype(np.float32)
