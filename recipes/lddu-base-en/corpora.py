@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lddu_pipe.datasets.selection import Selection
 from lddu_pipe.datasets.store import StoreInfo, open_store
 from lddu_pipe.evidence import Example
+from lddu_pipe.labels import MOSEI
 from lddu_pipe.types import MODALITIES, Modality
 
 MAX_STEPS = 150  # of sound and pictures: fifteen seconds of video at ten frames a second
@@ -23,6 +24,9 @@ HIDDEN_FEATURES, FEATURE_NOISE = 0.5, 0.3
 others in standard deviations: sixteen actors are learned by heart otherwise."""
 
 SPOILT_FACES = 0.15
+SPEAKING_FACES, OPEN_MOUTHS = 0.25, (0.1, 0.35)
+"""How many clips of a face are made to look as if it spoke, and in what share of their frames the
+mouth is then open as it is with surprise."""
 WITH_CONTEXT = "_context"
 """How the name of a corpus ends in rows that are read with what was said before them."""
 
@@ -167,6 +171,7 @@ class VisionCorpus(Corpus):
         super().__init__(rows.at(rows.damage == 0))
         neutral = 1 - self.labels.sum(axis=1) >= self.labels.max(axis=1)
         self._neutral = np.flatnonzero(neutral)
+        self._open = np.flatnonzero(self.labels[:, MOSEI.index("surprise")] >= 0.4)
 
     def vary(self, row: int, random: np.random.Generator, longest: int) -> Drawn:
         # Stills, and clips of every length up to the longest, short ones more often.
@@ -180,6 +185,10 @@ class VisionCorpus(Corpus):
         if values[0, -1]:
             values[:, -4:-1] += random.normal(0, 0.05, 3)  # head pose, radians
             values[:, -56:-4] += random.normal(0, 0.015, (steps, 52))
+        if steps > 3 and random.random() < SPEAKING_FACES:
+            # A mouth that says "o" is no surprise: what is seen for a moment says little.
+            moments = random.random(steps) < random.uniform(*OPEN_MOUTHS)
+            values[moments] = self.values(int(random.choice(self._open)))[0]
         if steps > 2 and random.random() < 0.25:
             # An expression that comes out of a neutral face: another person's, for want of video.
             other = int(random.choice(self._neutral))
