@@ -55,7 +55,7 @@ VOICE_PAUSE = 0.5
 LONG_WORD = 1.0
 """Seconds from which a word may hold more than itself: recognisers stretch words over laughter."""
 SHORTEST_WORD = 0.2
-"""Seconds that are left to a word of which something else was taken."""
+"""Seconds, at least, that are left to a word of which something else is taken."""
 
 
 class SpeechRecogniser:
@@ -230,9 +230,11 @@ class _Block:
             start, end = word.span.start, word.span.end
             for burst in self._without_words(word.span):
                 if burst.middle > word.span.middle:
-                    end = min(end, max(burst.start, start + SHORTEST_WORD))
+                    first, last = start, min(end, burst.start)
                 else:
-                    start = max(start, min(burst.end, end - SHORTEST_WORD))
+                    first, last = max(start, burst.end), end
+                if last - first >= SHORTEST_WORD:  # else the word itself is screamed
+                    start, end = first, last
             words[index] = replace(word, span=TimeSpan(start, end))
         span = TimeSpan(words[0].span.start, words[-1].span.end)
         return replace(cue, span=span, words=tuple(words))

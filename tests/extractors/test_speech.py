@@ -191,6 +191,7 @@ def test_laughter_is_heard_beside_words_and_where_a_word_is_stretched_over_it(
     assert heard() == ([TimeSpan(0.2, 5.8)], [])
     assert heard((2.0, 6.0)) == ([TimeSpan(0.2, 2.0)], [TimeSpan(2.0, 6.0)])
     assert heard((0.0, 4.0), (5.5, 6.0)) == ([TimeSpan(4.0, 5.8)], [TimeSpan(0.0, 4.0)])
+    assert heard((0.3, 6.0)) == ([TimeSpan(0.2, 5.8)], [])  # the word itself is screamed
     # Nobody speaks at all.
     monkeypatch.setattr(speech, "get_speech_timestamps", lambda *_, **__: [])
     assert heard((1.0, 2.0)) == ([], [TimeSpan(1.0, 2.0)])
