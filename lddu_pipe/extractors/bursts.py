@@ -28,6 +28,8 @@ AROUND = 0.5
 """Seconds before and after loud sound that are heard with it."""
 PAUSE = 0.5
 """Seconds between two parts of one burst, at most: who laughs draws breath."""
+GOES_ON = 0.5
+"""Share of the threshold: a burst begins and ends where its probability falls below it."""
 
 
 class BurstFinder:
@@ -92,17 +94,16 @@ class Bursts:
     def _listen(self, begin: int, end: int) -> list[TimeSpan]:
         """Where bursts are in a range of frames."""
         config = self._finder.config
-        heard = self._finder.probabilities(self._samples[begin * HOP_LENGTH : end * HOP_LENGTH])[
-            :, HEARD.index("burst")
-        ]
-        step = round(config.step * FRAME_RATE)
-        burst = np.repeat(heard >= config.threshold, step)[: end - begin]
+        sound = self._samples[begin * HOP_LENGTH : end * HOP_LENGTH]
+        steps = self._finder.probabilities(sound)[:, HEARD.index("burst")]
+        heard = np.repeat(steps, round(config.step * FRAME_RATE))[: end - begin]
         # Quiet moments are of no burst, though those around them may be.
-        frames = np.flatnonzero(burst & self._loud[begin : begin + len(burst)]) + begin
+        lasting = (heard >= GOES_ON * config.threshold) & self._loud[begin : begin + len(heard)]
         return [
-            TimeSpan(first / FRAME_RATE, last / FRAME_RATE)
-            for first, last in _runs(frames, round(PAUSE * FRAME_RATE))
+            TimeSpan((begin + first) / FRAME_RATE, (begin + last) / FRAME_RATE)
+            for first, last in _runs(np.flatnonzero(lasting), round(PAUSE * FRAME_RATE))
             if last - first >= config.shortest * FRAME_RATE
+            and heard[first:last].max() >= config.threshold
         ]
 
 
