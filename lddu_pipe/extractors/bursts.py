@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lddu_pipe.errors import IncompatibleModelError
 from lddu_pipe.extractors.heard import HEARD, SoundConfig, SoundNetwork
 from lddu_pipe.extractors.prosody import HOP_LENGTH, SAMPLE_RATE, loudness_db
 from lddu_pipe.extractors.whisper_layers import WhisperLayers
@@ -42,8 +43,19 @@ class BurstFinder:
 
     @classmethod
     def load(cls, whisper: Path, network: SoundNetwork, *, device: str = "cpu") -> BurstFinder:
-        """Read the encoder; see `WhisperLayers` for `whisper` and `device`."""
-        return cls(WhisperLayers(whisper, network.config.layers, device=device), network)
+        """Read the encoder; see `WhisperLayers` for `whisper` and `device`.
+
+        Raises:
+            IncompatibleModelError: the network takes other frames.
+        """
+        config = network.config
+        encoder = WhisperLayers(whisper, config.layers, device=device)
+        if encoder.size != config.encoder_size:
+            raise IncompatibleModelError(
+                f"the head for sounds takes frames of {config.encoder_size} numbers; layers "
+                f"{config.layers} of {whisper.name} give {encoder.size}"
+            )
+        return cls(encoder, network)
 
     def over(self, samples: NDArray[np.float32]) -> Bursts:
         """What there is to find in a stretch of sound.

@@ -244,7 +244,9 @@ class _Block:
         if self._bursts is None:
             return []
         begin = self.span.start
-        return [found.shift(begin) for found in self._bursts.within(span.shift(-begin))]
+        found = self._bursts.within(span.shift(-begin))
+        # Not even by rounding may one overlap a word: it would be taken for part of what is said.
+        return [burst.shift(begin).clip(span) for burst in found]
 
     def _voices(self, span: TimeSpan, shortest: float) -> list[TimeSpan]:
         """Where in a span somebody really speaks, at least `shortest` seconds at a time."""
