@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lddu_pipe.errors import IncompatibleModelError
 from lddu_pipe.extractors.heard import HEARD, SoundConfig, SoundNetwork
 from lddu_pipe.extractors.prosody import HOP_LENGTH, SAMPLE_RATE, loudness_db
 from lddu_pipe.extractors.whisper_layers import WhisperLayers
@@ -28,6 +29,8 @@ AROUND = 0.5
 """Seconds before and after loud sound that are heard with it."""
 PAUSE = 0.5
 """Seconds between two parts of one burst, at most: who laughs draws breath."""
+GOES_ON = 0.5
+"""Share of the threshold: a burst begins and ends where its probability falls below it."""
 
 
 class BurstFinder:
@@ -40,8 +43,19 @@ class BurstFinder:
 
     @classmethod
     def load(cls, whisper: Path, network: SoundNetwork, *, device: str = "cpu") -> BurstFinder:
-        """Read the encoder; see `WhisperLayers` for `whisper` and `device`."""
-        return cls(WhisperLayers(whisper, network.config.layers, device=device), network)
+        """Read the encoder; see `WhisperLayers` for `whisper` and `device`.
+
+        Raises:
+            IncompatibleModelError: the network takes other frames.
+        """
+        config = network.config
+        encoder = WhisperLayers(whisper, config.layers, device=device)
+        if encoder.size != config.encoder_size:
+            raise IncompatibleModelError(
+                f"the head for sounds takes frames of {config.encoder_size} numbers; layers "
+                f"{config.layers} of {whisper.name} give {encoder.size}"
+            )
+        return cls(encoder, network)
 
     def over(self, samples: NDArray[np.float32]) -> Bursts:
         """What there is to find in a stretch of sound.
@@ -92,17 +106,16 @@ class Bursts:
     def _listen(self, begin: int, end: int) -> list[TimeSpan]:
         """Where bursts are in a range of frames."""
         config = self._finder.config
-        heard = self._finder.probabilities(self._samples[begin * HOP_LENGTH : end * HOP_LENGTH])[
-            :, HEARD.index("burst")
-        ]
-        step = round(config.step * FRAME_RATE)
-        burst = np.repeat(heard >= config.threshold, step)[: end - begin]
+        sound = self._samples[begin * HOP_LENGTH : end * HOP_LENGTH]
+        steps = self._finder.probabilities(sound)[:, HEARD.index("burst")]
+        heard = np.repeat(steps, round(config.step * FRAME_RATE))[: end - begin]
         # Quiet moments are of no burst, though those around them may be.
-        frames = np.flatnonzero(burst & self._loud[begin : begin + len(burst)]) + begin
+        lasting = (heard >= GOES_ON * config.threshold) & self._loud[begin : begin + len(heard)]
         return [
-            TimeSpan(first / FRAME_RATE, last / FRAME_RATE)
-            for first, last in _runs(frames, round(PAUSE * FRAME_RATE))
+            TimeSpan((begin + first) / FRAME_RATE, (begin + last) / FRAME_RATE)
+            for first, last in _runs(np.flatnonzero(lasting), round(PAUSE * FRAME_RATE))
             if last - first >= config.shortest * FRAME_RATE
+            and heard[first:last].max() >= config.threshold
         ]
 
 

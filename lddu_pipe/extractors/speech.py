@@ -55,7 +55,7 @@ VOICE_PAUSE = 0.5
 LONG_WORD = 1.0
 """Seconds from which a word may hold more than itself: recognisers stretch words over laughter."""
 SHORTEST_WORD = 0.2
-"""Seconds that are left to a word of which something else was taken."""
+"""Seconds, at least, that are left to a word of which something else is taken."""
 
 
 class SpeechRecogniser:
@@ -230,9 +230,11 @@ class _Block:
             start, end = word.span.start, word.span.end
             for burst in self._without_words(word.span):
                 if burst.middle > word.span.middle:
-                    end = min(end, max(burst.start, start + SHORTEST_WORD))
+                    first, last = start, min(end, burst.start)
                 else:
-                    start = max(start, min(burst.end, end - SHORTEST_WORD))
+                    first, last = max(start, burst.end), end
+                if last - first >= SHORTEST_WORD:  # else the word itself is screamed
+                    start, end = first, last
             words[index] = replace(word, span=TimeSpan(start, end))
         span = TimeSpan(words[0].span.start, words[-1].span.end)
         return replace(cue, span=span, words=tuple(words))
@@ -242,7 +244,9 @@ class _Block:
         if self._bursts is None:
             return []
         begin = self.span.start
-        return [found.shift(begin) for found in self._bursts.within(span.shift(-begin))]
+        found = self._bursts.within(span.shift(-begin))
+        # Not even by rounding may one overlap a word: it would be taken for part of what is said.
+        return [burst.shift(begin).clip(span) for burst in found]
 
     def _voices(self, span: TimeSpan, shortest: float) -> list[TimeSpan]:
         """Where in a span somebody really speaks, at least `shortest` seconds at a time."""

@@ -33,7 +33,7 @@ def read_and_listen(
 ) -> list[dict[Modality, Evidence]]:
     """Extract the text and the audio of every utterance.
 
-    WaveformLike is listened to only where somebody is heard: the rest is music or noise, which says
+    Sound is listened to only where somebody is heard: the rest is music or noise, which says
     nothing.
 
     Args:

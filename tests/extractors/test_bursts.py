@@ -80,6 +80,18 @@ def test_who_laughs_draws_breath_and_may_laugh_from_end_to_end(finder: BurstFind
     assert finder.over(whole * 1e-3).within(TimeSpan(0, 4)) == []  # too quiet to be heard
 
 
+def test_a_burst_goes_on_where_it_is_less_sure_than_at_its_surest(
+    finder: BurstFinder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = np.zeros((17, len(HEARD)), np.float32)
+    monkeypatch.setattr(finder, "probabilities", lambda _: steps)
+    sound, burst = finder.over(scene([(HIGH, 4)])), HEARD.index("burst")
+    steps[4:9, burst] = 0.3
+    assert sound.within(TimeSpan(0, 4)) == []
+    steps[6, burst] = 0.6
+    assert sound.within(TimeSpan(0, 4)) == [TimeSpan(4 * 0.24, 9 * 0.24)]
+
+
 def test_a_head_goes_with_its_checkpoint(head: SoundNetwork, tmp_path: Path) -> None:
     source = load_checkpoint(SHIPPED, offline=True)
     assert Companions.load(tmp_path).sound is None

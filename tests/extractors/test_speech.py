@@ -21,6 +21,7 @@ from lddu_pipe.extractors.speech import SpeechRecogniser
 from lddu_pipe.extractors.turns import cut_at_turns, part_of, with_voices
 from lddu_pipe.extractors.whisper import load_whisper
 from lddu_pipe.media import Waveform, decode_audio, probe
+from lddu_pipe.segmentation import Segmenter
 from lddu_pipe.types import Cue, TimeSpan, Turn, Word
 
 
@@ -191,6 +192,20 @@ def test_laughter_is_heard_beside_words_and_where_a_word_is_stretched_over_it(
     assert heard() == ([TimeSpan(0.2, 5.8)], [])
     assert heard((2.0, 6.0)) == ([TimeSpan(0.2, 2.0)], [TimeSpan(2.0, 6.0)])
     assert heard((0.0, 4.0), (5.5, 6.0)) == ([TimeSpan(4.0, 5.8)], [TimeSpan(0.0, 4.0)])
+    assert heard((0.3, 6.0)) == ([TimeSpan(0.2, 5.8)], [])  # the word itself is screamed
+    # In the pause between words it ends the utterance before it, wherever the block begins.
+    words = Cue(
+        "so so",
+        TimeSpan(7.3, 9.7),
+        tuple(Word("so", TimeSpan(*span)) for span in ((7.3, 7.6), (9.1, 9.7))),
+    )
+    block = speech._Block(sound, 7.1, Laughter((0.4, 2.3)))  # type: ignore[arg-type]
+    segmenter = Segmenter(TimeSpan(0, 13.1))
+    segmenter.hear(block.settle(words))
+    segmenter.end()
+    said = [(item.kind, item.span) for item in segmenter.closed() if item.kind != "silence"]
+    assert said[1] == ("sound", TimeSpan(7.6, 9.1))
+    assert [kind for kind, _ in said] == ["speech", "sound", "speech"]
     # Nobody speaks at all.
     monkeypatch.setattr(speech, "get_speech_timestamps", lambda *_, **__: [])
     assert heard((1.0, 2.0)) == ([], [TimeSpan(1.0, 2.0)])

@@ -16,11 +16,13 @@ import pytest
 from lddu_pipe import EmotionPipeline
 from lddu_pipe.datasets.manifest import ManifestRow, read_manifest
 from lddu_pipe.evidence import Example
+from lddu_pipe.media import decode_audio, probe
 from lddu_pipe.models.calibration import apply_calibration
 from lddu_pipe.pipelines.evaluate_manifest import ScoredRows, score_manifest
 
 SHARED_FACES = Path("vision", "ferplus_valid.npz")
 MANY = 16
+LAUGH = "000161-02-3.opus"
 
 
 @pytest.fixture(scope="module")
