@@ -165,20 +165,17 @@ class MiniLM:
             self._linear(f"{layer}.attention.self.{name}", values).view(len(values), HEADS, -1)
             for name, values in (("query", asking), ("key", hidden), ("value", hidden))
         )
-        found = torch.cat(
-            [
-                functional.scaled_dot_product_attention(
-                    *(part.transpose(0, 1)[None] for part in parts)
-                )[0].transpose(0, 1)
-                for parts in zip(
-                    query.split_with_sizes(lengths),
-                    key.split_with_sizes(whole),
-                    value.split_with_sizes(whole),
-                    strict=True,
-                )
-            ]
-        )
-        found = self._linear(f"{layer}.attention.output.dense", found.flatten(1))
+        seen = []
+        for parts in zip(
+            query.split_with_sizes(lengths),
+            key.split_with_sizes(whole),
+            value.split_with_sizes(whole),
+            strict=True,
+        ):
+            asked, keys, values = (part.transpose(0, 1)[None] for part in parts)
+            attended = functional.scaled_dot_product_attention(asked, keys, values)
+            seen.append(attended[0].transpose(0, 1))
+        found = self._linear(f"{layer}.attention.output.dense", torch.cat(seen).flatten(1))
         hidden = self._normal(f"{layer}.attention.output", found + asking)
         found = functional.gelu(self._linear(f"{layer}.intermediate.dense", hidden))
         return self._normal(
