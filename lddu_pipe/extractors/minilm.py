@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from lddu_pipe.extractors.text import Passage, Pieces
 
 HEADS = 12
 EPSILON = 1e-12  # of the layer norms
-_NOTHING, _BEGIN, _END = 0, 101, 102
-"""Pieces of BERT's that stand for none: [PAD], [CLS] before a text and [SEP] after it."""
+_BEGIN, _END = 101, 102
+"""The marks [CLS] before a text and [SEP] after it."""
 _PREFIX = "base_model.model."
 """What peft puts before the name of a weight that it changes."""
 _OF_NO_WEIGHT = {
@@ -91,20 +92,11 @@ class MiniLM:
         newest line first. Of a line that does not fit `context_pieces` its end is read.
         """
         found = self._cut([text.words for text in texts])
-        own = [[_BEGIN, *one.ids[: self.room], _END] for one in found]
-        earlier = [self._earlier(text.earlier) for text in texts]
-        lengths = [len(first) + len(rest) for first, rest in zip(own, earlier, strict=True)]
-        pieces = torch.full((len(texts), max(lengths)), _NOTHING)
-        kinds, mask = torch.zeros_like(pieces), torch.zeros(pieces.shape, dtype=torch.bool)
-        for row, (first, rest) in enumerate(zip(own, earlier, strict=True)):
-            pieces[row, : lengths[row]] = torch.tensor([*first, *rest])
-            kinds[row, len(first) : lengths[row]] = 1
-            mask[row, : lengths[row]] = True
-        hidden = self.encode(pieces, mask, kinds).numpy()
-        owners = [[None, *one.word_ids[: self.room]] for one in found]
+        rows = [[_BEGIN, *one.ids[: self.room], _END] for one in found]
+        hidden = self.encode(rows, [self._earlier(text.earlier) for text in texts])
         return [
-            Pieces(row, whose + [None] * (len(row) - len(whose)))
-            for row, whose in zip(hidden, owners, strict=True)
+            Pieces(values.numpy(), [None, *one.word_ids[: self.room], None])
+            for values, one in zip(hidden, found, strict=True)
         ]
 
     def _earlier(self, lines: Sequence[Sequence[str]]) -> list[int]:
@@ -126,40 +118,69 @@ class MiniLM:
         )
 
     @torch.inference_mode()
-    def encode(self, pieces: Tensor, mask: Tensor, kinds: Tensor) -> Tensor:
+    def encode(
+        self, texts: Sequence[Sequence[int]], earlier: Sequence[Sequence[int]]
+    ) -> list[Tensor]:
         """Last hidden states.
 
+        Texts are written one after the other, and only attention is computed one by one: with
+        padding, half of the work would be on it.
+
         Args:
-            pieces: (batch, time) int64, numbers of word pieces.
-            mask: (batch, time) bool, True = real.
-            kinds: (batch, time) int64, 0 for a text and 1 for what was said before it.
+            texts: of each, the numbers of its word pieces and marks.
+            earlier: of each, those of what was said before; there may be none.
 
         Returns:
-            (batch, time, size) float32 on the CPU.
+            Of each text (pieces, size) float32 on the CPU; nothing of what was said before.
         """
-        names = ("word_embeddings", "token_type_embeddings", "position_embeddings")
-        words, types, places = (self._weights[f"embeddings.{name}.weight"] for name in names)
-        hidden = words[pieces.to(self._device)] + types[kinds.to(self._device)]
-        hidden = self._normal("embeddings", hidden + places[: pieces.shape[1]])
-        # torch takes a quicker way where nothing is hidden, and rounds another way in it.
-        seen = None if mask.all() else mask[:, None, None, :].to(self._device)
+        own, before = [len(text) for text in texts], [len(rest) for rest in earlier]
+        whole = [sum(lengths) for lengths in zip(own, before, strict=True)]
+        pieces = [[*text, *rest] for text, rest in zip(texts, earlier, strict=True)]
+        counts = torch.tensor(list(zip(own, before, strict=True))).flatten()
+        kinds = torch.tensor([0, 1]).repeat(len(texts)).repeat_interleave(counts)
+        places = torch.cat([torch.arange(length) for length in whole])
+        hidden = self._embedded(torch.tensor(list(chain.from_iterable(pieces))), kinds, places)
+        is_own = (kinds == 0).to(self._device)
         for index in range(self._layers):
-            layer = f"encoder.layer.{index}"
-            query, key, value = (
-                self._linear(f"{layer}.attention.self.{name}", hidden)
-                .view(*pieces.shape, HEADS, -1)
-                .transpose(1, 2)
-                for name in ("query", "key", "value")
+            last = index == self._layers - 1
+            asking = hidden[is_own] if last else hidden
+            hidden = self._layer(
+                f"encoder.layer.{index}", hidden, whole, asking, own if last else whole
             )
-            found = functional.scaled_dot_product_attention(query, key, value, attn_mask=seen)
-            found = self._linear(
-                f"{layer}.attention.output.dense", found.transpose(1, 2).flatten(2)
-            )
-            hidden = self._normal(f"{layer}.attention.output", found + hidden)
-            found = functional.gelu(self._linear(f"{layer}.intermediate.dense", hidden))
-            found = self._linear(f"{layer}.output.dense", found)
-            hidden = self._normal(f"{layer}.output", found + hidden)
-        return hidden.cpu()
+        return list(hidden.cpu().split_with_sizes(own))
+
+    def _embedded(self, pieces: Tensor, kinds: Tensor, places: Tensor) -> Tensor:
+        tables = ("word_embeddings", "token_type_embeddings", "position_embeddings")
+        words, types, positions = (
+            self._weights[f"embeddings.{name}.weight"][numbers.to(self._device)]
+            for name, numbers in zip(tables, (pieces, kinds, places), strict=True)
+        )
+        return self._normal("embeddings", words + types + positions)
+
+    def _layer(
+        self, layer: str, hidden: Tensor, whole: list[int], asking: Tensor, lengths: list[int]
+    ) -> Tensor:
+        """What a layer makes of the pieces `asking`, of `hidden`, as many of each text as said."""
+        query, key, value = (
+            self._linear(f"{layer}.attention.self.{name}", values).view(len(values), HEADS, -1)
+            for name, values in (("query", asking), ("key", hidden), ("value", hidden))
+        )
+        seen = []
+        for parts in zip(
+            query.split_with_sizes(lengths),
+            key.split_with_sizes(whole),
+            value.split_with_sizes(whole),
+            strict=True,
+        ):
+            asked, keys, values = (part.transpose(0, 1)[None] for part in parts)
+            attended = functional.scaled_dot_product_attention(asked, keys, values)
+            seen.append(attended[0].transpose(0, 1))
+        found = self._linear(f"{layer}.attention.output.dense", torch.cat(seen).flatten(1))
+        hidden = self._normal(f"{layer}.attention.output", found + asking)
+        found = functional.gelu(self._linear(f"{layer}.intermediate.dense", hidden))
+        return self._normal(
+            f"{layer}.output", self._linear(f"{layer}.output.dense", found) + hidden
+        )
 
     def _linear(self, name: str, values: Tensor) -> Tensor:
         weight, bias = (self._weights[f"{name}.{part}"] for part in ("weight", "bias"))

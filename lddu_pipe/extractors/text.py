@@ -107,8 +107,8 @@ class TextExtractor(WordExtractor):
         passes: list[tuple[int, Passage]] = []
         for index, utterance in enumerate(utterances):
             passes.extend((index, part) for part in self._passages(utterance))
-        # Texts of like length share a batch, so that little of it is padding.
-        order = sorted(range(len(passes)), key=lambda number: self._length(passes[number][1]))
+        # Texts of like length share a batch: there are encoders that pad them.
+        order = sorted(range(len(passes)), key=lambda number: len(passes[number][1].words))
         vectors: dict[int, NDArray[np.float32]] = {}
         for begin in range(0, len(order), BATCH_SIZE):
             chosen = order[begin : begin + BATCH_SIZE]
@@ -130,11 +130,6 @@ class TextExtractor(WordExtractor):
             lines = utterance.context[: -CONTEXT_LINES - 1 : -1]
             passages[0] = passages[0]._replace(earlier=[split_words(line) for line in lines])
         return passages
-
-    def _length(self, text: Passage) -> int:
-        """About how much is read in a pass."""
-        earlier = sum(len(line) + 1 for line in text.earlier)
-        return len(text.words) + min(earlier, self.settings.context_pieces)
 
     def _split(self, spoken: tuple[Word, ...]) -> list[list[str]]:
         """Cut words into runs that fit one pass of the encoder."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 from lddu_pipe.extractors.text import CONTEXT_LINES
@@ -15,35 +15,39 @@ silence or another scene has little to do with it."""
 
 
 class Conversation:
-    """Remembers the last utterances with words, whoever said them."""
+    """Remembers what was said last, by whomever."""
 
     def __init__(self, before: Iterable[str] = ()) -> None:
         """Begin a recording.
 
         Args:
-            before: what was said right before it, the oldest first.
+            before: what was said right before it, the oldest line first.
         """
         self._said = deque(((0.0, line) for line in before), CONTEXT_LINES)
         """When each line ended, in seconds of the recording, and its text."""
 
-    def place(self, utterances: Iterable[Utterance]) -> list[Utterance]:
-        """Give utterances their context: up to three that begin earlier, or were placed earlier.
+    def before(self, moment: float) -> tuple[str, ...]:
+        """The context of what begins at a moment, in seconds; the oldest line first."""
+        return tuple(line for end, line in self._said if end >= moment - LONGEST_AGO)
 
-        Args:
-            utterances: those that follow, in order of start.
-        """
+    def hear(self, line: str, end: float) -> None:
+        """Remember a line, which ended at a moment; lines come in order of their start."""
+        self._said.append((end, line))
+
+    def place(self, utterances: Iterable[Utterance]) -> list[Utterance]:
+        """Give utterances, in order of their start, their context; those with words are heard."""
         placed = []
         for utterance in utterances:
-            since = utterance.span.start - LONGEST_AGO
-            context = tuple(line for end, line in self._said if end >= since)
-            placed.append(replace(utterance, context=context))
+            placed.append(replace(utterance, context=self.before(utterance.span.start)))
             if utterance.words:
-                self._said.append((utterance.span.end, utterance.text))
+                self.hear(utterance.text, utterance.span.end)
         return placed
 
 
-def said_before(cues: Sequence[Cue], start: float) -> tuple[str, ...]:
+def said_before(cues: Iterable[Cue], moment: float) -> tuple[str, ...]:
     """The context of what is said from a moment on, in seconds: cues that are over by then."""
-    over = [cue for cue in cues if cue.words and cue.words[-1].span.middle < start]
-    recent = [cue.text for cue in over if cue.span.end >= start - LONGEST_AGO]
-    return tuple(recent[-CONTEXT_LINES:])
+    conversation = Conversation()
+    for cue in cues:
+        if cue.words and cue.words[-1].span.middle < moment:
+            conversation.hear(cue.text, cue.span.end)
+    return conversation.before(moment)

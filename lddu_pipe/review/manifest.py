@@ -39,6 +39,8 @@ class Said:
     """Of the utterance, whole where it is known."""
     person: str | None
     """Whose it is: a name, or else an id that no other file has; None where nobody knows."""
+    context: tuple[str, ...] = ()
+    """What was said before, as the model read it: the oldest line first."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ def _row(said: Said, name: str) -> Row:
         files = {_COLUMNS[said.kind]: said.media} if row is None else _files_of(row)
     values: dict[str, Any] = {
         "text": said.text if said.text.strip() else None,
+        "context": list(said.context) if said.context and said.text.strip() else None,
         "speaker": anchor.speaker,
         "person": said.person,
         "labels": list(verdict.labels or ()),

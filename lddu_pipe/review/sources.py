@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.pipelines.conversation import Conversation
 from lddu_pipe.review.candidates import Opened
 from lddu_pipe.review.cast import Cast
 from lddu_pipe.review.manifest import Said
@@ -32,10 +33,12 @@ def said_of(
     for item, found in opened:
         of_media[found.media].append((item, found))
     texts, persons = _Texts(repository), _Persons(repository, owner)
+    contexts = _Contexts(repository, owner)
     for correction in repository.store.in_force(repository.owner_of(owner)):
         known = of_media[correction.media]
         said = _said(repository, correction, known)
-        yield replace(said, text=texts.of(said), person=persons.of(said, known))
+        person, context = persons.of(said, known), contexts.of(said, known)
+        yield replace(said, text=texts.of(said), person=person, context=context)
 
 
 def _said(
@@ -79,11 +82,48 @@ class _Persons:
 
     def _models(self, item: ReviewItem, opened: Opened) -> dict[str, str | None]:
         """By subject, the id of whose its utterance is, as the model has it."""
-        store, whose = self._repository.store, self._repository.owner_of(self._owner)
-        belongs = attach(store.history(whose, opened.media, item.id), opened)
+        belongs = _belongings(self._repository, self._owner, item, opened)
         return {
             subject: opened.candidates[utterance].person for subject, utterance in belongs.items()
         }
+
+
+class _Contexts:
+    """What was said before utterances, in the annotation."""
+
+    def __init__(self, repository: Repository, owner: str) -> None:
+        self._repository = repository
+        self._owner = owner
+        self._known: dict[str, dict[str, tuple[str, ...]]] = {}
+
+    def of(self, said: Said, found: Sequence[tuple[ReviewItem, Opened]]) -> tuple[str, ...]:
+        """What was said before an utterance; nothing where its annotation is gone."""
+        item = said.item
+        if item is None:
+            return ()
+        if item.id not in self._known:
+            opened = next(opened for other, opened in found if other.id == item.id)
+            self._known[item.id] = self._read(item, opened)
+        return self._known[item.id].get(said.correction.subject, ())
+
+    def _read(self, item: ReviewItem, opened: Opened) -> dict[str, tuple[str, ...]]:
+        """The context of each subject's utterance."""
+        conversation = Conversation((item.row.context or ()) if item.row else ())
+        contexts = {}
+        for anchor in opened.anchors:
+            contexts[anchor.utterance] = conversation.before(anchor.start or 0.0)
+            if anchor.text.strip():
+                conversation.hear(anchor.text, anchor.end or 0.0)
+        belongs = _belongings(self._repository, self._owner, item, opened)
+        return {subject: contexts[utterance] for subject, utterance in belongs.items()}
+
+
+def _belongings(
+    repository: Repository, owner: str, item: ReviewItem, opened: Opened
+) -> dict[str, str]:
+    """Id of the utterance of each subject of an item."""
+    history = repository.store.history(repository.owner_of(owner), opened.media, item.id)
+    return attach(history, opened)
 
 
 class _Texts:

@@ -47,7 +47,7 @@ def test_every_column_of_a_jsonl_row(tmp_path: Path) -> None:
             "transcript": "media/a.srt", "start": 1, "end": 2.5, "speaker": "Ann",
             "split": "valid", "face_crop": True, "labels": {"happy": 0.8, "fear": 0}, "text": None,
             "scales": {"valence": -1, "arousal": 0.25, "dominance": None},
-            "weight": 2, "damage": 0.5,
+            "weight": 2, "damage": 0.5, "context": ["Hi!", " ", "Who | you?"],
         },
         {"text": "hello", "labels": ["sad", "anger"]},
         {"text": "well", "labels": []},
@@ -59,10 +59,11 @@ def test_every_column_of_a_jsonl_row(tmp_path: Path) -> None:
         audio=tmp_path / "media/a.wav", transcript=tmp_path / "media/a.srt", start=1.0, end=2.5,
         speaker="Ann", split="valid", face_crop=True, labels={"happy": 0.8, "fear": 0.0},
         scales={"valence": -1.0, "arousal": 0.25}, weight=2.0, damage=0.5,
+        context=("Hi!", "Who | you?"),
     )  # fmt: skip
     assert (second.id, second.labels) == ("2", {"sad": 1.0, "anger": 1.0})
     assert third.labels == {}
-    assert fourth.labels is fourth.scales is None
+    assert fourth.labels is fourth.scales is fourth.context is None
 
 
 def test_csv_tsv_and_jsonl_of_the_same_rows_are_equal(tmp_path: Path) -> None:
@@ -71,9 +72,11 @@ def test_csv_tsv_and_jsonl_of_the_same_rows_are_equal(tmp_path: Path) -> None:
         {"id": "a", "text": 'say "so", or\nnot', "labels": ["happy", "sad"], "start": 0.5},
         {"id": "b", "image": "face.png", "face_crop": True, "labels": {"fear": 0.25}},
         {"id": "c", "text": "grün", "labels": [], "scales": {"valence": 0.5, "a: b": -1}},
-        {"id": "d", "text": "no label"},
+        {"id": "d", "text": "no label", "context": ["[laughs] Why?", "Well, yes."]},
+        {"id": "e", "text": "nothing before", "context": []},
+        {"id": "f", "text": "a sign", "context": ["this | that"]},
     ]
-    columns = ("id", "text", "image", "face_crop", "start", "labels", "scales")
+    columns = ("id", "text", "image", "face_crop", "start", "labels", "scales", "context")
     tables = [write_jsonl(tmp_path, *rows)]
     for name, delimiter in (("rows.csv", ","), ("rows.TSV", "\t")):
         # utf-8-sig: with a byte order mark, as spreadsheets write it
@@ -84,13 +87,20 @@ def test_csv_tsv_and_jsonl_of_the_same_rows_are_equal(tmp_path: Path) -> None:
                 labels = row.get("labels")
                 cell = "happy| sad" if labels == ["happy", "sad"] else json.dumps(labels)
                 scales = "valence: 0.5 | a: b: -1" if "scales" in row else ""
-                table.writerow(row | {"labels": "" if labels is None else cell, "scales": scales})
+                context = " | ".join(row.get("context", ()))
+                if row["id"] in ("e", "f"):
+                    context = json.dumps(row["context"])
+                cells = {"scales": scales, "context": context}
+                table.writerow(row | {"labels": "" if labels is None else cell} | cells)
         tables.append(tmp_path / name)
     plain, *others = [
         [{**vars(row), "origin": None} for row in read_manifest(path)] for path in tables
     ]
     assert others == [plain, plain]
-    assert [row["labels"] for row in plain] == [{"happy": 1, "sad": 1}, {"fear": 0.25}, {}, None]
+    labels = [{"happy": 1, "sad": 1}, {"fear": 0.25}, {}, None, None, None]
+    assert [row["labels"] for row in plain] == labels
+    assert plain[3]["context"] == ("[laughs] Why?", "Well, yes.")
+    assert [row["context"] for row in plain[4:]] == [(), ("this | that",)]
 
 
 def test_names_between_commas_in_a_quoted_cell(tmp_path: Path) -> None:
@@ -167,6 +177,7 @@ def test_target_follows_the_order_of_the_label_set(tmp_path: Path) -> None:
         ({"text": "hi", "transcript": "rows.jsonl"}, "text and transcript are both given"),
         ({"text": "hi", "weight": -1}, "weight lies in 0..1e+06, got -1"),
         ({"text": "hi", "damage": 1.5}, "damage lies in 0..1, got 1.5"),
+        ({"text": "hi", "context": ["a", 1]}, "context is a list of texts, the oldest first"),
         (["text"], "a row is a JSON object"),
     ],
 )

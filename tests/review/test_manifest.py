@@ -52,7 +52,10 @@ def test_a_video_is_cut_as_the_reviewer_has_it(desk, repository, annotate, say, 
     assert (third.text, third.start) == (None, 5.0)
     line = json.loads((folder / "corrected.jsonl").read_text().split("\n")[1])
     assert line["video"] == "../videos/talk one.mp4"
-    assert set(line) == {"id", "video", "text", "start", "end", "labels", "split"}
+    assert set(line) == {"id", "video", "text", "context", "start", "end", "labels", "split"}
+    # What the model read before them, so that they are the same features.
+    assert (first.context, second.context) == (None, ("Größe \u2028".strip(),))
+    assert third.context is None
 
 
 def test_an_utterance_without_length_gives_a_row_that_can_be_read(
@@ -148,7 +151,12 @@ def test_a_row_of_a_manifest_is_the_same_row_with_other_labels(
 ):
     voice = tmp_path / "voice.wav"
     voice.touch()
-    row = ManifestRow("a", "m, line 1", video=media, audio=voice, face_crop=True, start=1.0)
+    row = ManifestRow(
+        *("a", "m, line 1", media, voice),
+        face_crop=True,
+        start=1.0,
+        context=("before",),
+    )
     annotation = annotate([say("one", 1, 4, speaker="Ada")])
     item = repository.put("a", annotation, media=media)
     key = ("", item)
@@ -157,6 +165,7 @@ def test_a_row_of_a_manifest_is_the_same_row_with_other_labels(
     (found,) = written(desk, tmp_path / "rows.jsonl")
     assert (found.video.resolve(), found.audio.resolve()) == (media.resolve(), voice.resolve())
     assert (found.face_crop, found.start, found.end, found.labels) == (True, 1, 4, {"sad": 1.0})
+    assert found.context == ("before",)
 
 
 def test_owners_can_be_put_together(desk, repository, annotate_text, tmp_path):
