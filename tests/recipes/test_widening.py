@@ -38,10 +38,11 @@ def test_as_much_as_strangers_need_and_nothing_where_they_are_right() -> None:
     assert sure["widening"]["slope"] < 0.9
     for corpus in "ab":
         before, after = (sure[name][corpus] for name in ("before", "after"))
-        assert before["surely_wrong"] > before["sure"] / 8
         assert after["ece"] < before["ece"]
         # The same decisions, as sure in their order: only how sure has changed.
         assert after["risk_at_75"] == pytest.approx(before["risk_at_75"], abs=0.1)
-    shipped, whole = (sure["trade"][str(share)]["left_out"] for share in (sure["share"], 1.0))
-    assert shipped["surely_wrong"] <= shipped["sure"] / 8
-    assert whole["ece"] < 0.03  # the whole line of the other corpus makes either right
+    shares = (0.0, sure["share"], 1.0)
+    none, shipped, whole = (sure["trade"][str(share)]["left_out"] for share in shares)
+    assert none["surely_wrong"] > none["sure"] / 10
+    assert shipped["surely_wrong"] < min(shipped["sure"] / 8, none["surely_wrong"])
+    assert whole["ece"] < 0.4 * none["ece"]  # the line of the other corpus makes either right
