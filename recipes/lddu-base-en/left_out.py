@@ -64,10 +64,10 @@ class Truth:
         present = (np.stack(targets) >= 0.5).astype(np.float64)
         labels = dict(zip(ids, known_labels(ids, present, asked), strict=True))
         choosing = dict(zip(ids, calibrating(ids, speakers).tolist(), strict=True))
-        for row in [row for row in ids if corpus_of(row) == "ferplus"]:
+        for face in [name for name in ids if corpus_of(name) == "ferplus"]:
             for kind in AS_IN_VIDEO:
-                changed = f"{kind}:{row.partition(':')[2]}"
-                labels[changed], choosing[changed] = labels[row], choosing[row]
+                changed = f"{kind}:{face.partition(':')[2]}"
+                labels[changed], choosing[changed] = labels[face], choosing[face]
         return cls(labels, choosing)
 
 
@@ -129,7 +129,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--manifests", type=Path, required=True)
-    parser.add_argument("--folder", type=Path, required=True, help="DIR/left_out")
+    parser.add_argument("--folder", type=Path, required=True, help="of the readers' logits")
     parser.add_argument("--output", type=Path, required=True, help="a JSON file")
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
