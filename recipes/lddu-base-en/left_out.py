@@ -71,8 +71,9 @@ class Truth:
         return cls(labels, choosing)
 
 
-def read_reader(folder: Path, truth: Truth, random: np.random.Generator) -> Reader:
+def read_reader(folder: Path, truth: Truth, seed: int) -> Reader:
     """One of the folders, its logits calibrated on what the reader was trained on."""
+    random = np.random.default_rng([seed, *folder.name.encode()])
     with np.load(folder / FILE_NAME) as archive:
         keys, logits = archive["keys"].tolist(), archive["logits"].astype(np.float64)
     known = [place for place, key in enumerate(keys) if key in truth.labels]
@@ -109,11 +110,10 @@ def modality_of(folder: Path) -> Modality:
 
 def left_out(data: Path, manifests: Path, folder: Path, output: Path, seed: int) -> None:
     """Write the lines and their tables, by modality."""
-    random = np.random.default_rng(seed)
     truth = Truth.read(data, manifests)
     readers: dict[Modality, list[Reader]] = {}
     for path in sorted(item.parent for item in folder.glob(f"*/{FILE_NAME}")):
-        readers.setdefault(modality_of(path), []).append(read_reader(path, truth, random))
+        readers.setdefault(modality_of(path), []).append(read_reader(path, truth, seed))
     found = {name: measure(of_modality) for name, of_modality in readers.items()}
     output.write_text(json.dumps(found, indent=1) + "\n")
 
