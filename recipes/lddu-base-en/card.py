@@ -207,6 +207,7 @@ def write_card(checkpoint: Path, results: Mapping[str, Any]) -> None:
         "left_out": left_out_table(results["left_out"]),
         "trade": trade_table(results["left_out"]),
         "sound": sound_tables(results["sound"]),
+        "noises": (results["sound"] or {"noises": "theirs"})["noises"],
         "behaviour": behaviour_table(results["behaviour"]),
         "doubt": doubt_table(doubt),
         "small_faces": small_face_table(results["small_faces"]),

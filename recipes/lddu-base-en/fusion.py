@@ -103,7 +103,7 @@ def fusion_figures(
         weights = people[present].weights
         places = random.choice(len(weights), ROWS, p=weights)
         rows = [composer.judged(present, int(place), random) for place in places]
-        judged = Judgements(*(column[places] for column in people[present]))
+        judged = people[present].at(places)
         known = from_answers(judged, learned[present])
         found[set_name(present)] = _figures(predictor, present, rows, judged, known)
     return found

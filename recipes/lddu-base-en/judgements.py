@@ -56,6 +56,10 @@ class Judgements(NamedTuple):
         conflict: NDArray[np.bool_] = np.sum(shown, axis=0) > 1
         return conflict
 
+    def at(self, places: NDArray[np.int64]) -> Judgements:
+        """Some utterances."""
+        return Judgements(self.channels[places], self.joint[places], self.weights[places])
+
 
 def read_judgements(folder: Path, part: Part) -> dict[tuple[Modality, ...], Judgements]:
     """What one part of the people judged, by the modalities they had, two or three.

@@ -64,15 +64,16 @@ class Truth:
         present = (np.stack(targets) >= 0.5).astype(np.float64)
         labels = dict(zip(ids, known_labels(ids, present, asked), strict=True))
         choosing = dict(zip(ids, calibrating(ids, speakers).tolist(), strict=True))
-        for row in [row for row in ids if corpus_of(row) == "ferplus"]:
+        for face in [name for name in ids if corpus_of(name) == "ferplus"]:
             for kind in AS_IN_VIDEO:
-                changed = f"{kind}:{row.partition(':')[2]}"
-                labels[changed], choosing[changed] = labels[row], choosing[row]
+                changed = f"{kind}:{face.partition(':')[2]}"
+                labels[changed], choosing[changed] = labels[face], choosing[face]
         return cls(labels, choosing)
 
 
-def read_reader(folder: Path, truth: Truth, random: np.random.Generator) -> Reader:
+def read_reader(folder: Path, truth: Truth, seed: int) -> Reader:
     """One of the folders, its logits calibrated on what the reader was trained on."""
+    random = np.random.default_rng([seed, *folder.name.encode()])
     with np.load(folder / FILE_NAME) as archive:
         keys, logits = archive["keys"].tolist(), archive["logits"].astype(np.float64)
     known = [place for place, key in enumerate(keys) if key in truth.labels]
@@ -109,11 +110,10 @@ def modality_of(folder: Path) -> Modality:
 
 def left_out(data: Path, manifests: Path, folder: Path, output: Path, seed: int) -> None:
     """Write the lines and their tables, by modality."""
-    random = np.random.default_rng(seed)
     truth = Truth.read(data, manifests)
     readers: dict[Modality, list[Reader]] = {}
     for path in sorted(item.parent for item in folder.glob(f"*/{FILE_NAME}")):
-        readers.setdefault(modality_of(path), []).append(read_reader(path, truth, random))
+        readers.setdefault(modality_of(path), []).append(read_reader(path, truth, seed))
     found = {name: measure(of_modality) for name, of_modality in readers.items()}
     output.write_text(json.dumps(found, indent=1) + "\n")
 
@@ -129,7 +129,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--manifests", type=Path, required=True)
-    parser.add_argument("--folder", type=Path, required=True, help="DIR/left_out")
+    parser.add_argument("--folder", type=Path, required=True, help="of the readers' logits")
     parser.add_argument("--output", type=Path, required=True, help="a JSON file")
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()

@@ -23,9 +23,10 @@ from lddu_pipe.models.calibration import (
 
 SHARES = tuple(np.linspace(0, 1, 11).round(1).tolist())
 """How much of the line, as it was fitted, is taken."""
-SURE, SURELY_WRONG = 0.95, 1 / 8
-"""Of what is more probable than the first, at most the second may be wrong."""
-ECE_ELSEWHERE, COST = 0.08, 0.01
+SURE, SURELY_WRONG = 0.95, 0.1
+"""Of what is more probable than the first, at most the second may be wrong where the share is
+chosen, so that it is at most one in eight elsewhere."""
+ECE_ELSEWHERE, COST = 0.08, 0.02
 """What is wanted on data left out, and by how much own data may be further off for it, each in the
 mean of corpora."""
 NO_WORSE = 0.002
