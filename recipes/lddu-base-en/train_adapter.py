@@ -25,7 +25,7 @@ from torch.nn import functional
 from transformers import AutoModel
 
 from lddu_pipe.assets import resolve
-from lddu_pipe.extractors.companions import ADAPTER_FOLDER
+from lddu_pipe.extractors.companions import ADAPTER_FOLDER, CONTEXT_FILE
 from lddu_pipe.files import write_whole
 from lddu_pipe.labels import MOSEI
 from lddu_pipe.metrics import average_precision
@@ -311,12 +311,14 @@ def figures_of(logits: NDArray[np.float32], texts: Sequence[LabelledText]) -> di
 
 
 def write_adapter(encoder: PeftModel, output: Path) -> None:
-    """Write the low-rank factors in half precision, and nothing that names this machine."""
+    """Write the low-rank factors in half precision, how they read, and nothing of this machine."""
     folder = output / ADAPTER_FOLDER
     encoder.peft_config["default"].base_model_name_or_path = ENCODER
     # Told to look for changed embeddings, it would ask a hub about the encoder.
     encoder.half().save_pretrained(folder, save_embedding_layers=False)
     (folder / "README.md").unlink()  # a template of peft's; the model card says what there is
+    context = json.dumps({"context_pieces": CONTEXT_TOKENS}) + "\n"
+    write_whole(output / CONTEXT_FILE, context)
 
 
 def train(
