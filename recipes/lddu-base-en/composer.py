@@ -63,7 +63,13 @@ class Urn:
         return len(self._places)
 
     def draw(self, random: np.random.Generator) -> int:
-        """One place."""
+        """One place.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if not len(self._places):
+            raise ValueError("no row shows what is to be shown; more rows are needed")
         height = random.random() * self._heights[-1]
         last = len(self._places) - 1
         return int(self._places[min(np.searchsorted(self._heights, height, side="right"), last)])

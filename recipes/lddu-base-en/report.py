@@ -182,7 +182,11 @@ def small_face_figures(pipeline: EmotionPipeline, data: Path) -> dict[str, dict[
 
 
 def draw_charts(
-    checkpoint: Path, scored: dict[str, ScoredRows], labels: tuple[str, ...], seed: int
+    checkpoint: Path,
+    scored: dict[str, ScoredRows],
+    asked: dict[str, NDArray[np.bool_]],
+    labels: tuple[str, ...],
+    seed: int,
 ) -> None:
     """Draw how often an emotion is there where it is said to be so probable, by modality.
 
@@ -190,7 +194,8 @@ def draw_charts(
     """
     random = np.random.default_rng(seed)
     for name, corpora in CHARTS.items():
-        rows = [scored[corpus] for corpus in corpora if corpus not in ("isear", "brighter")]
+        kept = [corpus for corpus in corpora if asked.get(corpus, np.ones(1, np.bool_)).all()]
+        rows = [scored[corpus] for corpus in kept]
         most = max(len(item.ids) for item in rows)
         # Rows of a small corpus are there several times, never a part of them twice.
         chosen = [np.resize(random.permutation(len(item.ids)), most) for item in rows]
@@ -204,7 +209,7 @@ def draw_charts(
             )
         )
         path = checkpoint / f"reliability-{name}.png"
-        caption = f"reporting halves: {', '.join(corpora)}"
+        caption = f"reporting halves: {', '.join(kept)}"
         draw_reliability(path, truth, probabilities, labels, caption=caption)
         with Image.open(path) as drawn:
             small = drawn.convert("RGB").quantize(COLOURS)
@@ -240,7 +245,7 @@ def report(
     results["sound"] = json.loads(sound.read_text())
     results["behaviour"] = behaviour_figures(pipeline, data)
     (checkpoint / "evaluation.json").write_text(json.dumps(results, indent=1) + "\n")
-    draw_charts(checkpoint, scored["report"], pipeline.labels, seed)
+    draw_charts(checkpoint, scored["report"], asked, pipeline.labels, seed)
     write_card(checkpoint, results)
 
 
