@@ -34,7 +34,7 @@ CORPUS_SHARE = {
     **{"brighter": 0.04, "dailydialog": 0.02, "nonsense": 0.045, "short": 0.015},
 }
 """How often LDDU draws each corpus: not by size, or Reddit would drown the others."""
-MOST_TEXTS = 12_000
+MOST_TEXTS = 8_000
 """Of one corpus: LDDU draws fewer in all its training."""
 VARIED_SHARE, BROKEN_SHARE = 0.35, 0.2
 """Of the texts, how many are read once more as training varies them, and with half missing."""
