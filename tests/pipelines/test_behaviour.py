@@ -19,6 +19,7 @@ from lddu_pipe.evidence import Example
 from lddu_pipe.media import decode_audio, probe
 from lddu_pipe.models.calibration import apply_calibration
 from lddu_pipe.pipelines.evaluate_manifest import ScoredRows, score_manifest
+from lddu_pipe.types import TimeSpan
 
 SHARED_FACES = Path("vision", "ferplus_valid.npz")
 MANY = 16
@@ -208,9 +209,9 @@ def test_a_laugh_is_a_voice_without_words_and_music_is_none(
     silence = np.zeros(2 * 16_000, np.float32)
     annotation = pipe(audio=(np.concatenate([silence, laugh, silence]), 16_000))
     (heard,) = (item for item in annotation.utterances if item.kind == "sound")
-    assert heard.start == pytest.approx(2.0, abs=0.4)
-    assert heard.end == pytest.approx(2.0 + len(laugh) / 16_000, abs=0.4)
-    assert "audio" in heard.modalities
+    uttered = TimeSpan(2.0, 2.0 + len(laugh) / 16_000)
+    assert TimeSpan(heard.start, heard.end).overlap(uttered) > 0.6 * uttered.duration
+    assert "audio" not in heard.missing
     music = pipe(audio=(chords(8.0), 16_000))
     assert {item.kind for item in music.utterances} == {"silence"}
 
