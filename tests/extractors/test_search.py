@@ -81,11 +81,11 @@ def test_closing_early_ends_the_threads_and_takes_few_frames() -> None:
             taken += 1
             yield Frame(taken / 10, np.zeros((32, 32, 3), np.uint8))
 
-    before = threading.active_count()
+    before = set(threading.enumerate())
     found = find_faces(resolve("face-landmarker"), endless(), show, cut, threads=2)
     assert next(found).faces == ()
     found.close()
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before  # those of other tests may have ended
     assert taken <= 5 * STRETCH
 
 
