@@ -60,7 +60,8 @@ def overall_table(results: dict[str, Any]) -> str:
     for corpus, title in CORPORA.items():
         found = results[corpus]
         cells = [figure(found[name]) for name in (*columns, "brier", "aurc")]
-        cells.append(figure(found["risk_at_75"] / found["hamming_loss"]))
+        wrong = found["hamming_loss"]
+        cells.append(figure(found["risk_at_75"] / wrong if wrong else None))
         cells.append(figure(found["abstained"]))
         lines.append(f"| {title} | {found['n']} | {' | '.join(cells)} |")
     return "\n".join(lines)
