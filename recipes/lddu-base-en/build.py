@@ -25,8 +25,8 @@ KEEP_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(8 * 1024**3),
     "MALLOC_TRIM_THRESHOLD_": str(16 * 1024**3),
 }
-"""For glibc: otherwise what a step of training needs goes back to the system after each, and getting
-it anew, page by page, takes nearly half of the time of training the expression network."""
+"""For glibc: otherwise the memory of each step of training goes back to the system, and getting it
+anew, page by page, takes nearly half of the time of training the expression network."""
 STRANGERS = (
     ("meld", "emotionlines", "dailydialog"),
     ("meisd", "xed"),
