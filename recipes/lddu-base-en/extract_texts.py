@@ -23,7 +23,7 @@ from lddu_pipe.transcripts.cues import split_words
 from lddu_pipe.types import TimeSpan, Utterance, Word
 from soft_labels import FILE_NAME, SoftLabels
 from stores import store_info
-from text_variants import Varier, rarity, short_answers
+from text_variants import CONTEXT_SHARE, Varier, rarity, short_answers
 from texts import TEXT_CORPORA, LabelledText, read_split
 
 logger = logging.getLogger("extract_texts")
@@ -65,7 +65,7 @@ def readings(
     random, varier = np.random.default_rng(seed), Varier(texts, seed)
     for text, target in zip(texts, targets, strict=True):
         words = split_words(varier.unmasked(text, random))
-        context = varier.context(text, random, wanted=random.random() < 0.6)
+        context = varier.context(text, random, wanted=random.random() < CONTEXT_SHARE)
         yield Row(f"{text.key}-0", words, context, target)
         if random.random() < VARIED_SHARE:
             varied, damage = varier.words(text, random)

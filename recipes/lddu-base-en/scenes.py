@@ -7,7 +7,6 @@ a signal. Music and effects are those of five Debian packages, see `NOISES`.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -22,7 +21,7 @@ from scipy.ndimage import binary_closing
 
 from lddu_pipe.extractors.heard import HEARD
 from lddu_pipe.extractors.prosody import HOP_LENGTH, loudness_db
-from voices import SAMPLE_RATE, coloured_noise, distort, list_ravdess, mix_noise
+from voices import SAMPLE_RATE, coloured_noise, distort, list_emogator, list_ravdess, mix_noise
 
 NOISES = (
     "wesnoth-1.16-music (GPL-2+), frozen-bubble-data (GPL-2), sonic-pi-samples (mostly CC0), "
@@ -76,11 +75,11 @@ def list_material(data: Path, noises: Path) -> dict[Split, Material]:
     """Share people and pieces out: EmoGator's valid and RAVDESS's last actors are reported on."""
     splits: tuple[Split, ...] = ("report", "train", "choose", "train", "train")
     found = {split: Material() for split in splits}
-    with (data / "audio" / "emogator.csv").open(encoding="utf-8") as table:
-        for row in csv.DictReader(table):
-            choosing = "choose" if int(row["speaker"]) % 8 == 0 else "train"
-            split: Split = "report" if row["split"] == "valid" else choosing  # type: ignore[assignment]
-            found[split].bursts.append(data / "audio" / "emogator" / row["file"])
+    for clip in list_emogator(data / "audio" / "emogator.csv"):
+        person = int(clip.speaker.removeprefix("person-"))
+        choosing = "choose" if person % 8 == 0 else "train"
+        split: Split = "report" if clip.split == "valid" else choosing  # type: ignore[assignment]
+        found[split].bursts.append(clip.path)
     for clip in list_ravdess(data / "audio" / "ravdess"):
         choosing = "choose" if clip.speaker in CHOOSING_ACTORS else "train"
         split = "report" if clip.split == "valid" else choosing  # type: ignore[assignment]

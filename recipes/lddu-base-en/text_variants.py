@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from faker import Faker
@@ -33,15 +32,6 @@ SHORT_ANSWERS = (
     *("see you tomorrow", "in a minute", "on the table", "he said so", "at ten", "next week"),
 )
 """What people say to say that they listen: it carries no emotion. Ours."""
-
-
-class Reading(NamedTuple):
-    """A text as it is read once."""
-
-    words: list[str]
-    context: tuple[str, ...]
-    damage: float
-    """How much of it is missing, 0..1."""
 
 
 class Varier:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lddu_pipe.extractors.text import CONTEXT_LINES
 from lddu_pipe.labels import MOSEI
 from lddu_pipe.transcripts.cues import split_words
 
@@ -44,8 +45,6 @@ LOOSE_COUNTS, UNNAMED_COUNTS = 0.3, 0.5
 """How much in a loss: loose labels, and those beside the one that was named."""
 MAJORITY = 0.4
 """The share of votes from which a label counts as present: two of five people."""
-EARLIER = 3
-"""Lines before one that are read with it."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class LabelledText:
     aside: Mapping[str, bool] = field(default_factory=dict)
     """Those of `ASIDE` that were asked for, and whether they are there."""
     context: tuple[str, ...] = ()
-    """What was said before, the oldest first; at most `EARLIER` lines."""
+    """What was said before, the oldest first; at most `CONTEXT_LINES` lines."""
 
     @property
     def key(self) -> str:
@@ -108,7 +107,7 @@ def read_meld(path: Path) -> Iterator[tuple[int, LabelledText]]:
             LabelledText(
                 *(name, "meld", text, {label: 1.0} if label else {}),
                 aside=aside,
-                context=tuple(before[-EARLIER:]),
+                context=tuple(before[-CONTEXT_LINES:]),
             ),
         )
         before.append(text)
@@ -130,7 +129,7 @@ def read_lines(folder: Path, corpus: str, split: str) -> Iterator[tuple[str, Lab
             said.setdefault(row["dialogue"], {})[row["turn"]] = row["text"]
     for row in rows:
         before = said.get(row.get("dialogue"), {})
-        turns = [row["turn"] - back for back in range(EARLIER, 0, -1)] if before else []
+        turns = [row["turn"] - back for back in range(CONTEXT_LINES, 0, -1)] if before else []
         context = tuple(before[turn] for turn in turns if turn in before)
         unknown = frozenset((*row.get("unknown", ()), *UNASKED.get(corpus, ())))
         found = LabelledText(
