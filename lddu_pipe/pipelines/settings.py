@@ -11,8 +11,13 @@ Speakers = Literal["unknown", "channels"]
 """How one knows who speaks: not at all, or each has a channel."""
 
 Hook = Callable[[str, object, float, float], None]
-"""Called with (step, artifact, completed, total): "transcribe", "look at faces" or "judge", what
-was found last, and how many seconds of how many, 0 where there is no time, are done."""
+"""Called with (step, artifact, completed, total).
+
+The step is "judge" where an utterance has been judged; otherwise it is that one of "transcribe"
+and "look at faces", which run at the same time, that is behind. The artifact is what was found
+last.
+Completed and total are seconds, 0 where there is no time.
+"""
 
 RECOGNISER = "tiny.en"
 """The recogniser of words that comes with the packages."""

@@ -94,13 +94,17 @@ def test_the_table_has_a_row_an_utterance_and_label(sample: Annotation) -> None:
 
 
 @pytest.mark.slow
-def test_twice_is_the_same_and_its_stages_are_told_in_order_and_to_the_end(
+def test_twice_is_the_same_and_how_far_it_is_is_told_in_order_and_to_the_end(
     pipe: EmotionPipeline, sample: Annotation, sample_video: Path
 ) -> None:
     told: list[tuple[str, object, float, float]] = []
     again = pipe(sample_video, hook=lambda *news: told.append(news))
     assert again.to_dict()["utterances"] == sample.to_dict()["utterances"]
-    assert {step for step, *_ in told} == {"transcribe", "look at faces", "judge"}
+    # Which of the two is behind the other, and so is named, depends on how quick the threads are.
+    steps = {step for step, *_ in told}
+    assert "judge" in steps
+    assert steps - {"judge"}
+    assert steps <= {"transcribe", "look at faces", "judge"}
     done = [completed for *_, completed, _ in told]
     assert done == sorted(done)
     assert 0 < done[-1] == told[-1][-1] == sample.media.duration
