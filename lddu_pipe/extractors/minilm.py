@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file
@@ -33,6 +33,58 @@ _OF_NO_WEIGHT = {
     *("peft_version", "qalora_group_size", "r", "revision", "target_modules", "task_type"),
 }
 """What may be set for an adapter without its changes being others than B A alpha / r."""
+
+
+class Numbers(NamedTuple):
+    """A text as the encoder takes it."""
+
+    own: list[int]
+    """Of its word pieces, with the marks around them."""
+    words: list[int | None]
+    """Which word each of those is a piece of; None for a mark."""
+    earlier: list[int]
+    """Of the pieces and marks of what was said before."""
+
+
+class PieceCutter:
+    """Cuts texts into word pieces and lays them out with what was said before."""
+
+    def __init__(self, folder: Path, max_tokens: int, context_pieces: int) -> None:
+        """Arguments as of `MiniLM`."""
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._context_pieces = context_pieces
+        self.room = max_tokens - self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        """Pieces of a text that fit one pass."""
+
+    def count_pieces(self, words: Sequence[str]) -> list[int]:
+        """How many word pieces each word is cut into."""
+        found = self._tokenizer.encode_batch(list(words), add_special_tokens=False)
+        return [len(one) for one in found]
+
+    def __call__(self, texts: Sequence[Passage]) -> list[Numbers]:
+        """Lay each text out as [CLS] text [SEP] line [SEP] line [SEP], the newest line first.
+
+        Of a text that does not fit one pass its beginning is left, of a line that does not fit
+        `context_pieces` its end.
+        """
+        lines = iter(self._cut([line for text in texts for line in text.earlier]))
+        laid = []
+        for text, one in zip(texts, self._cut([text.words for text in texts]), strict=True):
+            earlier: list[int] = []
+            for _ in text.earlier:
+                line, room = next(lines), self._context_pieces - len(earlier) - 1
+                earlier += [*line.ids[-room:], _END] if room > 0 else []
+            own = [_BEGIN, *one.ids[: self.room], _END]
+            laid.append(Numbers(own, [None, *one.word_ids[: self.room], None], earlier))
+        return laid
+
+    def _cut(self, texts: Sequence[Sequence[str]]) -> list[Encoding]:
+        """Cut texts into word pieces, without marks."""
+        return self._tokenizer.encode_batch(
+            [list(text) for text in texts], is_pretokenized=True, add_special_tokens=False
+        )
 
 
 class MiniLM:
@@ -73,49 +125,18 @@ class MiniLM:
         self._device = torch.device(device)
         self._weights = {name: tensor.to(self._device) for name, tensor in weights.items()}
         self._layers = sum(name.endswith(".intermediate.dense.weight") for name in weights)
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
-        self._context_pieces = context_pieces
+        self._cutter = PieceCutter(folder, max_tokens, context_pieces)
         self.size = weights["embeddings.word_embeddings.weight"].shape[1]
-        self.room = max_tokens - self._tokenizer.num_special_tokens_to_add(is_pair=False)
-
-    def count_pieces(self, words: Sequence[str]) -> list[int]:
-        """How many word pieces each word is cut into."""
-        found = self._tokenizer.encode_batch(list(words), add_special_tokens=False)
-        return [len(one) for one in found]
+        self.room = self._cutter.room
+        self.count_pieces = self._cutter.count_pieces
 
     def __call__(self, texts: Sequence[Passage]) -> list[Pieces]:
-        """Encode texts of which each fits one pass.
-
-        With what was said before, a text is read as [CLS] text [SEP] line [SEP] line [SEP], the
-        newest line first. Of a line that does not fit `context_pieces` its end is read.
-        """
-        found = self._cut([text.words for text in texts])
-        rows = [[_BEGIN, *one.ids[: self.room], _END] for one in found]
-        hidden = self.encode(rows, [self._earlier(text.earlier) for text in texts])
+        """Encode texts of which each fits one pass."""
+        found = self._cutter(texts)
+        hidden = self.encode([one.own for one in found], [one.earlier for one in found])
         return [
-            Pieces(values.numpy(), [None, *one.word_ids[: self.room], None])
-            for values, one in zip(hidden, found, strict=True)
+            Pieces(values.numpy(), one.words) for values, one in zip(hidden, found, strict=True)
         ]
-
-    def _earlier(self, lines: Sequence[Sequence[str]]) -> list[int]:
-        """Pieces of what was said before, each line with a mark after it."""
-        if not (lines and self._context_pieces):
-            return []
-        pieces: list[int] = []
-        for line in self._cut(lines):
-            room = self._context_pieces - len(pieces) - 1
-            if room <= 0:
-                break
-            pieces += [*line.ids[-room:], _END]
-        return pieces
-
-    def _cut(self, texts: Sequence[Sequence[str]]) -> list[Encoding]:
-        """Cut texts into word pieces, without marks."""
-        return self._tokenizer.encode_batch(
-            [list(text) for text in texts], is_pretokenized=True, add_special_tokens=False
-        )
 
     @torch.inference_mode()
     def encode(

@@ -19,13 +19,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from peft import LoraConfig, PeftModel, get_peft_model
-from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModel
 
 from lddu_pipe.assets import resolve
 from lddu_pipe.extractors.companions import ADAPTER_FOLDER, CONTEXT_FILE
+from lddu_pipe.extractors.minilm import Numbers, PieceCutter
+from lddu_pipe.extractors.text import Passage
 from lddu_pipe.files import write_whole
 from lddu_pipe.labels import MOSEI
 from lddu_pipe.metrics import average_precision
@@ -51,7 +52,7 @@ CONTEXT_TOKENS = 32
 """Word pieces of what was said before."""
 ASIDE_WEIGHT, DAMAGE_WEIGHT = 0.3, 0.2
 """In the loss, of the other labels that corpora have, and of how much of a text is missing."""
-CLS, SEP, PAD = 101, 102, 0
+PAD = 0
 WIDTH = 8
 """Batches are padded to whole multiples of it, so that few shapes occur."""
 BATCHES_AT_ONCE = 50
@@ -99,44 +100,25 @@ class Batch(NamedTuple):
     """(batch, time) bool: pieces of the texts, not of their contexts, padding or marks."""
 
 
-class Reader:
-    """Texts to padded batches of word pieces, as the pipeline reads them."""
+def passage(words: Sequence[str], context: Sequence[str]) -> Passage:
+    """A text with what was said before, the oldest first, as the pipeline reads it."""
+    return Passage(words, [split_words(line) for line in reversed(context)])
 
-    def __init__(self, source: Path) -> None:
-        self._tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
 
-    def encode(self, texts: Sequence[Sequence[str]], contexts: Sequence[Sequence[str]]) -> Batch:
-        """Word pieces of texts that are cut into words, each with the lines before it."""
-        lines = iter(
-            self._cut([split_words(line) for context in contexts for line in reversed(context)])
-        )
-        rows = []
-        for pieces, context in zip(self._cut(texts), contexts, strict=True):
-            earlier: list[int] = []
-            for _ in context:
-                line, room = next(lines), CONTEXT_TOKENS - len(earlier) - 1
-                earlier += [*line[-room:], SEP] if room > 0 else []
-            rows.append(([CLS, *pieces[: MAX_TOKENS - 2], SEP], earlier))
-        width = max(len(own) + len(earlier) for own, earlier in rows)
-        shape = len(rows), -(-width // WIDTH) * WIDTH
-        ids, mask, kinds = (torch.full(shape, PAD) for _ in range(3))
-        spoken = torch.zeros(shape, dtype=torch.bool)
-        for row, (own, earlier) in enumerate(rows):
-            count, total = len(own), len(own) + len(earlier)
-            ids[row, :total] = torch.tensor([*own, *earlier])
-            mask[row, :total] = 1
-            kinds[row, count:total] = 1
-            spoken[row, 1 : count - 1] = True
-        pieces = {"input_ids": ids, "attention_mask": mask, "token_type_ids": kinds}
-        return Batch(pieces, spoken)
-
-    def _cut(self, texts: Sequence[Sequence[str]]) -> list[list[int]]:
-        found = self._tokenizer.encode_batch(
-            [list(words) for words in texts], is_pretokenized=True, add_special_tokens=False
-        )
-        return [one.ids for one in found]
+def pad(texts: Sequence[Numbers]) -> Batch:
+    """Lay texts beside each other."""
+    width = max(len(text.own) + len(text.earlier) for text in texts)
+    shape = len(texts), -(-width // WIDTH) * WIDTH
+    ids, mask, kinds = (torch.full(shape, PAD) for _ in range(3))
+    spoken = torch.zeros(shape, dtype=torch.bool)
+    for row, text in enumerate(texts):
+        count, total = len(text.own), len(text.own) + len(text.earlier)
+        ids[row, :total] = torch.tensor([*text.own, *text.earlier])
+        mask[row, :total] = 1
+        kinds[row, count:total] = 1
+        spoken[row, 1 : count - 1] = True
+    pieces = {"input_ids": ids, "attention_mask": mask, "token_type_ids": kinds}
+    return Batch(pieces, spoken)
 
 
 class Network(NamedTuple):
@@ -183,23 +165,19 @@ class Network(NamedTuple):
 
     @torch.inference_mode()
     def read(
-        self, reader: Reader, texts: Sequence[LabelledText], *, context: bool = True
+        self, cutter: PieceCutter, texts: Sequence[LabelledText], *, context: bool = True
     ) -> NDArray[np.float32]:
         """Logits of our labels, (texts, 6), of no corpus in particular."""
         self.encoder.eval()
         self.head.eval()
-        words = [split_words(text.text) for text in texts]
-        contexts = [text.context if context else () for text in texts]
-        order = np.argsort(
-            [
-                len(own) + sum(map(len, lines)) / 5
-                for own, lines in zip(words, contexts, strict=True)
-            ]
-        )
+        passages = [
+            passage(split_words(text.text), text.context if context else ()) for text in texts
+        ]
+        order = np.argsort([len(one.words) + sum(map(len, one.earlier)) for one in passages])
         logits = np.zeros((len(texts), len(MOSEI)), np.float32)
         for begin in range(0, len(order), 128):
             chosen = order[begin : begin + 128].tolist()
-            batch = reader.encode([words[at] for at in chosen], [contexts[at] for at in chosen])
+            batch = pad(cutter([passages[at] for at in chosen]))
             logits[chosen] = self.logits(batch)[:, : len(MOSEI)].numpy()
         self.encoder.train()
         self.head.train()
@@ -351,7 +329,8 @@ def train(
     }
     varier, drawer = Varier(texts, seed), Drawer(texts, targets, batch_size)
     source = resolve(ENCODER)
-    reader, network = Reader(source), Network.make(source, rank)
+    cutter = PieceCutter(source, MAX_TOKENS, CONTEXT_TOKENS)
+    network = Network.make(source, rank)
     adapters = list(network.adapters.values())
     groups = [
         {"params": [*adapters, *network.head.parameters()], "weight_decay": 0.01},
@@ -374,7 +353,10 @@ def train(
             varier.context(texts[row], random, wanted=bool(wanted))
             for row, wanted in zip(rows, with_context, strict=True)
         ]
-        logits = network.logits(reader.encode([words for words, _ in read], contexts))
+        passages = [
+            passage(words, context) for (words, _), context in zip(read, contexts, strict=True)
+        ]
+        logits = network.logits(pad(cutter(passages)))
         chosen = {name: column[rows] for name, column in columns.items()}
         damage = torch.tensor([amount for _, amount in read])
         loss = adapter_loss(network, logits, chosen, damage)
@@ -385,7 +367,7 @@ def train(
         schedule.step()
         losses.append(loss.item())
         if step % JUDGED_EVERY == 0 or step == steps:
-            figures = figures_of(network.read(reader, chooser), chooser)
+            figures = figures_of(network.read(cutter, chooser), chooser)
             about = {"step": step, "loss": round(float(np.mean(losses)), 4)}
             about |= {"seconds": round(time.monotonic() - started)}
             logger.info("%s %s", json.dumps(about), json.dumps(figures))
@@ -394,8 +376,8 @@ def train(
         if step % SAVED_EVERY == 0:
             state.save(step, random)
     if not without:
-        write_logits(output / FILE_NAME, [text.key for text in texts], network.read(reader, texts))
-    alone = network.read(reader, held, context=False)
+        write_logits(output / FILE_NAME, [text.key for text in texts], network.read(cutter, texts))
+    alone = network.read(cutter, held, context=False)
     write_logits(output / "valid_logits.npz", [text.key for text in held], alone)
     write_adapter(network.encoder, output)
     (output / "adapter.done").touch()  # an interrupted run must not be taken for a finished one
