@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import UnusableInputError
@@ -32,12 +33,11 @@ def said_of(
     of_media: dict[str, list[tuple[ReviewItem, Opened]]] = defaultdict(list)
     for item, found in opened:
         of_media[found.media].append((item, found))
-    texts, persons = _Texts(repository), _Persons(repository, owner)
-    contexts = _Contexts(repository, owner)
+    texts, items = _Texts(repository), _Items(repository, owner)
     for correction in repository.store.in_force(repository.owner_of(owner)):
         known = of_media[correction.media]
         said = _said(repository, correction, known)
-        person, context = persons.of(said, known), contexts.of(said, known)
+        person, context = items.person(said, known), items.context(said, known)
         yield replace(said, text=texts.of(said), person=person, context=context)
 
 
@@ -59,71 +59,66 @@ def _said(
     return best
 
 
-class _Persons:
-    """Whose utterances are: names, and where there is none ids that no other file has."""
+class _Items:
+    """Whose utterances are, and what was said before them; each item is read once."""
 
     def __init__(self, repository: Repository, owner: str) -> None:
         self._repository = repository
         self._owner = owner
-        self._known: dict[str, tuple[Cast, Mapping[str, str | None]]] = {}
+        self._known: dict[str, _Known] = {}
 
-    def of(self, said: Said, found: Sequence[tuple[ReviewItem, Opened]]) -> str | None:
-        """Whose an utterance is; None where nobody knows."""
+    def person(self, said: Said, found: Sequence[tuple[ReviewItem, Opened]]) -> str | None:
+        """Whose an utterance is: a name, or an id that no other file has; None if unknown."""
         item, correction = said.item, said.correction
         if item is None:
             return None
-        if item.id not in self._known:
-            opened = next(opened for other, opened in found if other.id == item.id)
-            cast = cast_of(self._repository, self._owner, item, opened)
-            self._known[item.id] = cast, self._models(item, opened)
-        cast, models = self._known[item.id]
-        person = cast.whose(correction.verdict.person, models.get(correction.subject))
-        return cast.name_of(person) or (None if person is None else f"{item.name}/{person}")
+        known = self._of(item, found)
+        person = known.cast.whose(correction.verdict.person, known.persons.get(correction.subject))
+        return known.cast.name_of(person) or (None if person is None else f"{item.name}/{person}")
 
-    def _models(self, item: ReviewItem, opened: Opened) -> dict[str, str | None]:
-        """By subject, the id of whose its utterance is, as the model has it."""
-        belongs = _belongings(self._repository, self._owner, item, opened)
-        return {
-            subject: opened.candidates[utterance].person for subject, utterance in belongs.items()
-        }
-
-
-class _Contexts:
-    """What was said before utterances, in the annotation."""
-
-    def __init__(self, repository: Repository, owner: str) -> None:
-        self._repository = repository
-        self._owner = owner
-        self._known: dict[str, dict[str, tuple[str, ...]]] = {}
-
-    def of(self, said: Said, found: Sequence[tuple[ReviewItem, Opened]]) -> tuple[str, ...]:
+    def context(self, said: Said, found: Sequence[tuple[ReviewItem, Opened]]) -> tuple[str, ...]:
         """What was said before an utterance; nothing where its annotation is gone."""
-        item = said.item
-        if item is None:
+        if said.item is None:
             return ()
+        return self._of(said.item, found).contexts.get(said.correction.subject, ())
+
+    def _of(self, item: ReviewItem, found: Sequence[tuple[ReviewItem, Opened]]) -> _Known:
         if item.id not in self._known:
             opened = next(opened for other, opened in found if other.id == item.id)
             self._known[item.id] = self._read(item, opened)
-        return self._known[item.id].get(said.correction.subject, ())
+        return self._known[item.id]
 
-    def _read(self, item: ReviewItem, opened: Opened) -> dict[str, tuple[str, ...]]:
-        """The context of each subject's utterance."""
-        conversation = Conversation((item.row.context or ()) if item.row else ())
-        contexts = {}
-        for anchor in opened.anchors:
-            contexts[anchor.utterance] = conversation.before(anchor.start or 0.0)
-            if anchor.text.strip():
-                conversation.hear(anchor.text, anchor.end or 0.0)
-        belongs = _belongings(self._repository, self._owner, item, opened)
-        return {subject: contexts[utterance] for subject, utterance in belongs.items()}
+    def _read(self, item: ReviewItem, opened: Opened) -> _Known:
+        owner = self._repository.owner_of(self._owner)
+        history = self._repository.store.history(owner, opened.media, item.id)
+        belongs = attach(history, opened)
+        before = _before(item, opened)
+        return _Known(
+            cast_of(self._repository, self._owner, item, opened),
+            {subject: opened.candidates[one].person for subject, one in belongs.items()},
+            {subject: before[one] for subject, one in belongs.items()},
+        )
 
 
-def _belongings(
-    repository: Repository, owner: str, item: ReviewItem, opened: Opened
-) -> dict[str, str]:
-    """Id of the utterance of each subject of an item."""
-    history = repository.store.history(repository.owner_of(owner), opened.media, item.id)
-    return attach(history, opened)
+class _Known(NamedTuple):
+    """Of an item."""
+
+    cast: Cast
+    persons: Mapping[str, str | None]
+    """By subject, the id of whose its utterance is, as the model has it."""
+    contexts: Mapping[str, tuple[str, ...]]
+    """By subject, what was said before its utterance."""
+
+
+def _before(item: ReviewItem, opened: Opened) -> dict[str, tuple[str, ...]]:
+    """By utterance, what was said before it."""
+    conversation = Conversation((item.row.context or ()) if item.row else ())
+    contexts = {}
+    for anchor in opened.anchors:
+        contexts[anchor.utterance] = conversation.before(anchor.start or 0.0)
+        if anchor.text.strip():
+            conversation.hear(anchor.text, anchor.end or 0.0)
+    return contexts
 
 
 class _Texts:
