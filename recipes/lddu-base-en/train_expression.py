@@ -299,7 +299,7 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=32)
-    parser.add_argument("--video-epochs", type=int, default=8)
+    parser.add_argument("--video-epochs", type=int, default=6)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--seed", type=int, default=7)
     train(**vars(parser.parse_args()))
