@@ -35,7 +35,7 @@ STRANGERS = (
 )
 """Text corpora that a reader is trained without, to learn how sure a stranger may be. Those of a
 kind go together: MELD's lines are EmotionLines' own, and who knows one story knows the next."""
-STRANGERS_STEPS = 1200
+STRANGERS_STEPS = 500
 """Of such a reader; it need not be as good as the one that ships."""
 
 

@@ -19,9 +19,10 @@ from lddu_pipe.types import MODALITIES, Modality
 MAX_STEPS = 150  # of sound and pictures: fifteen seconds of video at ten frames a second
 STATISTICS_STRIDE = 7  # of the rows, every seventh tells means and spreads well enough
 
-HIDDEN_FEATURES, FEATURE_NOISE = 0.5, 0.3
+OBSCURED: Mapping[str, tuple[float, float]] = {"ravdess": (0.5, 0.3), "emogator": (0.2, 0.15)}
 """Of a voice in training, which share of its features stands at the mean, and the noise on the
-others in standard deviations: sixteen actors are learned by heart otherwise."""
+others in standard deviations: sixteen actors are learned by heart otherwise, hundreds of people
+are not."""
 
 SPOILT_FACES = 0.15
 SPEAKING_FACES, OPEN_MOUTHS = 0.25, (0.1, 0.35)
@@ -143,16 +144,17 @@ class AudioCorpus(Corpus):
             values = values[start:stop]
         if random.random() < 0.3:
             values = _pool(values, random.uniform(1, 4))
-        values = self._obscure(values, random)
+        values = self._obscure(values, corpus_of(self.rows.ids[row]), random)
         return Drawn(values[: max(longest, 25)], float(self.damage[row]))
 
     def _obscure(
-        self, values: NDArray[np.float32], random: np.random.Generator
+        self, values: NDArray[np.float32], corpus: str, random: np.random.Generator
     ) -> NDArray[np.float32]:
         """Hide features and add noise, the same in every step, as another voice would differ."""
+        hidden_share, noise_share = OBSCURED[corpus]
         size = values.shape[1]
-        hidden = random.random(size) < HIDDEN_FEATURES
-        noise = FEATURE_NOISE * self._spread * random.standard_normal(size)
+        hidden = random.random(size) < hidden_share
+        noise = noise_share * self._spread * random.standard_normal(size)
         return np.asarray(np.where(hidden, self._mean, values) + noise, dtype=np.float32)
 
 
