@@ -186,12 +186,12 @@ def _jointly(
     decided = above.sum(axis=1).astype(np.float64)
     actual = present.sum(axis=0).astype(np.float64)
 
-    def score(choice: NDArray[np.int64]) -> float:
+    def score(choices: NDArray[np.int64]) -> NDArray[np.float64]:
         columns = np.arange(present.shape[1])
-        tp, found = hits[choice, columns], decided[choice, columns]
-        macro = np.mean(2 * tp / np.maximum(found + actual, 1))
-        micro = 2 * tp.sum() / max(found.sum() + actual.sum(), 1)
-        return float(micro + macro_weight * macro)
+        tp, found = hits[choices, columns], decided[choices, columns]
+        macro = np.mean(2 * tp / np.maximum(found + actual, 1), axis=1)
+        micro = 2 * tp.sum(axis=1) / np.maximum(found.sum(axis=1) + actual.sum(), 1)
+        return np.asarray(micro + macro_weight * macro)
 
     return _ascend(score, present.shape[1], rounds)
 
@@ -220,16 +220,21 @@ def _for_top1(
 
 
 def _ascend(
-    score: Callable[[NDArray[np.int64]], float], labels: int, rounds: int
+    score: Callable[[NDArray[np.int64]], NDArray[np.float64]], labels: int, rounds: int
 ) -> NDArray[np.float64]:
-    """Coordinate ascent from the best common threshold; `score` takes places in `GRID`."""
-    choice = max((np.full(labels, point) for point in range(len(GRID))), key=score)
+    """Coordinate ascent from the best common threshold.
+
+    Args:
+        score: of (choices, labels) places in `GRID`, one a choice.
+        labels: how many there are.
+        rounds: passes over them.
+    """
+    points = np.arange(len(GRID))
+    common = np.repeat(points[:, None], labels, axis=1)
+    choice = common[np.argmax(score(common))]
     for _ in range(rounds):
         for label in range(labels):
-            options = []
-            for point in range(len(GRID)):
-                changed = choice.copy()
-                changed[label] = point
-                options.append(score(changed))
-            choice[label] = int(np.argmax(options))
+            changed = np.tile(choice, (len(GRID), 1))
+            changed[:, label] = points
+            choice[label] = np.argmax(score(changed))
     return np.asarray(GRID[choice], dtype=np.float64)
