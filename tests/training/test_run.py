@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from sklearn.metrics import f1_score
 
 from lddu_pipe.datasets.store import StoreInfo, StoreWriter, open_store
 from lddu_pipe.errors import IncompatibleModelError, UnusableInputError
@@ -28,6 +29,7 @@ from lddu_pipe.pipelines.evaluation import Evaluation
 from lddu_pipe.pipelines.train import train, train_seeds
 from lddu_pipe.training.run import claim, model_config, train_model
 from lddu_pipe.training.settings import read_settings
+from lddu_pipe.training.trainer import THRESHOLDS, best_common_threshold
 
 SMALL = [
     "batch_size=32",
@@ -268,6 +270,17 @@ def test_lower_precision_and_accumulation_train_where_there_is_only_a_cpu(
     assert all(value.isfinite().all() for value in weights(run.folder).values())
     with pytest.raises(UnusableInputError, match="fp16 needs a CUDA device"):
         train(settings(toy, tmp_path / "half", "device=auto", "precision=fp16"), ignore)
+
+
+def test_epochs_are_compared_by_the_best_micro_f1_of_one_threshold() -> None:
+    random = np.random.default_rng(0)
+    probabilities = random.random((80, 4))
+    truth = random.random((80, 4)) < probabilities**2
+    scores = [f1_score(truth, probabilities >= limit, average="micro") for limit in THRESHOLDS]
+    best = (THRESHOLDS[int(np.argmax(scores))], max(scores))
+    assert best_common_threshold(truth, probabilities) == pytest.approx(best)
+    assert best_common_threshold(truth & False, probabilities)[1] == 0
+    assert best_common_threshold(truth & False, probabilities - 1) == (THRESHOLDS[0], 0)
 
 
 def test_another_run_in_the_same_folder_is_refused(toy: Path, tmp_path: Path) -> None:
