@@ -212,6 +212,15 @@ def spawn(tmp_path: Path) -> Iterator[Callable[..., Server]]:
         server.kill()
 
 
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server in a process of its own that waits a second for a client, and takes a few."""
+    limits = {"stall": 1, "connections": 20}
+    server = Server(tmp_path_factory.mktemp("impatient") / "data", limits=limits).start()
+    yield server
+    server.kill()
+
+
 @pytest.fixture(scope="session")
 def listener() -> Iterator[socket.socket]:
     """The port of every server of `host`, one after another.

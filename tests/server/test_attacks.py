@@ -481,23 +481,21 @@ def answer_of(connection) -> bytes:
     return found
 
 
-@pytest.mark.alone
 @pytest.mark.slow
+@pytest.mark.xdist_group("slow clients")
 @pytest.mark.parametrize("sent", [b"", b"GET /v1/jobs HTTP/1.1\r\nHost: loc"])
-def test_headers_that_never_end_are_given_up(spawn, sent):
-    server = spawn(stall=1)
-    connection = server.connect()
+def test_headers_that_never_end_are_given_up(impatient, sent):
+    connection = impatient.connect()
     connection.sendall(sent)
     begun = time.monotonic()
     assert answer_of(connection) == b""
     assert time.monotonic() - begun < 10
 
 
-@pytest.mark.alone
 @pytest.mark.slow
-def test_an_upload_that_stalls_is_given_up(spawn):
-    server = spawn(stall=1)
-    connection = server.connect()
+@pytest.mark.xdist_group("slow clients")
+def test_an_upload_that_stalls_is_given_up(impatient):
+    connection = impatient.connect()
     connection.sendall(
         b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
         b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
@@ -506,14 +504,13 @@ def test_an_upload_that_stalls_is_given_up(spawn):
     found = answer_of(connection)
     assert found.startswith(b"HTTP/1.1 408 ")
     assert time.monotonic() - begun < 10
-    assert not list((server.data / "arriving").iterdir())
+    assert not list((impatient.data / "arriving").iterdir())
 
 
-@pytest.mark.alone
 @pytest.mark.slow
-def test_an_upload_that_trickles_is_given_up(spawn):
-    server = spawn(stall=1, slowest=1000)
-    connection = server.connect()
+@pytest.mark.xdist_group("slow clients")
+def test_an_upload_that_trickles_is_given_up(impatient):
+    connection = impatient.connect()
     connection.sendall(
         b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
         b"Content-Type: multipart/form-data; boundary=x\r\n\r\n"
@@ -531,14 +528,13 @@ def test_an_upload_that_trickles_is_given_up(spawn):
     assert found.startswith(b"HTTP/1.1 408 ")
 
 
-@pytest.mark.alone
 @pytest.mark.slow
-def test_many_idle_clients_keep_nobody_out_for_long(spawn, wait_for):
-    server = spawn(stall=1, connections=20)
-    idle = [server.connect() for _ in range(40)]
+@pytest.mark.xdist_group("slow clients")
+def test_many_idle_clients_keep_nobody_out_for_long(impatient, wait_for):
+    idle = [impatient.connect() for _ in range(40)]
 
     def answered() -> bool:
-        with server.client() as client:
+        with impatient.client() as client:
             return client.get("/health").status_code == 200
 
     wait_for(answered)

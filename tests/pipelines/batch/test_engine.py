@@ -105,7 +105,6 @@ def test_one_worker_does_job_after_job(make_engine):
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 def test_abandoned_work_ends_at_once(make_engine):
     engine = make_engine()
     engine.submit(task("hangs"))
