@@ -83,20 +83,21 @@ def test_two_labels_of_ones_own_from_rows_to_a_page(tmp_path: Path) -> None:
     assert json.loads(same)["per_scale"]["arousal"]["ccc"] == pytest.approx(arousal["ccc"])
     assert len(list(pictures.glob("*.png"))) == 5
     notes = tmp_path / "notes.txt"
-    notes.write_text("Please take your time, there is no hurry.\n")
+    notes.write_text("Please take your time, there is no hurry.\nHurry, we are late!\n")
     run("annotate", notes, "--model", model, "--offline", "-f", "json,csv,html,png", "-o", out)
     annotation = json.loads((out / "notes.json").read_text())
     assert annotation["model"]["labels"] == list(LABELS)
-    (utterance,) = annotation["utterances"]
+    utterance, other = annotation["utterances"]
     assert [score["label"] for score in utterance["emotions"]] == list(LABELS)
     calm, tense = (score["probability"] for score in utterance["emotions"])
     assert calm > 0.5 > tense
     assert set(utterance["label_set"]) <= set(LABELS)
     assert annotation["schema_version"] == "2.1"
     place = utterance["scales"]["arousal"]
-    assert -1 <= place["low"] < place["value"] < 0 < place["high"] - place["low"]
+    assert -1 <= place["low"] < place["value"] < place["high"] <= 1
+    assert place["value"] < other["scales"]["arousal"]["value"]
     with (out / "notes.csv").open(encoding="utf-8-sig", newline="") as file:
-        assert [row["label"] for row in csv.DictReader(file)] == list(LABELS)
+        assert [row["label"] for row in csv.DictReader(file)] == 2 * list(LABELS)
     page = (out / "notes.html").read_text()
     assert "tense" in page
     assert "<tense>" not in page

@@ -47,13 +47,9 @@ COMPOSED_ROWS = 3000
 SETS_OF_MODALITIES: list[tuple[Modality, ...]] = [
     present for size in range(1, len(MODALITIES) + 1) for present in combinations(MODALITIES, size)
 ]
-TARGETS: dict[tuple[Modality, ...], Target] = {
-    ("text",): Target("f1"),
-    ("audio",): Target("top-1"),
-    ("vision",): Target("top-1"),
-}
-"""What thresholds are chosen for: faces and voices have one label or none. With several modalities
-a label is present where it is more likely than not."""
+TARGETS: dict[tuple[Modality, ...], Target] = {("text",): Target("f1")}
+"""What thresholds are chosen for: texts have any number of labels, faces and voices one or none,
+and people who judged several channels together named one, too."""
 METHODS: dict[tuple[Modality, ...], Method] = {("vision",): "matrix"}
 """Faces seldom show two emotions, so one speaks against the others; of voices there are too few to
 learn how much. Platt scaling everywhere else."""
@@ -124,7 +120,7 @@ class Calibrator:
             shown.deviation,
             unclear_share=UNCLEAR_SHARE,
             method=METHODS.get(present, "platt"),
-            target=TARGETS.get(present, Target("half")),
+            target=TARGETS.get(present, Target("top-1")),
             choosing=choosing,
             widening=widening,
         )

@@ -357,7 +357,9 @@ def test_a_recogniser_that_is_named_is_used_and_recorded(pipe: EmotionPipeline) 
     assert {name.split("/")[1]: sha for name, sha in named.used_weights.items()} == {
         name.split("/")[1]: sha for name, sha in expected.used_weights.items()
     }
-    assert all(name.startswith("recogniser/") for name in named.used_weights)
+    heard = {name for name in named.used_weights if not name.startswith("whisper-tiny.en/")}
+    assert heard
+    assert all(name.startswith("recogniser/") for name in heard)
     with pytest.raises(MissingAssetError, match="no recogniser huge"):
         EmotionPipeline(pipe.checkpoint, settings=PipelineSettings(recogniser="huge"))
 

@@ -77,12 +77,14 @@ def rows_of(text: str, pictures: list[Path], voices: list[Path]) -> list[dict[st
 
 
 @pytest.mark.slow
-def test_an_angry_sentence_is_not_drowned_by_a_neutral_face_and_voice(
+def test_an_angry_sentence_is_not_drowned_by_a_neutral_face(
     pipe: EmotionPipeline, data: Path, tmp_path: Path
 ) -> None:
     text = "I hate you, you ruined everything and I am furious"
     rows = rows_of(text, faces(data, "neutral", tmp_path), neutral_voices(data))
-    assert share_with(pipe, score(pipe, tmp_path, rows), "anger") >= 0.9
+    # Of such words in a calm voice, people say that nobody is angry.
+    unheard = [{name: value for name, value in row.items() if name != "audio"} for row in rows]
+    assert share_with(pipe, score(pipe, tmp_path, unheard), "anger") >= 0.9
 
 
 @pytest.mark.slow
@@ -202,8 +204,6 @@ def test_a_sentence_with_missing_words_is_doubted_more(
 def test_a_laugh_is_a_voice_without_words_and_music_is_none(
     pipe: EmotionPipeline, data: Path
 ) -> None:
-    if pipe.extractors.companions.sound is None:
-        pytest.skip("the default model has no head for voices without words")
     # The detector of speech hears nothing in this laugh of somebody who was not learned from.
     laugh = decode_audio(probe(data / "audio" / "emogator" / LAUGH))
     silence = np.zeros(2 * 16_000, np.float32)

@@ -35,8 +35,9 @@ from lddu_pipe.pipelines.sharing import push_checkpoint
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 MODEL_FILES = {
     *("config.json", "model.safetensors", "calibration.json", "README.md"),
-    *("expression.json", "expression.safetensors"),
+    *("expression.json", "expression.safetensors", "sound.json", "sound.safetensors"),
     *("text_adapter/adapter_config.json", "text_adapter/adapter_model.safetensors"),
+    "text_adapter/context.json",
 }
 
 

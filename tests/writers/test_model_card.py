@@ -115,7 +115,7 @@ def test_the_card_of_a_run_and_of_the_model_that_ships(
     result = CliRunner().invoke(main, ["models", "card", "lddu-base-en", "me/base"])
     assert result.exit_code == 0
     assert "RAVDESS, speech of actors 01-16" in result.stdout
-    assert "reliability-meld.png" not in result.stdout
+    assert "reliability-texts.png" not in result.stdout
     assert "--model me/base" in result.stdout
 
 
