@@ -26,13 +26,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("batch")]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, sample_video, clip) -> Path:
+def folder(tmp_path_factory, sample_video, clip, run_ffmpeg) -> Path:
     """Words, a talking face, a tone without a face, and files that are broken."""
     root = tmp_path_factory.mktemp("batch") / "in"
     (root / "deep").mkdir(parents=True)
     for number in range(6):
         (root / "deep" / f"said{number}.srt").write_text(CUE.format(f"Number {number} is great!"))
-    shutil.copy(sample_video, root / "sample.mp4")
+    # Three seconds hold a face and a sentence.
+    run_ffmpeg("-i", sample_video, "-t", "3", "-c", "copy", root / "sample.mp4")
     shutil.copy(clip, root / "tone.mp4")
     (root / "empty.mp4").touch()
     (root / "cut.mp4").write_bytes(sample_video.read_bytes()[:5000])
