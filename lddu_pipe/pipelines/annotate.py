@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -395,7 +396,7 @@ class EmotionPipeline:
         return Provenance(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             versions={
-                **{name: version(name) for name in VERSIONED},
+                **_versions(),
                 **({"ffmpeg": version_of(find_ffmpeg())} if _takes_ffmpeg(media) else {}),
             },
             weights={**self.checkpoint.weights, **dict(sorted(used.items()))},
@@ -407,6 +408,12 @@ class EmotionPipeline:
                 **({"people_notes": list(people)} if people else {}),
             },
         )
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Versions of what is `VERSIONED`; each is read from a file and takes milliseconds."""
+    return {name: version(name) for name in VERSIONED}
 
 
 def _passed_over(sidecar: str, error: UnusableInputError) -> str:
