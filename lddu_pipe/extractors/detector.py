@@ -177,11 +177,18 @@ def _mirrored(seen: Detection) -> Detection:
 
 def merge(detections: Iterable[Detection]) -> list[Detection]:
     """One detection a face, the mean of all that overlap with the surest; surest first."""
-    waiting = sorted(detections, key=lambda item: -item.score)
+    # Boxes as plain numbers: of an array, each number that is taken costs more than the sum.
+    surest = sorted(detections, key=lambda item: -item.score)
+    waiting = [(item, tuple(item.box.tolist())) for item in surest]
     kept = []
     while waiting:
-        first = waiting[0]
-        same = [item for item in waiting if overlap(item.box, first.box) > SAME] or [first]
+        first, place = waiting[0]
+        same, others = [first], []
+        for item, box in waiting[1:]:
+            if overlap(box, place) > SAME:
+                same.append(item)
+            else:
+                others.append((item, box))
         weights = np.array([item.score for item in same]) / sum(item.score for item in same)
         kept.append(
             Detection(
@@ -190,7 +197,7 @@ def merge(detections: Iterable[Detection]) -> list[Detection]:
                 np.tensordot(weights, np.stack([item.eyes for item in same]), 1),
             )
         )
-        waiting = [item for item in waiting[1:] if overlap(item.box, first.box) <= SAME]
+        waiting = others
     return kept
 
 
