@@ -48,12 +48,18 @@ class Stage(NamedTuple):
 
 
 def stages(
-    data: Path, noises: Path, work: Path, seed: int, overrides: Sequence[str]
+    data: Path,
+    noises: Path,
+    work: Path,
+    seed: int,
+    overrides: Sequence[str],
+    *,
+    ablates: bool,
 ) -> list[Stage]:
     """All of them, in order."""
     companions, manifests, features = work / "companions", work / "manifests", work / "features"
     model, readers, checkpoint = work / "lddu", work / "left_out", work / "lddu-base-en"
-    lines = work / "left_out.json"
+    lines, ablations = work / "left_out.json", work / "ablations.json"
     given: list[str | Path] = ["--data", data]
     seeded: list[str | Path] = ["--seed", str(seed)]
     trained: list[str | Path] = ["--companions", companions]
@@ -109,20 +115,29 @@ def stages(
             *(*given, *stored, *trained, "--model", model),
             *("--left-out", lines, "--output", checkpoint),
         ),
+        *ablates
+        * [
+            Stage(
+                "ablate.py",
+                [*given, *stored, "--folder", work / "ablations", "--output", ablations],
+                ablations,
+            )
+        ],
         Stage(
             "report.py",
             [
                 *("--checkpoint", checkpoint, *listed, *given, *stored, "--left-out", lines),
                 *("--sound", companions / "sound_evaluation.json"),
+                *(("--ablations", ablations) if ablates else ()),
             ],
             checkpoint / "MODEL_CARD.md",
         ),
     ]
 
 
-def build(data: Path, noises: Path, work: Path, seed: int, overrides: Sequence[str]) -> None:
+def build(planned: Sequence[Stage]) -> None:
     """Run the stages that have not run yet, in order."""
-    for script, arguments, result in stages(data, noises, work, seed, overrides):
+    for script, arguments, result in planned:
         if result.exists():
             logger.info("%s: there already (%s)", script, result)
             continue
@@ -140,6 +155,8 @@ if __name__ == "__main__":
     )
     parser.add_argument("--work", type=Path, required=True, help="all that is made, the last too")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument(
+        "--ablates", action="store_true", help="say in the card what parts are worth; an hour more"
+    )
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="for train_lddu.py")
-    arguments = parser.parse_args()
-    build(arguments.data, arguments.noises, arguments.work, arguments.seed, arguments.overrides)
+    build(stages(**vars(parser.parse_args())))

@@ -188,6 +188,22 @@ def sound_tables(found: Mapping[str, Any] | None) -> str:
     return "\n".join(lines)
 
 
+def ablation_table(found: Mapping[str, Mapping[str, Any]] | None) -> str:
+    """Average precision of each modality in short trainings, with the range over seeds."""
+    if found is None:
+        return "Not measured for this version."
+    lines = [
+        f"| model | {' | '.join(MODALITY_NAMES[name] for name in MODALITIES)} |",
+        "|---" * 4 + "|",
+    ]
+    for name, row in found.items():
+        cells = [
+            f"{figure(row[part]['mean'])} ({figure(row[part]['range'])})" for part in MODALITIES
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def behaviour_table(found: Sequence[Mapping[str, Any]]) -> str:
     """Of how many clips the model says what people say."""
     lines = ["| clips | people say | right | wanted |", "|---|---|---|---|"]
@@ -212,6 +228,7 @@ def write_card(checkpoint: Path, results: Mapping[str, Any]) -> None:
         "trade": trade_table(results["left_out"]),
         "sound": sound_tables(results["sound"]),
         "noises": (results["sound"] or {"noises": "theirs"})["noises"],
+        "ablations": ablation_table(results.get("ablations")),
         "behaviour": behaviour_table(results["behaviour"]),
         "doubt": doubt_table(doubt),
         "small_faces": small_face_table(results["small_faces"]),

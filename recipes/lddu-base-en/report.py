@@ -223,6 +223,7 @@ def report(
     features: Path,
     left_out: Path,
     sound: Path,
+    ablations: Path | None,
     seed: int,
 ) -> None:
     """Write ``evaluation.json``, charts and ``MODEL_CARD.md`` into the checkpoint."""
@@ -243,6 +244,7 @@ def report(
     results["fusion"] = fusion_figures(pipeline.predictor, reported, data, seed)
     results["left_out"] = json.loads(left_out.read_text())
     results["sound"] = json.loads(sound.read_text())
+    results["ablations"] = None if ablations is None else json.loads(ablations.read_text())
     results["behaviour"] = behaviour_figures(pipeline, data)
     (checkpoint / "evaluation.json").write_text(json.dumps(results, indent=1) + "\n")
     draw_charts(checkpoint, scored["report"], asked, pipeline.labels, seed)
@@ -257,5 +259,6 @@ if __name__ == "__main__":
     parser.add_argument("--features", type=Path, required=True, help="the folder of all stores")
     parser.add_argument("--left-out", type=Path, required=True, help="what left_out.py wrote")
     parser.add_argument("--sound", type=Path, required=True, help="what train_sound.py wrote")
+    parser.add_argument("--ablations", type=Path, help="what ablate.py wrote")
     parser.add_argument("--seed", type=int, default=11)
     report(**vars(parser.parse_args()))
