@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lddu_pipe.errors import LdduPipeError
     from lddu_pipe.extractors.features import FeatureSet
     from lddu_pipe.pipelines.annotate import EmotionPipeline
+    from lddu_pipe.pipelines.live import Live
     from lddu_pipe.pipelines.settings import PipelineSettings
     from lddu_pipe.predictions import EmotionScore, Prediction
 
@@ -20,6 +21,7 @@ __all__ = [
     "EmotionScore",
     "FeatureSet",
     "LdduPipeError",
+    "Live",
     "PipelineSettings",
     "Prediction",
 ]
@@ -34,6 +36,7 @@ _HOMES = {
     "EmotionScore": "lddu_pipe.predictions",
     "FeatureSet": "lddu_pipe.extractors.features",
     "LdduPipeError": "lddu_pipe.errors",
+    "Live": "lddu_pipe.pipelines.live",
     "PipelineSettings": "lddu_pipe.pipelines.settings",
     "Prediction": "lddu_pipe.predictions",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -58,6 +58,8 @@ class FollowedFace(NamedTuple):
     """It has not moved so far: a drawing, a poster, a picture in the picture."""
     identity: NDArray[np.float32] | None = None
     """(features,) float32 of length 1, alike for faces of one person; None where not computed."""
+    person: str | None = None
+    """The id of whose face it is, as utterances name people, where that is known already."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,15 @@ class UnitClosed:
 
 @dataclass(frozen=True)
 class UnitJudged:
-    """The emotions of an utterance, in order of start."""
+    """The emotions of an utterance; those that are final come in order of start."""
 
     prediction: Prediction
+    final: bool = True
+    """False while it lasts, in a live session: what is said of it so far, under an id that begins
+    with "~"."""
+    replaces: str | None = None
+    """The id of the running result of the same person and moment that this one takes the place of;
+    None where there was none."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +102,15 @@ class StreamEnded:
     provenance: Provenance
     people: tuple[Person, ...] = ()
     faces: tuple[Face, ...] = ()
+    duration: float | None = None
+    """Seconds of a live session, of which nobody knew before how long it would last."""
 
 
 Event = StreamOpened | WordsHeard | FacesSeen | UnitClosed | UnitJudged | StreamEnded
 
 
 def annotation_of(events: Iterable[Event]) -> Annotation:
-    """What all events of a stream come to."""
+    """What all events of a stream come to; of running results nothing is kept."""
     opened: StreamOpened | None = None
     ended: StreamEnded | None = None
     predictions: list[Prediction] = []
@@ -108,11 +118,15 @@ def annotation_of(events: Iterable[Event]) -> Annotation:
         if isinstance(event, StreamOpened):
             opened = event
         elif isinstance(event, UnitJudged):
-            predictions.append(event.prediction)
+            if event.final:
+                predictions.append(event.prediction)
         elif isinstance(event, StreamEnded):
             ended = event
     if opened is None or ended is None:
         raise ValueError("the events are of no whole stream")
+    media = opened.media
+    if ended.duration is not None:
+        media = replace(media, duration=ended.duration)
     return Annotation(
-        *(opened.media, opened.model, predictions, ended.provenance, ended.people, ended.faces)
+        *(media, opened.model, predictions, ended.provenance, ended.people, ended.faces)
     )

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
@@ -28,6 +28,9 @@ from lddu_pipe.pipelines.stream import Stream
 from lddu_pipe.training.progress import ignore
 from lddu_pipe.transcripts import read_transcript
 from lddu_pipe.types import MODALITIES, Media, Modality, Transcript
+
+if TYPE_CHECKING:
+    from lddu_pipe.pipelines.live import Live
 
 logger = logging.getLogger(__name__)
 
@@ -260,6 +263,39 @@ class EmotionPipeline:
                 said, media=opened.media, notes=notes, people=stream.notes
             )
             yield StreamEnded(provenance, stream.people.people, stream.people.faces)
+
+    def live(
+        self,
+        *,
+        audio_rate: int | None = 16_000,
+        camera: bool = True,
+        people: int | None = None,
+        context: Sequence[str] = (),
+    ) -> Live:
+        """Annotate what a microphone and a camera give, while they give it.
+
+        Networks are loaded before it returns, which takes seconds the first time. Several
+        sessions, and files, may use one pipeline at once; they share the processors.
+
+        Args:
+            audio_rate: Hz of the sound that will be given; None: there is no microphone.
+            camera: whether pictures will be given.
+            people: who are followed at once, at most, as in `PipelineSettings`; None: as many as
+                the pipeline's settings say.
+            context: what was said right before, as in `stream`.
+
+        Returns:
+            The session, to be used in a ``with`` block or closed by hand.
+
+        Raises:
+            UnusableInputError: an impossible rate, or neither microphone nor camera.
+            MissingAssetError: weights that the session needs are not on this machine.
+            IncompatibleModelError: the model was trained on other features.
+            TypeError: the context is one text.
+        """
+        from lddu_pipe.pipelines.live import Live
+
+        raise NotImplementedError
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
