@@ -42,6 +42,10 @@ class WordsHeard:
     turns: tuple[Turn, ...] = ()
     """Who speaks when, in order of start, in the stretch that this tells of; a turn that goes on
     is told in parts. Empty where voices are not told apart."""
+    ended: bool = False
+    """A sentence ends with these words, though no pause follows."""
+    goes_on: float | None = None
+    """Seconds at which somebody speaks on whose words are not told yet, in a live session."""
 
 
 class FollowedFace(NamedTuple):

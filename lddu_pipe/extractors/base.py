@@ -190,6 +190,17 @@ class FrameExtractor(Extractor):
         if len(found):
             yield FacesSeen((FollowedFace(0, found),), float(found.spans[-1, 1]))
 
+    def watch(self, frames: Iterable[Frame], people: int) -> Iterator[FacesSeen]:
+        """What a camera shows, as `follow` has it, each part as soon as may be.
+
+        Unless an extractor says otherwise, that is as soon as its `follow` gives it.
+
+        Args:
+            frames: as they are shown; the next one may have to be waited for.
+            people: as of `follow`.
+        """
+        yield from self.follow(frames, 0.0, people=people)
+
     def look(self, image: NDArray[np.uint8], people: int) -> FacesSeen:
         """What one picture shows that has no time.
 

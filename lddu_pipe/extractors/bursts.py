@@ -57,13 +57,17 @@ class BurstFinder:
             )
         return cls(encoder, network)
 
-    def over(self, samples: NDArray[np.float32]) -> Bursts:
+    def over(
+        self, samples: NDArray[np.float32], levels: NDArray[np.float32] | None = None
+    ) -> Bursts:
         """What there is to find in a stretch of sound.
 
         Args:
             samples: (samples,) float32 mono at 16 kHz.
+            levels: (frames,) dB of what came before, as of `loudness_db`, which counts for the
+                floor of a short stretch, too.
         """
-        return Bursts(self, samples)
+        return Bursts(self, samples, levels)
 
     @property
     def config(self) -> SoundConfig:
@@ -78,11 +82,15 @@ class BurstFinder:
 class Bursts:
     """The vocal bursts in a stretch of sound, found where they are asked for."""
 
-    def __init__(self, finder: BurstFinder, samples: NDArray[np.float32]) -> None:
+    def __init__(
+        self,
+        finder: BurstFinder,
+        samples: NDArray[np.float32],
+        levels: NDArray[np.float32] | None = None,
+    ) -> None:
         """Measure how loud it is."""
         self._finder, self._samples = finder, samples
-        level = loudness_db(samples)
-        self._loud = level > np.clip(np.percentile(level, FLOOR) + ABOVE, *GATES)
+        self._loud = is_loud(loudness_db(samples), levels)
 
     def within(self, span: TimeSpan) -> list[TimeSpan]:
         """Where in a span somebody is heard without words.
@@ -117,6 +125,15 @@ class Bursts:
             if last - first >= config.shortest * FRAME_RATE
             and heard[first:last].max() >= config.threshold
         ]
+
+
+def is_loud(
+    level: NDArray[np.float32], before: NDArray[np.float32] | None = None
+) -> NDArray[np.bool_]:
+    """Which frames are worth listening to, given the levels of all, and of those before, in dB."""
+    all_levels = level if before is None else np.concatenate([before, level])
+    floor = np.percentile(all_levels, FLOOR) if len(all_levels) else GATES[0]
+    return np.asarray(level > np.clip(floor + ABOVE, *GATES))
 
 
 def _runs(frames: NDArray[np.intp], pause: int) -> list[tuple[int, int]]:

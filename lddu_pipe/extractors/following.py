@@ -29,6 +29,8 @@ SEARCH_EVERY = 1.0
 """Seconds of a stretch, at whose first frame faces are searched for."""
 MOST_FRAMES = 24
 """Frames of a stretch, at most; all of them are in memory at once."""
+PROMPT = 0.2
+"""Seconds of a part of a stretch, where what is seen is to be known soon."""
 MANY = 2
 """Faces; where there are more, the picture of each is taken from every second frame."""
 
@@ -94,7 +96,8 @@ class _Pictures(NamedTuple):
     frames: list[Frame]
     turns: int | None
     cut: bool
-    proposals: Future[list[Detection]]
+    proposals: Future[list[Detection]] | None
+    """What may be faces in the first frame, where they are searched for in it."""
 
 
 def follow_faces(
@@ -104,6 +107,7 @@ def follow_faces(
     people: int,
     threads: int = 1,
     identity: Identity | None = None,
+    prompt: bool = False,
 ) -> Generator[Stretch]:
     """Follow the faces of one video.
 
@@ -117,14 +121,18 @@ def follow_faces(
         people: faces that are followed at a time, at most.
         threads: that look at once; the result does not depend on it.
         identity: asked once a stretch whose each face is.
+        prompt: frames come as they are shown, and what is seen is to be known soon: stretches are
+            given in parts of `PROMPT` seconds, none waits for the next one, and as long as nobody
+            is in view each part is searched.
     """
     sights = _Sights(read_bundle(model))
     with ThreadPoolExecutor(threads, "faces") as pool, ThreadPoolExecutor(1, "tracks") as order:
         follower = _Follower(Tracker(people), sights, pool if threads > 1 else None, identity)
         ahead: deque[Future[Stretch]] = deque()
-        for pictures in _stretches(model, frames, sights, pool):
+        due = _Due(follower) if prompt else None
+        for pictures in _stretches(model, frames, sights, pool, due):
             ahead.append(order.submit(follower.follow, pictures))
-            if len(ahead) > threads:
+            while ahead and (prompt or len(ahead) > threads):
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
@@ -149,37 +157,74 @@ def decided(stretches: Iterable[Stretch], longest: float) -> Generator[Stretch]:
 
 
 def _stretches(
-    model: Path, frames: Iterable[Frame], sights: _Sights, pool: ThreadPoolExecutor
+    model: Path,
+    frames: Iterable[Frame],
+    sights: _Sights,
+    pool: ThreadPoolExecutor,
+    due: _Due | None = None,
 ) -> Iterator[_Pictures]:
-    """Cut a video into stretches, and search the first frame of each."""
+    """Cut a video into stretches, and search the first frame of each; see `_Due` of parts."""
     pyramid: Pyramid | None = None
     turns: int | None = None
     with Orientation(model) as orientation:
-        for part, begins in _parts(frames):
-            before, turns = turns, orientation.follow([frame.image for frame in part])
+        for part, begins in _parts(frames, PROMPT if due else SEARCH_EVERY, prompt=bool(due)):
+            before = turns
+            searches = due is None or due.at(part[0].time, cut=begins)
+            if searches:
+                turns = orientation.follow([frame.image for frame in part])
             upright = [Frame(frame.time, turned(frame.image, turns or 0)) for frame in part]
             first = upright[0].image
             cut = begins or (before or 0) != (turns or 0)
             if cut or pyramid is None or pyramid.picture != first.shape[:2]:
                 pyramid = Pyramid((first.shape[0], first.shape[1]))
-            proposals = pool.submit(sights.search, first, pyramid, pyramid.due(first))
+            proposals = None
+            if searches or cut:
+                proposals = pool.submit(sights.search, first, pyramid, pyramid.due(first))
             yield _Pictures(upright, turns, cut, proposals)
 
 
-def _parts(frames: Iterable[Frame]) -> Iterator[tuple[list[Frame], bool]]:
-    """Stretches of frames, and whether a scene begins with each."""
+class _Due:
+    """When faces are searched for, where stretches come in parts."""
+
+    def __init__(self, follower: _Follower) -> None:
+        self._follower = follower
+        self._last = -np.inf
+
+    def at(self, time: float, *, cut: bool) -> bool:
+        """Whether the part that begins at a second, maybe with a scene, is searched."""
+        due = cut or time - self._last >= SEARCH_EVERY - 1e-3 or not self._follower.follows
+        if due:
+            self._last = time
+        return due
+
+
+def _parts(
+    frames: Iterable[Frame], longest: float, *, prompt: bool
+) -> Iterator[tuple[list[Frame], bool]]:
+    """Stretches of frames, and whether a scene begins with each.
+
+    Args:
+        frames: in order of time.
+        longest: seconds of a stretch.
+        prompt: a stretch ends with the frame after which the next would be too much, if frames go
+            on as they came.
+    """
     cuts = CutDetector()
     part: list[Frame] = []
     begins = False
     for frame in frames:
         cut = cuts.cuts(frame.image)
         full = bool(part) and (
-            frame.time - part[0].time >= SEARCH_EVERY - 1e-3 or len(part) == MOST_FRAMES
+            frame.time - part[0].time >= longest - 1e-3 or len(part) == MOST_FRAMES
         )
         if part and (cut or full):
             yield part, begins
             part, begins = [], cut
         part.append(frame)
+        apart = frame.time - part[0].time
+        if prompt and len(part) > 1 and apart * len(part) / (len(part) - 1) >= longest - 0.02:
+            yield part, begins
+            part, begins = [], False
     if part:
         yield part, begins
 
@@ -225,17 +270,23 @@ class _Follower:
         self._pool = pool
         self._identity = identity
 
+    @property
+    def follows(self) -> bool:
+        """Whether somebody is in view."""
+        return bool(self._tracker.tracks)
+
     def follow(self, pictures: _Pictures) -> Stretch:
         """What is seen in a stretch."""
         if pictures.cut:
             self._tracker.end()
         seen: list[dict[Track, Seen]] = []
         for index, frame in enumerate(pictures.frames):
-            proposals = pictures.proposals.result() if index == 0 else ()
-            found = self._look(frame, proposals, searches=index == 0)
+            searches = index == 0 and pictures.proposals is not None
+            proposals = pictures.proposals.result() if searches and pictures.proposals else ()
+            found = self._look(frame, proposals, searches=searches)
             before = seen[-1] if seen else {}
             seen.append(
-                self._describe(frame.image, found, before, asks=index == 0, rests=index % 2 == 1)
+                self._describe(frame.image, found, before, asks=searches, rests=index % 2 == 1)
             )
         self._settle(seen)
         kept = self._tracker.tracks

@@ -22,6 +22,9 @@ STRETCH = 24
 """Frames that one landmarker sees one after the other. It forgets what it saw before each stretch,
 so that results depend neither on who looked at the stretch before nor on how many look at once."""
 
+PROMPT = 2
+"""The same, where what is seen is to be known soon; then it does not forget."""
+
 Show = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 """From the picture of a frame to the picture in which faces are looked for."""
 Cut = Callable[[NDArray[np.uint8], Face | None], NDArray[np.uint8]]
@@ -56,6 +59,7 @@ def find_faces(
     threads: int = 1,
     *,
     upright: bool = False,
+    prompt: bool = False,
 ) -> Generator[Seen]:
     """Look for the faces of one video; pictures are cut and let go as soon as they were seen.
 
@@ -70,12 +74,15 @@ def find_faces(
         threads: landmarkers at work at once; the result does not depend on it.
         upright: the frames are known to stand upright; else a stretch in which faces do not is
             turned first.
+        prompt: frames come as they are shown, and what is seen is to be known soon.
 
     Yields:
         One item a frame, in order.
     """
-    remaining = iter(frames)
-    stretch = list(islice(remaining, STRETCH))
+    remaining, length = iter(frames), STRETCH
+    if prompt:
+        threads, length = 1, PROMPT
+    stretch = list(islice(remaining, length))
     if not stretch:
         return
     with ExitStack() as stack, ThreadPoolExecutor(threads, "faces") as pool:
@@ -88,7 +95,8 @@ def find_faces(
         def look(stretch: list[Frame], turns: int | None) -> list[Seen]:
             landmarker = idle.get()
             try:
-                landmarker.forget()
+                if not prompt:
+                    landmarker.forget()
                 return [_look(landmarker, frame, show, cut, turns) for frame in stretch]
             finally:
                 idle.put(landmarker)
@@ -101,8 +109,10 @@ def find_faces(
                     orientation.follow([frame.image for frame in stretch]) if orientation else 0
                 )
                 ahead.append(pool.submit(look, stretch, turns))
-                stretch = list(islice(remaining, STRETCH))
-            if len(ahead) > threads or not stretch:
+                if prompt:
+                    yield from ahead.popleft().result()
+                stretch = list(islice(remaining, length))
+            if ahead and (len(ahead) > threads or not stretch):
                 yield from ahead.popleft().result()
 
 

@@ -8,7 +8,7 @@ voice: its place is kept, without words.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, groupby, pairwise
 from typing import TYPE_CHECKING
@@ -16,20 +16,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment, restore_speech_timestamps
-from faster_whisper.vad import get_speech_timestamps
 from numpy.typing import NDArray
 
 from lddu_pipe.events import WordsHeard
+from lddu_pipe.extractors.blocks import MIN_VOICE, Block
 from lddu_pipe.extractors.credibility import MAX_COMPRESSION, Credibility
 from lddu_pipe.extractors.prosody import HOP_LENGTH, loudness_db
-from lddu_pipe.extractors.turns import cut_at_turns, part_of, with_voices
 from lddu_pipe.extractors.whisper import LANGUAGE, SAMPLE_RATE, decode
 from lddu_pipe.media import WaveformLike
 from lddu_pipe.transcripts.cues import merge_pieces
-from lddu_pipe.types import Cue, TimeSpan, Transcript, Turn, Word
+from lddu_pipe.types import Cue, TimeSpan, Transcript, Word
 
 if TYPE_CHECKING:
-    from lddu_pipe.extractors.bursts import BurstFinder, Bursts
+    from lddu_pipe.extractors.bursts import BurstFinder
     from lddu_pipe.extractors.voices import VoiceTeller
 
 MIN_SAMPLES = SAMPLE_RATE // 10  # less is shorter than any word, and the voice detector needs it
@@ -45,17 +44,6 @@ FRAME = 0.01  # seconds of a step of `Segment.seek`
 
 # A recogniser that knows many languages tells them apart in what it decodes at once.
 MAX_BLOCK_OF_ONE_LANGUAGE = 30.0  # seconds
-
-MIN_VOICE = 1.0
-"""Seconds of speech, at least, that are worth an utterance without words."""
-BRIEF_VOICE = 0.3
-"""Seconds of speech, at least, that a pause between utterances is listened to for."""
-VOICE_PAUSE = 0.5
-"""Seconds without a voice that end speech whose words are unknown."""
-LONG_WORD = 1.0
-"""Seconds from which a word may hold more than itself: recognisers stretch words over laughter."""
-SHORTEST_WORD = 0.2
-"""Seconds, at least, that are left to a word of which something else is taken."""
 
 
 class SpeechRecogniser:
@@ -108,7 +96,7 @@ class SpeechRecogniser:
         # One sample more than a block tells whether it is the last.
         while len(samples := waveform[start : start + length + 1]) >= MIN_SAMPLES:
             if len(samples) > length:
-                samples = samples[: _quietest_end(samples[:length], search)]
+                samples = samples[: quietest_end(samples[:length], search)]
             yield from self._hear(samples, start / SAMPLE_RATE, voices)
             start += len(samples)
 
@@ -119,26 +107,52 @@ class SpeechRecogniser:
 
         What lies before words that are believed is settled with them.
         """
-        block = _Block(samples, offset, self._bursts.over(samples) if self._bursts else None)
+        block = self.block(samples, offset)
+        if voices is not None and block.chunks:
+            block.tell_apart(voices)
+        for cue in self.believed(block):
+            yield block.settle(cue)
+        yield block.settle(None)
+
+    def block(
+        self,
+        samples: NDArray[np.float32],
+        offset: float,
+        *,
+        levels: NDArray[np.float32] | None = None,
+        silent: bool = False,
+    ) -> Block:
+        """Take a stretch of sound, in which words are still to be recognised.
+
+        Args:
+            samples: (samples,) float32 mono at 16 kHz.
+            offset: seconds of the media at which they begin.
+            levels: how loud it was before; see `BurstFinder.over`.
+            silent: it is known that nobody speaks.
+        """
+        bursts = self._bursts.over(samples, levels) if self._bursts else None
+        return Block(samples, offset, bursts, [] if silent else None)
+
+    def believed(self, block: Block) -> Iterator[Cue]:
+        """Recognise the words of a block, and note in it where they are not believed.
+
+        Yields:
+            Each segment whose words are believed, in order.
+        """
         if not block.chunks:
-            yield block.settle(None)
             return
-        if voices is not None:
-            block.turns = voices.turns(samples, block.chunks, offset)
-        # What faster-whisper's own filter does: the decoder gets the speech without the rest.
-        speech = np.concatenate([samples[part["start"] : part["end"]] for part in block.chunks])
+        speech = block.speech
         before = None
         english = self._credibility.is_english(speech)
         for segment in self._segments(speech) if english else ():
             credible = self._credibility.of(segment, speech, before)
             before = segment if credible else None
-            (placed,) = restore_speech_timestamps([segment], block.chunks, SAMPLE_RATE)
-            cue = _cue(placed, offset, block.span.duration)
+            (placed,) = restore_speech_timestamps([segment], list(block.chunks), SAMPLE_RATE)
+            cue = _cue(placed, block.span.start, block.span.duration)
             if cue is not None and credible:
-                yield block.settle(cue)
+                yield cue
             elif cue is not None and cue.span.duration >= MIN_VOICE / 2:
                 block.doubted.append(cue.span)
-        yield block.settle(None)
 
     def _segments(self, speech: NDArray[np.float32]) -> Iterator[Segment]:
         """Decode speech; a window that repeats itself is decoded again in shorter ones."""
@@ -157,115 +171,13 @@ class SpeechRecogniser:
         while start < len(window):
             piece = window[start : start + round(SHORT_WINDOW * SAMPLE_RATE)]
             if start + len(piece) < len(window):
-                piece = piece[: _quietest_end(piece, SHORT_WINDOW / 2)]
+                piece = piece[: quietest_end(piece, SHORT_WINDOW / 2)]
             # A window that is short already would be read in the same way again.
             segments = list(decode(self._model, piece)) if len(piece) < len(window) else None
             if segments is None or any(map(_is_looped, segments)):
                 segments = list(decode(self._model, piece, forbid_repetition=True))
             yield from (_shifted(segment, offset + start / SAMPLE_RATE) for segment in segments)
             start += len(piece)
-
-
-class _Block:
-    """A stretch of sound, and how far it is known where voices without words are in it."""
-
-    def __init__(
-        self, samples: NDArray[np.float32], offset: float, bursts: Bursts | None = None
-    ) -> None:
-        self._samples = samples
-        self._bursts = bursts
-        self.span = TimeSpan(0.0, len(samples) / SAMPLE_RATE).shift(offset)
-        self.chunks = get_speech_timestamps(samples)
-        """Where somebody speaks, "start" and "end" in samples."""
-        self.doubted: list[TimeSpan] = []
-        """Of words that are not believed, in order."""
-        self.turns: tuple[Turn, ...] = ()
-        """Who speaks when, where voices are told apart."""
-        self._settled = offset
-
-    def settle(self, cue: Cue | None) -> WordsHeard:
-        """Tell of words that are believed and of what comes before them; None: of all the rest."""
-        if cue is not None and self._bursts is not None:
-            cue = self._shortened(cue)
-        unrecognised: list[TimeSpan] = []
-        brief: list[TimeSpan] = []
-        rest = TimeSpan(
-            self._settled, max(self._settled, cue.span.start if cue else self.span.end)
-        )
-        for chunk in self.chunks:
-            voiced = self._placed(chunk, self.span.start)
-            if voiced.overlap(rest) > 0:
-                unclear = voiced.clip(rest)
-                # Whose words are not believed is heard, however unsure the voice detector is.
-                said = [span.clip(unclear) for span in self.doubted if span.overlap(unclear) > 0]
-                unrecognised += _joined([*self._voices(unclear, MIN_VOICE), *said])
-                brief += self._voices(unclear, BRIEF_VOICE)
-        if bursts := self._without_words(rest):
-            unrecognised = _joined([*unrecognised, *bursts])
-        for before, after in pairwise(cue.words if cue else ()):
-            if after.span.start - before.span.end > BRIEF_VOICE:
-                between = TimeSpan(before.span.end, after.span.start)
-                brief += self._voices(between, BRIEF_VOICE)
-                unrecognised += self._without_words(between)
-        begin, self._settled = rest.start, max(rest.end, cue.span.end) if cue else rest.end
-        return WordsHeard(
-            () if cue is None else (with_voices(cue, self.turns),),
-            tuple(
-                Cue("", part, (), voice=voice)
-                for span in unrecognised
-                for part, voice in cut_at_turns(span, self.turns, MIN_VOICE / 2)
-            ),
-            tuple(brief),
-            until=self._settled,
-            language=LANGUAGE,
-            turns=part_of(self.turns, TimeSpan(begin, self._settled)),
-        )
-
-    def _shortened(self, cue: Cue) -> Cue:
-        """A cue whose long words are freed of laughter and the like before or after them."""
-        words = list(cue.words)
-        for index, word in enumerate(words):
-            if word.span.duration < LONG_WORD:
-                continue
-            start, end = word.span.start, word.span.end
-            for burst in self._without_words(word.span):
-                if burst.middle > word.span.middle:
-                    first, last = start, min(end, burst.start)
-                else:
-                    first, last = max(start, burst.end), end
-                if last - first >= SHORTEST_WORD:  # else the word itself is screamed
-                    start, end = first, last
-            words[index] = replace(word, span=TimeSpan(start, end))
-        span = TimeSpan(words[0].span.start, words[-1].span.end)
-        return replace(cue, span=span, words=tuple(words))
-
-    def _without_words(self, span: TimeSpan) -> list[TimeSpan]:
-        """Where in a span without words somebody is heard all the same."""
-        if self._bursts is None:
-            return []
-        begin = self.span.start
-        found = self._bursts.within(span.shift(-begin))
-        # Not even by rounding may one overlap a word: it would be taken for part of what is said.
-        return [burst.shift(begin).clip(span) for burst in found]
-
-    def _voices(self, span: TimeSpan, shortest: float) -> list[TimeSpan]:
-        """Where in a span somebody really speaks, at least `shortest` seconds at a time."""
-        if span.duration < shortest:
-            return []
-        begin, end = (
-            round((moment - self.span.start) * SAMPLE_RATE) for moment in (span.start, span.end)
-        )
-        found = get_speech_timestamps(
-            self._samples[begin:end],
-            min_speech_duration_ms=round(shortest * 1000),
-            min_silence_duration_ms=round(VOICE_PAUSE * 1000),
-            speech_pad_ms=100,
-        )
-        return [self._placed(part, span.start) for part in found]
-
-    @staticmethod
-    def _placed(part: dict[str, int], offset: float) -> TimeSpan:
-        return TimeSpan(part["start"] / SAMPLE_RATE, part["end"] / SAMPLE_RATE).shift(offset)
 
 
 def _is_looped(segment: Segment) -> bool:
@@ -286,24 +198,13 @@ def _shifted(segment: Segment, seconds: float) -> Segment:
     return replace(segment, start=segment.start + seconds, end=segment.end + seconds, words=words)
 
 
-def _quietest_end(block: NDArray[np.float32], search: float) -> int:
+def quietest_end(block: NDArray[np.float32], search: float) -> int:
     """The sample in the middle of the quietest half second of the last `search` seconds."""
     begin = len(block) - round(search * SAMPLE_RATE)
     level = 10 ** (loudness_db(block[begin:]) / 10)
     width = round(QUIET * SAMPLE_RATE / HOP_LENGTH)
     quiet = np.convolve(level, np.ones(width), "valid")
     return begin + (int(quiet.argmin()) + width // 2) * HOP_LENGTH
-
-
-def _joined(spans: Sequence[TimeSpan]) -> list[TimeSpan]:
-    """Spans in order, those made one that overlap or have no pause between them."""
-    joined: list[TimeSpan] = []
-    for span in sorted(spans):
-        if joined and span.start - joined[-1].end < VOICE_PAUSE:
-            joined[-1] = TimeSpan(joined[-1].start, max(joined[-1].end, span.end))
-        else:
-            joined.append(span)
-    return joined
 
 
 def _cue(segment: Segment, offset: float, duration: float) -> Cue | None:

@@ -50,6 +50,8 @@ _NO_FACE = np.zeros((FACE_SIZE, FACE_SIZE), np.uint8)  # stands in a batch where
 
 LONGEST_STEP = 0.5
 """Seconds for which a picture stands at most, unless pictures are further apart as a rule."""
+USUAL_STEP = 0.1
+"""Seconds for which a picture stands of which nothing else is known yet."""
 MOST_WAITING = 2 * BATCH_SIZE
 """Frames that wait, at most, until there are enough faces for a batch."""
 LONGEST_DOUBT = 20.0
@@ -191,6 +193,15 @@ class VisionExtractor(FrameExtractor):
         if waiting:
             yield self._part(waiting, duration)
 
+    def watch(self, frames: Iterable[Frame], people: int) -> Generator[FacesSeen]:
+        """See `FrameExtractor.watch`: parts of a fifth of a second, of one face of a frame."""
+        if people > 1:
+            yield from self._follow_people(frames, 0.0, people, prompt=True)
+            return
+        with closing(self._follow(frames, face_crops=False, prompt=True)) as followed:
+            for item in followed:
+                yield self._part([item], item.time + USUAL_STEP)
+
     def _part(self, items: Sequence[_Followed], end: float) -> FacesSeen:
         face = self._face(0, items, self._rows(items), end)
         return FacesSeen((face,), end)
@@ -213,7 +224,13 @@ class VisionExtractor(FrameExtractor):
         return super().look(image, people)
 
     def _follow_people(
-        self, frames: Iterable[Frame], duration: float, people: int, *, still: bool = False
+        self,
+        frames: Iterable[Frame],
+        duration: float,
+        people: int,
+        *,
+        still: bool = False,
+        prompt: bool = False,
     ) -> Generator[FacesSeen]:
         waiting: list[Stretch] = []
         looked = follow_faces(
@@ -222,9 +239,14 @@ class VisionExtractor(FrameExtractor):
             people=people,
             threads=self._threads,
             identity=self._identity(),
+            prompt=prompt,
         )
-        with closing(looked), closing(decided(looked, LONGEST_DOUBT)) as stretches:
+        longest = 0.0 if prompt else LONGEST_DOUBT
+        with closing(looked), closing(decided(looked, longest)) as stretches:
             for stretch in stretches:
+                if prompt:
+                    yield self._part_of_people([stretch], _end_of(stretch.times))
+                    continue
                 if sum(other.readable for other in waiting) >= BATCH_SIZE or (
                     sum(len(other.times) for other in waiting) >= MOST_WAITING
                 ):
@@ -276,7 +298,9 @@ class VisionExtractor(FrameExtractor):
         shown = TimeSpan(times[0], max(times[0], min(end, times[-1] + LONGEST_STEP)))
         return FacesSeen(tuple(faces), end, cuts, shown)
 
-    def _follow(self, frames: Iterable[Frame], *, face_crops: bool) -> Generator[_Followed]:
+    def _follow(
+        self, frames: Iterable[Frame], *, face_crops: bool, prompt: bool = False
+    ) -> Generator[_Followed]:
         """The face that is followed in each frame, once it is known which way is up."""
         search = find_faces(
             self._landmarker,
@@ -285,6 +309,7 @@ class VisionExtractor(FrameExtractor):
             cut=partial(_crop, face_crops=face_crops),
             threads=self._threads,
             upright=face_crops,
+            prompt=prompt,
         )
         previous: Face | None = None
         doubtful: list[_Followed] = []
@@ -303,7 +328,7 @@ class VisionExtractor(FrameExtractor):
                     box = turned_back(share_of(face.box, seen.size), seen.turns or 0)
                 height = _height(seen.size, face, face_crops=face_crops)
                 doubtful.append(_Followed(seen.time, face, crop, box, height))
-                known = known or seen.turns is not None
+                known = known or seen.turns is not None or prompt
                 if known or seen.time - doubtful[0].time >= LONGEST_DOUBT:
                     yield from doubtful
                     doubtful = []
@@ -403,6 +428,12 @@ class VisionExtractor(FrameExtractor):
         spans = np.stack([starts, np.minimum(ends[: len(starts)], starts + longest)], axis=1)
         shown = [item.crop is not None for item in items]
         return self.sequence(values, spans, shown, [item.height for item in items])
+
+
+def _end_of(times: Sequence[float]) -> float:
+    """The end of the last of some frames, at least one, if they go on as they came; in seconds."""
+    apart = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else USUAL_STEP
+    return times[-1] + min(apart, LONGEST_STEP)
 
 
 def _last_with(number: int, stretches: Sequence[Stretch]) -> Stretch:

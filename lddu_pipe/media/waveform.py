@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lddu_pipe.errors import UnusableInputError
+from lddu_pipe.media.recent import RecentSound
 
 HELD = 5 * 60 * 16_000 * 4
 """Bytes up to which samples stay in memory: five minutes."""
@@ -96,5 +97,5 @@ class Waveform:
         self._samples += len(part)
 
 
-WaveformLike = NDArray[np.float32] | Waveform
-"""(samples,) float32: in memory, or a `Waveform`."""
+WaveformLike = NDArray[np.float32] | Waveform | RecentSound
+"""(samples,) float32: in memory, a `Waveform`, or what goes on."""

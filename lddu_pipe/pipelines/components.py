@@ -74,6 +74,8 @@ class Extractors(FeatureSet):
         )
         self.parts = parts
         self._recogniser = recogniser
+        self._warm: set[str] = set()
+        """What was used once: "sound", "pictures"."""
         self._known: dict[Path, Mapping[str, NDArray[np.float32]]] = {}
         self.require(parts.check)
 
@@ -104,6 +106,28 @@ class Extractors(FeatureSet):
         except MissingAssetError as error:
             logger.warning("%s (%s)", VOICES_NOT_TOLD_APART, error)
             return None
+
+    def warm_up(self, *, sound: bool, pictures: bool) -> None:
+        """Load what a live session takes, and use it once: the first use takes longer.
+
+        Args:
+            sound: somebody will be heard.
+            pictures: somebody will be seen.
+
+        Raises:
+            MissingAssetError: weights are not on this machine.
+            IncompatibleModelError: an extractor is not the model's.
+        """
+        if sound and "sound" not in self._warm:
+            noise = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
+            list(self.speech.believed(self.speech.block(noise, 0.0)))
+            self.audio.extract(noise)
+            self.voices()
+            self._warm.add("sound")
+        if pictures and "pictures" not in self._warm:
+            self.vision.look(np.zeros((64, 64, 3), np.uint8), 2 if self.follows_people else 1)
+            self.identity()
+            self._warm.add("pictures")
 
     def known(self, folder: Path) -> Mapping[str, NDArray[np.float32]]:
         """Vectors of the people of whom there are pictures in a folder, by name.

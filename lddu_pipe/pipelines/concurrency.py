@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from queue import Full, Queue
 from typing import TypeVar
 from weakref import WeakKeyDictionary
@@ -37,13 +38,9 @@ def interleave(producers: Sequence[Callable[[], Generator[T]]]) -> Generator[Ite
     """
     items: Queue[T | _End] = Queue(AHEAD)
     stopped = threading.Event()
-    threads = [
-        threading.Thread(target=_produce, args=(make, items, stopped), daemon=True)
-        for make in producers
-    ]
-    for thread in threads:
-        thread.start()
-        _running[thread] = stopped
+    threads = start_together(
+        [partial(_produce, make, items, stopped) for make in producers], stopped
+    )
     try:
         yield _taken(items, len(threads))
     except KeyboardInterrupt:
@@ -53,6 +50,22 @@ def interleave(producers: Sequence[Callable[[], Generator[T]]]) -> Generator[Ite
         stopped.set()
         for thread in threads:
             thread.join()
+
+
+def start_together(
+    works: Sequence[Callable[[], None]], stopped: threading.Event
+) -> list[threading.Thread]:
+    """Start a thread for each of some works.
+
+    Args:
+        works: each looks now and then whether it is still wanted.
+        stopped: set as the interpreter ends, which then waits for them.
+    """
+    threads = [threading.Thread(target=work, daemon=True) for work in works]
+    for thread in threads:
+        thread.start()
+        _running[thread] = stopped
+    return threads
 
 
 _running: WeakKeyDictionary[threading.Thread, threading.Event] = WeakKeyDictionary()

@@ -75,6 +75,11 @@ class FaceSteps:
     def since(self, moment: float) -> ModalitySequence | None:
         """What is held of the time since `moment`, if anything; all before it is let go."""
         self._parts = [part for part in self._parts if part.spans[-1, 1] >= moment]
+        return self.held
+
+    @property
+    def held(self) -> ModalitySequence | None:
+        """All that is held, if anything."""
         return concatenate(self._parts) if self._parts else None
 
 

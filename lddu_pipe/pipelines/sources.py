@@ -265,12 +265,12 @@ def _read_frames(
     steps = np.floor(np.arange(len(pictures)) * (settings.fps / fps) + 1e-9)
     first = np.flatnonzero(np.diff(steps, prepend=-1.0))
     frames = (
-        Frame(int(index) / fps, _scaled(pictures[int(index)], settings.side)) for index in first
+        Frame(int(index) / fps, scaled(pictures[int(index)], settings.side)) for index in first
     )
     return frames, len(pictures) / fps
 
 
-def _scaled(image: NDArray[np.uint8], max_side: int) -> NDArray[np.uint8]:
+def scaled(image: NDArray[np.uint8], max_side: int) -> NDArray[np.uint8]:
     """Scale a picture down to `max_side`; a smaller one is left."""
     scale = max_side / max(image.shape[:2])
     if scale >= 1:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import replace
-from itertools import islice
 
-from lddu_pipe.events import Event, FacesSeen, UnitClosed, UnitJudged, WordsHeard
+from lddu_pipe.events import Event, FacesSeen, UnitJudged, WordsHeard
 from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.extractors.features import NOBODY_KNOWN_AGAIN
 from lddu_pipe.pipelines.components import VOICES_NOT_TOLD_APART, Extractors
 from lddu_pipe.pipelines.concurrency import interleave
-from lddu_pipe.pipelines.conversation import Conversation
+from lddu_pipe.pipelines.judging import Judge, Means
 from lddu_pipe.pipelines.people import Everybody, LargestFace, People, Picture
 from lddu_pipe.pipelines.people.identity import PersonFinder
 from lddu_pipe.pipelines.people.speaking import SpeakerFinder
 from lddu_pipe.pipelines.predict import Predictor
-from lddu_pipe.pipelines.samples import make_sample, read_and_listen
 from lddu_pipe.pipelines.settings import Hook, PipelineSettings
 from lddu_pipe.pipelines.sources import Source
 from lddu_pipe.pipelines.voices import listen_to_all
@@ -60,38 +57,43 @@ class Stream:
         self._source = source
         self.missing = missing
         self._extractors = extractors
-        self._predictor = predictor
         self._settings = settings
         self._hook = hook
-        self._conversation = Conversation(context)
-        self._count = 0
-        """Utterances that are closed."""
-        self.people = self._meet()
-        self._alone = isinstance(self.people, LargestFace)
-        self._without_words = Reason.NO_WORDS if source.transcript else Reason.NO_SPEECH
         said = source.transcript
         listens = said is None and source.waveform is not None
         looks = source.frames is not None and "vision" not in missing
-        self._heard_until = 0.0 if listens else math.inf
-        self._seen_until = 0.0 if looks else math.inf
         self._listens = listens and not source.voices
         self._producers: list[Callable[[], Generator[WordsHeard | FacesSeen]]] = [
             *([self._listen] if listens else []),
             *([self._look] if looks else []),
         ]
-        self._segmenter = Segmenter(
+        self.people = self._meet()
+        segmenter = Segmenter(
             TimeSpan(0.0, source.info.duration) if self._has_gaps(said) else None,
             language=None if said is None else said.language,
             max_duration=settings.max_duration,
             window=min(settings.window, settings.max_duration),
             join=said is None or said.running,
-            watched=looks and not source.still and self._alone,
+            watched=looks and not source.still and isinstance(self.people, LargestFace),
         )
+        self._judge = Judge(
+            Means(extractors, predictor, settings),
+            source.info,
+            missing,
+            self.people,
+            segmenter,
+            sound=source.waveform,
+            voices=source.voices,
+            without_words=Reason.NO_WORDS if said else Reason.NO_SPEECH,
+            context=context,
+        )
+        self._judge.heard_until = 0.0 if listens else math.inf
+        self._judge.seen_until = 0.0 if looks else math.inf
         if not listens and said is not None:
             self.people.hear(WordsHeard(said.cues, said.unrecognised, until=math.inf))
-            self._segmenter.take(self._cut(said))
+            segmenter.take(self._cut(said))
         elif not listens:
-            self._segmenter.take([])
+            segmenter.take([])
 
     def __iter__(self) -> Generator[Event]:
         """Listen, look and judge."""
@@ -99,10 +101,9 @@ class Stream:
             for item in news:
                 self._take(item)
                 yield item
-                yield from self._advance()
-        self._segmenter.end()
-        self._heard_until = self._seen_until = math.inf
-        yield from self._advance()
+                yield from self._judged()
+        self._judge.end()
+        yield from self._judged()
 
     @property
     def notes(self) -> list[str]:
@@ -129,56 +130,19 @@ class Stream:
 
     def _take(self, item: WordsHeard | FacesSeen) -> None:
         """Let everybody know of news."""
+        judge = self._judge
         if isinstance(item, WordsHeard):
-            self._segmenter.hear(item)
-            self.people.hear(item)
-            self._heard_until = item.until
+            judge.hear(item)
         else:
-            self.people.see(item)
-            if self._alone:
-                self._segmenter.see(_shown(item), item.until)
-            self._seen_until = item.until
-        self._tell(LOOK if self._seen_until < self._heard_until else TRANSCRIBE, item)
+            judge.see(item)
+        self._tell(LOOK if judge.seen_until < judge.heard_until else TRANSCRIBE, item)
 
-    def _advance(self) -> Iterator[Event]:
-        """Judge the utterances of which everything is known."""
-        for closed in self._segmenter.closed():
-            self.people.take(replace(closed, kind=self._source.info.kind(closed.kind)))
-        known = (self._segmenter.begin, self._heard_until, self._seen_until)
-        # Texts alone are all there at once. What else is known together depends on how quick the
-        # threads are, on which no figure may depend, not even in the last decimal.
-        together = 1 if self._producers else self._settings.batch_size
-        decided = self.people.decided(*known)
-        while batch := list(islice(decided, together)):
-            utterances = []
-            for item in batch:
-                utterances.append(replace(item, id=f"{self._count:04d}"))
-                self._count += 1
-                yield UnitClosed(utterances[-1])
-            for prediction in self._judge(utterances):
-                self._tell(JUDGE, prediction)
-                yield UnitJudged(prediction)
-
-    def _judge(self, utterances: Sequence[Utterance]) -> list[Prediction]:
-        sound = self._source.waveform if "audio" not in self.missing else None
-        found = read_and_listen(
-            self._extractors,
-            self._conversation.place(utterances),
-            sound,
-            self._source.voices,
-            without_words=self._without_words,
-        )
-        return self._predictor.predict(
-            [
-                make_sample(
-                    utterance,
-                    item | {"vision": self.people.face_of(utterance)},
-                    self.missing,
-                    aligned=self._settings.aligned,
-                )
-                for utterance, item in zip(utterances, found, strict=True)
-            ]
-        )
+    def _judged(self) -> Iterator[Event]:
+        """Judge the utterances of which everything is known; texts alone are all there at once."""
+        for event in self._judge.judged(1 if self._producers else self._settings.batch_size):
+            if isinstance(event, UnitJudged):
+                self._tell(JUDGE, event.prediction)
+            yield event
 
     def _listen(self) -> Generator[WordsHeard]:
         speech = self._extractors.speech
@@ -190,7 +154,7 @@ class Stream:
                 {name: speech.listen(sound) for name, sound in voices.items()}
             )
         else:
-            told_apart = None if self._alone else self._extractors.voices()
+            told_apart = None if self._judge.alone else self._extractors.voices()
             teller = told_apart.teller() if told_apart else None
             yield from speech.listen(self._source.waveform, teller)
         yield WordsHeard(until=math.inf)
@@ -227,13 +191,5 @@ class Stream:
 
     def _tell(self, step: str, artifact: WordsHeard | FacesSeen | Prediction) -> None:
         duration = self._source.info.duration
-        self._hook(step, artifact, min(self._heard_until, self._seen_until, duration), duration)
-
-
-def _shown(item: FacesSeen) -> list[TimeSpan]:
-    """Where a face is seen."""
-    return [
-        TimeSpan(*map(float, span))
-        for face in item.faces
-        for span in face.steps.spans[face.steps.valid]
-    ]
+        done = min(self._judge.heard_until, self._judge.seen_until, duration)
+        self._hook(step, artifact, done, duration)

@@ -76,6 +76,8 @@ class Segmenter:
         """Those that a gap may still join, in order."""
         self._covered = 0.0 if media is None else media.start
         """The latest end of an utterance, or of a gap that is none."""
+        self._goes_on: float | None = None
+        """Where an utterance begins that is not known yet."""
         self._gap: tuple[float, int] | None = None
         """Where a gap begins that is being cut in windows, and how many there are so far."""
         self._count = 0
@@ -90,7 +92,7 @@ class Segmenter:
         self._pending += [(cue.span, word) for cue in heard.cues for word in spoken_words(cue)]
         self._pending.sort(key=lambda item: item[0])
         words = [word for span, word in self._pending if span.start < heard.until]
-        ready, pieces = self._ready(words, heard.until)
+        ready, pieces = self._ready(words, heard.until, ended=heard.ended)
         spoken = [utterance_of(piece) for piece in pieces]
         # A voice in a pause that was too short to end an utterance is of that utterance.
         self._spoken = [
@@ -107,6 +109,7 @@ class Segmenter:
         self._add(spoken)
         del self._pending[:ready]
         self._spoken_until = min([heard.until, *(word.span.start for _, word in self._pending)])
+        self._goes_on = None if self._pending else heard.goes_on
 
     def take(self, utterances: Iterable[Utterance]) -> None:
         """Take in all that is said, in utterances already."""
@@ -119,8 +122,14 @@ class Segmenter:
         self._faces += faces
         self._seen_until = until
 
-    def end(self) -> None:
-        """Nothing will follow."""
+    def end(self, at: float | None = None) -> None:
+        """Nothing will follow.
+
+        Args:
+            at: seconds of the media at which it ends, where it was not known before.
+        """
+        if at is not None and self._media is not None:
+            self._media = TimeSpan(self._media.start, at)
         self.hear(WordsHeard(until=math.inf))
         self._seen_until = math.inf
         self._ended = True
@@ -166,6 +175,12 @@ class Segmenter:
         if self._gap is None and limit - self._covered <= SHORTEST_GAP:
             if final:
                 self._join_short(limit)
+            elif self._goes_on is not None and self._goes_on - self._covered <= SHORTEST_GAP:
+                # What comes next begins too soon for a gap, whatever is said then.
+                self._join_short(max(self._covered, self._goes_on))
+                self._goes_on = None
+                while self._held:
+                    yield self._numbered(self._held.pop(0))
             return final
         while self._held:
             yield self._numbered(self._held.pop(0))
@@ -191,12 +206,14 @@ class Segmenter:
             inside = utterance if self._media is None else clipped(utterance, self._media)
             insort(self._spoken, inside, key=lambda item: item.span)
 
-    def _ready(self, words: Sequence[Word], until: float) -> tuple[int, list[list[Word]]]:
+    def _ready(
+        self, words: Sequence[Word], until: float, *, ended: bool
+    ) -> tuple[int, list[list[Word]]]:
         """How many of some words no other word can join any more, and the pieces of them."""
         if not words:
             return 0, []
         ready = max(pauses(words, self._pause), default=0)
-        if until - words_span(words).end > self._pause:
+        if ended or until - words_span(words).end > self._pause:
             ready = len(words)
         rest = words[ready:]
         pieces = self._cut(words[:ready])

@@ -16,7 +16,7 @@ from faster_whisper.transcribe import Word as FasterWord
 from numpy.typing import NDArray
 
 from lddu_pipe.assets import resolve
-from lddu_pipe.extractors import speech
+from lddu_pipe.extractors import blocks, speech
 from lddu_pipe.extractors.speech import SpeechRecogniser
 from lddu_pipe.extractors.turns import cut_at_turns, part_of, with_voices
 from lddu_pipe.extractors.whisper import load_whisper
@@ -84,7 +84,7 @@ def test_a_block_ends_at_the_quietest_moment(quiet_at: float) -> None:
     sound = np.random.default_rng(0).normal(0, 0.1, 180 * 16_000).astype(np.float32)
     middle = round(quiet_at * 16_000)
     sound[middle - 6000 : middle + 6000] *= 0.01
-    assert speech._quietest_end(sound, 60.0) / 16_000 == pytest.approx(quiet_at, abs=0.2)
+    assert speech.quietest_end(sound, 60.0) / 16_000 == pytest.approx(quiet_at, abs=0.2)
 
 
 class Fake:
@@ -199,7 +199,7 @@ def test_laughter_is_heard_beside_words_and_where_a_word_is_stretched_over_it(
         TimeSpan(7.3, 9.7),
         tuple(Word("so", TimeSpan(*span)) for span in ((7.3, 7.6), (9.1, 9.7))),
     )
-    block = speech._Block(sound, 7.1, Laughter((0.4, 2.3)))  # type: ignore[arg-type]
+    block = blocks.Block(sound, 7.1, Laughter((0.4, 2.3)))  # type: ignore[arg-type]
     segmenter = Segmenter(TimeSpan(0, 13.1))
     segmenter.hear(block.settle(words))
     segmenter.end()

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lddu_pipe.annotation import ModelInfo
+from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.events import Event
+from lddu_pipe.evidence import Absent
+from lddu_pipe.pipelines.judging import Means
+from lddu_pipe.pipelines.live.studio import ProvenanceOf, Studio
+from lddu_pipe.types import Modality
 
 
 class Events(Protocol):
@@ -38,12 +45,35 @@ class Live:
         ...         print(event)
     """
 
+    def __init__(
+        self,
+        means: Means,
+        model: ModelInfo,
+        missing: Mapping[Modality, Absent],
+        provenance: ProvenanceOf,
+        *,
+        audio_rate: int | None,
+        camera: bool,
+        context: Sequence[str] = (),
+    ) -> None:
+        """Begin; see `Studio` for the arguments."""
+        self._alone = threading.Lock()
+        self._closed = False
+        self._studio = Studio(
+            *(means, model, missing, provenance),
+            audio_rate=audio_rate,
+            camera=camera,
+            context=context,
+        )
+        self._studio.start()
+
     def hear(self, samples: ArrayLike, at: float | None = None) -> None:
         """Give what the microphone gave next; never waits.
 
         Sound is in order: where `at` is later than the end of what came before, the time between
-        is silent; what lies before that end is left out. Differences as clocks have them, under
-        `JITTER`, are none.
+        is silent; what lies before that end, or before the session began, is left out. Differences
+        of up to 60 ms, as clocks have them, are none. Sound that comes more than three seconds
+        later than a picture of the same moment is too late, too.
 
         Args:
             samples: (n,) or (n, channels), float in -1..1 or int16, of any length, at the
@@ -55,7 +85,11 @@ class Live:
             UnusableInputError: another shape or type, NaN or infinity, a time that is none, a
                 session without a microphone, or one that was closed.
         """
-        raise NotImplementedError
+        with self._alone:
+            self._check_open()
+            if self._studio.microphone is None:
+                raise UnusableInputError("this session has no microphone: give it an audio_rate")
+            self._studio.microphone.hear(samples, at)
 
     def see(self, image: NDArray[np.uint8], at: float) -> None:
         """Give a picture of the camera; never waits.
@@ -72,36 +106,43 @@ class Live:
             UnusableInputError: another shape or type, a time that is none, a session without a
                 camera, or one that was closed.
         """
-        raise NotImplementedError
+        with self._alone:
+            self._check_open()
+            if self._studio.camera is None:
+                raise UnusableInputError("this session has no camera: make it with camera=True")
+            self._studio.camera.see(image, at)
+            self._studio.expect_sound()
 
     def events(self) -> Events:
         """What is found, as it is found; there is one row of events, whoever takes them.
 
         `StreamOpened` comes first, `StreamEnded` last, after `close`. Times are seconds since the
-        first `at` that was given. A consumer that stops taking events holds nothing up; running
-        results that nobody took are left out once there are newer ones.
+        first `at` that was given. A consumer that stops taking events holds nothing up: of what is
+        seen and heard, and of running results, the oldest are then left out.
 
         Raises:
             LdduPipeError: while they are taken: what went wrong in the session.
         """
-        raise NotImplementedError
+        return self._studio.outbox
 
     def close(self) -> None:
         """Say that nothing more comes; what is open is judged, and `events` goes to its end.
 
         It does not wait, and may be called again.
         """
-        raise NotImplementedError
+        with self._alone:
+            self._closed = True
+            self._studio.close()
 
     @property
     def dropped(self) -> float:
         """Share of the pictures to be looked at that were not, because of haste, 0..1."""
-        raise NotImplementedError
+        return self._studio.camera.dropped if self._studio.camera else 0.0
 
     @property
     def delay(self) -> float:
         """Seconds by which results are behind what was given, now."""
-        raise NotImplementedError
+        return self._studio.delay
 
     def __enter__(self) -> Self:
         """The session itself."""
@@ -114,4 +155,9 @@ class Live:
         trace: TracebackType | None,
     ) -> None:
         """Close, and wait until the session's threads have ended."""
-        raise NotImplementedError
+        self.close()
+        self._studio.join()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UnusableInputError("the session was closed, and takes nothing more")

@@ -9,6 +9,8 @@ from lddu_pipe.annotation import Face
 from lddu_pipe.events import FollowedFace
 from lddu_pipe.types import TimeSpan
 
+MOST_PARTS = 64
+"""Parts that are held one by one, at most: many small arrays take more than their numbers do."""
 FARTHEST = 0.75
 """Boxes are told at even times; a frame stands for one that is up to so many steps away."""
 
@@ -43,6 +45,9 @@ class Boxes:
             self.start = float(face.steps.spans[shown.argmax(), 0])
         self._times.append(face.steps.spans[:, 0])
         self._boxes.append(boxes)
+        if len(self._times) > MOST_PARTS:
+            self._times = [np.concatenate(self._times)]
+            self._boxes = [np.concatenate(self._boxes)]
         spans = face.steps.spans[shown]
         self.visible += float((spans[:, 1] - spans[:, 0]).sum())
 

@@ -77,6 +77,9 @@ class Everybody:
         persons: PersonFinder,
         speakers: SpeakerFinder,
         sound: WaveformLike | None,
+        *,
+        horizon: float = HORIZON,
+        at_sight: bool = False,
     ) -> None:
         """Nobody is seen or heard yet.
 
@@ -87,7 +90,13 @@ class Everybody:
             persons: says whose each face is.
             speakers: says whose each voice is.
             sound: (samples,) float32 mono at 16 kHz of the media, where there is any.
+            horizon: takes the place of `HORIZON`.
+            at_sight: people get their ids as soon as `persons` knows them, and not in an order
+                that is the same however quick hearing and seeing are.
         """
+        self._horizon, self._at_sight = horizon, at_sight
+        self._patience = 0.0 if at_sight else PATIENCE
+        """Seconds from the first sight of a face until it counts whose it is."""
         self._fps = fps
         self._window = window
         self._shortest = min(SHORTEST_GAP, window / 2, duration / 2)
@@ -150,6 +159,8 @@ class Everybody:
                     still=face.still,
                 )
         self._persons.settle(seen.until)
+        if self._at_sight:
+            self._settle(np.inf)
         if seen.shown is not None:
             begin = self._pictures.start if self._pictures.end else seen.shown.start
             self._pictures = TimeSpan(begin, max(begin, seen.shown.end))
@@ -171,7 +182,15 @@ class Everybody:
             for number, track in self._recent.items()
             if track.steps.since(self._told) is not None or track.person is None
         }
-        known = min(heard, seen) - HORIZON
+        unknown = [
+            track.boxes.start
+            for number, track in self._recent.items()
+            if track.boxes.visible and self._persons.person(number) is None
+        ]
+        # Nobody can be asked about who it is not known of yet.
+        known = min([min(heard, seen) - self._horizon, *unknown])
+        if self._at_sight and np.isfinite(known):
+            self._listen(known)  # nobody holds sound for long that goes on
         while self._waiting and self._waiting[0].span.end <= known:
             self._decide(self._waiting.popleft())
         until = min(self._waiting[0].span.start if self._waiting else begin, known)
@@ -181,6 +200,11 @@ class Everybody:
         while self._ready and self._ready[0].span.start < told:
             yield self._ready.pop(0)
         self._told = told
+
+    @property
+    def begin(self) -> float:
+        """Seconds of the media before which nothing is asked for any more."""
+        return self._told
 
     def face_of(self, utterance: Utterance) -> Evidence:
         """What the face of an utterance's person shows in it, or why nothing."""
@@ -199,6 +223,29 @@ class Everybody:
             return Absent(Reason.NOT_IN_VIEW if utterance.kind in SPOKEN else Reason.UNREADABLE)
         shown = utterance.span.overlap(self._pictures) > 0
         return Absent(Reason.NO_FACE if shown else Reason.NO_PICTURE)
+
+    def person_of(self, track: int) -> str | None:
+        """Whose a face is that is followed, where that is known."""
+        return self._tracks[track].person
+
+    def in_view(self, span: TimeSpan) -> list[str]:
+        """Who is seen in a span that is not over yet, as far as it is known who they are."""
+        shown = {
+            track.person: None
+            for track in self._recent.values()
+            if track.person is not None and track.boxes.shown(span)
+        }
+        return list(shown)
+
+    def speaker(self, span: TimeSpan) -> str | None:
+        """Who seems to speak in a span that is not over yet: whose mouth moves."""
+        people = {
+            number: person
+            for number in self._recent
+            if (person := self._persons.person(number)) is not None
+        }
+        track = self._speakers.who(span, None, span.end, people)
+        return None if track is None else self._tracks[track].person
 
     @property
     def people(self) -> tuple[Person, ...]:
@@ -261,17 +308,13 @@ class Everybody:
 
     def _speaker_of(self, utterance: Utterance, voice: int | str | None) -> str | None:
         """Whose mouth moves with a voice, or did where it was heard before."""
-        until = utterance.span.end + HORIZON
-        end = round(until * SAMPLE_RATE)
-        while self._listened < end:  # in parts: what came before the first words may be long
-            part = min(end, self._listened + MOST_SOUND)
-            self._speakers.hear((), self._sound[self._listened : part])
-            self._listened = part
+        until = utterance.span.end + self._horizon
+        self._listen(until)
         # Vision may be ahead: of faces that appear late nobody may know whose they are.
         people = {
             number: person
             for number, track in self._tracks.items()
-            if track.boxes.start + PATIENCE <= until
+            if track.boxes.start + self._patience <= until
             and (person := self._persons.person(number)) is not None
         }
         track = self._speakers.who(utterance.span, voice, until, people)
@@ -282,6 +325,14 @@ class Everybody:
             return found
         known = {} if voice is None else self._spoken[voice]
         return max(known, key=lambda one: known[one]) if known else None
+
+    def _listen(self, until: float) -> None:
+        """Let the sound up to a moment be known beside the mouths."""
+        end = round(until * SAMPLE_RATE)
+        while self._listened < end:  # in parts: what came before the first words may be long
+            part = min(end, self._listened + MOST_SOUND)
+            self._speakers.hear((), self._sound[self._listened : part])
+            self._listened = part
 
     def _watch(self, until: float) -> None:
         """Make utterances of what people show who do not speak, up to a moment that is decided."""
@@ -303,7 +354,9 @@ class Everybody:
             if track.person is None and track.boxes.visible and track.boxes.start < before
         ]
         for _, number in sorted(new):
-            self._tracks[number].person = self._id(self._persons.person(number))
+            person = self._persons.person(number)
+            if person is not None:
+                self._tracks[number].person = self._id(person)
 
     def _id(self, key: Hashable) -> str:
         return self._ids.setdefault(key, f"p{len(self._ids) + 1}")

@@ -63,15 +63,24 @@ class PersonFinder:
     """
 
     def __init__(
-        self, known: Mapping[str, NDArray[np.float32]] | None = None, *, alike: float = ALIKE
+        self,
+        known: Mapping[str, NDArray[np.float32]] | None = None,
+        *,
+        alike: float = ALIKE,
+        patience: float = PATIENCE,
+        eager: bool = False,
     ) -> None:
         """Nobody was seen yet.
 
         Args:
             known: vectors of people of whom there are pictures, by name; see `read_known`.
             alike: takes the place of `ALIKE`.
+            patience: takes the place of `PATIENCE`.
+            eager: settle a track as soon as there is a vector of it.
         """
         self._alike = alike
+        self._patience = patience
+        self._eager = eager
         self._people = [
             _Person(name, vector.astype(np.float64)) for name, vector in (known or {}).items()
         ]
@@ -118,8 +127,11 @@ class PersonFinder:
         for number, track in sorted(self._tracks.items()):
             if track.person is not None:
                 continue
-            if track.span.start + PATIENCE > until:
+            waited = track.span.start + self._patience <= until
+            if not (waited or self._eager):
                 break
+            if not (waited or track.total.any()):
+                continue
             track.person = person = self._match(track)
             if person.number is None:
                 person.number = len(self._names)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
+from math import inf
 
 from lddu_pipe.annotation import Face, Person
 from lddu_pipe.events import FacesSeen, WordsHeard
 from lddu_pipe.evidence import Absent, Evidence, Present, Reason
 from lddu_pipe.pipelines.people.boxes import Boxes
 from lddu_pipe.pipelines.samples import FaceSteps, look_up
-from lddu_pipe.types import Utterance
+from lddu_pipe.types import TimeSpan, Utterance
 
 
 class LargestFace:
@@ -50,14 +51,32 @@ class LargestFace:
         """
         while self._waiting and self._waiting[0].span.end <= seen:
             utterance = self._waiting.popleft()
+            self._steps.since(utterance.span.start)
             silent = utterance.kind == "silence" and self._boxes.visible
             shown = silent and isinstance(self.face_of(utterance), Present)
             yield replace(utterance, person="p1") if shown else utterance
 
+    @property
+    def begin(self) -> float:
+        """Seconds of the media before which nothing is asked for any more."""
+        return self._waiting[0].span.start if self._waiting else inf
+
     def face_of(self, utterance: Utterance) -> Evidence:
-        """What the face shows in an utterance; steps that are over when it begins are let go."""
-        steps = self._steps.since(utterance.span.start)
+        """What the face shows in an utterance that is decided, or begins later."""
+        steps = self._steps.held
         return Absent(Reason.NO_PICTURE) if steps is None else look_up(steps, utterance)
+
+    def person_of(self, track: int) -> str | None:
+        """Whose a face is that is followed."""
+        return "p1"
+
+    def in_view(self, span: TimeSpan) -> list[str]:
+        """Who is seen in a span that is not over yet."""
+        return ["p1"] if self._boxes.shown(span) else []
+
+    def speaker(self, span: TimeSpan) -> str | None:
+        """Who seems to speak in a span that is not over yet: that is never known here."""
+        return None
 
     @property
     def people(self) -> tuple[Person, ...]:
