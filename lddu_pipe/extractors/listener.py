@@ -8,6 +8,7 @@ where a sentence does.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -102,6 +103,8 @@ class Listener:
         self._levels: deque[NDArray[np.float32]] = deque()
         self._ended = False
         self._fresh = threading.Event()
+        self._took = 0.0
+        """Seconds that the last reading took."""
         self.examined = 0.0
         """Seconds of sound that were given when all of it had been dealt with."""
 
@@ -173,7 +176,9 @@ class Listener:
         if self._ended or heard - last >= PAUSE:
             return self._finish(self.heard if self._ended else heard - AFTER, last)
         read = max(first, self._reading.end if self._reading else 0.0)
-        due = heard - read >= AGAIN if voiced else heard - last >= EARLY and read < last
+        # Whoever is slow reads less often, so that the end of a stretch finds them at leisure.
+        often = max(AGAIN, 2 * self._took)
+        due = heard - read >= often if voiced else heard - last >= EARLY and read < last
         if not due:
             return []
         self._read(heard)
@@ -192,9 +197,11 @@ class Listener:
 
     def _read(self, until: float) -> _Reading:
         """Recognise the words of the stretch up to a moment."""
+        began = time.monotonic()
         block = self._block(until)
         reading = _Reading(block, list(self._recogniser.believed(block)))
         self._reading = reading
+        self._took = time.monotonic() - began
         return reading
 
     def _block(self, until: float, *, silent: bool = False) -> Block:

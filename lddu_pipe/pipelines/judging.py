@@ -84,11 +84,16 @@ class Judge:
         """Seconds before which no sound is asked for any more."""
         return min(self.segmenter.begin, getattr(self.people, "begin", math.inf))
 
-    def hear(self, heard: WordsHeard) -> None:
-        """Take in what is heard next."""
+    def hear(self, heard: WordsHeard, until: float | None = None) -> None:
+        """Take in what is heard next.
+
+        Args:
+            heard: words and voices.
+            until: seconds up to which there is sound, where that is more than what is told of it.
+        """
         self.segmenter.hear(heard)
         self.people.hear(heard)
-        self.heard_until = heard.until
+        self.heard_until = heard.until if until is None else until
 
     def see(self, seen: FacesSeen) -> None:
         """Take in who is seen next."""

@@ -295,7 +295,7 @@ class Studio:
 
     def _take(self, item: WordsHeard | FacesSeen) -> None:
         if isinstance(item, WordsHeard):
-            self._judge.hear(item)
+            self._judge.hear(item, self._listener.heard if self._listener else None)
             if item.cues or item.unrecognised or item.voices or item.turns:
                 self.outbox.put(item)
             return
