@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -21,6 +22,7 @@ from lddu_pipe.events import WordsHeard
 from lddu_pipe.extractors.activity import VoiceActivity
 from lddu_pipe.extractors.blocks import Block
 from lddu_pipe.extractors.bursts import is_loud
+from lddu_pipe.extractors.cores import one_core
 from lddu_pipe.extractors.prosody import HOP_LENGTH, loudness_db
 from lddu_pipe.extractors.speech import SpeechRecogniser, quietest_end
 from lddu_pipe.extractors.voices import VoiceTeller
@@ -34,8 +36,12 @@ PAUSE = 0.6
 """Seconds without a voice that end a stretch: utterances are cut at such pauses, too."""
 EARLY = 0.2
 """Seconds without a voice after which a stretch is read, in case that it has ended."""
-AGAIN = 1.2
-"""Seconds of speech after which a stretch that goes on is read again."""
+SENTENCE_PAUSE = 0.35
+"""The same where a sentence ends before them."""
+MARKS = (".", "?", "!")
+"""That end a sentence."""
+AGAIN = 0.8
+"""Seconds of speech after which a stretch that goes on is read again, roughly."""
 LEAD = 0.4
 """Seconds before a voice that are heard with it: beginnings are soft."""
 NEWS = 0.2
@@ -56,12 +62,16 @@ LEVELS = 30 * SAMPLE_RATE // HOP_LENGTH
 """Frames before a stretch whose loudness counts for what is loud in it."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Reading:
     """What a stretch was read as, from its beginning to a moment."""
 
     block: Block
     cues: Sequence[Cue]
+    voices: VoiceTeller | None = None
+    """As it is after the whole block, whose turns the block has then."""
+    settled: bool = False
+    """It was looked at for what of it is certain."""
 
     @property
     def end(self) -> float:
@@ -94,17 +104,24 @@ class Listener:
         self._recogniser = recogniser
         self._sound = sound
         self._voices = voices
+        self._pool = ThreadPoolExecutor(1, "voices")
         self._max_duration = max_duration
         self._activity = VoiceActivity()
         self._alone = threading.Lock()
         self._begin = 0.0
         """Seconds before which everything was told."""
         self._reading: _Reading | None = None
+        self._words: Sequence[Word] = ()
+        """What was read last of the stretch, well or not."""
+        self._skimmed = 0.0
+        """Seconds up to which it was read roughly."""
         self._levels: deque[NDArray[np.float32]] = deque()
         self._ended = False
         self._fresh = threading.Event()
         self._took = 0.0
         """Seconds that the last reading took."""
+        self.reads = False
+        """Whether a stretch is being read, which others should not hold up."""
         self.examined = 0.0
         """Seconds of sound that were given when all of it had been dealt with."""
 
@@ -156,8 +173,7 @@ class Listener:
     @property
     def words(self) -> tuple[Word, ...]:
         """What was read of the stretch that goes on; it may be read otherwise later."""
-        reading = self._reading
-        return tuple(reading.words) if reading else ()
+        return tuple(self._words)
 
     def news(self) -> list[WordsHeard]:
         """What can be told now; it may take as long as reading a stretch does."""
@@ -175,14 +191,38 @@ class Listener:
             return self._quiet(first - LEAD, ended=True, goes_on=first)
         if self._ended or heard - last >= PAUSE:
             return self._finish(self.heard if self._ended else heard - AFTER, last)
-        read = max(first, self._reading.end if self._reading else 0.0)
+        if not voiced and heard - last >= EARLY and self._unread(last):
+            self._read(heard)
+            return self._settled()
+        read = max(first, self._skimmed, self._reading.end if self._reading else 0.0)
         # Whoever is slow reads less often, so that the end of a stretch finds them at leisure.
-        often = max(AGAIN, 2 * self._took)
-        due = heard - read >= often if voiced else heard - last >= EARLY and read < last
-        if not due:
+        if voiced and heard - read >= max(AGAIN, 2 * self._took):
+            return self._look_ahead(heard)
+        return self._settled() if self._reading else []
+
+    def _look_ahead(self, heard: float) -> list[WordsHeard]:
+        """See roughly what is said, and read it well where something of it seems to be over."""
+        began = time.monotonic()
+        block = self._block(heard)
+        self._words = self._recogniser.skim(block)
+        self._skimmed = heard
+        self._took = time.monotonic() - began
+        longest = LONGEST if self._words else LONGEST_UNCLEAR
+        if block.span.duration < longest and self._certain(self._words) is None:
             return []
         self._read(heard)
         return self._settled()
+
+    def _unread(self, moment: float) -> bool:
+        """Whether nothing was read of what was said before a moment."""
+        return self._reading is None or self._reading.end < moment
+
+    def _certain(self, words: Sequence[Word]) -> int | None:
+        """How many words of a stretch that goes on are of sentences that are over."""
+        pieces = cut_recognised(words, LANGUAGE, self._max_duration, PAUSE) if words else []
+        if len(pieces) < 2 or _is_brief(pieces[-1]):
+            return None
+        return len(words) - len(pieces[-1])
 
     def _look(self) -> tuple[list[tuple[float, float]], float, bool]:
         """Where voices are of which nothing was told, the second heard last, if one goes on."""
@@ -197,11 +237,14 @@ class Listener:
 
     def _read(self, until: float) -> _Reading:
         """Recognise the words of the stretch up to a moment."""
-        began = time.monotonic()
+        self.reads = True
         block = self._block(until)
+        apart = self._pool.submit(_tell_apart, block, self._voices) if self._voices else None
         reading = _Reading(block, list(self._recogniser.believed(block)))
-        self._reading = reading
-        self._took = time.monotonic() - began
+        if apart is not None:
+            reading.voices = apart.result()
+        self._reading, self._words = reading, reading.words
+        self.reads = False
         return reading
 
     def _block(self, until: float, *, silent: bool = False) -> Block:
@@ -215,26 +258,26 @@ class Listener:
         reading = self._reading
         if reading is None or reading.end < last:
             reading = self._read(until)
-        self._tell_apart(reading, reading.end)
+        self._voices = reading.voices
         told = [reading.block.settle(cue) for cue in reading.cues]
         told.append(reading.block.settle(None))
         self._advance(reading.end)
         return told
-
-    def _tell_apart(self, reading: _Reading, until: float) -> None:
-        if self._voices is not None and reading.block.chunks:
-            reading.block.tell_apart(self._voices, until)
 
     def _settled(self) -> list[WordsHeard]:
         """Tell what is certain of a stretch that goes on, and let the rest be the stretch."""
         reading = self._reading
         if reading is None:
             return []
-        duration = reading.block.span.duration
-        words = reading.words
-        pieces = cut_recognised(words, LANGUAGE, self._max_duration, PAUSE) if words else []
-        if len(pieces) > 1 and not _is_brief(pieces[-1]):
-            return self._tell_words(reading, len(words) - len(pieces[-1]), ended=True)
+        told = self._over(reading)
+        if told:
+            return told
+        if reading.settled:
+            return []
+        reading.settled = True
+        duration, words = reading.block.span.duration, reading.words
+        if (count := self._certain(words)) is not None:
+            return self._tell_words(reading, count, ended=True)
         if not words and duration >= LONGEST_UNCLEAR:
             return self._cut_short(reading)
         if len(words) > 1 and duration >= LONGEST:
@@ -244,13 +287,30 @@ class Listener:
             return self._tell_words(reading, place + 1, ended=False)
         return []
 
+    def _over(self, reading: _Reading) -> list[WordsHeard]:
+        """Tell of a whole reading, where a sentence and a voice end with it."""
+        runs, heard, _ = self._look()
+        words = reading.words
+        if not words or not words[-1].text.rstrip().endswith(MARKS):
+            return []
+        last = max((end for _, end in runs if end <= reading.end), default=reading.end)
+        following = min((start for start, _ in runs if start >= reading.end), default=None)
+        split = any(start < reading.end < end for start, end in runs)
+        pieces = cut_recognised(words, LANGUAGE, self._max_duration, PAUSE)
+        pause = (heard if following is None else following) - last
+        if split or pause < SENTENCE_PAUSE or _is_brief(pieces[-1]):
+            return []
+        told = self._finish(reading.end, last)
+        return [*told[:-1], replace(told[-1], ended=True, goes_on=following)]
+
     def _tell_words(self, reading: _Reading, count: int, *, ended: bool) -> list[WordsHeard]:
         """Tell the first words of a stretch that goes on."""
         words = reading.words
         begin, end = words[count - 1].span.end, words[count].span.start
         cut = self._quietest(min(begin, end), max(begin, end))
         told: list[WordsHeard] = []
-        self._tell_apart(reading, cut)
+        if self._voices is not None and reading.block.chunks:
+            reading.block.tell_apart(self._voices, cut)
         left = count
         for cue in reading.cues:
             if left <= 0:
@@ -317,8 +377,18 @@ class Listener:
             self._levels.popleft()
         self._begin = until
         self._reading = None
+        self._words = [word for word in self._words if word.span.start >= until]
+
+
+def _tell_apart(block: Block, voices: VoiceTeller) -> VoiceTeller:
+    """Find out who speaks when in a block, of which it is not known whether it will be told."""
+    with one_core():
+        after = voices.copy()
+        if block.chunks:
+            block.tell_apart(after)
+        return after
 
 
 def _is_brief(words: Sequence[Word]) -> bool:
-    """Whether words may still join the sentence before them."""
-    return len(words) == 1 or words_span(words).duration < SHORT
+    """Whether words may still join the sentence before them, or that one them."""
+    return len(words) == 1 or words_span(words).duration < SHORT * 0.6

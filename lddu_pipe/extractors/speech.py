@@ -20,9 +20,15 @@ from numpy.typing import NDArray
 
 from lddu_pipe.events import WordsHeard
 from lddu_pipe.extractors.blocks import MIN_VOICE, Block
-from lddu_pipe.extractors.credibility import MAX_COMPRESSION, Credibility
+from lddu_pipe.extractors.credibility import (
+    MAX_COMPRESSION,
+    SURE_OF_REST,
+    Credibility,
+    sureness,
+    within_bounds,
+)
 from lddu_pipe.extractors.prosody import HOP_LENGTH, loudness_db
-from lddu_pipe.extractors.whisper import LANGUAGE, SAMPLE_RATE, decode
+from lddu_pipe.extractors.whisper import LANGUAGE, SAMPLE_RATE, decode, skim
 from lddu_pipe.media import WaveformLike
 from lddu_pipe.transcripts.cues import merge_pieces
 from lddu_pipe.types import Cue, TimeSpan, Transcript, Word
@@ -132,6 +138,21 @@ class SpeechRecogniser:
         """
         bursts = self._bursts.over(samples, levels) if self._bursts else None
         return Block(samples, offset, bursts, [] if silent else None)
+
+    def skim(self, block: Block) -> list[Word]:
+        """Words of a block that goes on, quickly and not to be relied on; see `whisper.skim`."""
+        if not block.chunks:
+            return []
+        segments = restore_speech_timestamps(
+            skim(self._model, block.speech), list(block.chunks), SAMPLE_RATE
+        )
+        start, duration = block.span.start, block.span.duration
+        return [
+            word
+            for segment in segments
+            if within_bounds(segment) and sureness(segment) > SURE_OF_REST
+            for word in _words(segment, start, duration)
+        ]
 
     def believed(self, block: Block) -> Iterator[Cue]:
         """Recognise the words of a block, and note in it where they are not believed.

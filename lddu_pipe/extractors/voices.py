@@ -87,6 +87,12 @@ class VoiceTeller:
         self._voices = voices
         self._known: list[Group] = []
 
+    def copy(self) -> VoiceTeller:
+        """One that knows the same voices; what either hears next, the other does not know."""
+        other = VoiceTeller(self._voices)
+        other._known = list(self._known)
+        return other
+
     def turns(
         self, samples: NDArray[np.float32], speech: Sequence[Mapping[str, int]], offset: float
     ) -> tuple[Turn, ...]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from faster_whisper import WhisperModel
@@ -54,6 +56,26 @@ def weights_of_whisper(folder: Path) -> Mapping[str, str]:
     return {file: sha256_of_file(folder / file) for file in [*FILES, *sorted(more)]}
 
 
+_SHORT: ContextVar[bool] = ContextVar("short", default=False)
+"""Whether the encoder hears only as much as there is."""
+_FRAMES = 1000
+"""Frames, 100 a second, that it hears then at least."""
+_AFTER = 200
+"""Frames of silence after the sound, at least."""
+
+
+class Whisper(WhisperModel):  # type: ignore[misc]
+    """Whisper, of which `skim` may ask for less than 30 s."""
+
+    def encode(self, features: NDArray[np.float32]) -> Any:  # noqa: ANN401 - CTranslate2's array
+        """Encode (mels, frames), which end in frames of zeros where there is no sound."""
+        if _SHORT.get():
+            sound = np.flatnonzero(features.any(axis=0))
+            count = max(_FRAMES, int(sound[-1]) + _AFTER if len(sound) else 0)
+            features = np.ascontiguousarray(features[:, : count + count % 2])
+        return super().encode(features)
+
+
 @lru_cache(maxsize=2)
 def load_whisper(folder: Path, device: str, threads: int = 1) -> WhisperModel:
     """Load a CTranslate2 Whisper model, or return the one that is already in memory.
@@ -70,12 +92,37 @@ def load_whisper(folder: Path, device: str, threads: int = 1) -> WhisperModel:
     # int8 on a processor is twice as fast.
     compute_type = "int8" if device == "cpu" else "float16"
     try:
-        return WhisperModel(
-            str(folder), device=device, compute_type=compute_type, cpu_threads=threads
-        )
+        return Whisper(str(folder), device=device, compute_type=compute_type, cpu_threads=threads)
     except Exception as error:  # what the libraries raise for damaged files has no common base
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise IncompatibleModelError(f"{folder} is no Whisper of use here: {reason}") from error
+
+
+def skim(model: WhisperModel, speech: NDArray[np.float32]) -> list[Segment]:
+    """Write down speech in about a third of the time that `decode` takes, and less well.
+
+    Whisper hears 30 s, whatever there is. Here it hears no more silence than it must, which it was
+    not trained for: of clips of interviews, acted and read speech a sixth of the words came out
+    otherwise, their marks more often than that.
+
+    Args:
+        model: as `load_whisper` returned it.
+        speech: (samples,) float32 mono at 16 kHz, of at most 30 s.
+    """
+    short = _SHORT.set(True)
+    try:
+        segments, _ = model.transcribe(
+            speech,
+            language=LANGUAGE,
+            beam_size=1,
+            temperature=0.0,
+            word_timestamps=True,
+            condition_on_previous_text=False,
+            max_new_tokens=100,
+        )
+        return list(segments)
+    finally:
+        _SHORT.reset(short)
 
 
 def decode(

@@ -175,9 +175,10 @@ class Segmenter:
         if self._gap is None and limit - self._covered <= SHORTEST_GAP:
             if final:
                 self._join_short(limit)
-            elif self._goes_on is not None and self._goes_on - self._covered <= SHORTEST_GAP:
-                # What comes next begins too soon for a gap, whatever is said then.
-                self._join_short(max(self._covered, self._goes_on))
+            elif self._goes_on is not None:
+                # Whatever is said then, what comes next begins there.
+                if self._goes_on - self._covered <= SHORTEST_GAP:
+                    self._join_short(max(self._covered, self._goes_on))
                 self._goes_on = None
                 while self._held:
                     yield self._numbered(self._held.pop(0))

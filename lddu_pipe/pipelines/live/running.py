@@ -12,8 +12,10 @@ from lddu_pipe.predictions import Prediction
 from lddu_pipe.transcripts import join_words
 from lddu_pipe.types import Kind, TimeSpan, Utterance, Word
 
-EVERY = 0.4
+EVERY = 0.5
 """Seconds from one running result of somebody to the next, at least."""
+SELDOM = 0.85
+"""The same while words are being read, which are wanted more."""
 LONGEST = 5.0
 """Seconds before now that running results tell of, at most."""
 SHORTEST = 0.1

@@ -8,9 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 
-import torch
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
 from lddu_pipe.annotation import ModelInfo, Provenance, SourceInfo
 from lddu_pipe.events import (
     FacesSeen,
@@ -21,6 +18,7 @@ from lddu_pipe.events import (
     WordsHeard,
 )
 from lddu_pipe.evidence import Absent
+from lddu_pipe.extractors.cores import give_way, one_core
 from lddu_pipe.extractors.features import NOBODY_KNOWN_AGAIN
 from lddu_pipe.extractors.listener import Listener
 from lddu_pipe.extractors.prosody import SAMPLE_RATE
@@ -32,7 +30,7 @@ from lddu_pipe.pipelines.live.camera import Camera
 from lddu_pipe.pipelines.live.clock import Clock
 from lddu_pipe.pipelines.live.microphone import Microphone
 from lddu_pipe.pipelines.live.outbox import Outbox
-from lddu_pipe.pipelines.live.running import EVERY, Running
+from lddu_pipe.pipelines.live.running import EVERY, SELDOM, Running
 from lddu_pipe.pipelines.people import Everybody, LargestFace
 from lddu_pipe.pipelines.people.identity import PersonFinder
 from lddu_pipe.pipelines.people.speaking import SpeakerFinder
@@ -200,11 +198,8 @@ class Studio:
         """A thread's work; what goes wrong in it ends the session."""
 
         def do() -> None:
-            # Networks that are small wait longer for a second thread than it helps them, and where
-            # others use the processors, many times as long.
-            torch.get_num_threads()
             try:
-                with threadpool_limits(1, user_api="openmp"):
+                with one_core():
                     work()
             except BaseException as error:  # told to the consumer, whatever it is
                 self.outbox.fail(error)
@@ -240,6 +235,7 @@ class Studio:
         self._news.put("heard")
 
     def _look(self) -> None:
+        give_way()
         if self.camera is not None:
             vision = self._means.extractors.vision
             for seen in vision.watch(self.camera.frames(), self._means.settings.people):
@@ -263,7 +259,8 @@ class Studio:
                     self._take(item)
             self._go_on_alone(busy)
             self._tell_final()
-            if time.monotonic() - shown >= EVERY and self._tell_running():
+            often = SELDOM if self._listener and self._listener.reads else EVERY
+            if time.monotonic() - shown >= often and self._tell_running():
                 shown = time.monotonic()
             self._forget()
         if self._stopped.is_set():
