@@ -115,7 +115,7 @@ class Running:
         spoken = start is not None
         begin, before = self._since.get(person) or (0.0, None)
         if before != spoken:
-            begin = max(begin, now - SHORTEST) if start is None else start
+            begin = max(begin, now - 2 * SHORTEST) if start is None else start
         begin = min(max(begin, start or 0.0), now)
         self._since[person] = begin, spoken
         return TimeSpan(max(begin, now - LONGEST), now)
