@@ -7,8 +7,10 @@ python live_app.py               camera 0, and the microphone if `sounddevice` i
 import sys
 import threading
 import time
+from pathlib import Path
 
 import cv2
+import numpy as np
 
 from lddu_pipe import EmotionPipeline, Live
 from lddu_pipe.events import UnitJudged
@@ -19,7 +21,7 @@ RATE = 16_000
 
 def play(live: Live, path: str) -> None:
     """Give a file's sound and pictures as they would be heard and seen."""
-    media = probe(path)
+    media = probe(Path(path))
     sound = decode_waveform(media)[:] if media.audio else ()
     heard, begin = 0, time.monotonic()
     for frame in decode_frames(media, 25):
@@ -36,7 +38,7 @@ def watch(live: Live) -> None:
     try:
         import sounddevice
 
-        def hear(block, *_):
+        def hear(block: np.ndarray, *_: object) -> None:
             live.hear(block, time.monotonic() - len(block) / RATE)
 
         sounddevice.InputStream(RATE, channels=1, dtype="float32", callback=hear).start()

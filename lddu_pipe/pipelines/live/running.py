@@ -14,7 +14,7 @@ from lddu_pipe.types import Kind, TimeSpan, Utterance, Word
 
 EVERY = 0.5
 """Seconds from one running result of somebody to the next, at least."""
-SELDOM = 0.85
+SELDOM = 0.7
 """The same while words are being read, which are wanted more."""
 LONGEST = 5.0
 """Seconds before now that running results tell of, at most."""
