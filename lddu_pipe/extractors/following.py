@@ -13,7 +13,6 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lddu_pipe.extractors.cuts import CutDetector
 from lddu_pipe.extractors.detector import Detection
 from lddu_pipe.extractors.faces import Face
 from lddu_pipe.extractors.orientation import Orientation, turned
@@ -21,16 +20,11 @@ from lddu_pipe.extractors.pyramid import Pyramid, Square
 from lddu_pipe.extractors.readable import crop_near, is_readable, is_sharp
 from lddu_pipe.extractors.sight import Sight
 from lddu_pipe.extractors.stillness import FirstLook
+from lddu_pipe.extractors.stretches import PROMPT, SEARCH_EVERY, stretches
 from lddu_pipe.extractors.tflite import read_bundle
 from lddu_pipe.extractors.tracks import Sighting, Track, Tracker, distinct
 from lddu_pipe.media import Frame
 
-SEARCH_EVERY = 1.0
-"""Seconds of a stretch, at whose first frame faces are searched for."""
-MOST_FRAMES = 24
-"""Frames of a stretch, at most; all of them are in memory at once."""
-PROMPT = 0.2
-"""Seconds of a part of a stretch, where what is seen is to be known soon."""
 MANY = 2
 """Faces; where there are more, the picture of each is taken from every second frame."""
 
@@ -167,7 +161,7 @@ def _stretches(
     pyramid: Pyramid | None = None
     turns: int | None = None
     with Orientation(model) as orientation:
-        for part, begins in _parts(frames, PROMPT if due else SEARCH_EVERY, prompt=bool(due)):
+        for part, begins in stretches(frames, PROMPT if due else SEARCH_EVERY, prompt=bool(due)):
             before = turns
             searches = due is None or due.at(part[0].time, cut=begins)
             if searches:
@@ -196,37 +190,6 @@ class _Due:
         if due:
             self._last = time
         return due
-
-
-def _parts(
-    frames: Iterable[Frame], longest: float, *, prompt: bool
-) -> Iterator[tuple[list[Frame], bool]]:
-    """Stretches of frames, and whether a scene begins with each.
-
-    Args:
-        frames: in order of time.
-        longest: seconds of a stretch.
-        prompt: a stretch ends with the frame after which the next would be too much, if frames go
-            on as they came.
-    """
-    cuts = CutDetector()
-    part: list[Frame] = []
-    begins = False
-    for frame in frames:
-        cut = cuts.cuts(frame.image)
-        full = bool(part) and (
-            frame.time - part[0].time >= longest - 1e-3 or len(part) == MOST_FRAMES
-        )
-        if part and (cut or full):
-            yield part, begins
-            part, begins = [], cut
-        part.append(frame)
-        apart = frame.time - part[0].time
-        if prompt and len(part) > 1 and apart * len(part) / (len(part) - 1) >= longest - 0.02:
-            yield part, begins
-            part, begins = [], False
-    if part:
-        yield part, begins
 
 
 class _Sights:

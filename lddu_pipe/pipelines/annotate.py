@@ -21,14 +21,13 @@ from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.media import find_ffmpeg, version_of
 from lddu_pipe.pipelines.checkpoint import Checkpoint, load_checkpoint
 from lddu_pipe.pipelines.components import Extractors, choose_device
-from lddu_pipe.pipelines.judging import Means
 from lddu_pipe.pipelines.predict import Predictor
 from lddu_pipe.pipelines.settings import Hook, PipelineSettings
 from lddu_pipe.pipelines.sources import Pictures, Sound, Source, open_file, open_memory
 from lddu_pipe.pipelines.stream import Stream
 from lddu_pipe.training.progress import ignore
 from lddu_pipe.transcripts import read_transcript
-from lddu_pipe.types import MODALITIES, Media, Modality, Transcript
+from lddu_pipe.types import Media, Modality, Transcript
 
 if TYPE_CHECKING:
     from lddu_pipe.pipelines.live import Live
@@ -71,7 +70,8 @@ class EmotionPipeline:
         given: dict[Modality, str | Path | None] = {"text": text_encoder, "audio": audio_encoder}
         self._places = {name: place for name, place in given.items() if place is not None}
         self._busy = threading.Lock()
-        self._loading = threading.Lock()
+        self.loading = threading.Lock()
+        """Held while a live session has networks loaded."""
         self._user: int | None = None
         """The thread that goes on with a stream, while one is open."""
         self.to(device)
@@ -295,37 +295,10 @@ class EmotionPipeline:
             IncompatibleModelError: the model was trained on other features.
             TypeError: the context is one text.
         """
-        from lddu_pipe.pipelines.live import Live
+        from lddu_pipe.pipelines.live.opening import open_session
 
-        if isinstance(context, str):
-            raise TypeError("context is a list of lines, not one text")
-        if audio_rate is None and not camera:
-            raise UnusableInputError("a live session takes a microphone, a camera or both")
-        settings = self.settings
-        if people is not None:
-            try:
-                settings = replace(settings, people=people)
-            except ValueError as error:
-                raise UnusableInputError(str(error)) from None
-        missing = self._not_taken()
-        if audio_rate is None:
-            missing.setdefault("audio", Absent(Reason.SOUND_NOT_GIVEN))
-            missing["text"] = Absent(Reason.NO_SOUND_TO_RECOGNISE)
-        if not camera:
-            missing.setdefault("vision", Absent(Reason.PICTURES_NOT_GIVEN))
-        with self._loading:
-            self.extractors.warm_up(sound=audio_rate is not None, pictures=camera)
-            extractors = self.extractors.beside()
-        other = copy(self)
-        other.settings = settings
-        return Live(
-            Means(extractors, self.predictor, settings),
-            self.model_info,
-            missing,
-            lambda said, notes: other.provenance(said, extractors, people=notes),
-            audio_rate=audio_rate,
-            camera=camera,
-            context=context,
+        return open_session(
+            self, audio_rate=audio_rate, camera=camera, people=people, context=context
         )
 
     @contextmanager
@@ -343,17 +316,12 @@ class EmotionPipeline:
                 self._user = None
 
     def _stream(self, source: Source, hook: Hook, context: Sequence[str]) -> Stream:
-        missing = {**source.missing, **self._not_taken()}
+        missing = {**source.missing, **self.checkpoint.not_taken}
         if source.transcript is None and source.waveform is None:
             missing["text"] = Absent(Reason.NO_SOUND_TO_RECOGNISE)
         return Stream(
             *(source, missing, self.extractors, self.predictor, self.settings, hook, context)
         )
-
-    def _not_taken(self) -> dict[Modality, Absent]:
-        """Modalities that the model does not take."""
-        taken = self.checkpoint.config.modalities
-        return {name: Absent(Reason.NOT_TAKEN) for name in MODALITIES if name not in taken}
 
     def _open(
         self,

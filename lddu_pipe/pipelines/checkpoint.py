@@ -12,6 +12,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from lddu_pipe.errors import IncompatibleModelError, UnusableInputError
+from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.extractors.base import OWN, FeatureSpec
 from lddu_pipe.extractors.companions import COMPANIONS, Companions, copy_companions
 from lddu_pipe.extractors.features import FeatureSet
@@ -107,6 +108,12 @@ class Checkpoint:
     def config(self) -> LDDUConfig:
         """The model's configuration."""
         return self.model.config
+
+    @property
+    def not_taken(self) -> dict[Modality, Absent]:
+        """Modalities that the model does not take, and that as the reason why they are absent."""
+        unused = [name for name in MODALITIES if name not in self.config.modalities]
+        return dict.fromkeys(unused, Absent(Reason.NOT_TAKEN))
 
     def accept(self, features: FeatureSet) -> None:
         """Refuse features that the model was not trained on, now or when they are first made.
