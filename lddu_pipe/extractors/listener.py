@@ -34,7 +34,7 @@ from lddu_pipe.types import Cue, TimeSpan, Word
 
 PAUSE = 0.6
 """Seconds without a voice that end a stretch: utterances are cut at such pauses, too."""
-EARLY = 0.2
+EARLY = 0.16
 """Seconds without a voice after which a stretch is read, in case that it has ended."""
 SENTENCE_PAUSE = 0.35
 """The same where a sentence ends before them."""
@@ -136,6 +136,10 @@ class Listener:
         """Nothing more comes."""
         self._ended = True
         self._fresh.set()
+
+    def close(self) -> None:
+        """Let go of what is not needed once everything was told."""
+        self._pool.shutdown(wait=False)
 
     def wait(self, timeout: float) -> None:
         """Wait for more to come, so many seconds at most."""

@@ -82,7 +82,7 @@ class Judge:
     @property
     def begin(self) -> float:
         """Seconds before which no sound is asked for any more."""
-        return min(self.segmenter.begin, getattr(self.people, "begin", math.inf))
+        return min(self.segmenter.begin, self.people.begin)
 
     def hear(self, heard: WordsHeard, until: float | None = None) -> None:
         """Take in what is heard next.

@@ -232,6 +232,8 @@ class Studio:
                 break
             if not told:
                 listener.wait(TICK)
+        if listener is not None:
+            listener.close()
         self._news.put("heard")
 
     def _look(self) -> None:

@@ -58,6 +58,11 @@ class Picture:
             else:
                 yield utterance
 
+    @property
+    def begin(self) -> float:
+        """Seconds of the media before which nothing is asked for any more."""
+        return 0.0
+
     def face_of(self, utterance: Utterance) -> Evidence:
         """What the face of an utterance's person shows, or the largest where that is nobody."""
         if not self._faces:

@@ -30,13 +30,13 @@ def test_a_clip_that_is_shown_gives_what_its_file_gives(pipe, sample, sample_vid
             live.see(frame.image, 100.0 + frame.time)
             live.hear(sound[begin : begin + 1600], 100.0 + begin / 16_000)
             deadline = time.monotonic() + 20
-            while live.delay > 0.35 and time.monotonic() < deadline:
+            while live.delay > 0.25 and time.monotonic() < deadline:
                 time.sleep(0.005)
         live.close()
         events = list(live.events())
     assert isinstance(events[0], StreamOpened)
     assert isinstance(events[-1], StreamEnded)
-    assert live.dropped == 0.0
+    assert live.dropped < 0.1
     found = annotation_of(events)
     said = [" ".join(item.utterance.text for item in x.utterances) for x in (found, sample)]
     assert SequenceMatcher(None, *said, autojunk=False).ratio() > 0.85

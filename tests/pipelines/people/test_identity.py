@@ -215,3 +215,17 @@ def test_people_of_real_clips_are_known_again(shared_media: Path) -> None:
     finder.settle()
     order = {who: number for number, who in enumerate(dict.fromkeys(truth))}
     assert [finder.person(track) for track in range(len(truth))] == [order[who] for who in truth]
+
+
+def test_in_haste_a_person_is_known_at_first_sight_or_soon_after():
+    finder = PersonFinder(patience=1.0, eager=True)
+    ann = np.array([1.0, 0.0], np.float32)
+    finder.see(0, TimeSpan(0.0, 0.2), None)
+    finder.see(1, TimeSpan(0.0, 0.2), ann)
+    finder.settle(0.2)
+    assert (finder.person(0), finder.person(1)) == (None, 0)
+    finder.settle(1.1)
+    assert finder.person(0) == 1
+    finder.see(2, TimeSpan(5.0, 5.2), ann)
+    finder.settle(5.2)
+    assert finder.person(2) == 0
