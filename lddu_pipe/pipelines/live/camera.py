@@ -14,7 +14,7 @@ from lddu_pipe.media import Frame
 from lddu_pipe.pipelines.live.clock import Clock
 from lddu_pipe.pipelines.sources import scaled
 
-MOST_WAITING = 4
+MOST_WAITING = 3
 """Pictures that wait, at most, before the oldest is left out."""
 
 
