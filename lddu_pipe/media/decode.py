@@ -21,7 +21,7 @@ from lddu_pipe.types import AudioStream, Media, TimeSpan, VideoStream
 
 logger = logging.getLogger(__name__)
 
-_SURROUND = "mono|c0<FC+0.7*FL+0.7*FR+0.5*BL+0.5*BR+0.5*SL+0.5*SR+0.5*BC"
+SURROUND = "mono|c0<FC+0.7*FL+0.7*FR+0.5*BL+0.5*BR+0.5*SL+0.5*SR+0.5*BC"
 """Downmix for ffmpeg's `pan`: speech sits in the middle, the subwoofer carries none.
 
 "<" scales the weights of the channels that are there to a sum of 1, so nothing can clip.
@@ -435,9 +435,9 @@ def _downmix(channels: int, only: int | None) -> str:
         names = ("FC",) if channels == 1 else ("FL", "FR") if channels == 2 else ()
         return f"mono|c0<{names[only] if only < len(names) else f'c{only}'}"
     if channels == 1:
-        return _SURROUND
+        return SURROUND
     if channels <= 8:
-        return f"2.1|{_SURROUND.removeprefix('mono|')}|c1<FL|c2<FR"
+        return f"2.1|{SURROUND.removeprefix('mono|')}|c1<FL|c2<FR"
     # More channels than any named layout of speakers: microphones, all worth the same.
     return "mono|c0<" + "+".join(f"c{channel}" for channel in range(channels))
 

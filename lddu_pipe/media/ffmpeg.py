@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -166,7 +167,13 @@ def source(media: Media, start: float = 0.0, **options: str | int | None) -> Fil
 class Run:
     """A running ffmpeg, to be read from, or written to, as a file."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes], limit: float) -> None:
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        log: IO[bytes],
+        limit: float,
+        stall: float = STALL,
+    ) -> None:
         if process.stdout is None:
             raise ValueError("ffmpeg was started without a pipe")
         self.process = process
@@ -178,6 +185,7 @@ class Run:
         self._log = log
         self._left = limit
         """Seconds that may still be spent waiting."""
+        self._stall = stall
         self._progress: int | None = None
         """Bytes that ffmpeg had read when it was last waited for in vain."""
         self._stopped = ""
@@ -243,7 +251,7 @@ class Run:
         """
         while not self._stopped:
             begun = time.monotonic()
-            came = wait(min(STALL, self._left))
+            came = wait(min(self._stall, self._left))
             self._left -= time.monotonic() - begun
             if came:
                 return True
@@ -252,7 +260,7 @@ class Run:
             if self._left <= 0:
                 self._stopped = "it takes too long"
             elif before == self._progress:
-                self._stopped = f"nothing came for {STALL:.0f} s"
+                self._stopped = f"nothing came for {self._stall:.0f} s"
         self.process.kill()
         return False
 
@@ -300,9 +308,40 @@ def running(
         MissingAssetError: ffmpeg is not there or does not start.
     """
     # -copyts: time stamps stay as the container has them; Media.origin turns them into seconds.
+    output = output.global_args("-copyts")
+    limit = time_to_decode(media.duration)
+    stdin = subprocess.PIPE if fed else subprocess.DEVNULL
+    with started(
+        output, stdin, limit=limit, computing=limit * THREADS, file_size=file_size
+    ) as run:
+        yield run
+
+
+@contextmanager
+def started(
+    output: OutputStream,
+    stdin: int,
+    *,
+    limit: float = math.inf,
+    stall: float = STALL,
+    computing: float | None = None,
+    file_size: int = COMPLAINTS,
+) -> Iterator[Run]:
+    """Start an ffmpeg-python output; ffmpeg is gone when the context closes, however it closes.
+
+    Args:
+        output: what ffmpeg is to write.
+        stdin: what it may read: a descriptor, or as `subprocess` has it.
+        limit: seconds that may be spent waiting for it in all.
+        stall: seconds without a sign of life after which it is killed.
+        computing: seconds of processor time, at most.
+        file_size: bytes of the largest file that it may write.
+
+    Raises:
+        MissingAssetError: ffmpeg is not there or does not start.
+    """
     command = ffmpeg.compile(
-        output.global_args("-nostdin", "-hide_banner", "-v", "error", "-copyts"),
-        cmd=find_ffmpeg(),
+        output.global_args("-nostdin", "-hide_banner", "-v", "error"), cmd=find_ffmpeg()
     )
     # A file takes any number of complaints; an unread pipe would fill and stop ffmpeg.
     with tempfile.TemporaryFile() as log:
@@ -311,7 +350,7 @@ def running(
             # to come of it is for this process to say.
             process = subprocess.Popen(
                 command,
-                stdin=subprocess.PIPE if fed else subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 bufsize=0,
@@ -323,8 +362,7 @@ def running(
             ) from error
         with process:
             try:
-                limit = time_to_decode(media.duration)
-                confine(process.pid, file_size, limit * THREADS)
-                yield Run(process, log, limit)
+                confine(process.pid, file_size, computing)
+                yield Run(process, log, limit, stall)
             finally:
                 process.kill()
