@@ -69,7 +69,7 @@ class Annotation:
             "model": {**model, **({"scales": scales} if scales else {})},
             "people": [_person(person) for person in self.people],
             "faces": [_face(face) for face in self.faces],
-            "utterances": [_utterance(prediction) for prediction in self.utterances],
+            "utterances": [utterance_values(prediction) for prediction in self.utterances],
             "provenance": asdict(self.provenance),
         }
         return in_version(values, schema)
@@ -228,7 +228,8 @@ def _scale(place: ScaleValue | None) -> dict[str, float | None]:
     return {name: None if part is None else round(part, 4) for name, part in parts.items()}
 
 
-def _utterance(prediction: Prediction) -> dict[str, Any]:
+def utterance_values(prediction: Prediction) -> dict[str, Any]:
+    """One utterance as plain values, as it stands in the JSON contract."""
     scales = {name: _scale(place) for name, place in prediction.scales.items()}
     return {
         "id": prediction.id,
@@ -282,7 +283,7 @@ def _face(face: Face) -> dict[str, Any]:
 
 
 def _prediction(item: UtteranceLayout) -> Prediction:
-    """The opposite of `_utterance`."""
+    """The opposite of `utterance_values`."""
     said = (item.text, (), item.speaker, item.kind, item.language, item.person)
     reasons = {name: getattr(item.modalities, name).reason for name in MODALITIES}
     return Prediction(

@@ -26,12 +26,14 @@ HIGH_EPISTEMIC = 0.1
 """Flagged from here: the spread of the probability over passes of the head."""
 
 WIDTH_OF_FILES = 100  # columns, where the output is no terminal and so has no width
-_TO = "\u2013"  # en dash
+TO = "\u2013"  # en dash
 _NARROW = 72  # columns below which the times stand above the words, not beside them
 _READABLE = 100  # columns: longer lines of words are hard to follow
 _BAR_WIDTHS = (6, 20)  # columns: with less room than the first there is no bar
-_WORDLESS: Mapping[Kind, str] = {"sound": "a voice without words", "silence": "only seen"}
-_COLOURS = ("yellow", "blue", "red", "magenta", "green", "cyan", "default")
+WORDLESS: Mapping[Kind, str] = {"sound": "a voice without words", "silence": "only seen"}
+"""What stands in place of words."""
+COLOURS = ("yellow", "blue", "red", "magenta", "green", "cyan", "default")
+"""Of labels, as `share_out` takes them."""
 
 
 def open_console(file: IO[str]) -> Console:
@@ -62,7 +64,7 @@ class Timeline:
         self._alone: str | None = None
         """Who was there before anybody else was."""
         # Where the last utterance ends, and with it the widest of times, is known by the duration.
-        last = _clock(opened.media.duration, opened.media.duration >= 3600)
+        last = clock(opened.media.duration, opened.media.duration >= 3600)
         width = 2 * len(last) + 3 if opened.media.duration else 4
         self._narrow = console.width < _NARROW
         self._indent = 2 if self._narrow else width + 3
@@ -115,7 +117,7 @@ def _facts(opened: StreamOpened) -> str:
     media, model = opened.media, opened.model
     facts = [_kind(media), printable(model.name) + (", aligned" if model.aligned else "")]
     if media.duration >= 60:
-        facts.insert(0, _clock(media.duration, media.duration >= 3600))
+        facts.insert(0, clock(media.duration, media.duration >= 3600))
     elif media.duration:
         facts.insert(0, f"{media.duration:.1f} s")
     return " · ".join(facts)
@@ -135,10 +137,11 @@ def _time(media: SourceInfo, prediction: Prediction) -> str:
     if not media.duration:
         return printable(prediction.id)
     with_hours = media.duration >= 3600
-    return f"{_clock(prediction.start, with_hours)} {_TO} {_clock(prediction.end, with_hours)}"
+    return f"{clock(prediction.start, with_hours)} {TO} {clock(prediction.end, with_hours)}"
 
 
-def _clock(seconds: float, with_hours: bool) -> str:
+def clock(seconds: float, with_hours: bool) -> str:
+    """Write a time such as 1:02.5, or 0:01:02.5 with hours."""
     minutes, tenths = divmod(round(seconds * 10), 600)
     if with_hours:
         return f"{minutes // 60}:{minutes % 60:02}:{tenths / 10:04.1f}"
@@ -155,7 +158,7 @@ def _utterance(
     spoken = Text(printable(prediction.text))
     if who:
         if not spoken:
-            spoken.append(_WORDLESS.get(prediction.kind, ""), "dim")
+            spoken.append(WORDLESS.get(prediction.kind, ""), "dim")
         spoken = Text.assemble((printable(who) + ": ", "bold"), spoken)
     if spoken:
         yield from _wrapped(spoken, console, width)
@@ -182,7 +185,7 @@ def _emotions(prediction: Prediction, console: Console, width: int) -> Iterator[
     undecided = [score for score in prediction.emotions if score.decision == "abstain"]
     shown = [*prediction.present, *sorted(undecided, key=lambda score: -score.probability)]
     if shown and not prediction.abstained:
-        colours = share_out([score.label for score in prediction.emotions], _COLOURS)
+        colours = share_out([score.label for score in prediction.emotions], COLOURS)
         yield from _rows(shown, colours, console, width)
         return
     why = "abstained: too unsure to decide" if prediction.abstained else "no emotion present"
@@ -191,7 +194,7 @@ def _emotions(prediction: Prediction, console: Console, width: int) -> Iterator[
         best = max(prediction.emotions, key=lambda score: score.probability)
         most = f"; most probable is {printable(best.label)}, {percent(best.probability)}"
         line.append(most, "dim")
-        line.append(_flag(best.uncertainty), "yellow")
+        line.append(flag(best.uncertainty), "yellow")
     yield line
 
 
@@ -233,11 +236,12 @@ def _tail(score: EmotionScore) -> Text:
     return Text.assemble(
         (f" {percent(score.probability):>5}", "bold"),
         (f"  confidence {percent(score.confidence):>5}", "dim"),
-        (undecided + _flag(score.uncertainty), "yellow"),
+        (undecided + flag(score.uncertainty), "yellow"),
     )
 
 
-def _flag(uncertainty: Uncertainty) -> str:
+def flag(uncertainty: Uncertainty) -> str:
+    """Say which uncertainty of a score is high; empty where none is."""
     sources = [
         ("data", uncertainty.aleatoric >= HIGH_ALEATORIC),
         ("model", uncertainty.epistemic >= HIGH_EPISTEMIC),
