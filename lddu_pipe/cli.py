@@ -14,6 +14,7 @@ from lddu_pipe.commands.dataset import dataset
 from lddu_pipe.commands.doctor import doctor
 from lddu_pipe.commands.evaluate import evaluate
 from lddu_pipe.commands.extract import extract
+from lddu_pipe.commands.live import live
 from lddu_pipe.commands.models import models
 from lddu_pipe.commands.serve import serve
 from lddu_pipe.commands.train import train
@@ -39,7 +40,7 @@ def main() -> None:
 
 
 for _command in (
-    *(annotate, batch, convert, evaluate, compare, calibrate, extract, dataset, train),
+    *(annotate, batch, live, convert, evaluate, compare, calibrate, extract, dataset, train),
     *(serve, models, doctor),
 ):
     main.add_command(_command)

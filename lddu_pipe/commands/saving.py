@@ -12,7 +12,7 @@ import click
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.files import distinct_names
 from lddu_pipe.writers.escaping import printable
-from lddu_pipe.writers.formats import Format
+from lddu_pipe.writers.formats import FORMATS, Format
 
 if TYPE_CHECKING:
     from lddu_pipe.annotation import Annotation
@@ -48,6 +48,29 @@ def make_folder(folder: Path) -> None:
 def targets(folder: Path, name: str, formats: Sequence[Format]) -> dict[Path, Format]:
     """The files that an annotation of this name gets, with the format of each."""
     return {folder / f"{name}{item.suffix}": item for item in formats}
+
+
+def named_targets(path: Path, formats: Sequence[Format]) -> dict[Path, Format]:
+    """A file that a person names, in the format of its suffix, and others beside it.
+
+    A name without a suffix stands for its formats alone, JSON where none is given.
+
+    Raises:
+        UnusableInputError: the suffix is that of no format.
+    """
+    name = path.name.casefold()
+    own = [item for item in FORMATS.values() if name.endswith(item.suffix.casefold())]
+    if not own:
+        if path.suffix:
+            raise UnusableInputError(
+                f"{path}: no format has this suffix; -o takes "
+                + ", ".join(item.suffix for item in FORMATS.values() if not item.of_video)
+            )
+        return targets(path.parent, path.name, formats or (FORMATS["json"],))
+    first = max(own, key=lambda item: len(item.suffix))
+    stem = path.name[: -len(first.suffix)]
+    others = [item for item in formats if item != first]
+    return {path: first, **targets(path.parent, stem, others)}
 
 
 def spare_inputs(results: Iterable[Path], inputs: Iterable[Path]) -> None:

@@ -126,8 +126,8 @@ class LiveView:
 
     def finish(self) -> None:
         """Say that nothing more is listened to, and that the rest is being judged."""
-        with self._lock:
-            self._finishing = True
+        # Without the lock: a signal may call it while its thread holds that.
+        self._finishing = True
 
     def __rich__(self) -> RenderableType:
         """Draw it, no higher than the terminal."""
