@@ -16,7 +16,7 @@ from lddu_pipe.commands.options import (
     pipeline_options,
 )
 from lddu_pipe.errors import MissingAssetError
-from lddu_pipe.server.limits import Limits
+from lddu_pipe.server.limits import Limits, LiveLimits
 
 if TYPE_CHECKING:
     from lddu_pipe.pipelines.settings import PipelineSettings
@@ -98,6 +98,30 @@ _MEBIBYTE = 1 << 20
     help="Requests of a client in a minute, at most.",
 )
 @click.option(
+    "--max-live",
+    type=click.IntRange(min=0),
+    default=LiveLimits.sessions,
+    show_default=True,
+    metavar="N",
+    help="Live sessions at once, at most; 0: there are none.",
+)
+@click.option(
+    "--max-live-each",
+    type=click.IntRange(min=1),
+    default=LiveLimits.each,
+    show_default=True,
+    metavar="N",
+    help="Live sessions of a token at once, at most.",
+)
+@click.option(
+    "--max-live-duration",
+    type=click.FloatRange(min=0, min_open=True),
+    default=LiveLimits.duration / 60,
+    show_default=True,
+    metavar="MINUTES",
+    help="Duration of a live session, at most; then it is ended as if its client had.",
+)
+@click.option(
     "--keep-media",
     type=click.FloatRange(min=0),
     default=Limits.keep_media / 60,
@@ -133,6 +157,9 @@ def serve(
     max_duration: float,
     max_waiting: int,
     rate: int,
+    max_live: int,
+    max_live_each: int,
+    max_live_duration: float,
     keep_media: float,
     origins: Sequence[str],
     reviewed: Path | None,
@@ -144,7 +171,7 @@ def serve(
     quiet: bool,
     debug: bool,
 ) -> None:
-    """Annotate what others upload over HTTP, and correct it in a browser.
+    """Annotate what others upload or send live over HTTP, and correct it in a browser.
 
     One model in memory does all jobs, in order of arrival. Jobs survive a restart. Without a token
     only this machine can call. docs/api.md describes the API, docs/review.md the review, examples/
@@ -165,6 +192,7 @@ def serve(
         waiting=max_waiting,
         requests=rate,
         keep_media=keep_media * 60,
+        live=LiveLimits(sessions=max_live, each=max_live_each, duration=max_live_duration * 60),
     )
 
     def listening(address: str) -> None:

@@ -13,6 +13,8 @@ from lddu_pipe.pipelines.settings import Hook
 if TYPE_CHECKING:
     from lddu_pipe.annotation import Annotation
     from lddu_pipe.pipelines.annotate import EmotionPipeline
+    from lddu_pipe.pipelines.live import Live
+    from lddu_pipe.server.live.messages import OpenMessage
 
 
 class Annotator(Protocol):
@@ -32,6 +34,13 @@ class Annotator(Protocol):
 
         Raises:
             LdduPipeError: the media cannot be used, or weights are missing.
+        """
+
+    def live(self, opening: OpenMessage) -> Live:
+        """Begin a live session; any thread may call it, at any time after `load`.
+
+        Raises:
+            LdduPipeError: it cannot be as the client wants it, or weights are missing.
         """
 
     def read(self, texts: Sequence[str]) -> list[Annotation | LdduPipeError]:
@@ -88,6 +97,15 @@ class PipelineAnnotator:
         if chosen:
             pipeline = pipeline.adjusted(replace(pipeline.settings, **chosen))
         return pipeline(media, transcript=transcript, hook=hook)
+
+    def live(self, opening: OpenMessage) -> Live:
+        """Begin a session of the one pipeline."""
+        return self.pipeline.live(
+            audio_rate=opening.audio_rate,
+            camera=opening.camera,
+            people=opening.people,
+            context=opening.context,
+        )
 
     def read(self, texts: Sequence[str]) -> list[Annotation | LdduPipeError]:
         """Annotate texts in one pass of the networks."""

@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -27,6 +28,8 @@ from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.guard import Guard, is_open
 from lddu_pipe.server.jobs import JobStore
 from lddu_pipe.server.limits import Limits
+from lddu_pipe.server.live.desk import LiveDesk
+from lddu_pipe.server.live.saving import save
 from lddu_pipe.server.messages import EXAMPLES, ProblemMessage
 from lddu_pipe.server.metrics import Metrics
 from lddu_pipe.server.people_messages import PEOPLE_EXAMPLES
@@ -90,6 +93,13 @@ def create_app(
     repositories: list[Repository] = [JobRepository(store, folder, corrections)]
     if reviewed is not None:
         repositories.append(reviewed)
+    live = LiveDesk(
+        annotator.live,
+        partial(save, store, folder),
+        lambda: runner.ready,
+        limits.live,
+        metrics,
+    )
     service = Service(
         store,
         folder,
@@ -100,6 +110,7 @@ def create_app(
         ReviewDesk(repositories),
         SignedUrls(),
         Archives(folder.path),
+        live,
     )
 
     @asynccontextmanager
@@ -114,6 +125,7 @@ def create_app(
             with contextlib.suppress(asyncio.CancelledError):
                 await janitor
             await asyncio.to_thread(runner.stop)
+            live.close()
             store.close()
             corrections.close()
 

@@ -7,7 +7,9 @@ import hmac
 import ipaddress
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from urllib.parse import urlsplit
 
 from limits import RateLimitItemPerMinute
@@ -22,6 +24,8 @@ from lddu_pipe.server.metrics import Metrics
 from lddu_pipe.server.problems import Problem
 from lddu_pipe.server.signed_urls import MEDIA_FOLDER
 
+LIVE_PATH = "/v1/live"
+"""The one path of WebSockets. Their token comes in their first message."""
 OPEN_PATHS = ("/", "/health", "/ready", "/openapi.json")
 OPEN_FOLDERS = ("/annotations/", "/assets/", MEDIA_FOLDER)
 """Paths that need no token: there is no data of anybody. Pages are shells, and media need a signed
@@ -52,6 +56,23 @@ def _host(header: str) -> str:
         return urlsplit(f"//{header}").hostname or ""
     except ValueError:  # brackets that are none
         return ""
+
+
+def _is_foreign(origin: str | None, headers: Headers) -> bool:
+    """Whether a request comes from a page of another host than it goes to."""
+    return origin is not None and origin.partition("://")[2] != headers.get("host")
+
+
+def _foreign_page() -> Problem:
+    return Problem(403, "pages from elsewhere may not call; see --allow-origin")
+
+
+async def _deny(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request for a WebSocket with a problem, where the server can."""
+    if "websocket.http.response" in scope.get("extensions", {}):
+        await problem.response()(scope, receive, send)
+    else:
+        await send({"type": "websocket.close", "code": 1008, "reason": problem.detail[:120]})
 
 
 class Guard:
@@ -97,7 +118,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008, "reason": "not served here"})
+            await self._admit(scope, receive, send)
             return
         if scope["type"] != "http":
             raise ValueError(f"a kind of request that nobody checks: {scope['type']}")
@@ -116,18 +137,64 @@ class Guard:
         scope.setdefault("state", {})["owner"] = owner
         client = owner or address
         if self._active[client] >= self._limits.parallel:
-            raise Problem(
-                429,
-                f"{self._limits.parallel} of your requests are open; close some",
-                headers={"Retry-After": "5"},
-            )
+            raise self._too_many_open()
+        with self._open(client):
+            await self._app(scope, receive, send)
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a WebSocket through that may ask for a session, or refuse it before it is one."""
+        address = scope["client"][0] if scope.get("client") else ""
+        sockets = f"sockets of {address}"
+        try:
+            if scope["path"] != LIVE_PATH:
+                raise Problem(404, f"WebSockets are served at {LIVE_PATH} alone")
+            self._check_page(scope, Headers(scope=scope))
+            self._count(self._requests, address)
+            if self._active[sockets] >= self._limits.parallel:
+                raise self._too_many_open()
+        except Problem as problem:
+            await _deny(problem, scope, receive, send)
+            return
+        scope.setdefault("state", {})["enter"] = partial(self._enter, address)
+        with self._open(sockets):
+            await self._app(scope, receive, send)
+
+    def _enter(self, address: str, token: str) -> str:
+        """The owner of a token that came in a message.
+
+        Raises:
+            Problem: it is none of ours, or too many were wrong.
+        """
+        return self._identify(f"Bearer {token}", address) if self._owners else ""
+
+    def _check_page(self, scope: Scope, headers: Headers) -> None:
+        """Refuse the WebSocket of a page from elsewhere.
+
+        Also where there are tokens: before one is opened, a browser asks for no leave (CORS).
+        """
+        if not self._owners:
+            self._check_local(headers, scope["path"])
+        origin = headers.get("origin")
+        if origin not in self._origins and _is_foreign(origin, headers):
+            raise _foreign_page()
+
+    @contextmanager
+    def _open(self, client: str) -> Iterator[None]:
+        """Within it, `client` has one request more open."""
         self._active[client] += 1
         try:
-            await self._app(scope, receive, send)
+            yield
         finally:
             self._active[client] -= 1
             if not self._active[client]:
                 del self._active[client]
+
+    def _too_many_open(self) -> Problem:
+        return Problem(
+            429,
+            f"{self._limits.parallel} of your requests are open; close some",
+            headers={"Retry-After": "5"},
+        )
 
     def _owner(self, scope: Scope, headers: Headers, address: str) -> str:
         """Who asks; "" where there are no tokens, or for paths that need none."""
@@ -138,9 +205,13 @@ class Guard:
         if not self._owners or is_open(scope["path"]) or preflight:
             self._count(self._requests, address)
             return ""
+        return self._identify(headers.get("authorization", ""), address)
+
+    def _identify(self, authorization: str, address: str) -> str:
+        """Whose token it is; wrong ones are counted."""
         if not self._rates.test(self._refusals, address):
             raise self._too_many(self._refusals, address)
-        owner = self._match(headers.get("authorization", ""))
+        owner = self._match(authorization)
         if owner is None:
             self._rates.hit(self._refusals, address)
             raise Problem(
@@ -161,10 +232,10 @@ class Guard:
             return
         # A form on any page can be sent here, though its page cannot read the answer; nor can one
         # that asks for a picture at an address of ours, for which a browser names no origin.
-        foreign = origin is not None and origin.partition("://")[2] != headers.get("host")
+        foreign = _is_foreign(origin, headers)
         fetched = headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
         if foreign or (fetched and not is_open(path)):
-            raise Problem(403, "pages from elsewhere may not call; see --allow-origin")
+            raise _foreign_page()
 
     def _match(self, authorization: str) -> str | None:
         scheme, _, token = authorization.partition(" ")

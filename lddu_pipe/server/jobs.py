@@ -116,6 +116,19 @@ class JobStore:
             row = database.execute("SELECT * FROM jobs WHERE id = ?", (upload.id,)).fetchone()
         return _job(row)
 
+    def add_done(self, upload: Upload, owner: str) -> None:
+        """Note a job that is done, of which nothing was uploaded; its result is in place."""
+        now = moment()
+        values = {**asdict(upload), "options": json.dumps(upload.options), "owner": owner}
+        with self._database.transaction() as database:
+            database.execute(
+                "INSERT INTO jobs (id, owner, name, suffix, size, transcript, transcript_suffix, "
+                "options, state, media, created, started, finished) VALUES (:id, :owner, :name, "
+                ":suffix, :size, :transcript, :transcript_suffix, :options, 'done', 0, :now, "
+                ":now, :now)",
+                {**values, "now": now},
+            )
+
     def unfinished(self, owner: str) -> int:
         """How many jobs of this owner wait or run."""
         rows = self._database.execute(

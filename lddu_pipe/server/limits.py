@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 TEXT_FIELD = 64
 """Bytes of a form's field that is no file."""
@@ -15,6 +15,39 @@ ENVELOPE = 64 * 1024
 
 PIECE = 1 << 20
 """Bytes of an upload that are held in memory before they go to the disk."""
+
+
+@dataclass(frozen=True)
+class LiveLimits:
+    """Of live sessions."""
+
+    sessions: int = 4
+    """At once, of all clients together; 0: there are none."""
+    each: int = 2
+    """At once, of one token; where there are no tokens, of all."""
+    duration: float = 3600.0
+    """Seconds of a session; then it is ended as if its client had."""
+    opening: float = 10.0
+    """Seconds within which the first message must have come."""
+    idle: float = 60.0
+    """Seconds without sound or pictures after which a session is ended."""
+    message: int = 1 << 20
+    """Bytes of a message."""
+    messages: int = 100
+    """Messages in a second, on average over `lead`."""
+    bandwidth: int = 2 << 20
+    """Bytes in a second, likewise."""
+    pixels: int = 1920 * 1088
+    """Of a picture."""
+    lead: float = 10.0
+    """Seconds by which times that are sent may be ahead of the clock, and of sending that may be
+    made up for after the network stood still."""
+    waiting: int = 256
+    """Results that wait for a client to take them; running ones are given up first."""
+    finishing: float = 30.0
+    """Seconds for the end: what is open is judged."""
+    keeping: float = 600.0
+    """Seconds for which a session that has ended can be saved, if its client asked for that."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +86,8 @@ class Limits:
     """Starts of a job; one under which the server dies so often is not tried again."""
     keep_media: float = 3600.0
     """Seconds for which uploads are kept once their job has ended."""
+    live: LiveLimits = field(default_factory=LiveLimits)
+    """Of live sessions."""
 
     def time_to_send(self, size: int) -> float:
         """Return the seconds within which `size` bytes must have come."""

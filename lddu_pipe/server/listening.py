@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.review.folder import AnnotatedFolder
@@ -24,6 +26,7 @@ from lddu_pipe.server.limits import Limits
 SHORTEST_TOKEN = 16
 """Characters: too many to guess at the rate that is allowed."""
 
+_TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _FAREWELL = 5  # s in which answers may end once the server is told to stop
 
 
@@ -51,6 +54,17 @@ class _Protocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._await_headers()
+
+    def handle_websocket_upgrade(self, event: Any) -> None:  # noqa: ANN401 - of h11
+        # From here on the connection is that of the class below.
+        if self._headers_timer is not None:
+            self._headers_timer.cancel()
+        most = self.limit_concurrency
+        if most is not None and len(self.connections) > most:
+            self.transport.write(_TOO_MANY)
+            self.transport.close()
+            return
+        super().handle_websocket_upgrade(event)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -84,6 +98,40 @@ class _Protocol(H11Protocol):
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete:
             self.transport.abort()
+
+
+class _LiveProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's, with an end to clients that take nothing."""
+
+    def __init__(self, *args: Any, patience: float, **options: Any) -> None:
+        """As uvicorn makes it; `patience` is how many seconds a client may take nothing."""
+        super().__init__(*args, **options)
+        # Its lines hold addresses and query strings; ours are those of the sessions.
+        self.logger = logging.Logger("nobody's", logging.CRITICAL + 1)
+        self._patience = patience
+        self._taking_timer: asyncio.TimerHandle | None = None
+        self.close_timeout = min(self.close_timeout, patience)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._taking_timer is not None:
+            self._taking_timer.cancel()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._taking_timer = self.loop.call_later(self._patience, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._taking_timer is not None:
+            self._taking_timer.cancel()
+
+    def handle_ping(self) -> None:
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            # Whoever asks on without taking answers would fill the memory with them.
+            self.conn.data_to_send()
 
 
 def serve(
@@ -135,7 +183,11 @@ def serve(
                 app,
                 # uvicorn wants a class and only ever calls it.
                 http=partial(_Protocol, patience=limits.stall),  # type: ignore[arg-type]
-                ws="none",
+                ws=partial(_LiveProtocol, patience=limits.stall),  # type: ignore[arg-type]
+                ws_max_size=limits.live.message,
+                # What comes is compressed already, and what goes is small.
+                ws_per_message_deflate=False,
+                ws_ping_timeout=limits.stall,
                 # Our own lines leave out addresses and query strings.
                 access_log=False,
                 log_config=None,

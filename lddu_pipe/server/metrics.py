@@ -73,6 +73,21 @@ class Metrics:
             buckets=(0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600),
             registry=self._registry,
         )
+        self._live = Gauge(
+            "lddu_pipe_live_sessions", "Live sessions now.", registry=self._registry
+        )
+        self._live_ended = Counter(
+            "lddu_pipe_live_ended",
+            "Live connections by the code they were closed with.",
+            ["code"],
+            registry=self._registry,
+        )
+        self._live_seconds = Histogram(
+            "lddu_pipe_live_seconds",
+            "Seconds that live connections lasted.",
+            buckets=(1, 10, 60, 300, 900, 3600),
+            registry=self._registry,
+        )
         self._ready = Gauge(
             "lddu_pipe_ready", "1 once the model is loaded.", registry=self._registry
         )
@@ -87,6 +102,16 @@ class Metrics:
         """Count a job that ended."""
         self._jobs.labels(how).inc()
         self._job_seconds.observe(seconds)
+
+    def live_open(self, sessions: int) -> None:
+        """Note how many live sessions there are now."""
+        self._live.set(sessions)
+
+    def live_ended(self, code: str, seconds: float, received: int) -> None:
+        """Count a live connection that ended; `code` is one of a few, or "gone"."""
+        self._live_ended.labels(code).inc()
+        self._live_seconds.observe(seconds)
+        self._bytes.inc(received)
 
     def page(self, *, ready: bool) -> bytes:
         """All figures in Prometheus's text format."""

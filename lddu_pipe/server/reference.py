@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lddu_pipe.server.app import make_api
 from lddu_pipe.server.limits import Limits
+from lddu_pipe.server.live.reference import live_section
 from lddu_pipe.server.problems import PROBLEM_TYPE
 from lddu_pipe.server.service import ANYWHERE
+from lddu_pipe.server.tables import fields, message_section, named, type_in_words
 
 _INTRODUCTION = """\
 # HTTP API
@@ -48,6 +49,8 @@ The schema is at `/openapi.json`; this page is made from it.
 - **Files** are streamed to the disk. Their names are kept to be shown. They are deleted
   {keep:.0f} minutes after the job has ended, unless the server was told otherwise; the result
   stays until the job is deleted.
+- **Live sessions** take sound and pictures while they come, over a
+  [WebSocket](#live-sessions).
 - **Reviews** are of the annotations of a token's jobs and of the folder that `--review` names.
   What a reviewer says is added, and what was said before is kept; see [review.md](review.md).
 - **Limits**, by default: {upload} MB and {duration:.0f} minutes of media, {transcript} MB of
@@ -81,7 +84,8 @@ def reference() -> str:
             parts.append("\n".join(_operation(method, path, operation)))
     parts.append("## Messages\n")
     for name, message in schema["components"]["schemas"].items():
-        parts.append("\n".join(_message(name, message)))
+        parts.append("\n".join(message_section(name, message)))
+    parts.append("\n".join(live_section(limits)))
     return "\n".join(parts)
 
 
@@ -102,77 +106,25 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Iterator
     if operation.get("parameters"):
         yield "| parameter | in | type | |\n|---|---|---|---|"
         for item in operation["parameters"]:
-            about = item.get("description", "")
-            yield f"| `{item['name']}` | {item['in']} | {_type(item['schema'])} | {about} |"
+            kind, about = type_in_words(item["schema"]), item.get("description", "")
+            yield f"| `{item['name']}` | {item['in']} | {kind} | {about} |"
         yield ""
     for kind, body in operation.get("requestBody", {}).get("content", {}).items():
-        yield f"Body: `{kind}`, {_type(body['schema'])}\n"
+        yield f"Body: `{kind}`, {type_in_words(body['schema'])}\n"
         if "properties" in body["schema"]:
-            yield from _fields(body["schema"])
+            yield from fields(body["schema"])
     yield "| answer | body | |\n|---|---|---|"
     for status, answer in sorted(operation["responses"].items()):
         if int(status) in ANYWHERE:
             continue
         content = answer.get("content", {})
         bodies = [
-            f"`{kind}`" + (f" {_type(body['schema'])}" if _named(body) else "")
+            f"`{kind}`" + (f" {type_in_words(body['schema'])}" if named(body) else "")
             for kind, body in content.items()
         ]
         shown = "problem" if list(content) == [PROBLEM_TYPE] else ", ".join(bodies)
         yield f"| {status} | {shown} | {answer['description']} |"
     yield ""
-
-
-def _message(name: str, message: Mapping[str, Any]) -> Iterator[str]:
-    yield f"### {name}\n"
-    yield f"{_line(message['description'])}\n"
-    yield from _fields(message)
-    for example in message.get("examples", []):
-        text = json.dumps(example, indent=1, ensure_ascii=False)
-        yield f"```json\n{text}\n```\n"
-
-
-def _fields(schema: Mapping[str, Any]) -> Iterator[str]:
-    required = schema.get("required", [])
-    yield "| field | type | |\n|---|---|---|"
-    for name, field in schema["properties"].items():
-        mark = "" if name in required else "optional. "
-        yield f"| `{name}` | {_type(field)} | {mark}{_line(field.get('description', ''))} |"
-    yield ""
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _named(body: Mapping[str, Any]) -> bool:
-    return bool({"$ref", "anyOf"} & body.get("schema", {}).keys())
-
-
-def _type(schema: Mapping[str, Any]) -> str:
-    """A type in words, with the limits of its values."""
-    if "$ref" in schema:
-        name = schema["$ref"].rpartition("/")[2]
-        return f"[{name}](#{name.lower()})"
-    if "anyOf" in schema:
-        return " or ".join(_type(item) for item in schema["anyOf"])
-    if "enum" in schema:
-        return ", ".join(f"`{value}`" for value in schema["enum"])
-    if "const" in schema:
-        return f"`{schema['const']}`"
-    kind = str(schema.get("type", "anything"))
-    if "prefixItems" in schema:
-        return f"{len(schema['prefixItems'])} x {_type(schema['prefixItems'][0])}"
-    if kind == "array":
-        return f"list of {_type(schema['items'])}"
-    if isinstance(schema.get("additionalProperties"), Mapping):
-        return f"object of {_type(schema['additionalProperties'])}"
-    kind = "bytes" if "contentMediaType" in schema else str(schema.get("format", kind))
-    low = schema.get("minimum", schema.get("minLength"))
-    high = schema.get("maximum", schema.get("maxLength"))
-    if low is None and high is None:
-        return kind
-    return f"{kind}, {'' if low is None else f'{low:g}'}..{'' if high is None else f'{high:g}'}"
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from lddu_pipe.server.archives import Archives
 from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.jobs import Job, JobStore
 from lddu_pipe.server.limits import Limits
+from lddu_pipe.server.live.desk import LiveDesk
 from lddu_pipe.server.messages import JobMessage
 from lddu_pipe.server.metrics import Metrics
 from lddu_pipe.server.problems import PROBLEM_TYPE, Problem
@@ -34,6 +35,7 @@ class Service:
     desk: ReviewDesk
     signed_urls: SignedUrls
     archives: Archives
+    live: LiveDesk
 
     def message(self, job: Job) -> JobMessage:
         """What a client is told of a job."""

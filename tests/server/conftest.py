@@ -29,6 +29,7 @@ from lddu_pipe.server.folders import DataFolder
 from lddu_pipe.server.limits import Limits
 from lddu_pipe.server.listening import listen
 from lddu_pipe.types import TimeSpan, Utterance
+from tests.server.live.clients import FakeLive, Lives
 
 PEOPLE = tuple(Person(name, None, 0.0, seconds) for name, seconds in (("p1", 3.1), ("p3", 0.0)))
 """Of every file; a text has none."""
@@ -61,6 +62,10 @@ class FakeAnnotator:
     done: list[Path] = field(default_factory=list)
     passes: list[list[str]] = field(default_factory=list)
     loading: threading.Event | None = None
+    lives: Lives = field(default_factory=Lives)
+
+    def live(self, opening) -> FakeLive:
+        return self.lives(opening)
 
     def load(self):
         if self.loading is not None:

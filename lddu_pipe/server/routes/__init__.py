@@ -1,6 +1,6 @@
 """The endpoints, a module a subject."""
 
-from lddu_pipe.server.routes import health, jobs, pages, people, reviews, texts
+from lddu_pipe.server.routes import health, jobs, live, pages, people, reviews, texts
 
 ROUTERS = (
     jobs.router,
@@ -8,6 +8,7 @@ ROUTERS = (
     reviews.router,
     people.router,
     reviews.links,
+    live.router,
     health.router,
     pages.router,
 )
