@@ -26,7 +26,7 @@ from lddu_pipe.server.signed_urls import MEDIA_FOLDER
 
 LIVE_PATH = "/v1/live"
 """The one path of WebSockets. Their token comes in their first message."""
-OPEN_PATHS = ("/", "/health", "/ready", "/openapi.json")
+OPEN_PATHS = ("/", "/live", "/health", "/ready", "/openapi.json")
 OPEN_FOLDERS = ("/annotations/", "/assets/", MEDIA_FOLDER)
 """Paths that need no token: there is no data of anybody. Pages are shells, and media need a signed
 URL that cannot be guessed."""

@@ -7,7 +7,7 @@ import re
 import pytest
 
 TOKEN = "a-token-of-the-tests"
-PAGES = ("/", "/annotations/0bf8dd36-cd25-421e-9b7c-1d9de20c4c52")
+PAGES = ("/", "/live", "/annotations/0bf8dd36-cd25-421e-9b7c-1d9de20c4c52")
 
 
 def without_token(serve):

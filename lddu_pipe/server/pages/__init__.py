@@ -18,6 +18,7 @@ from string import Template
 from lddu_pipe.pipelines.settings import SETTINGS
 from lddu_pipe.transcripts import TRANSCRIPT_SUFFIXES
 from lddu_pipe.writers import viewer
+from lddu_pipe.writers.terminal import HIGH_ALEATORIC, HIGH_EPISTEMIC
 from lddu_pipe.writers.viewer.parts import part, script
 
 POLICY = "; ".join(
@@ -80,6 +81,9 @@ _ASSETS: dict[str, Callable[[], Asset]] = {
     ),
     "viewer.css": _style(*viewer.STYLES, "review.css"),
     "home.js": _script("server/pages/home.js"),
+    "live.js": _script("server/pages/live.js"),
+    "live.css": _style("base.css", "live.css"),
+    "microphone.js": _script("server/pages/microphone.js"),
     "home.css": _style("base.css", "corpus.css", "home.css"),
 }
 
@@ -115,6 +119,19 @@ def home_page() -> str:
         transcripts=",".join(TRANSCRIPT_SUFFIXES),
         fps=_bounds("fps"),
         window=_bounds("window"),
+    )
+
+
+@cache
+def live_page() -> str:
+    """The shell of the page of a live session."""
+    return Template(parts_of(("live.html",))[0]).substitute(
+        icon=html.escape(_url("icon.svg")),
+        style=html.escape(_url("live.css")),
+        script=html.escape(_url("live.js")),
+        microphone=html.escape(_url("microphone.js")),
+        aleatoric=HIGH_ALEATORIC,
+        epistemic=HIGH_EPISTEMIC,
     )
 
 

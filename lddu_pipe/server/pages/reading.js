@@ -3,6 +3,25 @@ import { coloursOf, make, percent } from "../../writers/viewer/base.js";
 import { legible } from "../../writers/viewer/corpus.js";
 import { api } from "./door.js";
 
+/* The emotions that are present in an utterance, the most probable first; or that there are none. */
+export function chipsOf({ emotions, abstained }, colours) {
+  const byProbability = [...emotions].sort((one, other) => other.probability - one.probability);
+  const present = byProbability.filter(({ decision }) => decision === "present");
+  const chips = present.map(({ label, probability }) => {
+    const chip = make("span", { class: "chip" }, make("i", { class: "swatch" }));
+    chip.append(make("bdi", {}, legible(label)), ` ${percent(probability)}`);
+    chip.style.setProperty("--colour", colours.get(label));
+    return chip;
+  });
+  if (!chips.length && byProbability.length) {
+    const [most] = byProbability;
+    const why = abstained ? "too unsure to decide" : "no emotion present";
+    const lean = `most probable is ${legible(most.label)}, ${percent(most.probability)}`;
+    chips.push(make("span", { class: "quiet small" }, `${why}; ${lean}`));
+  }
+  return chips;
+}
+
 export class Reading {
   constructor(form, { list, said }) {
     this.list = list;
@@ -36,26 +55,12 @@ export class Reading {
     this.button.disabled = false;
   }
 
-  item({ text, emotions, abstained }, colours) {
-    const byProbability = [...emotions].sort((one, other) => other.probability - one.probability);
-    const present = byProbability.filter(({ decision }) => decision === "present");
-    const chips = present.map(({ label, probability }) => {
-      const chip = make("span", { class: "chip" }, make("i", { class: "swatch" }));
-      chip.append(make("bdi", {}, legible(label)), ` ${percent(probability)}`);
-      chip.style.setProperty("--colour", colours.get(label));
-      return chip;
-    });
-    if (!chips.length) {
-      const [most] = byProbability;
-      const why = abstained ? "too unsure to decide" : "no emotion present";
-      const lean = `most probable is ${legible(most.label)}, ${percent(most.probability)}`;
-      chips.push(make("span", { class: "quiet small" }, `${why}; ${lean}`));
-    }
+  item(utterance, colours) {
     return make(
       "li",
       {},
-      make("span", { dir: "auto" }, text),
-      make("span", { class: "chips" }, ...chips),
+      make("span", { dir: "auto" }, utterance.text),
+      make("span", { class: "chips" }, ...chipsOf(utterance, colours)),
     );
   }
 }

@@ -21,6 +21,12 @@ def home() -> Response:
     return _page(pages.home_page())
 
 
+@router.get("/live")
+def live() -> Response:
+    """Have a live session."""
+    return _page(pages.live_page())
+
+
 @router.get("/annotations/{item_id}")
 def annotation(item_id: UUID) -> Response:
     """See an annotation, and correct it; the shell is the same for every one."""

@@ -65,6 +65,13 @@ export function clockFace(seconds, { hours = seconds >= 3600, digits = 0 } = {})
 const PALETTE = ["#E69F00", "#0072B2", "#D55E00", "#CC79A7", "#009E73", "#56B4E9", "#8A8A8A"];
 const KNOWN = ["happy", "sad", "anger", "surprise", "disgust", "fear"];
 
+/* Of people: Tol's light colours, to be told apart from each other with any colour vision and, where
+ * they stand on a video, from the pictures; none of them is that of an emotion. */
+export const PEOPLE = [
+  ...["#77AADD", "#EE8866", "#44BB99", "#FFAABB", "#BBCC33", "#99DDFF", "#EEDD88", "#AAAA00"],
+];
+export const UNKNOWN = "#BBBBBB";
+
 /**
  * The colour of each label, by name: known emotions have theirs, others what is free, then all once
  * more.

@@ -2,6 +2,7 @@
  * reader may choose one of them.
  */
 import { annotation, clock, saidIn, utterances } from "./annotation.js";
+import { PEOPLE, UNKNOWN } from "./base.js";
 
 /** @typedef {import("../../../docs/annotation.d.ts").Face} Face */
 /** @typedef {import("./annotation.js").Utterance} Utterance */
@@ -24,12 +25,6 @@ import { annotation, clock, saidIn, utterances } from "./annotation.js";
  * @property {Face[]} faces
  */
 
-/* Tol's light colours, to be told apart from each other with any colour vision and, where they stand
- * on a video, from the pictures; none of them is that of an emotion. */
-const PEOPLE = [
-  ...["#77AADD", "#EE8866", "#44BB99", "#FFAABB", "#BBCC33", "#99DDFF", "#EEDD88", "#AAAA00"],
-];
-const UNKNOWN = "#BBBBBB";
 export const NOBODY = "person not known";
 
 export let several = false;
