@@ -96,7 +96,7 @@ class Fake:
         self._always = always
         monkeypatch.setattr(speech, "decode", self.decode)
         monkeypatch.setattr(
-            speech, "get_speech_timestamps", lambda sound, **_: [{"start": 0, "end": len(sound)}]
+            blocks, "get_speech_timestamps", lambda sound, **_: [{"start": 0, "end": len(sound)}]
         )
 
     def decode(
@@ -151,7 +151,7 @@ def test_where_words_are_not_believed_somebody_speaks_whatever_the_detector_says
     def only_the_end_is_sure(sound: NDArray[np.float32], **options: int) -> list[dict[str, int]]:
         return [{"start": 48_000 if options else 0, "end": len(sound)}]
 
-    monkeypatch.setattr(speech, "get_speech_timestamps", only_the_end_is_sure)
+    monkeypatch.setattr(blocks, "get_speech_timestamps", only_the_end_is_sure)
     heard = SpeechRecogniser(fake, "fake").transcribe(  # type: ignore[arg-type]
         np.ones(16_000 * 6, np.float32)
     )
@@ -185,7 +185,7 @@ def test_laughter_is_heard_beside_words_and_where_a_word_is_stretched_over_it(
         return [word.span for word in told.words], [cue.span for cue in told.unrecognised]
 
     monkeypatch.setattr(
-        speech,
+        blocks,
         "get_speech_timestamps",
         lambda sound, **options: [] if options else [{"start": 0, "end": len(sound)}],
     )
@@ -207,7 +207,7 @@ def test_laughter_is_heard_beside_words_and_where_a_word_is_stretched_over_it(
     assert said[1] == ("sound", TimeSpan(7.6, 9.1))
     assert [kind for kind, _ in said] == ["speech", "sound", "speech"]
     # Nobody speaks at all.
-    monkeypatch.setattr(speech, "get_speech_timestamps", lambda *_, **__: [])
+    monkeypatch.setattr(blocks, "get_speech_timestamps", lambda *_, **__: [])
     assert heard((1.0, 2.0)) == ([], [TimeSpan(1.0, 2.0)])
     assert heard() == ([], [])
 
