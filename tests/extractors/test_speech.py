@@ -165,7 +165,7 @@ class Laughter:
     def __init__(self, *spans: tuple[float, float]) -> None:
         self._spans = [TimeSpan(*span) for span in spans]
 
-    def over(self, _: object) -> Laughter:
+    def over(self, *_: object) -> Laughter:
         return self
 
     def within(self, span: TimeSpan) -> list[TimeSpan]:
