@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import NamedTuple, Protocol, TypeVar
@@ -119,7 +120,7 @@ def follow_faces(
             given in parts of `PROMPT` seconds, none waits for the next one, and as long as nobody
             is in view each part is searched.
     """
-    sights = _Sights(read_bundle(model))
+    sights = _sights_of(model)
     with ThreadPoolExecutor(threads, "faces") as pool, ThreadPoolExecutor(1, "tracks") as order:
         follower = _Follower(Tracker(people), sights, pool if threads > 1 else None, identity)
         ahead: deque[Future[Stretch]] = deque()
@@ -216,6 +217,12 @@ class _Sights:
         """What may be faces in some squares of a picture."""
         with self.borrowed() as sight:
             return sight.search(image, pyramid.levels, due)
+
+
+@lru_cache(maxsize=1)
+def _sights_of(model: Path) -> _Sights:
+    """They remember nothing of a video, and take as long to load as half a picture to search."""
+    return _Sights(read_bundle(model))
 
 
 class _Follower:
