@@ -21,10 +21,11 @@ function trouble(words) {
   byId("trouble").textContent = words;
 }
 
-/* One of "before", "session" and "after" has the word; what was found stays beside the last. */
+/* What is shown: "before" a session, the "session", or "after" it what was found. */
 function turnTo(state) {
   byId("before").hidden = state !== "before";
   byId("session").hidden = state === "before";
+  byId("stage").hidden = state === "after";
   byId("after").hidden = state !== "after";
 }
 
@@ -189,6 +190,7 @@ function close({ why, duration, people }) {
   finish(reasons[why] ?? "");
   for (const line of session.lines.values()) line.remove();
   session.lines.clear();
+  strips.end();
   const found = `${clockFace(duration)} long, ${amount(session.finals, "utterance")}, ${amount(people.length, "person", "people")}.`;
   turnTo("after");
   byId("summary").textContent = [session.why, found].filter(Boolean).join(" ");
@@ -196,7 +198,6 @@ function close({ why, duration, people }) {
   const moment = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });
   byId("label").value = `Live, ${moment.format(new Date())}`;
   byId("after").focus();
-  byId("after").scrollIntoView({ block: "nearest" });
 }
 
 /* The line to the server is gone; `reason` is empty where it was to end. */

@@ -18,9 +18,12 @@ async function fetchInput() {
   const annotation = await (await api(itemPath)).json();
   const name = annotation.media.path.split("/").pop() || "text";
   const kind = kindOf(annotation.media);
+  const isLive = kind !== "none" && !annotation.media.sha256;
   const media =
     kind === "none"
       ? { kind }
+      : isLive
+      ? { kind, absent: "It was a live session, of which no sound and no picture is kept." }
       : await askForMedia().catch((refusal) => ({ kind, absent: refusal.message }));
   const renew = async () => (await askForMedia()).url;
   return {

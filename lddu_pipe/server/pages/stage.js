@@ -1,7 +1,7 @@
 /* The picture of a live session, with a box and a name on each face. */
 import { make } from "../../writers/viewer/base.js";
 
-const STALE = 1.2; // s after which a box that is not told of any more is taken away
+const STALE = 2; // s after which a box that is not told of any more is taken away
 
 export class Stage {
   /* `video` shows the camera, `place` lies on it. */

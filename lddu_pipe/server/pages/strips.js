@@ -18,9 +18,9 @@ class Strip {
   constructor(person, colour, { labels, colours, high }) {
     this.person = person;
     this.high = high;
-    this.colour = colour;
     this.colours = colours;
     this.feeling = "";
+    this.wasFinal = false; // anything of it
     this.latest = 0; // the start of what the bars show
     this.blocks = new Map(); // by the id of an utterance
     this.bars = new Map(labels.map((label) => [label, this.makeBar(label)]));
@@ -45,12 +45,12 @@ class Strip {
     return { element, share };
   }
 
-  judge(utterance, isFinal, replaced) {
+  judge(utterance, isFinal) {
     const { id, start, end } = utterance;
-    this.blocks.get(replaced)?.element.remove();
-    this.blocks.delete(replaced);
+    if (isFinal) this.dropRunning(end);
+    this.wasFinal ||= isFinal;
     const block = this.blocks.get(id) ?? this.addBlock(id);
-    block.end = end;
+    Object.assign(block, { start, end, isRunning: !isFinal });
     block.element.classList.toggle("is-running", !isFinal);
     block.element.style.left = `calc(${start} * var(--second))`;
     block.element.style.width = `calc(${Math.max(end - start, 0.3)} * var(--second) - 2px)`;
@@ -63,7 +63,7 @@ class Strip {
   }
 
   addBlock(id) {
-    const block = { element: make("div", { class: "block" }), end: 0 };
+    const block = { element: make("div", { class: "block" }), start: 0, end: 0, isRunning: true };
     this.scroll.append(block.element);
     this.blocks.set(id, block);
     return block;
@@ -110,13 +110,22 @@ class Strip {
     this.said.textContent = isFinal ? from : `${from}, so far`;
   }
 
-  /* Forget what has scrolled away. */
-  tidy(now) {
-    for (const [id, { element, end }] of this.blocks) {
-      if (now - end < KEPT) continue;
-      element.remove();
+  drop(isWanted) {
+    for (const [id, block] of this.blocks) {
+      if (!isWanted(id, block)) continue;
+      block.element.remove();
       this.blocks.delete(id);
     }
+  }
+
+  /* What ran before a moment has become final, or nothing. */
+  dropRunning(before = Infinity) {
+    this.drop((_id, { start, isRunning }) => isRunning && start < before);
+  }
+
+  /* Forget what has scrolled away. */
+  tidy(now) {
+    this.drop((_id, { end }) => now - end > KEPT);
   }
 }
 
@@ -124,6 +133,7 @@ export class Strips {
   constructor(place) {
     this.place = place;
     this.strips = new Map(); // by person
+    this.people = [];
     this.labels = [];
     this.colours = new Map();
     // From which on a decision is called unsure.
@@ -136,15 +146,21 @@ export class Strips {
     this.labels = labels;
     this.colours = colours;
     this.strips.clear();
+    this.people = [];
     this.place.replaceChildren();
+  }
+
+  /* In order of appearance, on the picture or in a lane. */
+  colourOf(person) {
+    if (person === null) return UNKNOWN;
+    if (!this.people.includes(person)) this.people.push(person);
+    return PEOPLE[this.people.indexOf(person) % PEOPLE.length];
   }
 
   stripOf(person) {
     let strip = this.strips.get(person);
     if (!strip) {
-      const count = [...this.strips.keys()].filter((id) => id !== null).length;
-      const colour = person === null ? UNKNOWN : PEOPLE[count % PEOPLE.length];
-      strip = new Strip(person, colour, this);
+      strip = new Strip(person, this.colourOf(person), this);
       this.strips.set(person, strip);
       this.place.append(strip.element);
     }
@@ -153,19 +169,26 @@ export class Strips {
 
   judge({ utterance, final, replaces }) {
     // What was nobody's so far may have become somebody's.
-    for (const strip of this.strips.values()) {
-      const replaced = strip.person !== utterance.person && strip.blocks.get(replaces);
-      if (!replaced) continue;
-      replaced.element.remove();
-      strip.blocks.delete(replaces);
+    for (const strip of this.strips.values()) strip.drop((id) => id === replaces);
+    const unknown = this.strips.get(null);
+    if (final && utterance.person !== null) unknown?.dropRunning(utterance.end);
+    this.stripOf(utterance.person).judge(utterance, final);
+  }
+
+  /* Nothing runs any more; lanes in which nothing was final are gone with it. */
+  end() {
+    for (const [person, strip] of this.strips) {
+      strip.dropRunning();
+      if (strip.wasFinal) continue;
+      strip.element.remove();
+      this.strips.delete(person);
     }
-    this.stripOf(utterance.person).judge(utterance, final, replaces);
   }
 
   /* What somebody is called, their colour, and what is most present in them now. */
   lookOf(person) {
-    const strip = this.strips.get(person);
-    return { name: nameOf(person), colour: strip?.colour ?? UNKNOWN, feeling: strip?.feeling ?? "" };
+    const feeling = this.strips.get(person)?.feeling ?? "";
+    return { name: nameOf(person), colour: this.colourOf(person), feeling };
   }
 
   /* Move the strips, so that what is now lies at their right. */
