@@ -50,7 +50,7 @@ The schema is at `/openapi.json`; this page is made from it.
   {keep:.0f} minutes after the job has ended, unless the server was told otherwise; the result
   stays until the job is deleted.
 - **Live sessions** take sound and pictures while they come, over a
-  [WebSocket](#live-sessions).
+  [WebSocket](#live-sessions); `/live` is a page for people that does so.
 - **Reviews** are of the annotations of a token's jobs and of the folder that `--review` names.
   What a reviewer says is added, and what was said before is kept; see [review.md](review.md).
 - **Limits**, by default: {upload} MB and {duration:.0f} minutes of media, {transcript} MB of

@@ -14,7 +14,7 @@ _INTRODUCTION = """\
 ## Live sessions
 
 `GET /v1/live` is a WebSocket: what a microphone and a camera give goes in, results come out while
-people speak.
+people speak. `/live` is a page that uses it.
 
 1. The client sends [`open`](#open), which has the token where the server has tokens: it is never
    part of the address. The server answers `ready` once the networks are loaded, which takes a few
