@@ -33,8 +33,6 @@ MIN_SECOND = -0.9
 """Mean log-probability of the tokens of a second reading."""
 MARGIN = 0.3
 """Seconds before and after the words that a second reading hears."""
-MIN_ENGLISH = 0.5
-"""Probability of English, where a recogniser tells languages apart."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +46,12 @@ class Reading:
 
 
 class Credibility:
-    """Whether what a recogniser wrote down was said, and said in English."""
+    """Whether what a recogniser wrote down was said."""
 
-    def __init__(self, model: WhisperModel) -> None:
-        """Use the model that wrote it."""
+    def __init__(self, model: WhisperModel, language: str = LANGUAGE) -> None:
+        """Use the model that wrote it, and tell it the language, ISO 639-1."""
         self._model = model
+        self._language = language
 
     def of(
         self, segment: Segment, speech: NDArray[np.float32], believed: Segment | None = None
@@ -83,7 +82,7 @@ class Credibility:
         part = speech[max(0, round(begin * SAMPLE_RATE)) : round(end * SAMPLE_RATE)]
         found, _ = self._model.transcribe(
             part,
-            language=LANGUAGE,
+            language=self._language,
             beam_size=1,
             temperature=0.0,
             condition_on_previous_text=False,
@@ -98,17 +97,6 @@ class Credibility:
         )
         agreement = SequenceMatcher(None, first, second, autojunk=False).ratio()
         return Reading(agreement, float(np.mean([item.avg_logprob for item in segments])))
-
-    def is_english(self, speech: NDArray[np.float32]) -> bool:
-        """Whether a recogniser of many languages hears English; one of English alone always does.
-
-        Args:
-            speech: (samples,) float32 mono at 16 kHz; its first 30 s decide.
-        """
-        if not self._model.model.is_multilingual:
-            return True
-        _, _, languages = self._model.detect_language(speech)
-        return bool(dict(languages).get(LANGUAGE, 0.0) >= MIN_ENGLISH)
 
 
 def within_bounds(segment: Segment) -> bool:
@@ -128,4 +116,4 @@ def sureness(segment: Segment) -> float:
 
 def letters(text: str) -> str:
     """What is said of a text: its words in lower case, without marks."""
-    return " ".join(re.findall(r"[a-z0-9']+", text.lower()))
+    return " ".join(re.findall(r"(?:[^\W_]|')+", text.lower()))

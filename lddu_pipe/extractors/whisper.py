@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ctranslate2 import StorageView
 from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment
 from faster_whisper.utils import available_models, download_model
@@ -20,7 +21,7 @@ from lddu_pipe.files import sha256_of_file
 
 SAMPLE_RATE = 16_000  # Hz
 LANGUAGE = "en"
-"""Of all words that are recognised: the text encoder reads no other."""
+"""Of the recogniser that comes with the packages."""
 
 FILES = ("model.bin", "config.json", "tokenizer.json")
 """What a model cannot do without; faster-whisper would download a tokenizer that is missing."""
@@ -126,13 +127,18 @@ def skim(model: WhisperModel, speech: NDArray[np.float32]) -> list[Segment]:
 
 
 def decode(
-    model: WhisperModel, speech: NDArray[np.float32], *, forbid_repetition: bool = False
+    model: WhisperModel,
+    speech: NDArray[np.float32],
+    *,
+    language: str = LANGUAGE,
+    forbid_repetition: bool = False,
 ) -> Iterator[Segment]:
     """Write down speech with the times of words; the same sound gives the same words.
 
     Args:
-        model: of any size; one of many languages is told that this is English.
+        model: of any size.
         speech: (samples,) float32 mono at 16 kHz.
+        language: that is spoken, ISO 639-1; of English alone models take no other.
         forbid_repetition: no three tokens may follow each other a second time.
 
     Returns:
@@ -140,7 +146,7 @@ def decode(
     """
     segments, _ = model.transcribe(
         speech,
-        language=LANGUAGE,
+        language=language,
         beam_size=5,
         word_timestamps=True,
         condition_on_previous_text=False,
@@ -149,6 +155,29 @@ def decode(
         no_repeat_ngram_size=3 if forbid_repetition else 0,
     )
     return iter(segments)
+
+
+def decode_shortly(
+    model: WhisperModel, encoded: StorageView, language: str, most: int = 80
+) -> tuple[str, float]:
+    """Write down what was encoded, the best token at a time and without times.
+
+    Args:
+        model: of many languages.
+        encoded: as `model.encode` gives it.
+        language: in which it is read, ISO 639-1.
+        most: tokens.
+
+    Returns:
+        The text and the mean log-probability of its tokens.
+    """
+    tokenizer = model.hf_tokenizer
+    marks = ("<|startoftranscript|>", f"<|{language}|>", "<|transcribe|>", "<|notimestamps|>")
+    prompt = [tokenizer.token_to_id(mark) for mark in marks]
+    (found,) = model.model.generate(
+        encoded, [prompt], beam_size=1, max_length=most, return_scores=True
+    )
+    return str(tokenizer.decode(found.sequences_ids[0])), float(found.scores[0])
 
 
 def _from_hub(name: str, *, offline: bool) -> Path:
