@@ -10,6 +10,7 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
+from lddu_pipe.languages import ENGLISH_NAMES
 from lddu_pipe.types import MODALITIES, Modality, TimeSpan, Utterance
 
 
@@ -87,6 +88,8 @@ class Reason(Enum):
     NO_SPEECH = "no speech found"
     NO_WORDS = "no words"
     NOT_RECOGNISED = "words not recognised"
+    NOT_READ = "is not read by"
+    """With the language's name before it, and the model's behind it."""
     NO_SOUND_TO_RECOGNISE = "no sound to recognise words in"
     NO_SOUND = "no sound stream"
     SOUND_NOT_DECODED = "sound that cannot be decoded"
@@ -139,12 +142,22 @@ class Absent:
     why: Reason
     detail: str = ""
 
+    @classmethod
+    def unread(cls, language: str, model: str) -> Absent:
+        """Of words in a language, ISO 639-1, that a model does not read."""
+        name = ENGLISH_NAMES.get(language, language)
+        return cls(Reason.NOT_READ, f"{name} {Reason.NOT_READ.value} {model}")
+
     def __str__(self) -> str:
+        if self.why is Reason.NOT_READ:
+            return self.detail
         return ": ".join(words for words in (self.why.value, self.detail) if words)
 
     @classmethod
     def read(cls, words: str) -> Absent:
         """What `words` say, which were written by this version or another."""
+        if f" {Reason.NOT_READ.value} " in words:
+            return cls(Reason.NOT_READ, words)
         known = words in (reason.value for reason in Reason)
         return cls(Reason(words)) if known else cls(Reason.OTHER, words)
 

@@ -176,6 +176,8 @@ class Word:
     speaker: str | None = None
     voice: int | None = None
     """Whose it is, as `Turn` numbers voices, where they were told apart."""
+    language: str | None = None
+    """ISO 639-1, where it was found out of this word."""
 
     def __post_init__(self) -> None:
         if not self.text.strip():

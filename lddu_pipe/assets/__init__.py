@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -157,7 +157,7 @@ def _cures(asset: Asset) -> str:
             f"on a connected machine"
         )
     return (
-        f'give the path of a copy, or {installation(asset)}, or run '
+        f"give the path of a copy, or {installation(asset)}, or run "
         f'"lddu-pipe models fetch" on a connected machine ({asset.size / 1e6:.0f} MB)'
     )
 

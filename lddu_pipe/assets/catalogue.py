@@ -131,7 +131,7 @@ ASSETS: Mapping[str, Asset] = MappingProxyType(
             Asset(
                 name="whisper-base",
                 kind="folder",
-                description="Whisper base for CTranslate2: which language is spoken, and its words",
+                description="Whisper base for CTranslate2: languages, and words in them",
                 licence="MIT",
                 size=150_218_479,
                 files={

@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     "ELAN, Praat, text and others; see docs/formats.md.",
 )
 @pipeline_options(
-    "people", "known", "recogniser", "tiers", "audio_track", "video_track", "speakers"
+    "people", "known", "recogniser", "language", "tiers", "audio_track", "video_track", "speakers"
 )
 @message_options
 def annotate(

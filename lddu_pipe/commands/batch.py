@@ -119,7 +119,7 @@ if TYPE_CHECKING:
 )
 @click.option("--shuffle", is_flag=True, help="Do the files in random order.")
 @pipeline_options(
-    "people", "known", "recogniser", "tiers", "audio_track", "video_track", "speakers"
+    "people", "known", "recogniser", "language", "tiers", "audio_track", "video_track", "speakers"
 )
 @message_options
 def batch(

@@ -23,8 +23,9 @@ from lddu_pipe.extractors.activity import VoiceActivity
 from lddu_pipe.extractors.blocks import Block
 from lddu_pipe.extractors.bursts import is_loud
 from lddu_pipe.extractors.cores import one_core
+from lddu_pipe.extractors.decoding import quietest_end
 from lddu_pipe.extractors.prosody import HOP_LENGTH, loudness_db
-from lddu_pipe.extractors.speech import SpeechRecogniser, quietest_end
+from lddu_pipe.extractors.speech import SpeechRecogniser
 from lddu_pipe.extractors.voices import VoiceTeller
 from lddu_pipe.extractors.whisper import LANGUAGE, SAMPLE_RATE
 from lddu_pipe.media import RecentSound
@@ -102,6 +103,7 @@ class Listener:
             max_duration: seconds, at most, of an utterance.
         """
         self._recogniser = recogniser
+        self._polyglot = recogniser.polyglot()
         self._sound = sound
         self._voices = voices
         self._pool = ThreadPoolExecutor(1, "voices")
@@ -244,7 +246,7 @@ class Listener:
         self.reads = True
         block = self._block(until)
         apart = self._pool.submit(_tell_apart, block, self._voices) if self._voices else None
-        reading = _Reading(block, list(self._recogniser.believed(block)))
+        reading = _Reading(block, list(self._recogniser.believed(block, self._polyglot)))
         if apart is not None:
             reading.voices = apart.result()
         self._reading, self._words = reading, reading.words

@@ -23,11 +23,46 @@ SHORTEST = 1.5
 """Seconds of speech that tell a language."""
 FRAMES = 100  # a second
 KNOWN = frozenset(
-    "ar bg ca cs da de el en es fi fr he hi hr hu id it ja ko ms nl no pl pt ro ru sk sv ta th tr "
-    "uk vi zh".split()
+    (
+        *(
+            "ar",
+            "bg",
+            "ca",
+            "cs",
+            "da",
+            "de",
+            "el",
+            "en",
+            "es",
+            "fi",
+            "fr",
+            "he",
+            "hi",
+            "hr",
+            "hu",
+        ),
+        *(
+            "id",
+            "it",
+            "ja",
+            "ko",
+            "ms",
+            "nl",
+            "no",
+            "pl",
+            "pt",
+            "ro",
+            "ru",
+            "sk",
+            "sv",
+            "ta",
+            "th",
+        ),
+        *("tr", "uk", "vi", "zh"),
+    )
 )
-"""Codes of the languages that are told: those of which the model has heard a good deal. The others,
-such as Latin, Welsh and Nynorsk, are what it names where it does not know."""
+"""Codes of the languages that are told: those of which the model has heard a good deal. The
+others, such as Latin, Welsh and Nynorsk, are what it names where it does not know."""
 
 # Chosen on espeak-ng's voices and on Asterisk's prompts; see benchmarks/languages.py.
 SURE = 0.7
@@ -48,11 +83,12 @@ class LanguageTeller:
         """Use a model that knows many languages."""
         self._model = model
 
-    def tell(self, speech: NDArray[np.float32]) -> str | None:
+    def tell(self, speech: NDArray[np.float32], *, thoroughly: bool = True) -> str | None:
         """The ISO 639-1 code of the language that is spoken, None where that cannot be told.
 
         Args:
             speech: (samples,) float32 mono at 16 kHz; its first `LONGEST` seconds are heard.
+            thoroughly: try what is likely where nothing is sure.
         """
         if len(speech) < SHORTEST * SAMPLE_RATE:
             return None
@@ -66,6 +102,8 @@ class LanguageTeller:
         best, share = likely[0]
         if share >= SURE:
             return best
+        if not thoroughly:
+            return None
         tried = likely[:TRIED]
         tried += [item for item in likely[TRIED:] if item[0] == "en"]
         scores: dict[str, float] = {}

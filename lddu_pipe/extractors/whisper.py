@@ -77,7 +77,7 @@ class Whisper(WhisperModel):  # type: ignore[misc]
         return super().encode(features)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def load_whisper(folder: Path, device: str, threads: int = 1) -> WhisperModel:
     """Load a CTranslate2 Whisper model, or return the one that is already in memory.
 

@@ -18,23 +18,47 @@ FEWEST_WORDS = 3
 """That tell a language in Latin letters: "no", "die" and "a" are words of several."""
 SURE = 0.5
 """Probability from which a language is believed."""
-RARE = frozenset("an eo gv ht ia ie io kw la lb li nn oc se vo wa".split())
+RARE = frozenset(
+    (
+        "an",
+        "eo",
+        "gv",
+        "ht",
+        "ia",
+        "ie",
+        "io",
+        "kw",
+        "la",
+        "lb",
+        "li",
+        "nn",
+        "oc",
+        "se",
+        "vo",
+        "wa",
+    )
+)
 """Codes of languages that are named by mistake more often than they are written."""
 
 
-def language_of(text: str) -> str | None:
+def language_of(text: str, fewest: int = FEWEST_WORDS, sure: float = SURE) -> str | None:
     """The ISO 639-1 code of a text's language, None where it is too short or unclear to tell.
 
     In a script other than Latin one word is enough: it is not English, at least.
+
+    Args:
+        text: of any length.
+        fewest: words, at least, in Latin letters.
+        sure: probability, at least, of a language in Latin letters.
     """
     letters = [character for character in text if character.isalpha()]
     if not letters:
         return None
     latin = sum(_is_latin(character) for character in letters) > len(letters) / 2
-    if latin and len(split_words(text)) < FEWEST_WORDS:
+    if latin and len(split_words(text)) < fewest:
         return None
     language, probability = _identifier().classify(text)
-    if latin and probability < SURE:
+    if latin and probability < sure:
         return None
     return str(language)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -16,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
-from lddu_pipe.events import Event, StreamEnded, StreamOpened, annotation_of
+from lddu_pipe.events import Event, StreamEnded, StreamOpened, UnitClosed, annotation_of
 from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.media import find_ffmpeg, version_of
 from lddu_pipe.pipelines.checkpoint import Checkpoint, load_checkpoint
 from lddu_pipe.pipelines.components import Extractors, choose_device
+from lddu_pipe.pipelines.languages import with_language
 from lddu_pipe.pipelines.predict import Predictor
 from lddu_pipe.pipelines.settings import Hook, PipelineSettings
 from lddu_pipe.pipelines.sources import Pictures, Sound, Source, open_file, open_memory
@@ -134,6 +136,7 @@ class EmotionPipeline:
             places=self._places,
             own=self.settings.own_extractors,
             recogniser=self.settings.recogniser,
+            language=self.settings.language,
         )
         self.extractors.find_recogniser()
         if self.settings.known is not None:
@@ -150,7 +153,7 @@ class EmotionPipeline:
         """The same networks under other settings of how media are cut and read.
 
         Nothing is loaded again, and of the two pipelines one waits for the other. The extractors,
-        the recogniser, the passes and the batch size stay as they are.
+        the recogniser, the language, the passes and the batch size stay as they are.
 
         Raises:
             IncompatibleModelError: the model was not trained on sequences aligned so.
@@ -161,6 +164,7 @@ class EmotionPipeline:
             settings,
             own_extractors=self.settings.own_extractors,
             recogniser=self.settings.recogniser,
+            language=self.settings.language,
             passes=self.settings.passes,
             batch_size=self.settings.batch_size,
         )
@@ -243,6 +247,9 @@ class EmotionPipeline:
             raise TypeError("context is a list of lines, not one text")
         with self._alone():
             opened = self._open(source, transcript, sidecar, text, audio, frames)
+            if opened.transcript is not None:
+                said = with_language(opened.transcript, self.settings.language)
+                opened = replace(opened, transcript=said)
             # What an annotation says it was made with must not depend on what came before.
             self.extractors.used_weights.clear()
             notes = [*opened.notes, *(opened.transcript.notes if opened.transcript else ())]
@@ -255,12 +262,16 @@ class EmotionPipeline:
                 opened = replace(opened, transcript=None)
                 stream = self._stream(opened, hook or ignore, context)
             yield StreamOpened(opened.info, self.model_info, stream.missing)
+            heard: Counter[str] = Counter()
             for event in stream:
                 self._user = threading.get_ident()
+                if isinstance(event, UnitClosed) and event.utterance.language:
+                    heard[event.utterance.language] += len(event.utterance.words)
                 yield event
             said = opened.transcript
             if said is None and opened.waveform is not None:
-                said = Transcript((), self.extractors.speech.name, self.extractors.speech.language)
+                said = self.extractors.recognised(heard)
+                notes += said.notes
             provenance = self.provenance(
                 said, media=opened.media, notes=notes, people=stream.notes
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,15 +15,18 @@ from numpy.typing import NDArray
 from lddu_pipe.assets import ASSETS, resolve
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
 from lddu_pipe.extractors.base import Extractor
-from lddu_pipe.extractors.features import SFACE, WHISPER, FeatureSet
+from lddu_pipe.extractors.features import SFACE, WHISPER, WHISPER_BASE, FeatureSet
 from lddu_pipe.extractors.hub import EncoderSource, FoundEncoder
 from lddu_pipe.pipelines.checkpoint import FeatureParts
 from lddu_pipe.pipelines.folder import CONFIG_FILE
-from lddu_pipe.pipelines.settings import RECOGNISER
-from lddu_pipe.types import Modality
+from lddu_pipe.pipelines.settings import AUTO, RECOGNISER
+from lddu_pipe.types import Modality, Transcript
 
 if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
+
     from lddu_pipe.extractors.bursts import BurstFinder
+    from lddu_pipe.extractors.polyglot import Languages
     from lddu_pipe.extractors.speech import SpeechRecogniser
     from lddu_pipe.extractors.voices import Voices
 
@@ -31,6 +34,10 @@ logger = logging.getLogger(__name__)
 
 VOICES_NOT_TOLD_APART = "voices are not told apart: what compares them is not here"
 """What a result says that was made without these networks."""
+LANGUAGES_NOT_TOLD = (
+    "languages are not told apart, all speech is taken for English: what hears others is not here"
+)
+"""What a result says that was made without a recogniser of many languages."""
 
 
 class Extractors(FeatureSet):
@@ -45,6 +52,7 @@ class Extractors(FeatureSet):
         places: Mapping[Modality, str | Path] | None = None,
         own: Sequence[str] = (),
         recogniser: str = RECOGNISER,
+        language: str = AUTO,
     ) -> None:
         """Say what will be loaded; nothing is yet.
 
@@ -57,6 +65,7 @@ class Extractors(FeatureSet):
                 folder, or, of an encoder by others, an id on the Hugging Face hub.
             own: extractors that are not part of this package.
             recogniser: of words: a size of faster-whisper, or the folder of a model for it.
+            language: that is spoken, ISO 639-1, or "auto".
 
         Raises:
             UnusableInputError: one of `own` is no extractor.
@@ -74,10 +83,16 @@ class Extractors(FeatureSet):
         )
         self.parts = parts
         self._recogniser = recogniser
+        self._language = language
         self._warm: set[str] = set()
         """What was used once: "sound", "pictures"."""
         self._known: dict[Path, Mapping[str, NDArray[np.float32]]] = {}
         self.require(parts.check)
+
+    def reads(self, language: str) -> bool:
+        """Whether the text extractor was made for a language, ISO 639-1, as far as is known."""
+        languages = self.extractor("text").spec.languages
+        return not languages or language in languages
 
     @property
     def speech(self) -> SpeechRecogniser:
@@ -86,7 +101,21 @@ class Extractors(FeatureSet):
             self._note(WHISPER, ASSETS[WHISPER].files)
         if self._recogniser != RECOGNISER:
             self._note("recogniser", self._recogniser_weights)
-        return self._speech
+        speech = self._speech
+        if self.__dict__.get("_multilingual") is not None:  # it was looked for, and found
+            self._note(WHISPER_BASE, ASSETS[WHISPER_BASE].files)
+        return speech
+
+    def recognised(self, heard: Mapping[str, int]) -> Transcript:
+        """What is to be said of words that were recognised; the words are not in it.
+
+        Args:
+            heard: how many words were heard of each language, ISO 639-1.
+        """
+        speech = self._speech
+        language = max(heard, key=lambda name: heard[name], default=speech.language)
+        notes = () if speech.tells_languages else (LANGUAGES_NOT_TOLD,)
+        return Transcript((), speech.name, language, notes=notes)
 
     def voices(self) -> Voices | None:
         """What tells voices apart, and a note of its weights; None where they are missing."""
@@ -167,7 +196,37 @@ class Extractors(FeatureSet):
             threads = max(1, threads // 2)  # it gains little from more
         else:
             folder, name = self._recogniser_folder, self._recogniser
-        return SpeechRecogniser(load_whisper(folder, device, threads), name, self._bursts())
+        model = load_whisper(folder, device, threads)
+        return SpeechRecogniser(self._languages(model), name, self._bursts())
+
+    def _languages(self, model: WhisperModel) -> Languages:
+        """What reads languages: the recogniser itself where it knows many."""
+        from lddu_pipe.extractors.decoding import Reader
+        from lddu_pipe.extractors.polyglot import Languages
+        from lddu_pipe.extractors.spoken_language import LanguageTeller
+
+        native, spoken = Reader(model), None if self._language == AUTO else self._language
+        if spoken == native.language:
+            return Languages(native, spoken=spoken)
+        many = model if model.model.is_multilingual else self._multilingual
+        if many is None:
+            return Languages(native)
+        return Languages(native, partial(Reader, many), LanguageTeller(many), spoken)
+
+    @cached_property
+    def _multilingual(self) -> WhisperModel | None:
+        """A recogniser of many languages, beside one of English; None where it is not here."""
+        from lddu_pipe.extractors.whisper import load_whisper
+
+        try:
+            folder = resolve(WHISPER_BASE, offline=self._offline)
+        except MissingAssetError as error:
+            if self._language != AUTO:
+                raise
+            logger.info("%s (%s)", LANGUAGES_NOT_TOLD, error)
+            return None
+        device, threads = "cuda" if self._device == "cuda" else "cpu", torch.get_num_threads()
+        return load_whisper(folder, device, threads)
 
     def _bursts(self) -> BurstFinder | None:
         """What finds voices without words; None where the checkpoint has no such part."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from lddu_pipe.extractors.text import CONTEXT_LINES
@@ -34,12 +34,19 @@ class Conversation:
         """Remember a line, which ended at a moment; lines come in order of their start."""
         self._said.append((end, line))
 
-    def place(self, utterances: Iterable[Utterance]) -> list[Utterance]:
-        """Give utterances, in order of their start, their context; those with words are heard."""
+    def place(
+        self, utterances: Iterable[Utterance], reads: Callable[[str], bool] = lambda _: True
+    ) -> list[Utterance]:
+        """Give utterances, in order of their start, their context; those with words are heard.
+
+        Args:
+            utterances: in order.
+            reads: whether words in a language, ISO 639-1, can be read; others are no context.
+        """
         placed = []
         for utterance in utterances:
             placed.append(replace(utterance, context=self.before(utterance.span.start)))
-            if utterance.words:
+            if utterance.words and (utterance.language is None or reads(utterance.language)):
                 self.hear(utterance.text, utterance.span.end)
         return placed
 

@@ -127,7 +127,7 @@ class Judge:
                 utterances.append(replace(item, id=f"{self._count:04d}"))
                 self._count += 1
                 yield UnitClosed(utterances[-1])
-            for prediction in self._predict(self._conversation.place(utterances)):
+            for prediction in self._predict(self._placed(utterances)):
                 yield UnitJudged(prediction)
 
     def glance(self, utterances: Sequence[Utterance]) -> list[Prediction]:
@@ -138,6 +138,9 @@ class Judge:
                 for item in utterances
             ]
         )
+
+    def _placed(self, utterances: Sequence[Utterance]) -> list[Utterance]:
+        return self._conversation.place(utterances, self._means.extractors.reads)
 
     def _predict(self, utterances: Sequence[Utterance]) -> list[Prediction]:
         found = read_and_listen(

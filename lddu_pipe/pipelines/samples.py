@@ -46,12 +46,10 @@ def read_and_listen(
     Returns:
         One item an utterance, in the same order.
     """
-    texts: Sequence[ModalitySequence | None] = [None] * len(utterances)
-    if any(utterance.words for utterance in utterances):
-        texts = extractors.text.extract(utterances)
+    texts = _texts(extractors, utterances)
     return [
         {
-            "text": _text(utterance, text, without_words),
+            "text": text or Absent(_why_no_words(utterance, without_words)),
             "audio": _audio(
                 extractors, utterance, (voices or {}).get(utterance.speaker or "", waveform)
             ),
@@ -128,9 +126,26 @@ def make_sample(
     return Example(utterance, evidence, aligned=aligned)
 
 
-def _text(utterance: Utterance, steps: ModalitySequence | None, without_words: Reason) -> Evidence:
-    nothing = Reason.NOT_RECOGNISED if utterance.kind == "sound" else without_words
-    return Absent(nothing) if steps is None else evidence_of(steps, nothing)
+def _texts(extractors: Extractors, utterances: Sequence[Utterance]) -> list[Evidence | None]:
+    """What is read of each utterance; None of those in which nothing is to be read."""
+    spoken = [index for index, utterance in enumerate(utterances) if utterance.words]
+    found: list[Evidence | None] = [None] * len(utterances)
+    read = []
+    for index in spoken:
+        language = utterances[index].language
+        if language is None or extractors.reads(language):
+            read.append(index)
+        else:
+            found[index] = Absent.unread(language, extractors.parts.name)
+    steps = extractors.text.extract([utterances[index] for index in read]) if read else ()
+    for index, item in zip(read, steps, strict=True):
+        if item.present:
+            found[index] = Present.of(item)
+    return found
+
+
+def _why_no_words(utterance: Utterance, without_words: Reason) -> Reason:
+    return Reason.NOT_RECOGNISED if utterance.kind == "sound" else without_words
 
 
 def _audio(

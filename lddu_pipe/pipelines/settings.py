@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from lddu_pipe.languages import ISO_639_1
+
 Speakers = Literal["unknown", "channels"]
 """How one knows who speaks: not at all, or each has a channel."""
 
@@ -19,6 +21,8 @@ last.
 Completed and total are seconds, 0 where there is no time.
 """
 
+AUTO = "auto"
+"""The language is found out."""
 RECOGNISER = "tiny.en"
 """The recogniser of words that comes with the packages."""
 
@@ -115,6 +119,16 @@ class PipelineSettings:
             metavar="NAME|DIR",
         ),
     )
+    language: str = field(
+        default=AUTO,
+        metadata=_about(
+            "Language of what is said, as en or de, where transcripts do not say it; auto: it is "
+            "found out, of speech with the extra multilingual. Words that the model does not read "
+            "are written down, and voice and face judged alone.",
+            pattern=r"^(auto|[a-z]{2})$",
+            metavar="auto|CODE",
+        ),
+    )
     passes: int = field(
         default=16,
         metadata=_about("Dropout passes of the head, for epistemic uncertainty.", 2, 1024),
@@ -182,6 +196,8 @@ class PipelineSettings:
             value = getattr(self, name)
             if value is not None and not setting.allows(value):
                 raise ValueError(f"{name} lies in {setting.low:g}..{setting.high:g}, got {value}")
+        if self.language != AUTO and self.language not in ISO_639_1:
+            raise ValueError(f"language is auto or a code of two letters, got {self.language}")
         if self.known is not None and self.people == 1:
             raise ValueError("known names people where more than one may be followed")
 

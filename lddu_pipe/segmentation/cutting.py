@@ -40,8 +40,9 @@ def cut_recognised(
         piece
         for run in cut_at(words, pauses(words, pause))
         for turn in cut_turns(run)
-        for sentence in cut_at(turn, sentence_starts(turn, language) | pauses(turn, pause))
-        for piece in split_long(sentence, language, max_duration, pause)
+        for spoken in [turn[0].language or language]
+        for sentence in cut_at(turn, sentence_starts(turn, spoken) | pauses(turn, pause))
+        for piece in split_long(sentence, spoken, max_duration, pause)
     ]
     joined: list[list[Word]] = []
     for piece in pieces:
@@ -57,18 +58,23 @@ def utterance_of(words: Sequence[Word]) -> Utterance:
     voices = [word.voice for word in words if word.voice is not None]
     return Utterance(
         *("", words_span(words), join_words(words), tuple(words), words[0].speaker),
+        language=words[0].language,
         voice=voices[0] if voices else None,
     )
 
 
 def cut_turns(words: Sequence[Word]) -> list[list[Word]]:
-    """Cut where who speaks changes or time jumps back, as it does in overlapping cues."""
+    """Cut where who speaks changes, or in which language, or time jumps back.
+
+    Time does so in overlapping cues.
+    """
     starts = set()
     voice = words[0].voice if words else None
     for index, (before, after) in enumerate(pairwise(words), start=1):
         jumps = after.span.start < before.span.start
         # A word whose voice is not known is of whoever speaks.
         changes = None not in {voice, after.voice} and voice != after.voice
+        changes = changes or before.language != after.language
         if before.speaker != after.speaker or jumps or changes:
             starts.add(index)
         voice = voice if after.voice is None else after.voice
@@ -138,6 +144,7 @@ def belong_together(
     return (
         (_is_short(before) or _is_short(piece))
         and before[-1].speaker == piece[0].speaker
+        and before[-1].language == piece[0].language
         and len({word.voice for word in (*before, *piece)} - {None}) <= 1
         and before[-1].span.start <= second.start
         and second.start - first.end <= pause

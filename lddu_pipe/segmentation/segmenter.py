@@ -278,7 +278,7 @@ class Segmenter:
 
     def _numbered(self, utterance: Utterance) -> Utterance:
         self._count += 1
-        language = self._language if utterance.words else None
+        language = (utterance.language or self._language) if utterance.words else None
         return replace(utterance, id=f"{self._count - 1:04d}", language=language)
 
 

@@ -8,12 +8,13 @@ from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
 
-from lddu_pipe.assets import ASSETS
+from lddu_pipe.assets import ASSETS, locate
+from lddu_pipe.extractors.features import WHISPER_BASE
 from lddu_pipe.extractors.own import find_extractors
 from lddu_pipe.files import sha256_of_file
 from lddu_pipe.pipelines.batch.work import Plan
 from lddu_pipe.pipelines.folder import find_checkpoint, hub_name
-from lddu_pipe.pipelines.settings import RECOGNISER
+from lddu_pipe.pipelines.settings import AUTO, RECOGNISER
 from lddu_pipe.schemas import SCHEMA_VERSION
 
 
@@ -40,6 +41,7 @@ def describe_configuration(plan: Plan) -> dict[str, str | float]:
             name: value for name, value in plan.settings.describe().items() if name != "batch_size"
         },
         "recogniser": _describe_recogniser(plan),
+        "language": _describe_language(plan),
         **_describe_known(plan),
         "model": f"{shared.repo_id if shared else folder.name} {digest(weights)[:12]}",
         "extractors": digest(assets)[:12],
@@ -57,6 +59,13 @@ def _describe_recogniser(plan: Plan) -> str:
 
     weights = weights_of_whisper(find_whisper(name, offline=plan.offline))
     return f"{name} {digest(weights)[:12]}"
+
+
+def _describe_language(plan: Plan) -> str:
+    """Which language is expected; without what hears others, speech is taken for English."""
+    chosen = plan.settings.language
+    known = chosen != AUTO or locate(WHISPER_BASE).verified
+    return chosen if known else f"{chosen}, speech in English"
 
 
 def _describe_known(plan: Plan) -> dict[str, str]:
