@@ -30,6 +30,8 @@ from pyannote.core import Annotation, Segment
 from pyannote.metrics.diarization import DiarizationErrorRate
 
 from lddu_pipe.assets import resolve
+from lddu_pipe.extractors.decoding import Reader
+from lddu_pipe.extractors.polyglot import Languages
 from lddu_pipe.extractors.speech import SpeechRecogniser
 from lddu_pipe.extractors.voices import Voices
 from lddu_pipe.extractors.whisper import SAMPLE_RATE, load_whisper
@@ -179,7 +181,8 @@ def _row(people: int, results: Sequence[Result]) -> tuple[object, ...]:
 
 def _cost_of_words(samples: Waveform) -> float:
     """Seconds of processor time of recognising a minute of a conversation's words."""
-    recogniser = SpeechRecogniser(load_whisper(resolve("whisper-tiny.en"), "cpu", 1), RECOGNISER)
+    model = load_whisper(resolve("whisper-tiny.en"), "cpu", 1)
+    recogniser = SpeechRecogniser(Languages(Reader(model)), RECOGNISER)
     begin = time.process_time()
     recogniser.transcribe(samples)
     return (time.process_time() - begin) * 60 * SAMPLE_RATE / len(samples)

@@ -35,6 +35,8 @@ from numpy.typing import NDArray
 
 from lddu_pipe.assets import resolve
 from lddu_pipe.extractors import credibility
+from lddu_pipe.extractors.decoding import Reader
+from lddu_pipe.extractors.polyglot import Languages
 from lddu_pipe.extractors.speech import SpeechRecogniser
 from lddu_pipe.extractors.whisper import SAMPLE_RATE, decode, find_whisper, load_whisper
 from lddu_pipe.pipelines.settings import RECOGNISER
@@ -286,7 +288,7 @@ def main() -> None:
         resolve("whisper-tiny.en") if default else find_whisper(arguments.recogniser, offline=True)
     )
     model = load_whisper(folder, "cpu", torch.get_num_threads())
-    recogniser = SpeechRecogniser(model, arguments.recogniser)
+    recogniser = SpeechRecogniser(Languages(Reader(model)), arguments.recogniser)
     outcomes = []
     for item in items(arguments.data, arguments.half):
         outcomes.append(outcome(recogniser, item))

@@ -31,6 +31,18 @@ from lddu_pipe.assets.joining import installed_parts, join_parts
 from lddu_pipe.errors import MissingAssetError, UnusableInputError
 from lddu_pipe.files import copy_whole, sha256_of_file, write_whole
 
+__all__ = [
+    "ASSETS",
+    "Asset",
+    "AssetStatus",
+    "fetch",
+    "hub_is_offline",
+    "installation",
+    "locate",
+    "locate_all",
+    "resolve",
+]
+
 _log = logging.getLogger(__name__)
 
 _DOWNLOAD_TIMEOUT = 30.0  # seconds without a byte

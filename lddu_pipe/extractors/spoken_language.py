@@ -23,43 +23,11 @@ SHORTEST = 1.5
 """Seconds of speech that tell a language."""
 FRAMES = 100  # a second
 KNOWN = frozenset(
-    (
-        *(
-            "ar",
-            "bg",
-            "ca",
-            "cs",
-            "da",
-            "de",
-            "el",
-            "en",
-            "es",
-            "fi",
-            "fr",
-            "he",
-            "hi",
-            "hr",
-            "hu",
-        ),
-        *(
-            "id",
-            "it",
-            "ja",
-            "ko",
-            "ms",
-            "nl",
-            "no",
-            "pl",
-            "pt",
-            "ro",
-            "ru",
-            "sk",
-            "sv",
-            "ta",
-            "th",
-        ),
-        *("tr", "uk", "vi", "zh"),
-    )
+    [
+        *("ar", "bg", "ca", "cs", "da", "de", "el", "en", "es", "fi", "fr", "he", "hi", "hr"),
+        *("hu", "id", "it", "ja", "ko", "ms", "nl", "no", "pl", "pt", "ro", "ru", "sk", "sv"),
+        *("ta", "th", "tr", "uk", "vi", "zh"),
+    ]
 )
 """Codes of the languages that are told: those of which the model has heard a good deal. The
 others, such as Latin, Welsh and Nynorsk, are what it names where it does not know."""
@@ -98,7 +66,7 @@ class LanguageTeller:
         features = np.pad(features, ((0, 0), (0, wanted - features.shape[1])))
         encoded = self._model.encode(features)
         (found,) = self._model.model.detect_language(encoded)
-        likely = [(name[2:-2], share) for name, share in found if name[2:-2] in KNOWN]
+        likely = [(str(name[2:-2]), float(share)) for name, share in found if name[2:-2] in KNOWN]
         best, share = likely[0]
         if share >= SURE:
             return best
@@ -111,7 +79,7 @@ class LanguageTeller:
             text, reading = decode_shortly(self._model, encoded, language)
             if reading >= MIN_READING and _makes_sense(text, language):
                 scores[language] = log(max(probability, 1e-6)) + WEIGHT * reading
-        return max(scores, key=lambda name: scores[name]) if scores else None
+        return max(scores, key=lambda name: scores[name], default=None)
 
 
 def _makes_sense(text: str, language: str) -> bool:

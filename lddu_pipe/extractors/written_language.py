@@ -19,24 +19,7 @@ FEWEST_WORDS = 3
 SURE = 0.5
 """Probability from which a language is believed."""
 RARE = frozenset(
-    (
-        "an",
-        "eo",
-        "gv",
-        "ht",
-        "ia",
-        "ie",
-        "io",
-        "kw",
-        "la",
-        "lb",
-        "li",
-        "nn",
-        "oc",
-        "se",
-        "vo",
-        "wa",
-    )
+    ["an", "eo", "gv", "ht", "ia", "ie", "io", "kw", "la", "lb", "li", "nn", "oc", "se", "vo"]
 )
 """Codes of languages that are named by mistake more often than they are written."""
 

@@ -248,8 +248,8 @@ class EmotionPipeline:
         with self._alone():
             opened = self._open(source, transcript, sidecar, text, audio, frames)
             if opened.transcript is not None:
-                said = with_language(opened.transcript, self.settings.language)
-                opened = replace(opened, transcript=said)
+                read = with_language(opened.transcript, self.settings.language)
+                opened = replace(opened, transcript=read)
             # What an annotation says it was made with must not depend on what came before.
             self.extractors.used_weights.clear()
             notes = [*opened.notes, *(opened.transcript.notes if opened.transcript else ())]

@@ -149,7 +149,8 @@ class Extractors(FeatureSet):
         """
         if sound and "sound" not in self._warm:
             noise = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
-            list(self.speech.believed(self.speech.block(noise, 0.0)))
+            speech = self.speech
+            list(speech.believed(speech.block(noise, 0.0), speech.polyglot()))
             self.audio.extract(noise)
             self.voices()
             self._warm.add("sound")

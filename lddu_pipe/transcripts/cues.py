@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 
@@ -21,16 +21,26 @@ SLOWEST = 0.8
 """Words a second under which somebody has stopped speaking before the next cue begins."""
 
 # Chinese and Japanese put no spaces between words: there, each character is a word of its own.
+# Thai, Lao, Khmer and Burmese do not, either; what cannot be parted there is a letter with the
+# vowels and marks around it, about a syllable, which takes no dictionary to find.
 _IDEOGRAPH = r"\u3005\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _IDEOGRAPH += "\U00020000-\U0003134f"
+_LEADING = "\u0e40-\u0e44\u0ec0-\u0ec4"  # vowels of Thai and Lao that stand before their letter
+_MARK = "\u0e30-\u0e3a\u0e45-\u0e4e\u0eb0-\u0ebc\u0ec8-\u0ece"
+_MARK += "\u102b-\u103e\u1056-\u1059\u17b4-\u17d3\u17dd"
+_JOINED = "\u17d2\u1039"  # the next letter stands below this one
+_SYLLABIC = "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u1000-\u103f\u1050-\u109f\u1780-\u17d3"
+_SYLLABLE = rf"[{_LEADING}]?[{_SYLLABIC}](?:[{_JOINED}].|[{_MARK}])*"
+_UNSPACED = _IDEOGRAPH + _SYLLABIC
 _OPENING = "「『（《〈【〔［｛"  # noqa: RUF001 - the full-width signs are meant
 _CLOSING = "、。，．！？；：」』）》〉】〕］｝"  # noqa: RUF001
 _TOKEN = re.compile(
-    rf"[{_OPENING}]*(?:[{_IDEOGRAPH}]|[^\s{_IDEOGRAPH}{_OPENING}{_CLOSING}]+)[{_CLOSING}]*"
+    rf"[{_OPENING}]*(?:[{_IDEOGRAPH}]|{_SYLLABLE}|[^\s{_UNSPACED}{_OPENING}{_CLOSING}]+)"
+    rf"[{_CLOSING}]*"
     rf"|[{_OPENING}{_CLOSING}]+"
 )
-_BEGINS_IDEOGRAPH = re.compile(rf"[{_OPENING}]*[{_IDEOGRAPH}]")
-_ENDS_IDEOGRAPH = re.compile(rf"[{_IDEOGRAPH}][^\w\s]*$|[{_CLOSING}]$")
+_BEGINS_UNSPACED = re.compile(rf"[{_OPENING}]*[{_UNSPACED}]")
+_ENDS_UNSPACED = re.compile(rf"[{_UNSPACED}][^\w\s]*$|[{_CLOSING}]$")
 
 _EMOTICON = re.compile(r"[<>]?[:;=]['’]?[-o^]?[()\[\]{}/\\|*@<>]+|<3+|\^_*\^")  # noqa: RUF001
 _MUSIC = "♩♪♫♬♭♮♯"
@@ -49,7 +59,10 @@ def _carries_meaning(char: str) -> bool:
 
 
 def split_words(text: str) -> list[str]:
-    """Split at white space, and around each Chinese or Japanese character.
+    """Split at white space, and where a script has none.
+
+    That is around each Chinese or Japanese character, and in Thai, Lao, Khmer and Burmese around
+    each letter with its vowels and marks.
 
     Punctuation that stands alone joins the word before it, or the first word where none is
     before. Emoji and emoticons are words: they carry emotion.
@@ -72,11 +85,16 @@ def split_words(text: str) -> list[str]:
 
 
 def join_words(words: Sequence[Word]) -> str:
-    """Write words as running text, with no space between Chinese or Japanese characters."""
+    """Write words as running text, with no space where their script has none."""
+    return join_texts([word.text for word in words])
+
+
+def join_texts(texts: Iterable[str]) -> str:
+    """Write words as running text, with no space where their script has none."""
     text = ""
-    for word in words:
-        new = word.text.strip()
-        unspaced = _ENDS_IDEOGRAPH.search(text) and _BEGINS_IDEOGRAPH.match(new)
+    for part in texts:
+        new = part.strip()
+        unspaced = _ENDS_UNSPACED.search(text) and _BEGINS_UNSPACED.match(new)
         text += new if unspaced or not text else f" {new}"
     return text
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _JOINERS_AND_MARKS = "\u200c\u200d\u200e\u200f"
 """Invisible, but part of correct Persian, Hindi, Hebrew, Arabic and emoji."""
+FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
+"""Around text whose direction is its own, not that of the line; Unicode Annex 9."""
 _ESCAPED_BYTE = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 _NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """All but ``Char`` of XML 1.0, section 2.2, and CR, which parsers turn into a line feed."""
@@ -29,6 +32,11 @@ def shortened(text: str, length: int) -> str:
     """Return `printable` text of at most `length` characters, with dots where it was longer."""
     line = printable(text)
     return line if len(line) <= length else line[: length - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def is_right_to_left(text: str) -> bool:
+    """Whether text has letters of a script that is written from right to left."""
+    return any(unicodedata.bidirectional(character) in ("R", "AL") for character in text)
 
 
 def encodable(text: str) -> str:

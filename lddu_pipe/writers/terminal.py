@@ -16,7 +16,12 @@ from lddu_pipe.evidence import Absent
 from lddu_pipe.predictions import EmotionScore, Prediction, ScaleValue, Uncertainty
 from lddu_pipe.types import MODALITIES, Kind, Modality
 from lddu_pipe.writers.colours import share_out
-from lddu_pipe.writers.escaping import printable
+from lddu_pipe.writers.escaping import (
+    FIRST_STRONG_ISOLATE,
+    POP_ISOLATE,
+    is_right_to_left,
+    printable,
+)
 from lddu_pipe.writers.people import Names
 from lddu_pipe.writers.wording import percent
 
@@ -160,8 +165,10 @@ def _utterance(
         if not spoken:
             spoken.append(WORDLESS.get(prediction.kind, ""), "dim")
         spoken = Text.assemble((printable(who) + ": ", "bold"), spoken)
-    if spoken:
-        yield from _wrapped(spoken, console, width)
+    prefix = len(spoken) - len(printable(prediction.text)) if prediction.text else 0
+    for line in _wrapped(spoken, console, width) if spoken else ():
+        yield _isolated(line, prefix)
+        prefix = 0
     for line in _emotions(prediction, console, width):
         yield from _wrapped(line, console, width)
     if prediction.scales:
@@ -175,6 +182,14 @@ def _utterance(
     }
     if missing:
         yield from _wrapped(Text("missing: " + _reasons(missing), "dim"), console, width)
+
+
+def _isolated(line: Text, prefix: int) -> Text:
+    """A line whose words, after some letters, do not decide in which direction the rest goes."""
+    if not is_right_to_left(line.plain[prefix:]):
+        return line
+    words = line[prefix:] if prefix < len(line) else Text()
+    return Text.assemble(line[:prefix], FIRST_STRONG_ISOLATE, words, POP_ISOLATE)
 
 
 def _emotions(prediction: Prediction, console: Console, width: int) -> Iterator[Text]:

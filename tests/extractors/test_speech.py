@@ -8,6 +8,7 @@ from difflib import SequenceMatcher
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from faster_whisper.transcribe import Word as FasterWord
 from numpy.typing import NDArray
 
 from lddu_pipe.assets import resolve
-from lddu_pipe.extractors import blocks, speech
+from lddu_pipe.extractors import blocks, decoding, speech
+from lddu_pipe.extractors.decoding import Reader
+from lddu_pipe.extractors.polyglot import Languages
 from lddu_pipe.extractors.speech import SpeechRecogniser
 from lddu_pipe.extractors.turns import cut_at_turns, part_of, with_voices
 from lddu_pipe.extractors.whisper import load_whisper
@@ -25,12 +28,17 @@ from lddu_pipe.segmentation import Segmenter
 from lddu_pipe.types import Cue, TimeSpan, Turn, Word
 
 
+def only(model: Any) -> Languages:
+    """English alone is read."""
+    return Languages(Reader(model))
+
+
 @pytest.mark.slow
 def test_the_same_sound_gives_the_same_words_whatever_was_heard_before(shared_media):
     """A quick rapper, cut so that the first guess repeats itself."""
     media = probe(shared_media / "facerec_hamilton.mp4")
     recogniser = SpeechRecogniser(
-        load_whisper(resolve("whisper-tiny.en"), "cpu"), "whisper-tiny.en"
+        only(load_whisper(resolve("whisper-tiny.en"), "cpu")), "whisper-tiny.en"
     )
     starts = [0.5, 1.0]
     heard = [
@@ -51,7 +59,7 @@ def test_long_sound_is_read_in_blocks_that_end_where_nobody_speaks(
     """Forty seconds of reading, in blocks of twelve: the same words, at the same times."""
     waveform = decode_audio(probe(shared_media / "two_cities.wav"))
     recogniser = SpeechRecogniser(
-        load_whisper(resolve("whisper-tiny.en"), "cpu"), "whisper-tiny.en"
+        only(load_whisper(resolve("whisper-tiny.en"), "cpu")), "whisper-tiny.en"
     )
     whole = recogniser.transcribe(waveform).words
     monkeypatch.setattr(speech, "MAX_BLOCK", 12.0)
@@ -84,7 +92,7 @@ def test_a_block_ends_at_the_quietest_moment(quiet_at: float) -> None:
     sound = np.random.default_rng(0).normal(0, 0.1, 180 * 16_000).astype(np.float32)
     middle = round(quiet_at * 16_000)
     sound[middle - 6000 : middle + 6000] *= 0.01
-    assert speech.quietest_end(sound, 60.0) / 16_000 == pytest.approx(quiet_at, abs=0.2)
+    assert decoding.quietest_end(sound, 60.0) / 16_000 == pytest.approx(quiet_at, abs=0.2)
 
 
 class Fake:
@@ -94,13 +102,18 @@ class Fake:
         self.model = SimpleNamespace(is_multilingual=False)
         self.asked: list[tuple[float, bool]] = []
         self._always = always
-        monkeypatch.setattr(speech, "decode", self.decode)
+        monkeypatch.setattr(decoding, "decode", self.decode)
         monkeypatch.setattr(
             blocks, "get_speech_timestamps", lambda sound, **_: [{"start": 0, "end": len(sound)}]
         )
 
     def decode(
-        self, _: object, sound: NDArray[np.float32], *, forbid_repetition: bool = False
+        self,
+        _: object,
+        sound: NDArray[np.float32],
+        *,
+        language: str,
+        forbid_repetition: bool = False,
     ) -> Iterator[Segment]:
         seconds = len(sound) / 16_000
         self.asked.append((round(seconds), forbid_repetition))
@@ -119,7 +132,7 @@ def test_a_window_that_repeats_itself_is_read_in_shorter_ones(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fake = Fake(monkeypatch)
-    recogniser = SpeechRecogniser(fake, "fake")  # type: ignore[arg-type]
+    recogniser = SpeechRecogniser(only(fake), "fake")  # type: ignore[arg-type]
     sound = np.random.default_rng(0).normal(0, 0.1, 16_000 * 24).astype(np.float32)
     sound[16_000 * 8 : 16_000 * 9] = 0.0
     heard = recogniser.transcribe(sound)
@@ -135,7 +148,7 @@ def test_what_repeats_itself_still_is_a_voice_without_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fake = Fake(monkeypatch, always=True)
-    heard = SpeechRecogniser(fake, "fake").transcribe(  # type: ignore[arg-type]
+    heard = SpeechRecogniser(only(fake), "fake").transcribe(  # type: ignore[arg-type]
         np.ones(16_000 * 6, np.float32)
     )
     assert fake.asked == [(6, False), (6, True)]
@@ -152,7 +165,7 @@ def test_where_words_are_not_believed_somebody_speaks_whatever_the_detector_says
         return [{"start": 48_000 if options else 0, "end": len(sound)}]
 
     monkeypatch.setattr(blocks, "get_speech_timestamps", only_the_end_is_sure)
-    heard = SpeechRecogniser(fake, "fake").transcribe(  # type: ignore[arg-type]
+    heard = SpeechRecogniser(only(fake), "fake").transcribe(  # type: ignore[arg-type]
         np.ones(16_000 * 6, np.float32)
     )
     (unclear,) = heard.unrecognised
@@ -180,7 +193,7 @@ def test_laughter_is_heard_beside_words_and_where_a_word_is_stretched_over_it(
     sound = np.zeros(16_000 * 6, np.float32)
 
     def heard(*spans: tuple[float, float]) -> tuple[list[TimeSpan], list[TimeSpan]]:
-        recogniser = SpeechRecogniser(fake, "fake", Laughter(*spans))  # type: ignore[arg-type]
+        recogniser = SpeechRecogniser(only(fake), "fake", Laughter(*spans))  # type: ignore[arg-type]
         told = recogniser.transcribe(sound)
         return [word.span for word in told.words], [cue.span for cue in told.unrecognised]
 
@@ -235,7 +248,7 @@ def test_voices_are_told_with_the_words_and_without_them_nothing_changes(
 ) -> None:
     waveform = decode_audio(probe(shared_media / "sadtalker_KH.mp4"))
     recogniser = SpeechRecogniser(
-        load_whisper(resolve("whisper-tiny.en"), "cpu"), "whisper-tiny.en"
+        only(load_whisper(resolve("whisper-tiny.en"), "cpu")), "whisper-tiny.en"
     )
 
     class Two:

@@ -6,7 +6,7 @@ The letters are those of matplotlib's DejaVu Sans, as in the format png: the sam
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from itertools import accumulate, groupby, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +15,10 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from lddu_pipe.annotation import Annotation
 from lddu_pipe.predictions import EmotionScore, Prediction
+from lddu_pipe.transcripts.cues import join_texts, split_words
 from lddu_pipe.types import MODALITIES
 from lddu_pipe.writers.colours import PEOPLE, share_out
-from lddu_pipe.writers.escaping import printable, shortened
+from lddu_pipe.writers.escaping import is_right_to_left, printable, shortened
 from lddu_pipe.writers.overlay.scene import Caption, ShownFace
 from lddu_pipe.writers.overlay.sprites import Colour
 from lddu_pipe.writers.people import Names
@@ -135,7 +136,7 @@ class Panels:
         prediction = caption.prediction
         who = self._names.of(prediction)
         away = prediction.person is not None and not caption.seen
-        words = [_Word(word, _WHITE) for word in printable(prediction.text).split()]
+        words = [_Word(word, _WHITE) for word in split_words(printable(prediction.text))]
         if not words and prediction.kind == "sound":
             words = [_Word("a voice without words", _DIM)]
         if not (who or away):
@@ -202,12 +203,13 @@ class Panels:
         self._write(drawing, x + bar + self.unit // 2, middle, figure)
 
     def _write(
-        self, drawing: ImageDraw.ImageDraw, left: int, middle: int, line: Iterable[_Word]
+        self, drawing: ImageDraw.ImageDraw, left: int, middle: int, words: Iterable[_Word]
     ) -> None:
-        for word in line:
+        line = _in_order(words)
+        for word, text in zip(line, _spaced(line), strict=True):
             font = self._fonts[word.bold]
             drawing.text((left, middle), word.text, (*word.colour, 255), font, anchor="lm")
-            left += self._length(f"{word.text} ", bold=word.bold)
+            left += self._length(text, bold=word.bold)
 
     def _broken(self, words: Sequence[_Word]) -> list[list[_Word]]:
         """Break words into lines that fit into the picture."""
@@ -227,12 +229,34 @@ class Panels:
         return word
 
     def _length_of(self, line: Sequence[_Word]) -> int:
-        spaced = [f"{word.text} " for word in line[:-1]] + [word.text for word in line[-1:]]
-        pairs = zip(spaced, line, strict=True)
+        pairs = zip(_spaced(line), line, strict=True)
         return sum(self._length(text, bold=word.bold) for text, word in pairs)
 
     def _length(self, text: str, *, bold: bool) -> int:
         return round(self._fonts[bold].getlength(text))
+
+
+def _spaced(line: Sequence[_Word]) -> list[str]:
+    """Words with the space that follows each: none between those of Chinese or Japanese."""
+    if not line:
+        return []
+    gaps = [join_texts([first.text, second.text]) for first, second in pairwise(line)]
+    return [
+        *(gap.removesuffix(second.text) for gap, second in zip(gaps, line[1:], strict=True)),
+        line[-1].text,
+    ]
+
+
+def _in_order(line: Iterable[_Word]) -> list[_Word]:
+    """Words from left to right: those of Arabic or Hebrew, one after the other, are turned round.
+
+    The letters of each are put in order as it is drawn.
+    """
+    ordered: list[_Word] = []
+    for backwards, run in groupby(line, key=lambda word: is_right_to_left(word.text)):
+        words = list(run)
+        ordered += reversed(words) if backwards else words
+    return ordered
 
 
 def _told(prediction: Prediction) -> list[EmotionScore]:

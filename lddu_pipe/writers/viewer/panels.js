@@ -250,7 +250,9 @@ export class UtteranceList {
       chips.push(make("span", { class: "chip gone" }, text));
     }
     item.chips.replaceChildren(...chips, ...this.more(utterance));
-    const words = utterance.text || make("span", { class: "quiet" }, saidIn(utterance));
+    const words = utterance.text
+      ? make("bdi", {}, utterance.text)
+      : make("span", { class: "quiet" }, saidIn(utterance));
     item.said.replaceChildren(...[this.speaker(utterance), words].filter((part) => part !== null));
     item.told = this.gist(utterance);
   }
