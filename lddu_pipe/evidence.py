@@ -149,7 +149,7 @@ class Absent:
         return cls(Reason.NOT_READ, f"{name} {Reason.NOT_READ.value} {model}")
 
     def __str__(self) -> str:
-        if self.why is Reason.NOT_READ:
+        if self.why is Reason.NOT_READ and self.detail:
             return self.detail
         return ": ".join(words for words in (self.why.value, self.detail) if words)
 

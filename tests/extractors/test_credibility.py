@@ -92,8 +92,3 @@ def test_what_the_decoder_itself_doubts_is_not_believed(changes: dict[str, float
 
 def test_sureness_is_the_mean_of_logarithms() -> None:
     assert sureness(segment(0.5)) == pytest.approx(np.log(0.5))
-
-
-@pytest.mark.parametrize(("english", "expected"), [(-1.0, True), (0.9, True), (0.2, False)])
-def test_who_tells_languages_apart_is_asked(english: float, expected: bool) -> None:
-    assert Credibility(Reader(english=english)).is_english(SPEECH) is expected  # type: ignore[arg-type]
