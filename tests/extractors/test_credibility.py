@@ -16,21 +16,14 @@ SPEECH = np.zeros(80_000, np.float32)
 class Reader:
     """A model whose second reading is `text`, as sure of it as `log_probability`."""
 
-    def __init__(
-        self, text: str = "", log_probability: float = 0.0, english: float = -1.0
-    ) -> None:
-        self.model = SimpleNamespace(is_multilingual=english >= 0)
+    def __init__(self, text: str = "", log_probability: float = 0.0) -> None:
         self.heard: list[int] = []
         self._segments = [SimpleNamespace(text=text, avg_logprob=log_probability)] if text else []
-        self._languages = [("sv", 1 - english), ("en", english)]
 
     def transcribe(self, sound: Any, **options: Any) -> tuple[Any, None]:
         assert options["temperature"] == 0.0
         self.heard.append(len(sound))
         return iter(self._segments), None
-
-    def detect_language(self, sound: Any) -> tuple[str, float, Any]:
-        return (*max(self._languages, key=lambda pair: pair[1]), self._languages)
 
 
 def segment(probability: float, text: str = " I am fine, thanks.", **changes: float) -> Any:
