@@ -99,7 +99,8 @@ class Polyglot:
             if self._teller is None or self._spoken == self._native.language:
                 break
             end = _end_of_piece(speech, begin)
-            told = self._teller.tell(speech[begin:end]) or self._spoken
+            known = self._spoken is not None
+            told = self._teller.tell(speech[begin:end], thoroughly=not known) or self._spoken
             if told != self._spoken and run < begin:
                 yield run, begin, self._spoken
                 run = begin
@@ -131,13 +132,13 @@ class Polyglot:
     def _is_native(self, segment: Segment, speech: NDArray[np.float32]) -> bool:
         """Whether words that are believed are in the language in which they were read."""
         sure = sureness(segment) > SURE
-        if self._teller is None or not segment.words:
-            return True
-        if sure and self._spoken == self._native.language and not self._mixed:
+        expected = self._spoken == self._native.language and not self._mixed
+        if self._teller is None or not segment.words or (sure and expected):
             return True
         begin, end = segment.words[0].start, segment.words[-1].end
-        told = self._teller.tell(_cut(speech, begin, end))
-        return sure if told is None else told == self._native.language
+        part = _cut(speech, begin, end)
+        told = self._teller.tell(part, thoroughly=sure and not expected)
+        return sure or expected if told is None else told == self._native.language
 
     def _read_doubted(
         self, speech: NDArray[np.float32], start: float, end: float, doubted: list[Segment]
