@@ -2,13 +2,14 @@
 
 Usage: python benchmarks/languages.py --data shared/data [--real DIR] [--write docs/languages.md]
 
-Sentences in eight languages and in English are spoken by espeak-ng, which must be installed; `right` and
-`wrong` are of the language that the sound alone tells, which may be none; `words` is the share of
-clips of which words are believed, `of another language` that of clips with wrong ones among them. `--real` is a folder with
-recordings of people, `CODE/*.g722` or any format that ffmpeg reads: of Asterisk's prompts, which
-are in Debian (asterisk-core-sounds-fr-g722 and others), every tenth one of 3 s or more is heard.
-English clips are RAVDESS's, every hundredth, and the real ones of `--data`: their words must be
-the same as without the second recogniser. The time is that of one processor, without loading.
+Sentences in eight languages and in English are spoken by espeak-ng, which must be installed.
+`right` and `wrong` are of the language that the sound alone tells, which may be none; `words` is
+the share of clips of which words are believed, `of another language` that of clips with words in a
+wrong one. `--real` is a folder with recordings of people, `CODE/*.g722` or any format that ffmpeg
+reads: of Asterisk's prompts, which are in Debian (asterisk-core-sounds-fr-g722 and others), every
+tenth one that lasts 3 s or more is heard. English clips are RAVDESS's, every hundredth, and the
+real ones of `--data`: their words must be the same as without the second recogniser. The time is
+that of one processor, without loading.
 """
 
 # ruff: noqa: RUF001 - other alphabets are meant

@@ -47,6 +47,10 @@ _LONGER = {
 """Of ISO 639-2 and 639-3, those that are common in names of files."""
 
 
+ENGLISH = "en"
+"""What words are taken for of which too little is known."""
+
+
 def short_code(code: str) -> str | None:
     """Return the ISO 639-1 code of a language's code, None where it is of none.
 

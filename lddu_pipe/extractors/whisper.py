@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from lddu_pipe.assets import hub_is_offline
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError
 from lddu_pipe.files import sha256_of_file
+from lddu_pipe.languages import ENGLISH
 
 SAMPLE_RATE = 16_000  # Hz
-LANGUAGE = "en"
+LANGUAGE = ENGLISH
 """Of the recogniser that comes with the packages."""
 
 FILES = ("model.bin", "config.json", "tokenizer.json")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lddu_pipe.extractors.whisper import LANGUAGE
 from lddu_pipe.extractors.written_language import language_of
+from lddu_pipe.languages import ENGLISH
 from lddu_pipe.pipelines.settings import AUTO
 from lddu_pipe.types import Cue, Transcript
 
@@ -28,7 +28,7 @@ def with_language(transcript: Transcript, chosen: str = AUTO) -> Transcript:
     if chosen != AUTO:
         return replace(transcript, language=chosen)
     text = " ".join(cue.text for cue in transcript.cues)
-    language = language_of(text[:ENOUGH]) or LANGUAGE
+    language = language_of(text[:ENOUGH]) or ENGLISH
     cues = tuple(_in_its_own(cue, language) for cue in transcript.cues)
     return replace(transcript, cues=cues, language=language)
 
