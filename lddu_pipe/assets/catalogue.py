@@ -12,6 +12,9 @@ LANDMARKER_URL = (
     "face_landmarker/face_landmarker/float16/1/face_landmarker.task"
 )
 
+WHISPER_BASE = "whisper-base"
+"""What tells spoken languages apart, beside a recogniser of English."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -129,7 +132,7 @@ ASSETS: Mapping[str, Asset] = MappingProxyType(
                 revision="0d3d19a32d3338f10357c0889762bd8d64bbdeba",
             ),
             Asset(
-                name="whisper-base",
+                name=WHISPER_BASE,
                 kind="folder",
                 description="Whisper base for CTranslate2: languages, and words in them",
                 licence="MIT",

@@ -45,7 +45,6 @@ WHISPER = "whisper-tiny.en"
 MINILM = "all-MiniLM-L6-v2"
 LANDMARKER = "face-landmarker"
 SFACE = "sface"
-WHISPER_BASE = "whisper-base"
 _ASSETS: Mapping[Modality, str] = {"text": MINILM, "audio": WHISPER, "vision": LANDMARKER}
 NOBODY_KNOWN_AGAIN = (
     "each face that is followed is a person of its own: what compares faces is not here"

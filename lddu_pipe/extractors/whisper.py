@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ctranslate2 import StorageView
 from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment
 from faster_whisper.utils import available_models, download_model
@@ -159,7 +158,10 @@ def decode(
 
 
 def decode_shortly(
-    model: WhisperModel, encoded: StorageView, language: str, most: int = 80
+    model: WhisperModel,
+    encoded: Any,  # noqa: ANN401 - CTranslate2 has no types
+    language: str,
+    most: int = 80,
 ) -> tuple[str, float]:
     """Write down what was encoded, the best token at a time and without times.
 

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lddu_pipe.assets import ASSETS, resolve
+from lddu_pipe.assets import ASSETS, WHISPER_BASE, resolve
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
 from lddu_pipe.extractors.base import Extractor
-from lddu_pipe.extractors.features import SFACE, WHISPER, WHISPER_BASE, FeatureSet
+from lddu_pipe.extractors.features import SFACE, WHISPER, FeatureSet
 from lddu_pipe.extractors.hub import EncoderSource, FoundEncoder
 from lddu_pipe.pipelines.checkpoint import FeatureParts
 from lddu_pipe.pipelines.folder import CONFIG_FILE

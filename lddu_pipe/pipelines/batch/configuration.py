@@ -8,8 +8,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
 
-from lddu_pipe.assets import ASSETS, locate
-from lddu_pipe.extractors.features import WHISPER_BASE
+from lddu_pipe.assets import ASSETS, WHISPER_BASE, locate
 from lddu_pipe.extractors.own import find_extractors
 from lddu_pipe.files import sha256_of_file
 from lddu_pipe.pipelines.batch.work import Plan
