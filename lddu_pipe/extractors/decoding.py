@@ -28,6 +28,7 @@ class Reader:
 
     def __init__(self, model: WhisperModel, language: str = LANGUAGE) -> None:
         """Use a model for speech in a language, ISO 639-1."""
+        self.model = model
         self._decode = partial(decode, model, language=language)
         self.language = language
         self.credible = Credibility(model, language).of

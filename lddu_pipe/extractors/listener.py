@@ -210,7 +210,7 @@ class Listener:
         """See roughly what is said, and read it well where something of it seems to be over."""
         began = time.monotonic()
         block = self._block(heard)
-        self._words = self._recogniser.skim(block)
+        self._words = self._recogniser.skim(block, self._polyglot)
         self._skimmed = heard
         self._took = time.monotonic() - began
         longest = LONGEST if self._words else LONGEST_UNCLEAR

@@ -74,6 +74,11 @@ class Polyglot:
         self._mixed = False
         """Whether several languages were heard."""
 
+    @property
+    def native(self) -> Reader | None:
+        """The native reader, unless another language was heard last."""
+        return self._native if self._spoken in {None, self._native.language} else None
+
     def read(self, speech: NDArray[np.float32]) -> Iterator[Said]:
         """What is said in speech that goes on where the last ended, in order.
 
