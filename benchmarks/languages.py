@@ -128,7 +128,7 @@ SENTENCES = {
 VOICES = {"en": "en-gb", "pt": "pt-br", "es": "es-419", "fr": "fr-fr"}
 """espeak-ng's name where it is another."""
 SPEED = 150  # words a minute
-EACH = 10
+EACH = 20
 """Of real recordings, one in so many is heard."""
 SHORTEST = 3.0  # seconds
 LINES = 120

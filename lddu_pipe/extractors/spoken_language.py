@@ -41,6 +41,10 @@ WEIGHT = 6.0
 """Of the mean log-probability of what is read beside the logarithm of the language's own."""
 MIN_READING = -0.9
 """Mean log-probability of what is read, at least."""
+MANY_TOKENS = frozenset(["ar", "el", "he", "hi", "ja", "ko", "ta", "th", "vi", "zh"])
+"""Languages that are written in tokens of a letter or less, of which each is easily likely."""
+MIN_READING_OF_MANY = -0.6
+"""The same as `MIN_READING` for these."""
 MAX_COMPRESSION = 2.4
 
 
@@ -77,7 +81,8 @@ class LanguageTeller:
         scores: dict[str, float] = {}
         for language, probability in tried:
             text, reading = decode_shortly(self._model, encoded, language)
-            if reading >= MIN_READING and _makes_sense(text, language):
+            least = MIN_READING_OF_MANY if language in MANY_TOKENS else MIN_READING
+            if reading >= least and _makes_sense(text, language):
                 scores[language] = log(max(probability, 1e-6)) + WEIGHT * reading
         return max(scores, key=lambda name: scores[name], default=None)
 

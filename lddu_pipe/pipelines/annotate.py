@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lddu_pipe.annotation import Annotation, ModelInfo, Provenance
 from lddu_pipe.errors import IncompatibleModelError, MissingAssetError, UnusableInputError
-from lddu_pipe.events import Event, StreamEnded, StreamOpened, UnitClosed, annotation_of
+from lddu_pipe.events import Event, StreamEnded, StreamOpened, annotation_of
 from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.media import find_ffmpeg, version_of
 from lddu_pipe.pipelines.checkpoint import Checkpoint, load_checkpoint
@@ -262,15 +261,12 @@ class EmotionPipeline:
                 opened = replace(opened, transcript=None)
                 stream = self._stream(opened, hook or ignore, context)
             yield StreamOpened(opened.info, self.model_info, stream.missing)
-            heard: Counter[str] = Counter()
             for event in stream:
                 self._user = threading.get_ident()
-                if isinstance(event, UnitClosed) and event.utterance.language:
-                    heard[event.utterance.language] += len(event.utterance.words)
                 yield event
             said = opened.transcript
             if said is None and opened.waveform is not None:
-                said = self.extractors.recognised(heard)
+                said = self.extractors.recognised(stream.languages)
                 notes += said.notes
             provenance = self.provenance(
                 said, media=opened.media, notes=notes, people=stream.notes

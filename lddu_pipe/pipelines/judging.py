@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -69,6 +70,8 @@ class Judge:
         self._voices = voices or {}
         self._without_words = without_words
         self._conversation = Conversation(context)
+        self.languages: Counter[str] = Counter()
+        """Words so far by language, ISO 639-1."""
         self._count = 0
         """Utterances that are closed."""
         self.heard_until = self.seen_until = 0.0
@@ -126,6 +129,8 @@ class Judge:
             for item in batch:
                 utterances.append(replace(item, id=f"{self._count:04d}"))
                 self._count += 1
+                if item.language is not None:
+                    self.languages[item.language] += len(item.words)
                 yield UnitClosed(utterances[-1])
             for prediction in self._predict(self._placed(utterances)):
                 yield UnitJudged(prediction)

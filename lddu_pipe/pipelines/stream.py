@@ -106,6 +106,11 @@ class Stream:
         yield from self._judged()
 
     @property
+    def languages(self) -> Mapping[str, int]:
+        """Words so far by language, ISO 639-1."""
+        return self._judge.languages
+
+    @property
     def notes(self) -> list[str]:
         """What could not be done to tell people apart, a sentence each."""
         if not isinstance(self.people, Everybody):

@@ -271,8 +271,7 @@ class Studio:
         self._tell_final()
         said = None
         if self._listener is not None:
-            speech = self._means.extractors.speech
-            said = Transcript((), speech.name, speech.language)
+            said = self._means.extractors.recognised(judge.languages)
         self.outbox.put(
             StreamEnded(
                 self._provenance(said, self._notes),
