@@ -84,6 +84,18 @@ def test_timeline_beside_the_times():
     )
 
 
+def test_words_from_right_to_left_leave_the_times_where_they_are():
+    """Isolates keep them apart; the letters stay in the order in which they are read."""
+    hebrew = "\u05e9\u05dc\u05d5\u05dd, \u05de\u05d4 \u05e0\u05e9\u05de\u05e2?"
+    said = prediction(score("happy", 0.21), text=hebrew, speaker="Anna")
+    line = f"0:00.0 – 0:03.1   Anna: \u2068{hebrew}\u2069\n"
+    assert line in show(annotation([said]))
+    long = prediction(score("happy", 0.21), text=" ".join([hebrew] * 20))
+    lines = [line for line in show(annotation([long])).splitlines() if "\u05e9" in line]
+    assert len(lines) > 2
+    assert all(line.count("\u2068") == line.count("\u2069") == 1 for line in lines)
+
+
 def test_timeline_below_the_times_where_it_is_narrow():
     spoken = prediction(score("happy", 0.81), text="What wonderful news this is, and so late!")
     assert show(annotation([spoken]), width=40) == (

@@ -10,7 +10,7 @@ import pytest
 from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.predictions import Uncertainty
 from lddu_pipe.types import MODALITIES
-from lddu_pipe.writers.overlay.panels import EMOTIONS, Panels
+from lddu_pipe.writers.overlay.panels import EMOTIONS, Panels, _in_order, _Word
 from lddu_pipe.writers.overlay.scene import Caption, ShownFace
 from lddu_pipe.writers.terminal import HIGH_EPISTEMIC
 
@@ -108,3 +108,37 @@ def test_long_words_are_said_on_pages_that_fit_and_leave_none_out(three_people):
         assert panels.of_caption(caption, page).width <= 640
     endless = replace(spoken, utterance=replace(spoken.utterance, text="x" * 2000))
     assert panels.of_caption(Caption(endless, seen=False), 0).width <= 640
+
+
+HELLO, YOU = "\u05e9\u05dc\u05d5\u05dd", "\u05dc\u05da"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"I said {HELLO} {YOU} to her", ["I", "said", YOU, HELLO, "to", "her"]),
+        ("all in order", ["all", "in", "order"]),
+    ],
+)
+def test_words_from_right_to_left_are_drawn_in_their_order(text, shown):
+    line = [_Word(word, (255, 255, 255)) for word in text.split()]
+    assert [word.text for word in _in_order(line)] == shown
+
+
+def test_text_without_blanks_is_broken_into_lines_that_fit(three_people):
+    spoken = three_people.utterances[0]
+    chinese = replace(
+        spoken, utterance=replace(spoken.utterance, text="\u6211\u5f88\u9ad8\u5174" * 40)
+    )
+    panels = Panels(three_people, 640, 360)
+    caption = Caption(chinese, seen=True)
+    told = [
+        word.text
+        for page in panels._pages_of(caption)
+        for line in page
+        for word in line
+        if word.text != "Ana:"
+    ]
+    assert "".join(told) == chinese.text
+    word = _Word("\u6211", (255, 255, 255))
+    assert panels._length_of([word, word]) == pytest.approx(2 * panels._length_of([word]), abs=1)
