@@ -132,25 +132,25 @@ class Judge:
                 if item.language is not None:
                     self.languages[item.language] += len(item.words)
                 yield UnitClosed(utterances[-1])
-            for prediction in self._predict(self._placed(utterances)):
+            placed = self._conversation.place(utterances, self._means.extractors.reads)
+            for prediction in self._predict(utterances, placed):
                 yield UnitJudged(prediction)
 
     def glance(self, utterances: Sequence[Utterance]) -> list[Prediction]:
         """What utterances show that are not over yet; nothing else depends on it."""
-        return self._predict(
-            [
-                replace(item, context=self._conversation.before(item.span.start))
-                for item in utterances
-            ]
-        )
+        placed = [
+            replace(item, context=self._conversation.before(item.span.start))
+            for item in utterances
+        ]
+        return self._predict(utterances, placed)
 
-    def _placed(self, utterances: Sequence[Utterance]) -> list[Utterance]:
-        return self._conversation.place(utterances, self._means.extractors.reads)
-
-    def _predict(self, utterances: Sequence[Utterance]) -> list[Prediction]:
+    def _predict(
+        self, utterances: Sequence[Utterance], placed: Sequence[Utterance]
+    ) -> list[Prediction]:
+        """Judge utterances, which are read with the context that they have in `placed`."""
         found = read_and_listen(
             self._means.extractors,
-            utterances,
+            placed,
             self._sound,
             self._voices,
             without_words=self._without_words,
