@@ -131,8 +131,8 @@ SPEED = 150  # words a minute
 EACH = 20
 """Of real recordings, one in so many is heard."""
 SHORTEST = 3.0  # seconds
-LINES = 120
-"""Of each language and length in words, at most, for written language."""
+FEWEST, LINES = 20, 120
+"""Of each language and length in words, at least and at most, for written language."""
 NAMES = {
     "chn": "zh",
     "deu": "de",
@@ -305,9 +305,11 @@ def measure_text(data: Path) -> str:
         cells = []
         for place in range(len(LENGTHS)):
             found = right[language, place]
+            if len(found) < FEWEST:
+                cells.append("")
+                continue
             good, none = found.count(language), found.count(None)
-            share = f"{good / len(found):.0%} / {(len(found) - good - none) / len(found):.0%}"
-            cells.append(share if len(found) >= 20 else "")
+            cells.append(f"{good / len(found):.0%} / {1 - (good + none) / len(found):.0%}")
         rows.append([language, *cells])
     names = [f"{low}" if low == high else f"{low} to {high}" for low, high in LENGTHS[:-1]]
     return f"{each:.2f} ms a line.\n\n" + table(["right / wrong", *names, "more"], rows)
