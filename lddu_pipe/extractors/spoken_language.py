@@ -1,14 +1,15 @@
 """Which language is spoken, by a Whisper of many languages.
 
-Its encoder hears ten seconds at most, which takes a fifth of the thirty that it is made for and
-tells as much. Where it is not sure, the likeliest languages are tried: speech makes sense in the
-language that it is in. Radford et al. 2022, section 2.3, says how Whisper names languages.
+Its encoder hears five seconds, or ten, which takes a tenth or a fifth of the thirty that it is
+made for and tells as much. Where it is not sure, the likeliest languages are tried: speech makes
+sense in the language that it is in. Radford et al. 2022, section 2.3, says how Whisper names languages.
 """
 
 from __future__ import annotations
 
 import zlib
 from math import log
+from typing import Any
 
 import numpy as np
 from faster_whisper import WhisperModel
@@ -17,8 +18,8 @@ from numpy.typing import NDArray
 from lddu_pipe.extractors.whisper import SAMPLE_RATE, decode_shortly
 from lddu_pipe.extractors.written_language import language_of
 
-LONGEST = 10.0
-"""Seconds that are heard."""
+SHORT, LONGEST = 5.0, 10.0
+"""Seconds that are heard at first, and where these do not tell."""
 SHORTEST = 1.5
 """Seconds of speech that tell a language."""
 FRAMES = 100  # a second
@@ -33,8 +34,8 @@ KNOWN = frozenset(
 others, such as Latin, Welsh and Nynorsk, are what it names where it does not know."""
 
 # Chosen on espeak-ng's voices and on Asterisk's prompts; see benchmarks/languages.py.
-SURE = 0.7
-"""Probability from which a language is believed at once."""
+SURE_AT_ONCE, SURE = 0.9, 0.7
+"""Probabilities from which a language is believed of `SHORT` seconds and of `LONGEST`."""
 TRIED = 3
 """Languages, and English, in which speech is read where none is sure."""
 WEIGHT = 6.0
@@ -64,16 +65,11 @@ class LanguageTeller:
         """
         if len(speech) < SHORTEST * SAMPLE_RATE:
             return None
-        features = self._model.feature_extractor(speech[: round(LONGEST * SAMPLE_RATE)])
-        wanted = round(LONGEST * FRAMES)
-        features = features[:, :wanted]
-        features = np.pad(features, ((0, 0), (0, wanted - features.shape[1])))
-        encoded = self._model.encode(features)
-        (found,) = self._model.model.detect_language(encoded)
-        likely = [(str(name[2:-2]), float(share)) for name, share in found if name[2:-2] in KNOWN]
-        best, share = likely[0]
-        if share >= SURE:
-            return best
+        for seconds, sure in ((SHORT, SURE_AT_ONCE), (LONGEST, SURE)):
+            encoded, likely = self._hear(speech, seconds)
+            best, share = likely[0]
+            if share >= sure:
+                return best
         if not thoroughly:
             return None
         tried = likely[:TRIED]
@@ -85,6 +81,19 @@ class LanguageTeller:
             if reading >= least and _makes_sense(text, language):
                 scores[language] = log(max(probability, 1e-6)) + WEIGHT * reading
         return max(scores, key=lambda name: scores[name], default=None)
+
+    def _hear(
+        self, speech: NDArray[np.float32], seconds: float
+    ) -> tuple[Any, list[tuple[str, float]]]:
+        """The first seconds as the encoder has them, and the known languages, likeliest first."""
+        features = self._model.feature_extractor(speech[: round(seconds * SAMPLE_RATE)])
+        wanted = round(seconds * FRAMES)
+        features = features[:, :wanted]
+        features = np.pad(features, ((0, 0), (0, wanted - features.shape[1])))
+        encoded = self._model.encode(features)
+        (found,) = self._model.model.detect_language(encoded)
+        likely = [(str(name[2:-2]), float(share)) for name, share in found]
+        return encoded, [item for item in likely if item[0] in KNOWN]
 
 
 def _makes_sense(text: str, language: str) -> bool:

@@ -53,7 +53,9 @@ GERMAN, ENGLISH = "Und was ist danach passiert?", "And what happened after that?
 
 def test_a_language_that_is_sure_is_not_read() -> None:
     model = FakeModel({"de": 0.9, "en": 0.1}, {})
-    assert (tell(model), model.read, model.frames) == ("de", [], 1000)
+    assert (tell(model), model.read, model.frames) == ("de", [], 500)
+    less = FakeModel({"de": 0.8, "en": 0.1}, {})
+    assert (tell(less), less.read, less.frames) == ("de", [], 1000)
 
 
 @pytest.mark.parametrize(
