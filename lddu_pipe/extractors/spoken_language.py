@@ -2,7 +2,8 @@
 
 Its encoder hears five seconds, or ten, which takes a tenth or a fifth of the thirty that it is
 made for and tells as much. Where it is not sure, the likeliest languages are tried: speech makes
-sense in the language that it is in. Radford et al. 2022, section 2.3, says how Whisper names languages.
+sense in the language that it is in. Radford et al. 2022, section 2.3, says how Whisper names
+languages.
 """
 
 from __future__ import annotations

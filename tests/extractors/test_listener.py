@@ -34,14 +34,17 @@ class Recogniser:
         chunks = [] if silent else [{"start": 0, "end": len(samples)}]
         return Block(samples, offset, None, chunks)
 
-    def skim(self, block):
+    def polyglot(self):
+        return None
+
+    def skim(self, block, polyglot=None):
         return [
             Word(text, TimeSpan(start, start + 0.3))
             for text, start in self.script
             if block.span.start <= start and start + 0.3 <= block.span.end
         ]
 
-    def believed(self, block):
+    def believed(self, block, polyglot):
         self.reads += 1
         words = tuple(self.skim(block))
         if words:
