@@ -113,13 +113,16 @@ class Session:
 
     async def _wait_for_end(self) -> Why:
         try:
-            return await asyncio.wait_for(self._over, self._limits.duration)
+            # Not `wait_for`, which before Python 3.12 may swallow that the group is given up.
+            async with asyncio.timeout(self._limits.duration):
+                return await self._over
         except TimeoutError:
             return "time"
 
     async def _last_of(self, telling: asyncio.Task[StreamEnded]) -> StreamEnded:
         try:
-            return await asyncio.wait_for(telling, self._limits.finishing)
+            async with asyncio.timeout(self._limits.finishing):
+                return await telling
         except TimeoutError:
             raise Closed(CloseCode.DEFECT, "the end of the session took too long") from None
 
@@ -127,7 +130,8 @@ class Session:
         if not self._opening.keep:
             return None
         with contextlib.suppress(TimeoutError):
-            return await asyncio.wait_for(self._saving, self._limits.keeping)
+            async with asyncio.timeout(self._limits.keeping):
+                return await self._saving
         return None
 
     async def _listen(self) -> None:
