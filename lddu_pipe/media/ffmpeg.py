@@ -172,7 +172,7 @@ class Run:
         process: subprocess.Popen[bytes],
         log: IO[bytes],
         limit: float,
-        stall: float = STALL,
+        stall: float | None = None,
     ) -> None:
         if process.stdout is None:
             raise ValueError("ffmpeg was started without a pipe")
@@ -185,7 +185,7 @@ class Run:
         self._log = log
         self._left = limit
         """Seconds that may still be spent waiting."""
-        self._stall = stall
+        self._stall = STALL if stall is None else stall
         self._progress: int | None = None
         """Bytes that ffmpeg had read when it was last waited for in vain."""
         self._stopped = ""
@@ -323,7 +323,7 @@ def started(
     stdin: int,
     *,
     limit: float = math.inf,
-    stall: float = STALL,
+    stall: float | None = None,
     computing: float | None = None,
     file_size: int = COMPLAINTS,
 ) -> Iterator[Run]:
@@ -333,7 +333,7 @@ def started(
         output: what ffmpeg is to write.
         stdin: what it may read: a descriptor, or as `subprocess` has it.
         limit: seconds that may be spent waiting for it in all.
-        stall: seconds without a sign of life after which it is killed.
+        stall: seconds without a sign of life after which it is killed; None: `STALL`.
         computing: seconds of processor time, at most.
         file_size: bytes of the largest file that it may write.
 

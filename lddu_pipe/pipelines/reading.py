@@ -10,6 +10,7 @@ from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import LdduPipeError, UnusableInputError
 from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.conversation import Conversation
+from lddu_pipe.pipelines.languages import with_language
 from lddu_pipe.pipelines.samples import look_up, make_sample, read_and_listen
 from lddu_pipe.pipelines.sources import Source, open_memory
 from lddu_pipe.predictions import Prediction
@@ -50,7 +51,9 @@ def read_texts(
         ]
         for source in good
     ]
-    placed = chain.from_iterable(Conversation().place(utterances) for utterances in cut)
+    placed = chain.from_iterable(
+        Conversation().place(utterances, extractors.reads) for utterances in cut
+    )
     found = iter(read_and_listen(extractors, list(placed), None))
     samples = [
         make_sample(
@@ -82,6 +85,10 @@ def read_texts(
 
 def _open(pipeline: EmotionPipeline, text: str) -> Source | UnusableInputError:
     try:
-        return open_memory(text, None, None, pipeline.settings)
+        source = open_memory(text, None, None, pipeline.settings)
     except UnusableInputError as error:
         return error
+    if source.transcript is None:
+        return source
+    said = with_language(source.transcript, pipeline.settings.language)
+    return replace(source, transcript=said)

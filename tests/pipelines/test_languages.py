@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from lddu_pipe import EmotionPipeline
+from lddu_pipe import Annotation, EmotionPipeline
 from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.pipelines import components
 from lddu_pipe.pipelines.components import LANGUAGES_NOT_TOLD, Extractors
 from lddu_pipe.pipelines.languages import with_language
+from lddu_pipe.pipelines.reading import read_texts
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.transcripts import parse_text, read_transcript
 
@@ -87,3 +88,13 @@ def test_a_result_says_that_languages_were_not_looked_at(
     assert said.notes == (() if tells else (LANGUAGES_NOT_TOLD,))
     assert extractors.recognised({}).language == "en"
     assert components.WHISPER_BASE == "whisper-base"
+
+
+def test_texts_that_are_read_together_are_each_read_in_their_language(
+    pipe: EmotionPipeline,
+) -> None:
+    german, english = read_texts(pipe, [GERMAN, ENGLISH])
+    assert isinstance(german, Annotation)
+    assert isinstance(english, Annotation)
+    assert german.utterances[0].missing["text"] == Absent.unread("de", "lddu-base-en")
+    assert "text" not in english.utterances[0].missing

@@ -79,6 +79,9 @@ class Model:
         has_video = duration > 5
         return annotate(talk, duration, str(media), sha256, has_video)
 
+    def live(self, opening):
+        raise NotImplementedError
+
     def read(self, texts):
         raise NotImplementedError
 

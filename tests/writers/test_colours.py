@@ -35,7 +35,6 @@ def test_pages_have_the_palettes_of_pictures() -> None:
     assert tuple(known) == KNOWN
     assert tuple(palette[:6]) == picture._COLOURS[:6]
     assert picture._COLOURS[6] == charts.GREY
-    script = (viewer / "people.js").read_text()
     people = re.search(r"const PEOPLE = \[\s*\.\.\.(\[.*\]),\s*\];", script)
     assert people
     assert tuple(json.loads(people[1])) == PEOPLE

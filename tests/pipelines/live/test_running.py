@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -106,7 +107,8 @@ def test_events_are_taken_without_blocking_a_loop():
 
     thread = threading.Thread(target=give)
     thread.start()
-    events = asyncio.run(take())
+    with ThreadPoolExecutor(1) as pool:  # in this thread another loop may run
+        events = pool.submit(asyncio.run, take()).result()
     thread.join()
     assert [event.until for event in events[:-1]] == [0.0, 1.0, 2.0]
     assert isinstance(events[-1], StreamEnded)
