@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from contextlib import contextmanager
+from itertools import pairwise
 
 import numpy as np
 import psutil
@@ -153,7 +154,8 @@ def test_times_that_jump_go_on(clip, tmp_path, caplog):
         sounds, frames = sorted_out(stream)
     for pieces in (frames, sounds):
         times = [piece.time for piece in pieces]
-        assert times == sorted(times)
+        # Which of both jumps first may set the other back by a moment, which is jitter.
+        assert all(after - before > -0.03 for before, after in pairwise(times))
         assert 1.7 < times[-1] < 2.2
     assert caplog.text.count("jump by +5000 s") == 1
 
