@@ -21,7 +21,6 @@ from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.media import find_ffmpeg, version_of
 from lddu_pipe.pipelines.checkpoint import Checkpoint, load_checkpoint
 from lddu_pipe.pipelines.components import Extractors, choose_device
-from lddu_pipe.pipelines.languages import with_language
 from lddu_pipe.pipelines.predict import Predictor
 from lddu_pipe.pipelines.settings import Hook, PipelineSettings
 from lddu_pipe.pipelines.sources import Pictures, Sound, Source, open_file, open_memory
@@ -246,9 +245,6 @@ class EmotionPipeline:
             raise TypeError("context is a list of lines, not one text")
         with self._alone():
             opened = self._open(source, transcript, sidecar, text, audio, frames)
-            if opened.transcript is not None:
-                read = with_language(opened.transcript, self.settings.language)
-                opened = replace(opened, transcript=read)
             # What an annotation says it was made with must not depend on what came before.
             self.extractors.used_weights.clear()
             notes = [*opened.notes, *(opened.transcript.notes if opened.transcript else ())]

@@ -10,7 +10,6 @@ from lddu_pipe.annotation import Annotation
 from lddu_pipe.errors import LdduPipeError, UnusableInputError
 from lddu_pipe.pipelines.annotate import EmotionPipeline
 from lddu_pipe.pipelines.conversation import Conversation
-from lddu_pipe.pipelines.languages import with_language
 from lddu_pipe.pipelines.samples import look_up, make_sample, read_and_listen
 from lddu_pipe.pipelines.sources import Source, open_memory
 from lddu_pipe.predictions import Prediction
@@ -85,10 +84,6 @@ def read_texts(
 
 def _open(pipeline: EmotionPipeline, text: str) -> Source | UnusableInputError:
     try:
-        source = open_memory(text, None, None, pipeline.settings)
+        return open_memory(text, None, None, pipeline.settings)
     except UnusableInputError as error:
         return error
-    if source.transcript is None:
-        return source
-    said = with_language(source.transcript, pipeline.settings.language)
-    return replace(source, transcript=said)

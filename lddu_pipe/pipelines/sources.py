@@ -22,6 +22,7 @@ from lddu_pipe.extractors.prosody import SAMPLE_RATE
 from lddu_pipe.files import sha256_of_file
 from lddu_pipe.media import Frame, Waveform, decode_frames, decode_waveform
 from lddu_pipe.media.mixing import mixed
+from lddu_pipe.pipelines.languages import with_language
 from lddu_pipe.pipelines.settings import PipelineSettings
 from lddu_pipe.pipelines.tracks import choose_tracks
 from lddu_pipe.transcripts import (
@@ -88,7 +89,7 @@ def open_file(
             raise UnusableInputError(
                 f"{path} is a transcript itself; give media with a transcript"
             )
-        alone = read_transcript(path, settings.tiers)
+        alone = with_language(read_transcript(path, settings.tiers), settings.language)
         # Cues come in order of start, and one that began earlier may end last.
         end = max(cue.span.end for cue in alone.cues) if alone.timed else 0.0
         info = SourceInfo(shown_path, sha256_of_file(path), end, False, False)
@@ -115,7 +116,7 @@ def open_file(
             decode_frames(media, settings.fps, settings.side) if media.video is not None else None
         ),
         still=media.video is not None and media.video.still,
-        transcript=transcript,
+        transcript=transcript and with_language(transcript, settings.language),
         missing=missing,
         voices=_voices(media) if settings.speakers == "channels" else {},
         media=media,
@@ -190,7 +191,7 @@ def open_memory(
         waveform=waveform,
         frames=pictures[0] if pictures is not None else None,
         still=False,
-        transcript=transcript,
+        transcript=transcript and with_language(transcript, settings.language),
         missing=missing,
         fps=settings.fps if frames is None else min(settings.fps, frames[1]),
     )
