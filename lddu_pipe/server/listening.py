@@ -38,18 +38,45 @@ class StuckInterrupt(KeyboardInterrupt):
     """
 
 
-class _Protocol(H11Protocol):
-    """uvicorn's, with an end to clients that send no headers, or take no answer.
+class _Patience(asyncio.Protocol):
+    """An end to clients that take nothing, before a protocol of uvicorn's.
 
     They are cut off: a close would wait until they have taken what is left for them.
     """
 
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+
     def __init__(self, *args: Any, patience: float, **options: Any) -> None:
-        """As uvicorn makes it; `patience` is the seconds of either wait."""
+        """As uvicorn makes it; `patience` is how many seconds a client may take nothing."""
         super().__init__(*args, **options)
         self._patience = patience
-        self._headers_timer: asyncio.TimerHandle | None = None
         self._taking_timer: asyncio.TimerHandle | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_wait()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._taking_timer = self.loop.call_later(self._patience, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._end_wait()
+
+    def _end_wait(self) -> None:
+        if self._taking_timer is not None:
+            self._taking_timer.cancel()
+
+
+class _Protocol(_Patience, H11Protocol):
+    """uvicorn's, with an end to clients that send no headers, or take no answer."""
+
+    def __init__(self, *args: Any, patience: float, **options: Any) -> None:
+        """As uvicorn makes it; `patience` is the seconds of either wait."""
+        super().__init__(*args, patience=patience, **options)
+        self._headers_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -73,19 +100,9 @@ class _Protocol(H11Protocol):
             self._await_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self._headers_timer, self._taking_timer):
-            if timer is not None:
-                timer.cancel()
+        if self._headers_timer is not None:
+            self._headers_timer.cancel()
         super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._taking_timer = self.loop.call_later(self._patience, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if self._taking_timer is not None:
-            self._taking_timer.cancel()
 
     def _await_headers(self) -> None:
         if self._headers_timer is not None:
@@ -100,31 +117,15 @@ class _Protocol(H11Protocol):
             self.transport.abort()
 
 
-class _LiveProtocol(WebSocketsSansIOProtocol):
+class _LiveProtocol(_Patience, WebSocketsSansIOProtocol):
     """uvicorn's, with an end to clients that take nothing."""
 
     def __init__(self, *args: Any, patience: float, **options: Any) -> None:
-        """As uvicorn makes it; `patience` is how many seconds a client may take nothing."""
-        super().__init__(*args, **options)
+        """As uvicorn makes it, with the patience of its base."""
+        super().__init__(*args, patience=patience, **options)
         # Its lines hold addresses and query strings; ours are those of the sessions.
         self.logger = logging.Logger("nobody's", logging.CRITICAL + 1)
-        self._patience = patience
-        self._taking_timer: asyncio.TimerHandle | None = None
         self.close_timeout = min(self.close_timeout, patience)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._taking_timer is not None:
-            self._taking_timer.cancel()
-        super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._taking_timer = self.loop.call_later(self._patience, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if self._taking_timer is not None:
-            self._taking_timer.cancel()
 
     def handle_ping(self) -> None:
         if self.writable.is_set():
