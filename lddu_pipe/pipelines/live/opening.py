@@ -11,6 +11,7 @@ from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.evidence import Absent, Reason
 from lddu_pipe.pipelines.judging import Means
 from lddu_pipe.pipelines.live.session import Live
+from lddu_pipe.pipelines.live.studio import Studio
 from lddu_pipe.types import Modality
 
 if TYPE_CHECKING:
@@ -48,11 +49,13 @@ def open_session(
         pipe.extractors.warm_up(sound=audio_rate is not None, pictures=camera)
         extractors = pipe.extractors.beside()
     return Live(
-        Means(extractors, pipe.predictor, other.settings),
-        pipe.model_info,
-        missing,
-        lambda said, notes: other.provenance(said, extractors, people=notes),
-        audio_rate=audio_rate,
-        camera=camera,
-        context=context,
+        Studio(
+            Means(extractors, pipe.predictor, other.settings),
+            pipe.model_info,
+            missing,
+            lambda said, notes: other.provenance(said, extractors, people=notes),
+            audio_rate=audio_rate,
+            camera=camera,
+            context=context,
+        )
     )

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lddu_pipe.annotation import ModelInfo
 from lddu_pipe.errors import UnusableInputError
 from lddu_pipe.events import Event
-from lddu_pipe.evidence import Absent
-from lddu_pipe.pipelines.judging import Means
-from lddu_pipe.pipelines.live.studio import ProvenanceOf, Studio
-from lddu_pipe.types import Modality
+from lddu_pipe.pipelines.live.studio import Studio
 
 
 class Events(Protocol):
@@ -45,27 +41,12 @@ class Live:
         ...         print(event)
     """
 
-    def __init__(
-        self,
-        means: Means,
-        model: ModelInfo,
-        missing: Mapping[Modality, Absent],
-        provenance: ProvenanceOf,
-        *,
-        audio_rate: int | None,
-        camera: bool,
-        context: Sequence[str] = (),
-    ) -> None:
-        """Begin; see `Studio` for the arguments."""
+    def __init__(self, studio: Studio) -> None:
+        """Begin in a studio, which has not begun."""
         self._alone = threading.Lock()
         self._closed = False
-        self._studio = Studio(
-            *(means, model, missing, provenance),
-            audio_rate=audio_rate,
-            camera=camera,
-            context=context,
-        )
-        self._studio.start()
+        self._studio = studio
+        studio.start()
 
     def hear(self, samples: ArrayLike, at: float | None = None) -> None:
         """Give what the microphone gave next; never waits.
