@@ -16,6 +16,7 @@ import numpy as np
 from faster_whisper import WhisperModel
 from numpy.typing import NDArray
 
+from lddu_pipe.extractors.credibility import MAX_COMPRESSION
 from lddu_pipe.extractors.whisper import SAMPLE_RATE, decode_shortly
 from lddu_pipe.extractors.written_language import language_of
 
@@ -47,7 +48,6 @@ MANY_TOKENS = frozenset(["ar", "el", "he", "hi", "ja", "ko", "ta", "th", "vi", "
 """Languages that are written in tokens of a letter or less, of which each is easily likely."""
 MIN_READING_OF_MANY = -0.6
 """The same as `MIN_READING` for these."""
-MAX_COMPRESSION = 2.4
 
 
 class LanguageTeller:

@@ -48,12 +48,17 @@ def event_values(event: Event) -> dict[str, Any] | None:
                 "utterance": utterance_values(event.prediction),
             }
         case StreamEnded():
-            return {
-                "type": "ended",
-                "duration": None if event.duration is None else round(event.duration, 3),
-                "people": [asdict(person) for person in event.people],
-                "provenance": asdict(event.provenance),
-            }
+            return end_values(event)
+
+
+def end_values(event: StreamEnded) -> dict[str, Any]:
+    """The same of the end, which always tells of something."""
+    return {
+        "type": "ended",
+        "duration": None if event.duration is None else round(event.duration, 3),
+        "people": [asdict(person) for person in event.people],
+        "provenance": asdict(event.provenance),
+    }
 
 
 def _words(event: WordsHeard) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lddu_pipe.annotation import Annotation
@@ -21,6 +21,7 @@ from lddu_pipe.server.live.pace import Pace
 from lddu_pipe.server.live.pictures import decode
 from lddu_pipe.server.live.telling import message_of, text_of
 from lddu_pipe.server.live.wire import PictureFrame, SoundFrame, read_frame
+from lddu_pipe.writers.events import end_values
 
 if TYPE_CHECKING:
     from lddu_pipe.pipelines.live import Live
@@ -223,14 +224,7 @@ class Session:
             self._outbox.put(text_of(status), spare=True)
 
     def _tell_end(self, why: Why, last: StreamEnded) -> None:
-        message = {
-            "type": "ended",
-            "why": why,
-            "duration": round(last.duration or 0.0, 3),
-            "people": [asdict(person) for person in last.people],
-            "provenance": asdict(last.provenance),
-        }
-        self._outbox.put(text_of(message))
+        self._outbox.put(text_of({**end_values(last), "why": why}))
 
     async def _send(self) -> None:
         async for text in self._outbox.messages():
